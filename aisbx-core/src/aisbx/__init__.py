@@ -1,0 +1,1 @@
+"""aisbx: a plugin-based sandbox framework."""

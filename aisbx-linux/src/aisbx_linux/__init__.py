@@ -1,0 +1,1 @@
+"""Linux primitives for authors of aisbx drivers."""
