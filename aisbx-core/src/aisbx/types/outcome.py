@@ -1,0 +1,99 @@
+"""What came of a run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from aisbx.types.enforcement import Enforcement
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the command used: seconds of processor time, peak resident bytes of its largest process."""
+
+    user_seconds: float = 0.0
+    system_seconds: float = 0.0
+    max_rss_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """Bytes that a stream gave, and how many beyond the bound were dropped."""
+
+    data: bytes = b""
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitStatus:
+    """How a command ended. `code` follows the fixed table: its own, 128+N, 124 after a time-out."""
+
+    code: int
+    signal: int = 0
+    timed_out: bool = False
+    oom_killed: bool = False
+    pids_limited: bool = False
+    duration: float = 0.0
+    usage: Usage = Usage()
+    stdout: Captured = Captured()
+    stderr: Captured = Captured()
+    findings: tuple[str, ...] = ()
+    """One line for each protected file that was planted, neutralised or restored at the end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The answer to a run that was started; a run that was refused raises an `AisbxError` instead."""
+
+    run: str
+    status: ExitStatus
+    profile: str
+    driver: str
+    enforcement: Enforcement
+    captured: bool = False
+
+    def as_record(self) -> dict[str, object]:
+        """Give the outcome as the JSON object of `--json` (streams only where they were captured)."""
+        status = self.status
+        record: dict[str, object] = {
+            "run": self.run,
+            "exit_code": status.code,
+            "signal": status.signal or None,
+            "timed_out": status.timed_out,
+            "oom_killed": status.oom_killed,
+            "pids_limited": status.pids_limited,
+            "output_truncated": bool(status.stdout.dropped or status.stderr.dropped),
+            "duration": round(status.duration, 6),
+            "usage": {
+                "user_seconds": round(status.usage.user_seconds, 6),
+                "system_seconds": round(status.usage.system_seconds, 6),
+                "max_rss_bytes": status.usage.max_rss_bytes,
+            },
+            "profile": self.profile,
+            "driver": self.driver,
+            "findings": list(status.findings),
+            "enforcement": self.enforcement.as_record(),
+        }
+        for name, stream in (("stdout", status.stdout), ("stderr", status.stderr)):
+            if self.captured:
+                record[name] = _stream_record(stream)
+        return record
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, for sinks: a kind (`run.end`), seconds since the epoch, and JSON data."""
+
+    kind: str
+    time: float
+    data: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
+def _stream_record(stream: Captured) -> dict[str, object]:
+    """Text where the bytes are UTF-8, base64 where they are not."""
+    import base64  # noqa: PLC0415  (only `--json` needs it)
+
+    try:
+        record: dict[str, object] = {"text": stream.data.decode()}
+    except UnicodeDecodeError:
+        record = {"base64": base64.b64encode(stream.data).decode()}
+    return record | {"truncated": bool(stream.dropped), "dropped_bytes": stream.dropped}

@@ -1,0 +1,53 @@
+"""A local launch as plain data (builtin types only), so that it can be cached with `marshal`.
+
+A driver that starts processes on this machine gives one of these from `plan(spec)`; the module that
+`launcher` names carries it out, on the hot path and on the full one alike.
+"""
+
+from typing import TypedDict
+
+
+class Source(TypedDict):
+    """A host path that is opened at launch, without following a link in its last component.
+
+    `identity` is (st_dev, st_ino) when the plan was made, or None where it may change between runs;
+    `owned` asks for the mount to be mapped to the sandbox's user when root runs it.
+    """
+
+    path: str
+    target: str
+    writable: bool
+    identity: tuple[int, int] | None
+    owned: bool
+
+
+class LocalPlan(TypedDict):
+    """Everything that a launch needs but the command, its variables and its streams."""
+
+    format: int
+    launcher: str
+    """The module whose `launch(plan, command, stdio)` carries this out."""
+    program: str
+    """The absolute path of the tool that makes the namespaces."""
+    head: list[str]
+    """Its options before the mounts of `sources`."""
+    sources: list[Source]
+    tail: list[str]
+    """Its options after them; `{file:N}` stands for a descriptor of `files[N]`."""
+    files: list[bytes]
+    """Contents that are handed over as sealed memory files, never on a command line."""
+    environment: dict[str, str]
+    filter: bytes
+    """The compiled seccomp program: sock_filter[] in native order."""
+    rlimits: list[tuple[int, int, int]]
+    """(resource, soft, hard) set on the sandbox's first process, inside its user namespace."""
+    outside: tuple[int, int, int] | None
+    """Run by root: (uid on disk that is mapped, uid and gid that the sandbox has on the host)."""
+    workspace: tuple[str, str] | None
+    """(path, mode) where protected files are to be watched."""
+    cwd: str
+    search: list[str]
+    """Directories of PATH as they are seen inside."""
+    wall_time: float
+    output: int
+    """Bounds in seconds and bytes; 0 means none."""

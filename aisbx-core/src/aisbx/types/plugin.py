@@ -1,0 +1,197 @@
+"""The protocols that plugins fill. Methods raise `aisbx.errors`; data in, data out, never the host."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from aisbx.types.enforcement import Enforcement
+from aisbx.types.outcome import Event, ExitStatus, Usage
+from aisbx.types.plan import LocalPlan
+from aisbx.types.request import Command, Principal, Stdio, Verdict
+from aisbx.types.spec import SandboxSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """What is there: usable or why not and what to do; `facts` for `doctor` (version, path, kernel)."""
+
+    usable: bool
+    reason: str = ""
+    remedy: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@runtime_checkable
+class Process(Protocol):
+    """A command that runs in a sandbox."""
+
+    def wait(self, timeout: float | None = None) -> ExitStatus | None:
+        """Relay the streams until the command has ended (None: `timeout` seconds passed first)."""
+        ...
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the command; nothing happens when it has ended."""
+        ...
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Tell the command's pty its new size; UsageError where it has none."""
+        ...
+
+    def usage(self) -> Usage:
+        """Give what it has used so far."""
+        ...
+
+
+@runtime_checkable
+class Sandbox(Protocol):
+    """A sandbox that is open. Capabilities that it lacks are None; a call that needs one is refused."""
+
+    handle: str
+    """Enough, with the driver's name, for `Driver.attach` in another process; empty if it can't last."""
+    enforcement: Enforcement
+    """As observed, not as planned."""
+    files: "Files | None"
+    layers: "Layers | None"
+    ports: "Ports | None"
+    freezer: "Freezer | None"
+
+    def spawn(self, command: Command, stdio: Stdio) -> Process:
+        """Start a command; CommandNotFoundError, CommandNotExecutableError and LaunchError may also come from `wait`."""
+        ...
+
+    def close(self) -> None:
+        """End every process and free everything; may be called twice."""
+        ...
+
+
+@runtime_checkable
+class Driver(Protocol):
+    """One way to confine: a namespace, a chroot, a VM or a cluster."""
+
+    name: str
+
+    def probe(self) -> Probe:
+        """Say what is there; cheap, changes nothing, never raises for a missing tool."""
+        ...
+
+    def check(self, spec: SandboxSpec) -> Enforcement:
+        """Say, before anything is made, how far each control of this spec will hold."""
+        ...
+
+    def open(self, spec: SandboxSpec, home: Path) -> Sandbox:
+        """Make the sandbox; `home` is a private directory (0700) for its state. All or nothing."""
+        ...
+
+    def attach(self, handle: str) -> Sandbox:
+        """Find a sandbox that `open` made earlier; StateError if it is gone or cannot last."""
+        ...
+
+
+@runtime_checkable
+class LocalDriver(Driver, Protocol):
+    """A driver whose launch is plain data, so that the hot path can skip the rest."""
+
+    def plan(self, spec: SandboxSpec) -> LocalPlan:
+        """Turn the spec into what the tool wants; pure but for looking at the host's files."""
+        ...
+
+
+class Files(Protocol):
+    """The sandbox's files, always under its root, links never followed out of it."""
+
+    def read(self, path: str, limit: int) -> bytes:
+        """Give at most `limit` bytes of a file."""
+        ...
+
+    def write(self, path: str, data: bytes) -> None:
+        """Replace a file atomically."""
+        ...
+
+    def list(self, path: str) -> Sequence[str]:
+        """Give the names in a directory."""
+        ...
+
+
+class Layers(Protocol):
+    """The copy-on-write layer over the workspace."""
+
+    def changes(self) -> Sequence[str]:
+        """Give the paths that differ from the workspace."""
+        ...
+
+    def snapshot(self, tag: str) -> None:
+        """Keep the present state under a tag."""
+        ...
+
+    def fork(self, handle: str) -> Sandbox:
+        """Open another sandbox that starts from this one's state."""
+        ...
+
+
+class Ports(Protocol):
+    """Sockets inside."""
+
+    def publish(self, port: int) -> int:
+        """Make a server inside reachable on the host's loopback; gives the host's port."""
+        ...
+
+
+class Freezer(Protocol):
+    """Pause and resume all processes."""
+
+    def pause(self) -> None:
+        """Stop every process where it stands."""
+        ...
+
+    def resume(self) -> None:
+        """Let them go on."""
+        ...
+
+
+class Auth(Protocol):
+    """Who is this?"""
+
+    def authenticate(self, credentials: Mapping[str, str]) -> Principal:
+        """Give the principal; any exception is a denial."""
+        ...
+
+
+class Transport(Protocol):
+    """A way for clients to reach a service."""
+
+    def serve(self, service: object) -> None:
+        """Serve until told to stop; gets the service, not the plugin manager."""
+        ...
+
+
+class Policy(Protocol):
+    """May this principal run this? A policy can only narrow."""
+
+    def review(self, spec: SandboxSpec, command: Command, principal: Principal) -> Verdict:
+        """Give a verdict; an exception or anything else is a denial."""
+        ...
+
+
+class Secrets(Protocol):
+    """Where secrets come from."""
+
+    def get(self, ref: str) -> bytes:
+        """Give a secret's value; resolved last, never in an event."""
+        ...
+
+
+class Sink(Protocol):
+    """Where events go."""
+
+    def emit(self, event: Event) -> None:
+        """Take an event; exceptions are logged and the run goes on."""
+        ...
+
+
+class Egress(Protocol):
+    """One sandbox's network decisions."""
+
+    def serve(self, rules: Sequence[str], listener: int, principal: Principal) -> None:
+        """Serve connections that arrive on a listening socket opened inside the sandbox."""
+        ...

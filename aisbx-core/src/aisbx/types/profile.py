@@ -1,0 +1,29 @@
+"""A profile as data, after `extends` and composition (`python-dev+offline`)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from aisbx.types.spec import Limit, Mount, Network, WorkspaceMode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What a profile says; `None` and empty mean that it says nothing and the next one decides.
+
+    `restriction` profiles (offline, readonly, strict) narrow and have the last word in a composition.
+    `toolchains` names what discovery is to find (`python`); discovery, not the profile, gives host paths.
+    """
+
+    name: str
+    description: str = ""
+    restriction: bool = False
+    toolchains: frozenset[str] = frozenset()
+    mounts: tuple[Mount, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    path: tuple[str, ...] = ()
+    workspace_mode: WorkspaceMode | None = None
+    network: Network | None = None
+    syscalls: frozenset[str] = frozenset()
+    limits: Mapping[str, Limit] = field(default_factory=dict[str, Limit])
+    shell: str = ""
+    """What `run` without a command starts on a terminal, an absolute path inside."""

@@ -1,0 +1,87 @@
+"""What a host asks the engine for, and what policies answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from aisbx.types.spec import Network, WorkspaceMode
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks: a stable id (`uid:1000`, a key's id) and the scopes that an auth plugin granted."""
+
+    id: str
+    scopes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceRequest:
+    """A directory as the caller wrote it, relative to `RunRequest.cwd`; `mode` None: the profile decides."""
+
+    path: str
+    mode: WorkspaceMode | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MountRequest:
+    """An extra mount as the caller wrote it; read-only unless `writable`."""
+
+    source: str
+    target: str
+    writable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """One `aisbx run`: what was asked for, before profiles and settings are consulted.
+
+    `limits` maps names of `aisbx.types.LIMITS` to amounts (seconds, bytes, cores, counts).
+    `environment` holds what the caller named with `-e`; its values may be secrets and are
+    never logged, cached or put on a command line.
+    """
+
+    command: tuple[str, ...]
+    cwd: str
+    profile: tuple[str, ...] = ()
+    driver: str = ""
+    workspace: WorkspaceRequest | None = None
+    mounts: tuple[MountRequest, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    network: Network | None = None
+    publish: tuple[int, ...] = ()
+    limits: Mapping[str, float] = field(default_factory=dict[str, float])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What to run in a sandbox that is open: argv, variables on top of the spec's, directory (None: the spec's)."""
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    cwd: str | None = None
+    limits: Mapping[str, float] = field(default_factory=dict[str, float])
+
+
+@dataclass(frozen=True, slots=True)
+class Stdio:
+    """Where a command's streams go, as descriptors of the caller that are relayed, never passed in.
+
+    `stdin` None is /dev/null, bytes are fed to the command. `stdout` and `stderr` None are captured,
+    at most `capture` bytes each. `terminal` gives the command a pty of its own, relayed to `stdin` and
+    `stdout`, with `stderr` on it.
+    """
+
+    stdin: int | bytes | None = None
+    stdout: int | None = None
+    stderr: int | None = None
+    terminal: bool = False
+    capture: int = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A policy's answer: `allow` False refuses, with the rule's id and a reason for people."""
+
+    allow: bool
+    rule: str = ""
+    reason: str = ""
