@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> object:
     """Import pluggy only when a plugin asks for the marker (PEP 562)."""
     if name == "hookimpl":
-        from aisbx.hookspecs import hookimpl  # noqa: PLC0415  (pluggy costs 16 ms)
+        from aisbx.hookspecs import hookimpl  # pluggy costs 16 ms
 
         return hookimpl
     raise AttributeError(name)

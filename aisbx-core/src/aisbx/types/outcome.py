@@ -90,7 +90,7 @@ class Event:
 
 def _stream_record(stream: Captured) -> dict[str, object]:
     """Text where the bytes are UTF-8, base64 where they are not."""
-    import base64  # noqa: PLC0415  (only `--json` needs it)
+    import base64  # only `--json` needs it
 
     try:
         record: dict[str, object] = {"text": stream.data.decode()}

@@ -113,7 +113,7 @@ class SandboxSpec:
 
     def required_controls(self) -> tuple[str, ...]:
         """Give the ids that must be `FULL` for this spec to run, in the order of `CONTROLS`."""
-        from aisbx.types.enforcement import CONTROLS  # noqa: PLC0415  (keeps this module at the bottom)
+        from aisbx.types.enforcement import CONTROLS  # keeps this module at the bottom
 
         wanted = {limit_control for name, (_, limit_control) in LIMITS.items() if self._binding(name)}
         skipped = set(self.lowered)

@@ -1,0 +1,72 @@
+"""The developers' sessions, run through `./dev NAME`.
+
+They run in the environment that `./dev` keeps rather than in one each: every tool is locked with hashes already, and
+a session that starts at once is run more often. Caches go into that environment, so that a checkout may be read-only.
+"""
+
+import os
+import sys
+
+import nox
+
+nox.options.default_venv_backend = "none"
+
+BIN = os.path.dirname(sys.executable)
+CACHE = os.path.join(sys.prefix, "cache")
+DISTRIBUTIONS = ["aisbx-core", "aisbx-linux", "aisbx-driver-bwrap", "aisbx-profiles"]
+
+
+def _tool(session: nox.Session, name: str, *args: str, **env: str) -> None:
+    path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+    session.run(os.path.join(BIN, name), *args, env={"PATH": path, **env}, external=True)
+
+
+def _pytest(session: nox.Session, *args: str) -> None:
+    _tool(session, "python", "-m", "pytest", "-o", f"cache_dir={CACHE}/pytest", *args)
+
+
+@nox.session
+def test(session: nox.Session) -> None:
+    # worksteal, because a few tests build environments and take a minute while most take a moment.
+    _pytest(session, "-n", "auto", "--dist", "worksteal", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    fix = "--fix" in session.posargs
+    _tool(session, "ruff", "check", *(["--fix"] if fix else []), RUFF_CACHE_DIR=f"{CACHE}/ruff")
+    _tool(session, "ruff", "format", *([] if fix else ["--check"]), RUFF_CACHE_DIR=f"{CACHE}/ruff")
+    _tool(session, "lint-imports", "--cache-dir", f"{CACHE}/imports")
+    _tool(session, "python", "tools/check_changelog.py")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    _tool(session, "basedpyright", "--warnings", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    _tool(session, "python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    _tool(session, "python", "-m", "benchmarks.soak", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    _pytest(session, "tests/docs", *session.posargs)
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Write both lock files anew; the index is whatever this machine's settings say, and is not recorded."""
+    fixed = ["--quiet", "--universal", "--python-version", "3.11", "--generate-hashes"]
+    fixed += ["--no-annotate", "--no-header", "--no-emit-index-url"]
+    for name in DISTRIBUTIONS:
+        fixed += ["--no-emit-package", name]
+    for output, groups in (("requirements-run.lock", ["build"]), ("requirements.lock", ["build", "dev"])):
+        flags = [flag for group in groups for flag in ("--group", group)]
+        _tool(session, "uv", "pip", "compile", *fixed, *flags, "-o", output, "pyproject.toml", *session.posargs)

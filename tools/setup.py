@@ -1,0 +1,125 @@
+"""setup.py KIND ROOT VENV [UV]: make or refresh the environment of a checkout.
+
+KIND is `run` (what the command needs) or `dev` (the developers' tools as well). The environment is built in its final
+place, because its scripts carry their own path; a stamp file, written last, says that it is complete.
+"""
+
+import fcntl
+import glob
+import os
+import subprocess
+import sys
+import time
+
+LOCKS = {"run": "requirements-run.lock", "dev": "requirements.lock"}
+
+
+def main(kind: str, root: str, venv: str, uv: str | None = None) -> None:
+    """Set up `venv` for `kind` unless another process did so while we waited for it."""
+    root = os.path.realpath(root)
+    os.makedirs(os.path.dirname(venv), exist_ok=True)
+    # flock, not a lock directory: the kernel drops it when its holder dies, so that no stale lock can exist.
+    with open(f"{venv}.lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"another set-up of {venv} is under way; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if not is_fresh(kind, root, venv):
+            set_up(kind, root, venv, uv)
+
+
+def set_up(kind: str, root: str, venv: str, uv: str | None) -> None:
+    """Build what is missing; every step can be interrupted, since the stamps go first and come back last."""
+    began = time.time()
+    reason = "refreshing" if os.path.exists(stamp(venv, "run")) else "setting up"
+    say(f"{reason} {venv} with Python {sys.version.split()[0]} (once; later runs start at once)")
+    complete = os.path.exists(stamp(venv, "run")) and os.access(f"{venv}/bin/python", os.X_OK)
+    had_dev = os.path.exists(stamp(venv, "dev"))
+    for each in LOCKS:
+        if os.path.lexists(stamp(venv, each)):
+            os.unlink(stamp(venv, each))
+    if not complete:
+        say("1/3 creating the environment")
+        create(venv, uv)
+    # A developer's environment stays one when only `./aisbx` notices that something changed.
+    kind = "dev" if had_dev else kind
+    say(f"2/3 installing the locked packages ({LOCKS[kind]})")
+    install(venv, uv, "--require-hashes", "-r", os.path.join(root, LOCKS[kind]))
+    say("3/3 linking this checkout's distributions")
+    editables = [arg for path in distributions(root) for arg in ("-e", os.path.dirname(path))]
+    install(venv, uv, "--no-deps", "--no-build-isolation", *editables)
+    # As old as the start: an edit made meanwhile counts as newer. A file dated in the future must not do so for ever.
+    made = max([began, *(os.stat(path).st_mtime for path in inputs(root) if os.stat(path).st_mtime > time.time())])
+    for each in ("run", "dev") if kind == "dev" else ("run",):
+        with open(f"{stamp(venv, each)}.new", "w") as file:
+            file.write(f"{root}\n")
+        os.utime(f"{stamp(venv, each)}.new", (made, made))
+        os.replace(f"{stamp(venv, each)}.new", stamp(venv, each))
+    say(f"ready after {time.time() - began:.0f} s")
+
+
+def create(venv: str, uv: str | None) -> None:
+    """Start from nothing. The interpreter is linked by its full name, so that its removal is noticed."""
+    base = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
+    if uv:
+        run(uv, "venv", "--quiet", "--clear", "--python", base, venv)
+    else:
+        run(base, "-I", "-m", "venv", "--clear", venv)
+
+
+def install(venv: str, uv: str | None, *args: str) -> None:
+    """Install with the user's own index settings (environment, pip.conf)."""
+    python = f"{venv}/bin/python"
+    if uv:
+        run(uv, "pip", "install", "--quiet", "--python", python, *args)
+    else:
+        run(python, "-I", "-m", "pip", "install", "--quiet", "--no-user", "--disable-pip-version-check", *args)
+
+
+def run(*argv: str) -> None:
+    """Run one step; its output is progress, hence standard error."""
+    code = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False).returncode
+    if code:
+        say(f"the set-up failed: `{' '.join(argv[:5])} …` ended with {code}")
+        sys.exit(125)
+
+
+def is_fresh(kind: str, root: str, venv: str) -> bool:
+    """The test of tools/venv.sh once more, now that we hold the lock."""
+    try:
+        with open(stamp(venv, kind)) as file:
+            made_for = file.readline().rstrip("\n")
+        made = os.stat(stamp(venv, kind)).st_mtime
+        fresh = all(os.stat(path).st_mtime <= made for path in inputs(root))
+        return fresh and os.path.samefile(made_for, root) and os.access(f"{venv}/bin/python", os.X_OK)
+    except OSError:
+        return False
+
+
+def inputs(root: str) -> list[str]:
+    """List the files whose change makes an environment stale."""
+    return [*glob.glob(f"{glob.escape(root)}/requirements*.lock"), *distributions(root), f"{root}/tools/setup.py"]
+
+
+def distributions(root: str) -> list[str]:
+    """List the pyproject.toml of each distribution in the checkout."""
+    return sorted(glob.glob(f"{glob.escape(root)}/aisbx-*/pyproject.toml"))
+
+
+def stamp(venv: str, kind: str) -> str:
+    """Name the file that says: complete for `kind`."""
+    return f"{venv}/.aisbx-{kind}"
+
+
+def say(text: str) -> None:
+    """Tell the user what takes time."""
+    print(f"aisbx: {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:])
+    except KeyboardInterrupt:
+        say("interrupted; the next run starts the set-up again")
+        sys.exit(130)
