@@ -8,6 +8,7 @@ import os
 import sys
 
 import nox
+from nox.command import CommandFailed
 
 nox.options.default_venv_backend = "none"
 
@@ -33,11 +34,22 @@ def test(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
+    """Check style, import directions and the changelog; `--fix` mends what can be mended by itself."""
     fix = "--fix" in session.posargs
-    _tool(session, "ruff", "check", *(["--fix"] if fix else []), RUFF_CACHE_DIR=f"{CACHE}/ruff")
-    _tool(session, "ruff", "format", *([] if fix else ["--check"]), RUFF_CACHE_DIR=f"{CACHE}/ruff")
-    _tool(session, "lint-imports", "--cache-dir", f"{CACHE}/imports")
-    _tool(session, "python", "tools/check_changelog.py")
+    steps = [
+        ["ruff", "check", *(["--fix"] if fix else [])],
+        ["ruff", "format", *([] if fix else ["--check"])],
+        ["lint-imports", "--cache-dir", f"{CACHE}/imports"],
+        ["python", "tools/check_changelog.py"],
+    ]
+    failed: list[str] = []
+    for step in steps:  # all of them, so that one run shows everything
+        try:
+            _tool(session, *step, RUFF_CACHE_DIR=f"{CACHE}/ruff")
+        except CommandFailed:
+            failed.append(" ".join(step[:2]))
+    if failed:
+        session.error(f"failed: {', '.join(failed)}")
 
 
 @nox.session

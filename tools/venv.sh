@@ -24,7 +24,7 @@ use_venv() {
         venv=${XDG_CACHE_HOME:-$HOME/.cache}/aisbx/checkouts$root/.venv
         if venv_is_fresh "$1"; then return; fi
     fi
-    sh "$root/tools/setup.sh" "$1" "$root" "$venv" || exit 125
+    /bin/sh "$root/tools/setup.sh" "$1" "$root" "$venv" || exit 125
     if venv_is_fresh "$1"; then return; fi
     echo "aisbx: the environment $venv is still not usable after its set-up; remove it and try again" >&2
     exit 125
