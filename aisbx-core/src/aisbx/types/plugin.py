@@ -149,6 +149,7 @@ class Freezer(Protocol):
         ...
 
 
+@runtime_checkable
 class Auth(Protocol):
     """Who is this?"""
 
@@ -157,6 +158,7 @@ class Auth(Protocol):
         ...
 
 
+@runtime_checkable
 class Transport(Protocol):
     """A way for clients to reach a service."""
 
@@ -165,6 +167,7 @@ class Transport(Protocol):
         ...
 
 
+@runtime_checkable
 class Policy(Protocol):
     """May this principal run this? A policy can only narrow."""
 
@@ -173,6 +176,7 @@ class Policy(Protocol):
         ...
 
 
+@runtime_checkable
 class Secrets(Protocol):
     """Where secrets come from."""
 
@@ -181,6 +185,7 @@ class Secrets(Protocol):
         ...
 
 
+@runtime_checkable
 class Sink(Protocol):
     """Where events go."""
 
@@ -189,6 +194,7 @@ class Sink(Protocol):
         ...
 
 
+@runtime_checkable
 class Egress(Protocol):
     """One sandbox's network decisions."""
 

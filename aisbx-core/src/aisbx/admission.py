@@ -1,0 +1,29 @@
+"""Whether a spec may run: what it requires against what the driver says it will enforce. Pure."""
+
+from aisbx.errors import ControlError
+from aisbx.types import CONTROLS, ControlState, Enforcement, Level, SandboxSpec
+
+
+def unmet(spec: SandboxSpec, enforcement: Enforcement) -> list[ControlState]:
+    """Give the controls that the spec requires and that are not fully enforced, in the order of `CONTROLS`.
+
+    A control that the driver does not name counts as not enforced; partial is not enough.
+    """
+    states = (enforcement[control] for control in spec.required_controls())
+    return [state for state in states if state.level is not Level.FULL]
+
+
+def require(spec: SandboxSpec, enforcement: Enforcement) -> None:
+    """Raise ControlError for the first control that is unmet, naming the others; return if there is none."""
+    missing = unmet(spec, enforcement)
+    if not missing:
+        return
+    first, *others = missing
+    level = "is only partly enforced" if first.level is Level.PARTIAL else "cannot be enforced"
+    message = f"{first.control} {level} here: {first.reason or 'the driver gives no reason'}"
+    if others:
+        message += f" (nor {', '.join(state.control for state in others)})"
+    promise = CONTROLS[first.control].promise
+    lower = f"give it up by name: add {first.control} to `lower` in your settings (then not: {promise})"
+    hint = f"{first.remedy}, or {lower}" if first.remedy else lower
+    raise ControlError(message, control=first.control, hint=hint)
