@@ -45,9 +45,8 @@ def must(argv: Sequence[str | Path], *, cwd: str | Path | None = None) -> str:
 
 def tracked_files() -> list[Path]:
     """List what git tracks, or would after `git add .`; deleted files do not count."""
-    out = must(
-        ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT
-    )
+    git = ["git", "-c", "safe.directory=*"]
+    out = must([*git, "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT)
     return [ROOT / name for name in sorted(set(out.split("\0"))) if name and os.path.lexists(ROOT / name)]
 
 

