@@ -1,0 +1,147 @@
+"""Read the audit log: from its end for the newest, in order for all; damage is reported, never skipped in silence."""
+
+import json
+import os
+import stat
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import BinaryIO, cast
+
+from aisbx.errors import StateError
+
+CHUNK = 1 << 16
+"""Bytes that are read at once when walking backwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One line of the log; the keys of `data` are in docs/cli.md."""
+
+    data: Mapping[str, object]
+
+    @property
+    def time(self) -> float:
+        """Seconds since the epoch, 0 where the record has none."""
+        value = self.data.get("time")
+        return float(value) if isinstance(value, (int, float)) else 0.0
+
+    def text(self, key: str) -> str:
+        """Give a value that should be a string, empty where it is not."""
+        value = self.data.get(key)
+        return value if isinstance(value, str) else ""
+
+    def table(self, key: str) -> Mapping[str, object]:
+        """Give a value that should be an object, empty where it is not."""
+        value = self.data.get(key)
+        return cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
+
+    def words(self, key: str) -> tuple[str, ...]:
+        """Give a value that should be a list of strings, empty where it is not."""
+        value = self.data.get(key)
+        return tuple(str(word) for word in cast("list[object]", value)) if isinstance(value, list) else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A line that is not a record; `line` counts from 1."""
+
+    line: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was found, oldest first."""
+
+    records: tuple[Record, ...]
+    damaged: tuple[Damage, ...]
+
+
+def read_log(path: str, *, tail: int | None = None, since: float = 0.0) -> Reading:
+    """Read the newest `tail` records (None: all) that are not older than `since` (seconds since the epoch).
+
+    A missing log is empty. The last line may be torn: its writer is still at it, or was killed; it is left out.
+    Raises StateError where the file is not ours or cannot be read.
+    """
+    records: deque[Record] = deque()
+    damaged: deque[tuple[int, str]] = deque()
+    try:
+        handle = open_log(path)
+    except FileNotFoundError:
+        return Reading((), ())
+    with handle:
+        for offset, line in _backwards(handle, os.fstat(handle.fileno()).st_size):
+            if tail is not None and len(records) >= tail:
+                break
+            record = parse(line)
+            if isinstance(record, str):
+                damaged.appendleft((offset, record))
+            elif record.time >= since:
+                records.appendleft(record)
+        return Reading(tuple(records), tuple(_numbered(handle, damaged)))
+
+
+def open_log(path: str) -> BinaryIO:
+    """Open the log; FileNotFoundError where there is none, StateError where it is not a plain file of ours."""
+    try:
+        # NONBLOCK: a fifo that somebody put here must not hold us up before we look at what it is.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StateError(f"{path} cannot be read: {error.strerror}", hint="it must be a plain file of yours") from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or (hasattr(os, "geteuid") and status.st_uid != os.geteuid()):
+        os.close(descriptor)
+        raise StateError(f"{path} is not a plain file of yours", hint="move it away; a new one is made by the next run")
+    return os.fdopen(descriptor, "rb")
+
+
+def parse(line: bytes) -> Record | str:
+    """Give the record of one line, or what is wrong with it."""
+    try:
+        data: object = json.loads(line)
+    except (ValueError, RecursionError):
+        return "not JSON"
+    if not isinstance(data, dict):
+        return "not an object"
+    data = cast("dict[str, object]", data)
+    return Record(data) if isinstance(data.get("time"), (int, float)) else "no time"
+
+
+def _backwards(handle: BinaryIO, size: int) -> Iterator[tuple[int, bytes]]:
+    """Give (offset, line) from the last complete line to the first; memory is one line and one chunk."""
+    position = size
+    rest: list[bytes] = []  # the pieces, newest first, of a line whose beginning has not been read
+    complete = False
+    while position > 0:
+        step = min(CHUNK, position)
+        position -= step
+        handle.seek(position)
+        chunk = handle.read(step)
+        end = len(chunk)
+        while (feed := chunk.rfind(b"\n", 0, end)) >= 0:
+            line = chunk[feed + 1 : end] + b"".join(reversed(rest))
+            if complete and line:
+                yield position + feed + 1, line
+            complete = True  # what follows the last line feed is torn, all before it is whole
+            rest, end = [], feed
+        rest.append(chunk[:end])
+    line = b"".join(reversed(rest))
+    if complete and line:
+        yield 0, line
+
+
+def _numbered(handle: BinaryIO, damaged: deque[tuple[int, str]]) -> Iterator[Damage]:
+    """Count lines only where something is to be reported."""
+    position, line = 0, 1
+    for offset, reason in damaged:
+        handle.seek(position)
+        while position < offset:
+            chunk = handle.read(min(CHUNK, offset - position))
+            if not chunk:
+                break
+            line += chunk.count(b"\n")
+            position += len(chunk)
+        yield Damage(line, reason)

@@ -1,0 +1,39 @@
+"""`aisbx plugin`: what is installed, and whether it can be used."""
+
+import typer
+
+from aisbx.cli.options import Json
+from aisbx.cli.render import emit_json, table
+
+EXAMPLES = """\b
+Examples:
+  aisbx plugin list
+  AISBX_DISABLE_PLUGINS=bwrap aisbx plugin list      leave one out, for this command
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group."""
+    group = typer.Typer(help="See which plugins are installed.", no_args_is_help=True)
+    group.command("list", epilog=EXAMPLES)(show)
+    app.add_typer(group, name="plugin")
+
+
+def show(json: Json = False) -> None:
+    """List every plugin: kind, name, distribution, version, usable or why not."""
+    from aisbx.cli.session import engine
+
+    rows = engine().plugins.table()
+    if json:
+        keys = ("kind", "name", "distribution", "version", "usable", "reason")
+        emit_json({"plugins": [{key: getattr(row, key) for key in keys} for row in rows]})
+        return
+    print(
+        table(
+            ("KIND", "NAME", "DISTRIBUTION", "VERSION", "USABLE"),
+            (
+                (row.kind, row.name, row.distribution, row.version, "yes" if row.usable else f"no: {row.reason}")
+                for row in rows
+            ),
+        )
+    )

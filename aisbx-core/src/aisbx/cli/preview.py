@@ -1,0 +1,110 @@
+"""`aisbx run --dry-run`: what would be mounted, filtered and limited, in words and as data."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from typing import cast
+
+from aisbx.cli.render import emit_json, printable, shell_words, table
+from aisbx.engine import Preview
+from aisbx.errors import ControlError
+from aisbx.types import LIMITS, LocalPlan, RunRequest, SandboxSpec
+from aisbx.units import format_duration, format_size
+
+
+def show(preview: Preview, request: RunRequest, *, as_json: bool) -> int:
+    """Print a preview; the exit code is that of the run's refusal, 0 if it would be admitted."""
+    if as_json:
+        emit_json(_record(preview, request))
+        return ControlError.exit_code if preview.refusals else 0
+    for title, lines in _sections(preview, request):
+        print(title)
+        for line in lines:
+            print(f"  {printable(line)}")
+        print()
+    if preview.refusals:
+        names = ", ".join(state.control for state in preview.refusals)
+        first = preview.refusals[0]
+        raise ControlError(f"this run would be refused for {names}", control=first.control, hint=first.remedy)
+    print("This run would be admitted. Nothing was started.")
+    return 0
+
+
+def _sections(preview: Preview, request: RunRequest) -> Iterator[tuple[str, Iterable[str]]]:
+    spec = preview.spec
+    yield "Sandbox", _sandbox(spec, request)
+    yield "Files", _files(spec)
+    yield "Limits", _limits(spec)
+    yield "System calls", [f"allowed groups: {', '.join(spec.syscalls)}"]
+    variables = [f"{name}={value}" for name, value in sorted(spec.environment.items())]
+    # What the request sets may be a secret: the name is enough.
+    yield "Environment", [*variables, *(f"{name} (as given with --env)" for name in sorted(request.environment))]
+    rows = [(state.control, state.level.value, state.mechanism or state.reason) for state in preview.enforcement.states]
+    yield "Enforcement", table(("CONTROL", "LEVEL", "BY"), rows).splitlines()
+    if preview.refusals:
+        refused = [(state.control, state.reason, state.remedy) for state in preview.refusals]
+        yield "Refused for", table(("CONTROL", "WHY", "REMEDY"), refused).splitlines()
+
+
+def _sandbox(spec: SandboxSpec, request: RunRequest) -> Iterator[str]:
+    who = spec.identity
+    yield f"command    {shell_words(request.command) if request.command else '(a shell)'}"
+    yield f"profile    {spec.profile}"
+    yield f"directory  {spec.cwd}"
+    yield f"user       {who.name} (uid {who.uid}, gid {who.gid}), home {who.home}"
+    allow = f": {', '.join(spec.network.allow)}" if spec.network.allow else ""
+    yield f"network    {spec.network.mode.value}{allow}"
+    if spec.lowered:
+        yield f"given up   {', '.join(sorted(spec.lowered))}"
+
+
+def _files(spec: SandboxSpec) -> Iterator[str]:
+    rows = [(mount.target, "rw" if mount.writable else "ro", mount.source, mount.origin) for mount in spec.mounts]
+    if spec.workspace:
+        rows.insert(0, (spec.workspace.path, spec.workspace.mode.value, spec.workspace.path, "workspace"))
+    rows += [(path, "link", target, "") for path, target in sorted(spec.links.items())]
+    yield from table(("INSIDE", "ACCESS", "FROM", "ASKED FOR BY"), rows).splitlines()
+    yield "and the driver's runtime (/usr and a small /etc, read-only), private /tmp, /dev, /proc and an empty home"
+
+
+def _limits(spec: SandboxSpec) -> Iterator[str]:
+    rows = [(name, _amount(name, limit.amount), limit.strength.value) for name, limit in sorted(spec.limits.items())]
+    yield from table(("LIMIT", "AMOUNT", "STRENGTH"), rows).splitlines() if rows else ["none"]
+
+
+def _amount(name: str, amount: float) -> str:
+    unit = LIMITS[name][0] if name in LIMITS else ""
+    if unit == "seconds":
+        return format_duration(amount)
+    return format_size(amount) if unit == "bytes" else f"{amount:g}"
+
+
+def _record(preview: Preview, request: RunRequest) -> dict[str, object]:
+    return {
+        "admitted": not preview.refusals,
+        "command": list(request.command),
+        "spec": _data(preview.spec),
+        "environment_given": sorted(request.environment),
+        "enforcement": preview.enforcement.as_record(),
+        "refusals": [state.control for state in preview.refusals],
+        "plan": _plan(preview.plan),
+    }
+
+
+def _plan(plan: LocalPlan | None) -> object:
+    """Give a plan without its bulk: file contents and the filter by their length."""
+    if plan is None:
+        return None
+    return {key: _data(value) for key, value in plan.items()}
+
+
+def _data(value: object) -> object:
+    """Turn specs and plans into what JSON can hold: sets sorted, bytes by their length."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _data(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _data(item) for key, item in cast("Mapping[object, object]", value).items()}
+    if isinstance(value, (set, frozenset)):
+        return sorted(str(item) for item in cast("frozenset[object]", value))
+    if isinstance(value, (list, tuple)):
+        return [_data(item) for item in cast("list[object]", value)]
+    return {"bytes": len(value)} if isinstance(value, (bytes, bytearray)) else value

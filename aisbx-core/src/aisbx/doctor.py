@@ -1,0 +1,149 @@
+"""What works on this machine, by what mechanism, and what to do about the rest. Looks only; changes nothing."""
+
+import os
+import platform
+import stat
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+
+from aisbx.errors import AisbxError
+from aisbx.plugins import PluginInfo, Plugins
+from aisbx.types import CONTROLS, Driver, Level, SandboxSpec
+
+OK, PARTIAL, MISSING, INFO = "ok", "partial", "missing", "info"
+
+_LEVELS = {Level.FULL: OK, Level.PARTIAL: PARTIAL, Level.NONE: MISSING}
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorRow:
+    """One finding: `section` is `core`, `plugins` or `driver NAME`; `state` is ok, partial, missing or info.
+
+    `needed` marks what a run with the defaults cannot do without.
+    """
+
+    section: str
+    name: str
+    state: str
+    detail: str = ""
+    remedy: str = ""
+    needed: bool = False
+
+    def as_record(self) -> dict[str, object]:
+        """Give the row as JSON data."""
+        return asdict(self)
+
+
+def examine(
+    plugins: Plugins,
+    drivers: Mapping[str, Mapping[str, object]],
+    directories: Mapping[str, str],
+    spec: Callable[[], SandboxSpec],
+) -> list[DoctorRow]:
+    """Give every finding: the core's, the plugins', then each driver's with every control.
+
+    `drivers` are the settings of each driver, `directories` those of ours by what they are for, `spec` gives
+    the sandbox that a run with the defaults would ask for. A part that fails is a row, never an exception.
+    """
+    rows = [*_core(directories), *_plugins(plugins.table())]
+    names = plugins.names("driver")
+    if not names:
+        rows.append(DoctorRow("plugins", "driver", MISSING, "no driver is installed", _which_driver(), needed=True))
+    try:
+        wanted: SandboxSpec | AisbxError = spec()
+    except AisbxError as error:
+        wanted = error
+        rows.append(DoctorRow("core", "default sandbox", MISSING, error.message, error.hint, needed=True))
+    for name in names:
+        rows += _driver(name, plugins, drivers.get(name, {}), wanted)
+    return rows
+
+
+def ready(rows: Iterable[DoctorRow]) -> bool:
+    """Say whether a run with the defaults would be admitted: nothing of the core is amiss, and one driver is whole."""
+    drivers: dict[str, bool] = {}
+    for row in rows:
+        whole = row.state in (OK, INFO) or not row.needed
+        if row.section.startswith("driver "):
+            drivers[row.section] = drivers.get(row.section, True) and whole
+        elif not whole:
+            return False
+    return any(drivers.values())
+
+
+def _core(directories: Mapping[str, str]) -> Iterator[DoctorRow]:
+    yield DoctorRow("core", "platform", INFO, f"{platform.system() or sys.platform} {platform.release()}".strip())
+    yield DoctorRow("core", "python", INFO, f"{platform.python_version()} ({sys.executable})")
+    for name, path in directories.items():
+        state, detail, remedy = _directory(path)
+        yield DoctorRow("core", f"{name} directory", state, detail, remedy, needed=True)
+
+
+def _directory(path: str) -> tuple[str, str, str]:
+    """Say whether we may keep files at a path, which need not exist yet."""
+    here = path
+    while not os.path.lexists(here) and os.path.dirname(here) != here:
+        here = os.path.dirname(here)
+    try:
+        status = os.stat(here)
+    except OSError as error:
+        return MISSING, f"{path}: {error.strerror}", f"make {here} a directory of yours"
+    if not stat.S_ISDIR(status.st_mode):
+        return MISSING, f"{path}: {here} is not a directory", f"move {here} away"
+    if not os.access(here, os.W_OK | os.X_OK):
+        return MISSING, f"{path}: {here} is not writable", f"make {here} writable, or set the XDG_*_HOME variable"
+    if here == path and hasattr(os, "geteuid") and status.st_uid != os.geteuid():
+        return MISSING, f"{path} belongs to uid {status.st_uid}", f"chown or move {path}"
+    return OK, path if here == path else f"{path} (made when needed)", ""
+
+
+def _plugins(table: Iterable[PluginInfo]) -> Iterator[DoctorRow]:
+    for row in table:
+        state = OK if row.usable else MISSING
+        detail = f"{row.distribution} {row.version}" + (f": {row.reason}" if row.reason else "")
+        yield DoctorRow("plugins", f"{row.kind} {row.name}", state, detail)
+
+
+def _driver(
+    name: str, plugins: Plugins, settings: Mapping[str, object], spec: SandboxSpec | AisbxError
+) -> Iterator[DoctorRow]:
+    section = f"driver {name}"
+    try:
+        driver = plugins.get("driver", name, settings)
+        probe = driver.probe()
+    except AisbxError as error:
+        yield DoctorRow(section, "driver", MISSING, error.message, error.hint, needed=True)
+        return
+    except Exception as error:  # noqa: BLE001 - a driver of someone else's must not hide the rest of the report
+        yield DoctorRow(section, "driver", MISSING, _failed(error), f"report it to the authors of {name}", needed=True)
+        return
+    state = OK if probe.usable else MISSING
+    yield DoctorRow(section, "driver", state, probe.reason, probe.remedy, needed=True)
+    for fact, value in probe.facts.items():
+        yield DoctorRow(section, fact, INFO, value)
+    if probe.usable and isinstance(spec, SandboxSpec):
+        yield from _controls(section, driver, spec)
+
+
+def _controls(section: str, driver: Driver, spec: SandboxSpec) -> Iterator[DoctorRow]:
+    try:
+        enforcement = driver.check(spec)
+    except Exception as error:  # noqa: BLE001 - as above
+        yield DoctorRow(section, "check", MISSING, _failed(error), needed=True)
+        return
+    required = frozenset(spec.required_controls())
+    for control in CONTROLS:
+        state = enforcement[control]
+        detail = "; ".join(part for part in (state.mechanism, state.reason) if part)
+        yield DoctorRow(section, control, _LEVELS[state.level], detail, state.remedy, needed=control in required)
+
+
+def _which_driver() -> str:
+    if sys.platform.startswith("linux"):
+        return "pip install aisbx-driver-bwrap"
+    return "there is no driver for this system yet; use a Linux machine and: pip install aisbx-driver-bwrap"
+
+
+def _failed(error: Exception) -> str:
+    return f"it failed: {type(error).__name__}: {error}"
