@@ -31,7 +31,7 @@ def main(kind: str, root: str, venv: str, uv: str | None = None) -> None:
 
 def set_up(kind: str, root: str, venv: str, uv: str | None) -> None:
     """Build what is missing; every step can be interrupted, since the stamps go first and come back last."""
-    began = time.time()
+    began = time.time_ns()
     reason = "refreshing" if os.path.exists(stamp(venv, "run")) else "setting up"
     say(f"{reason} {venv} with Python {sys.version.split()[0]} (once; later runs start at once)")
     complete = os.path.exists(stamp(venv, "run")) and os.access(f"{venv}/bin/python", os.X_OK)
@@ -50,13 +50,14 @@ def set_up(kind: str, root: str, venv: str, uv: str | None) -> None:
     editables = [arg for path in distributions(root) for arg in ("-e", os.path.dirname(path))]
     install(venv, uv, "--no-deps", "--no-build-isolation", *editables)
     # As old as the start: an edit made meanwhile counts as newer. A file dated in the future must not do so for ever.
-    made = max([began, *(os.stat(path).st_mtime for path in inputs(root) if os.stat(path).st_mtime > time.time())])
+    dates = [os.stat(path).st_mtime_ns for path in inputs(root)]
+    made = max(began, *(date for date in dates if date > time.time_ns()), 0)
     for each in ("run", "dev") if kind == "dev" else ("run",):
         with open(f"{stamp(venv, each)}.new", "w") as file:
             file.write(f"{root}\n")
-        os.utime(f"{stamp(venv, each)}.new", (made, made))
+        os.utime(f"{stamp(venv, each)}.new", ns=(made, made))
         os.replace(f"{stamp(venv, each)}.new", stamp(venv, each))
-    say(f"ready after {time.time() - began:.0f} s")
+    say(f"ready after {(time.time_ns() - began) / 1e9:.0f} s")
 
 
 def create(venv: str, uv: str | None) -> None:
@@ -90,8 +91,8 @@ def is_fresh(kind: str, root: str, venv: str) -> bool:
     try:
         with open(stamp(venv, kind)) as file:
             made_for = file.readline().rstrip("\n")
-        made = os.stat(stamp(venv, kind)).st_mtime
-        fresh = all(os.stat(path).st_mtime <= made for path in inputs(root))
+        made = os.stat(stamp(venv, kind)).st_mtime_ns
+        fresh = all(os.stat(path).st_mtime_ns <= made for path in inputs(root))
         return fresh and os.path.samefile(made_for, root) and os.access(f"{venv}/bin/python", os.X_OK)
     except OSError:
         return False
