@@ -13,6 +13,10 @@ from aisbx.errors import StateError
 CHUNK = 1 << 16
 """Bytes that are read at once when walking backwards."""
 
+_FLAGS = os.O_RDONLY
+for _name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):  # not every system has all
+    _FLAGS |= getattr(os, _name, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -52,10 +56,11 @@ class Damage:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was found, oldest first."""
+    """What was found, oldest first; `end` is the offset behind the last complete line, where `follow_log` goes on."""
 
-    records: tuple[Record, ...]
-    damaged: tuple[Damage, ...]
+    records: tuple[Record, ...] = ()
+    damaged: tuple[Damage, ...] = ()
+    end: int = 0
 
 
 def read_log(path: str, *, tail: int | None = None, since: float = 0.0) -> Reading:
@@ -69,9 +74,11 @@ def read_log(path: str, *, tail: int | None = None, since: float = 0.0) -> Readi
     try:
         handle = open_log(path)
     except FileNotFoundError:
-        return Reading((), ())
+        return Reading()
+    end = 0
     with handle:
         for offset, line in _backwards(handle, os.fstat(handle.fileno()).st_size):
+            end = end or offset + len(line) + 1
             if tail is not None and len(records) >= tail:
                 break
             record = parse(line)
@@ -79,14 +86,14 @@ def read_log(path: str, *, tail: int | None = None, since: float = 0.0) -> Readi
                 damaged.appendleft((offset, record))
             elif record.time >= since:
                 records.appendleft(record)
-        return Reading(tuple(records), tuple(_numbered(handle, damaged)))
+        return Reading(tuple(records), tuple(_numbered(handle, damaged)), end)
 
 
 def open_log(path: str) -> BinaryIO:
     """Open the log; FileNotFoundError where there is none, StateError where it is not a plain file of ours."""
     try:
         # NONBLOCK: a fifo that somebody put here must not hold us up before we look at what it is.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        descriptor = os.open(path, _FLAGS)
     except FileNotFoundError:
         raise
     except OSError as error:

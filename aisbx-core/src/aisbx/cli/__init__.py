@@ -1,1 +1,1 @@
-"""The command line: `fast.py` is the lean front for `run`, `app.py` the full one. Imports nothing: `fast.py` is in here."""
+"""The command line: `fast.py` is the lean front for `run`, `app.py` the full one. Imports nothing, for `fast.py`."""

@@ -6,6 +6,7 @@ import typer
 
 from aisbx.cli.options import Json
 from aisbx.cli.render import emit_json, one_line, table
+from aisbx.cli.session import engine
 from aisbx.doctor import DoctorRow, ready
 from aisbx.errors import DriverUnavailableError
 
@@ -25,8 +26,6 @@ def register(app: typer.Typer) -> None:
 
 def doctor(json: Json = False) -> int:
     """Check this machine: each control, its mechanism here, and the remedy where one is missing."""
-    from aisbx.cli.session import engine
-
     rows = engine().doctor()
     fine = ready(rows)
     if json:

@@ -10,7 +10,8 @@ from aisbx.cli.request import OPTIONS
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Tail = Annotated[str, typer.Option("--tail", "-n", metavar="N", help="Only the last N.")]
 Since = Annotated[
-    str, typer.Option("--since", metavar="T", help="Only what is newer: an age (10m, 2h, 1d) or a date (2026-11-24T09:30).")
+    str,
+    typer.Option("--since", metavar="T", help="Only what is newer: an age (10m, 2h, 1d) or a date (2026-11-24T09:30)."),
 ]
 
 _SHORT_WITH_VALUE = frozenset("pdwets")

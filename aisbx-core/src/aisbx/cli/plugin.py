@@ -4,6 +4,7 @@ import typer
 
 from aisbx.cli.options import Json
 from aisbx.cli.render import emit_json, table
+from aisbx.cli.session import engine
 
 EXAMPLES = """\b
 Examples:
@@ -21,8 +22,6 @@ def register(app: typer.Typer) -> None:
 
 def show(json: Json = False) -> None:
     """List every plugin: kind, name, distribution, version, usable or why not."""
-    from aisbx.cli.session import engine
-
     rows = engine().plugins.table()
     if json:
         keys = ("kind", "name", "distribution", "version", "usable", "reason")

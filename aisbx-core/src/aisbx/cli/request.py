@@ -39,7 +39,9 @@ def to_request(options: Mapping[str, Sequence[str]], command: Sequence[str], cwd
     if unknown := options.keys() - OPTIONS:
         raise UsageError(f"unknown option --{min(unknown)}", hint="see: aisbx run --help")
     if _last(options, "sandbox") is not None:
-        raise UsageError("-s/--sandbox: lasting sandboxes are not supported yet", hint="leave out -s for a fresh sandbox")
+        raise UsageError(
+            "-s/--sandbox: lasting sandboxes are not supported yet", hint="leave out -s for a fresh sandbox"
+        )
     workspace = _last(options, "workspace")
     network = _last(options, "network")
     return RunRequest(
@@ -117,7 +119,9 @@ def _port(text: str, option: str) -> int:
 def _profiles(value: str) -> list[str]:
     names = value.split("+")
     if not all(names):
-        raise UsageError(f"--profile: {value!r} has an empty name", hint="write NAME or NAME+NAME; see: aisbx profile list")
+        raise UsageError(
+            f"--profile: {value!r} has an empty name", hint="write NAME or NAME+NAME; see: aisbx profile list"
+        )
     return names
 
 

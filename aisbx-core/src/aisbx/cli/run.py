@@ -9,6 +9,7 @@ from aisbx.cli import complete
 from aisbx.cli.options import Json
 from aisbx.cli.render import emit_json
 from aisbx.cli.request import to_request
+from aisbx.cli.session import directory, engine, principal
 from aisbx.errors import UsageError
 from aisbx.types import RunRequest, Stdio
 
@@ -31,7 +32,7 @@ def register(app: typer.Typer) -> None:
     app.command("run", epilog=EXAMPLES, context_settings=settings)(run)
 
 
-def run(  # noqa: PLR0913 - the options are fixed; each is one parameter
+def run(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one parameter
     command: Annotated[
         list[str] | None, typer.Argument(metavar="[--] CMD...", help="What to run; none, on a terminal: a shell.")
     ] = None,
@@ -74,14 +75,14 @@ def run(  # noqa: PLR0913 - the options are fixed; each is one parameter
         list[str] | None, typer.Option("--output", metavar="SIZE", help="Pass on this much output, drop the rest.")
     ] = None,
     sandbox: Annotated[list[str] | None, typer.Option("--sandbox", "-s", metavar="NAME", hidden=True)] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be mounted, filtered and limited.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be mounted, filtered and limited.")
+    ] = False,
     json: Json = False,
     interactive: Annotated[bool, typer.Option("--interactive", "-i", hidden=True)] = False,
 ) -> int:
     """Run a command in a fresh sandbox."""
     del interactive  # an older spelling; stdin is always passed on
-    from aisbx.cli.session import directory, engine, principal
-
     options = {
         "profile": profile,
         "driver": driver,

@@ -1,14 +1,21 @@
 """What a command needs of the process it runs in: the engine, the caller's name, the directory."""
 
 import os
+from typing import TYPE_CHECKING
 
-from aisbx.engine import Engine
 from aisbx.errors import WorkspaceError
+from aisbx.inputs import Inputs
+from aisbx.paths import state_dir
 from aisbx.types import Principal
 
+if TYPE_CHECKING:
+    from aisbx.engine import Engine
 
-def engine() -> Engine:
+
+def engine() -> "Engine":
     """Make the engine for this process's environment and directory."""
+    from aisbx.engine import Engine  # with the settings' reader it costs more than all the rest, and not all need it
+
     return Engine(os.environ, directory())
 
 
@@ -27,3 +34,13 @@ def principal() -> Principal:
     import getpass
 
     return Principal(f"user:{getpass.getuser()}")
+
+
+def audit_path() -> str:
+    """Give the audit log's path."""
+    return str(state_dir(Inputs()) / "audit.jsonl")
+
+
+def runs_path() -> str:
+    """Give the directory where the output of runs is kept."""
+    return str(state_dir(Inputs()) / "runs")
