@@ -1,1 +1,18 @@
-"""The profiles that come with aisbx."""
+"""The profiles that come with aisbx: data files beside this one."""
+
+import os
+
+from aisbx import hookimpl
+
+# `python -I` and zip-safe or not: the wheel is unpacked, so a plain path is the cheapest way to a data file.
+_HERE = os.path.dirname(__file__)
+
+
+@hookimpl
+def aisbx_profile(name: str) -> str | None:
+    """Give the text of the profile called `name`, None where this distribution has none."""
+    try:
+        with open(os.path.join(_HERE, f"{name}.yaml"), encoding="utf-8") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None

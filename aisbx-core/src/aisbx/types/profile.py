@@ -27,3 +27,5 @@ class Profile:
     limits: Mapping[str, Limit] = field(default_factory=dict[str, Limit])
     shell: str = ""
     """What `run` without a command starts on a terminal, an absolute path inside."""
+    ceiling: "Profile | None" = None
+    """The restrictions of a composition: no request goes beyond what this states (`None`: there were none)."""

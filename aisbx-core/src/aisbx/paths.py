@@ -1,0 +1,141 @@
+"""Where aisbx keeps its own files (XDG Base Directory Specification 0.8), and how they are made and read safely."""
+
+import os
+import stat
+from pathlib import Path
+
+from aisbx.errors import ConfigError, StateError
+from aisbx.inputs import Inputs
+from aisbx.ownership import weakness
+
+APP = "aisbx"
+LARGEST = 1 << 20
+"""Bytes of a file of ours that is read in one piece; configuration is small."""
+
+
+def config_dir(inputs: Inputs) -> Path:
+    """Give `$XDG_CONFIG_HOME/aisbx`; ConfigError for a relative value. Nothing is made."""
+    return _base(inputs, "XDG_CONFIG_HOME", ".config") / APP
+
+
+def state_dir(inputs: Inputs) -> Path:
+    """Give `$XDG_STATE_HOME/aisbx`; ConfigError for a relative value. Nothing is made."""
+    return _base(inputs, "XDG_STATE_HOME", ".local", "state") / APP
+
+
+def cache_dir(inputs: Inputs) -> Path:
+    """Give `$XDG_CACHE_HOME/aisbx`; ConfigError for a relative value. Nothing is made."""
+    return _base(inputs, "XDG_CACHE_HOME", ".cache") / APP
+
+
+def own_dirs(inputs: Inputs) -> tuple[str, ...]:
+    """Give the real paths of the three, which no sandbox may ever see."""
+    return tuple(os.path.realpath(make(inputs)) for make in (config_dir, state_dir, cache_dir))
+
+
+def home(inputs: Inputs) -> Path:
+    """Give the user's home: `$HOME`, else the account's; ConfigError where neither is an absolute path."""
+    named = inputs.env("HOME")
+    if not named and hasattr(os, "geteuid"):
+        import pwd
+
+        try:
+            named = pwd.getpwuid(os.geteuid()).pw_dir
+        except KeyError:
+            named = None
+    named = named or inputs.env("USERPROFILE")
+    if not named or not os.path.isabs(named):
+        raise ConfigError("no home directory is known", key="HOME", hint="set HOME to an absolute path")
+    return Path(named)
+
+
+def ensure_private(path: Path) -> Path:
+    """Make a directory of ours (0700) where it is missing and give it back.
+
+    StateError if it is a link, is not a directory or belongs to somebody else, as under `sudo` with the
+    caller's HOME: what is kept here carries authority.
+    """
+    try:
+        _make(path)
+        found = os.lstat(path)
+    except OSError as error:
+        raise StateError(f"{path} cannot be made: {error.strerror}", hint="check HOME and XDG_*_HOME") from error
+    if not stat.S_ISDIR(found.st_mode):
+        raise StateError(f"{path} is not a directory of its own", hint="move it away")
+    if hasattr(os, "geteuid"):
+        if found.st_uid != os.geteuid():
+            hint = "run as the directory's owner, or set HOME or XDG_*_HOME to your own"
+            raise StateError(f"{path} belongs to uid {found.st_uid}, not to you (uid {os.geteuid()})", hint=hint)
+        if found.st_mode & 0o077:
+            os.chmod(path, 0o700)  # noqa: PTH101 - a directory of ours, just seen not to be a link
+    return path
+
+
+def read_own(path: Path, inputs: Inputs) -> bytes | None:
+    """Note and read a file of the user's configuration; None where it does not exist.
+
+    ConfigError if it is not a plain file, is too large, or others could have written it.
+    """
+    inputs.note(path)
+    flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor = os.open(path, flags)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", file=str(path)) from error
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise ConfigError("is not a plain file", file=str(path))
+        if why := weakness(found):
+            raise ConfigError(f"{why}, so it is not trusted", file=str(path), hint=f"chown it, or chmod go-w {path}")
+        data = read_at_most(descriptor, LARGEST + 1)
+    finally:
+        os.close(descriptor)
+    if len(data) > LARGEST:
+        raise ConfigError(f"is larger than {LARGEST} bytes", file=str(path))
+    return data
+
+
+def read_at_most(descriptor: int, limit: int) -> bytes:
+    """Read to the end of a file, but never more than `limit` bytes, however fast it grows."""
+    parts: list[bytes] = []
+    while limit and (part := os.read(descriptor, min(limit, 1 << 16))):
+        parts.append(part)
+        limit -= len(part)
+    return b"".join(parts)
+
+
+def write_own(path: Path, data: bytes) -> None:
+    """Replace a file of ours atomically (0600), in a directory that `ensure_private` has made."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StateError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _base(inputs: Inputs, variable: str, *fallback: str) -> Path:
+    named = inputs.env(variable)
+    if not named:
+        return home(inputs).joinpath(*fallback)
+    if not os.path.isabs(named):
+        # The specification calls a relative value invalid. Authority must not depend on the current directory.
+        raise ConfigError(f"{named!r} is not an absolute path", key=variable, hint=f"unset {variable} or correct it")
+    return Path(named)
+
+
+def _make(path: Path) -> None:
+    for parent in (*reversed(path.parents), path):
+        try:
+            os.mkdir(parent, 0o700)  # noqa: PTH102 - the mode counts, and pathlib ignores it for parents
+        except (FileExistsError, PermissionError, OSError):
+            if not os.path.lexists(parent):
+                raise

@@ -1,0 +1,82 @@
+"""Directories of the host that are never handed to a sandbox as a whole: homes, the system's, our own."""
+
+import os
+from collections.abc import Iterator
+
+from aisbx.inputs import Inputs
+from aisbx.paths import home, own_dirs
+
+# The Filesystem Hierarchy Standard 3.0 (and macOS) directories where nothing is anybody's project,
+# at any depth: what lies there is run, trusted or served by the host.
+_SYSTEM = (
+    *("/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/lost+found", "/proc", "/run", "/sbin"),
+    *("/snap", "/sys", "/usr", "/var", "/gnu", "/nix", "/efi"),
+    *("/Applications", "/Library", "/System", "/Network", "/cores", "/private/etc", "/private/var"),
+)
+
+# People do work below these, as in many container images' /usr/src/app.
+_WORK = ("/usr/src", "/usr/local/src", "/var/tmp", "/var/www", "/private/var/tmp", "/private/var/folders")  # noqa: S108
+
+# Shared places: a directory in them may be a project, they themselves are not.
+_SHARED = ("/tmp", "/home", "/opt", "/srv", "/mnt", "/media", "/Users", "/Volumes", "/private/tmp")  # noqa: S108
+
+# Directories of a home that hold keys and logins.
+_SECRET = (
+    *(".aws", ".azure", ".config", ".docker", ".gnupg", ".kube", ".local", ".mozilla", ".netrc.d", ".password-store"),
+    *(".pki", ".ssh", ".cache", "Library"),
+)
+
+
+def within(path: str, root: str) -> bool:
+    """Is `path` the directory `root` or below it? Both are absolute and normalised."""
+    return path == root or path.startswith(root.rstrip("/") + "/")
+
+
+def forbidden(path: str, inputs: Inputs) -> str:
+    """Say why a real path may not be shown to a sandbox as a whole, or give "" where it may."""
+    if path == os.path.abspath(os.sep):
+        return "is the root of the file system"
+    for own in own_dirs(inputs):
+        if within(own, path):
+            return f"contains aisbx's own {own}"
+        if within(path, own):
+            return f"lies in aisbx's own {own}"
+    homes = set(_homes(inputs))
+    for one in homes:
+        if path == one:
+            return "is a home directory"
+        if within(one, path):
+            return f"contains the home directory {one}"
+        for name in _SECRET:
+            if within(path, f"{one.rstrip('/')}/{name}"):
+                return f"lies in {one.rstrip('/')}/{name}, where keys and logins are kept"
+    if path in _SHARED:
+        return "is shared with all other users and programs"
+    mine = os.path.realpath(home(inputs))
+    for root in _SYSTEM:
+        if within(path, root) and not _is_work(path, mine):
+            return "is the system's" if path == root else f"lies in the system's {root}"
+    return ""
+
+
+def _is_work(path: str, mine: str) -> bool:
+    """Does a path in a system directory lie strictly below a place for work, or below the user's own home there?
+
+    Fedora Silverblue keeps homes in /var/home; service accounts have theirs in /var/lib.
+    """
+    roots = (*_WORK, mine) if mine.startswith(("/var/", "/private/var/")) else _WORK
+    return any(path != root and within(path, root) for root in roots)
+
+
+def _homes(inputs: Inputs) -> Iterator[str]:
+    """Give the real path of every account's home and of $HOME, but not those that are no directory at all."""
+    yield os.path.realpath(home(inputs))
+    try:
+        import pwd
+    except ImportError:  # Windows
+        return
+    inputs.note("/etc/passwd")
+    for entry in pwd.getpwall():
+        # System accounts have `/`, `/bin` or `/nonexistent`; `/` would forbid everything below it as "a home's".
+        if entry.pw_dir.startswith("/") and entry.pw_dir != "/" and os.path.isdir(entry.pw_dir):
+            yield os.path.realpath(entry.pw_dir)

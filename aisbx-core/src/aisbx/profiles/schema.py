@@ -1,0 +1,178 @@
+"""What a profile's file can say. The published JSON Schema (`docs/profile.schema.json`) is made from this."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+
+from aisbx import amounts
+from aisbx.profiles import hosts
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+ABSOLUTE = r"^/[^\x00]*$"
+SOURCE = r"^(/|~/)[^\x00]*$"
+VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+
+Name = Annotated[str, Field(pattern=NAME)]
+Absolute = Annotated[str, Field(pattern=ABSOLUTE)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+class LimitEntry(_Strict):
+    """An amount; `required: true` refuses to run where it can't be enforced."""
+
+    amount: amounts.Written
+    required: bool = False
+
+
+def _kind(value: object) -> str:
+    return "table" if isinstance(value, dict) else "plain"
+
+
+AnyLimit = Annotated[
+    Annotated[amounts.Written, Tag("plain")] | Annotated[LimitEntry, Tag("table")], Discriminator(_kind)
+]
+
+
+class Limits(_Strict):
+    """One entry for each of `aisbx.types.LIMITS`: `512M`, `30s`, a number, or a table."""
+
+    wall_time: AnyLimit | None = None
+    output: AnyLimit | None = None
+    memory: AnyLimit | None = None
+    pids: AnyLimit | None = None
+    cpus: AnyLimit | None = None
+    disk: AnyLimit | None = None
+    open_files: AnyLimit | None = None
+    core: AnyLimit | None = None
+
+    @field_validator("*")
+    @classmethod
+    def _is_amount(cls, value: Any, info: Any) -> Any:  # noqa: ANN401 - any of the fields'
+        if value is not None:
+            amounts.parse(info.field_name, value.amount if isinstance(value, LimitEntry) else value)
+        return value
+
+
+class MountEntry(_Strict):
+    """A host path shown inside, at the same path unless `target` names another."""
+
+    source: Annotated[str, Field(pattern=SOURCE)]
+    target: Absolute | None = None
+    mode: Literal["ro", "rw"] = "ro"
+
+
+class NetworkRules(_Strict):
+    """`allow` names what can be reached, as `HOST[:PORT]` or `*.DOMAIN[:PORT]`; nothing else can."""
+
+    allow: list[str] = []
+    enabled: bool | None = None
+    """Older spelling: false is `network: none`."""
+    deny: list[str] = []
+    """Older spelling: what is not allowed is denied, so only `*` makes sense here."""
+
+    @field_validator("allow")
+    @classmethod
+    def _are_rules(cls, rules: list[str]) -> list[str]:
+        for rule in rules:
+            hosts.parse(rule)
+        return rules
+
+    @model_validator(mode="after")
+    def _is_clear(self) -> "NetworkRules":
+        # An empty list must never read as "no restriction".
+        if self.enabled and not self.allow:
+            raise ValueError("is enabled but allows nothing: write `network: open`, or name hosts under allow")
+        if self.enabled is False and self.allow:
+            raise ValueError("is not enabled but allows hosts: leave out one of the two")
+        if [rule for rule in self.deny if rule != "*"]:
+            raise ValueError("cannot deny single hosts: whatever `allow` does not name is denied")
+        return self
+
+
+class ProfileFile(_Strict):
+    """A profile: what a kind of work needs, or (`restriction`) what it may at most have."""
+
+    name: Name | None = None
+    """Older spelling: the file's name is the profile's; another one here is refused."""
+    description: Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+    extends: Name | list[Name] = []
+    restriction: bool = False
+    toolchains: list[Name] = []
+    mounts: list[MountEntry] = []
+    environment: dict[Annotated[str, Field(pattern=VARIABLE)], str | int] = {}
+    path: list[Absolute] = []
+    workspace: Literal["ro", "cow", "guarded", "rw"] | None = None
+    network: (
+        Annotated[
+            Annotated[Literal["none", "open"], Tag("plain")] | Annotated[NetworkRules, Tag("table")],
+            Discriminator(_kind),
+        ]
+        | None
+    ) = None
+    syscalls: list[Name] = []
+    limits: Limits = Limits()
+    shell: Absolute | None = None
+    cpu: AnyLimit | None = None
+    """Older spelling of `limits.cpus`."""
+    memory: AnyLimit | None = None
+    """Older spelling of `limits.memory`."""
+    timeout: AnyLimit | None = None
+    """Older spelling of `limits.wall_time`."""
+
+    @field_validator("path")
+    @classmethod
+    def _no_colon(cls, path: list[str]) -> list[str]:
+        if any(":" in entry for entry in path):
+            raise ValueError("a directory of PATH cannot contain a colon: one entry each")
+        return path
+
+    @field_validator("environment")
+    @classmethod
+    def _no_nul(cls, environment: dict[str, str | int]) -> dict[str, str | int]:
+        for name, value in environment.items():
+            if "\0" in str(value):
+                raise ValueError(f"{name} contains a NUL byte")
+            if name in _OURS or re.match(r"LD_|DYLD_", name):
+                raise ValueError(f"{name} cannot be set by a profile: {_OURS.get(name, 'it changes what programs load')}")
+        return environment
+
+    @model_validator(mode="after")
+    def _restricts(self) -> "ProfileFile":
+        if self.restriction:
+            for key in ("toolchains", "mounts", "environment", "path", "shell"):
+                if getattr(self, key):
+                    raise ValueError(f"a restriction only takes away: it cannot have {key}")
+        return self
+
+
+_OURS = {
+    "PATH": "use path:",
+    "HOME": "the sandbox has a home of its own",
+    "USER": "it is the account's",
+    "LOGNAME": "it is the account's",
+    "SHELL": "use shell:",
+    "TMPDIR": "the sandbox has a /tmp of its own",
+}
+
+# What other tools' profiles have and these can't honour: said, never dropped.
+FOREIGN = {
+    "working_dir": "a command starts in the directory you are in; use --workspace",
+    "driver": "a driver is chosen by --driver or your settings",
+    "seccomp": "use syscalls: with names of groups",
+    "capabilities": "a sandbox has none, and none can be given",
+}
+
+
+def json_schema() -> dict[str, Any]:
+    """Give the JSON Schema (draft 2020-12) that editors can check profiles with."""
+    schema = ProfileFile.model_json_schema()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": "aisbx profile",
+        "description": "A profile of aisbx: $XDG_CONFIG_HOME/aisbx/profiles/NAME.yaml or .aisbx/profiles/NAME.yaml",
+    }

@@ -1,0 +1,133 @@
+"""What can be set, by whom, and what holds where nothing is set."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, field_validator
+
+from aisbx import amounts, units
+from aisbx.errors import UsageError
+from aisbx.repository import RepositoryInput
+from aisbx.types import CONTROLS, LIMITS
+
+
+def _limits(written: object) -> object:
+    """Turn `{memory: "4G"}` into bytes; what is not a table is left for the model to refuse."""
+    if not isinstance(written, dict):
+        return written
+    amounts_by_name: dict[str, float] = {}
+    for name, amount in written.items():  # pyright: ignore[reportUnknownVariableType]
+        if name not in LIMITS:
+            raise ValueError(f"there is no limit {name!r}; there are {', '.join(LIMITS)}")
+        if isinstance(amount, bool) or not isinstance(amount, amounts.Written):
+            raise ValueError(f"{name}: {amount!r} is not an amount")  # noqa: TRY004 - pydantic wants ValueError
+        amounts_by_name[str(name)] = amounts.parse(str(name), amount)
+    return amounts_by_name
+
+
+def _size(written: object) -> object:
+    if not isinstance(written, str):
+        return written
+    try:
+        return units.parse_size(written)
+    except UsageError as error:
+        raise ValueError(f"{error.message}; {error.hint}") from error
+
+
+Limits = Annotated[dict[str, float], BeforeValidator(_limits)]
+Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
+
+
+class _Table(BaseModel):
+    # Text of the environment is validated leniently, files strictly (see `load`).
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class PluginSettings(_Table):
+    """Which installed plugins may be loaded."""
+
+    allow: list[str] | None = None
+    """Names of distributions; None: all that are installed."""
+    disable: list[str] = []
+    """Names of plugins or distributions; AISBX_DISABLE_PLUGINS adds to it."""
+
+
+class AuditSettings(_Table):
+    """What the audit log records."""
+
+    argv: bool = True
+    """Record the arguments of a command, not only its program."""
+
+
+class LogSettings(_Table):
+    """What is kept of a run's output."""
+
+    keep_output: Size = 1 << 20
+    """Bytes of each run."""
+    keep_runs: Annotated[int, Field(ge=0)] = 100
+    """The newest runs whose output is kept."""
+
+
+class ProjectSettings(_Table):
+    """All that a project's `aisbx.toml` can say."""
+
+    profile: str = ""
+    driver: str = ""
+    limits: Limits = {}
+    policies: list[str] = []
+
+
+class Settings(_Table):
+    """All that `config.toml` and `AISBX_*` can say; a trusted project's values are already in it."""
+
+    profile: str = "base"
+    """Profiles of a run that names none, as `-p` takes them (`python-dev+offline`)."""
+    driver: str = "auto"
+    plugins: PluginSettings = PluginSettings()
+    lower: list[str] = []
+    """Ids of controls that need not hold. Never a project's to say."""
+    audit: AuditSettings = AuditSettings()
+    logs: LogSettings = LogSettings()
+    limits: Limits = {}
+    """In place of the profiles' defaults: bytes, seconds, cores and counts, as in `aisbx.types.LIMITS`."""
+    drivers: dict[str, dict[str, object]] = {}
+    """Each driver's own table."""
+    policies: list[str] = []
+    sinks: list[str] = []
+
+    _origins: dict[str, str] = PrivateAttr(default_factory=dict[str, str])
+    _repository: RepositoryInput | None = PrivateAttr(default=None)
+    _trusted: bool = PrivateAttr(default=False)
+    _untrusted: ProjectSettings = PrivateAttr(default=ProjectSettings())
+    _own: tuple[str, ...] = PrivateAttr(default=())
+
+    @field_validator("lower")
+    @classmethod
+    def _known(cls, ids: list[str]) -> list[str]:
+        for name in ids:
+            if name not in CONTROLS:
+                raise ValueError(f"there is no control {name!r}; `aisbx doctor` lists them")
+        return ids
+
+    def origins(self) -> dict[str, str]:
+        """Say where each value comes from: dotted key → `default`, `FILE:LINE` or `environment NAME`."""
+        return dict(self._origins)
+
+    @property
+    def repository(self) -> RepositoryInput | None:
+        """What the project's repository says (`aisbx.toml`, `.aisbx/`), if anything."""
+        return self._repository
+
+    @property
+    def trusted(self) -> bool:
+        """Has the user trusted that content?"""
+        return self._trusted
+
+    @property
+    def untrusted(self) -> ProjectSettings:
+        """What a project says that is not trusted: `aisbx.profiles.choose` and `resolve` let it narrow only."""
+        return self._untrusted
+
+    @property
+    def own_dirs(self) -> tuple[str, ...]:
+        """The real paths of aisbx's configuration, state and cache."""
+        return self._own

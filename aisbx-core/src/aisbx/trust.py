@@ -1,0 +1,104 @@
+"""Which repositories' input the user has looked at and accepts: by content, so that any change takes it back.
+
+`$XDG_STATE_HOME/aisbx/trust.json` (0600): `{"version": 1, "projects": {directory: {"sha256": …, "time": …}}}`.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from aisbx import repository
+from aisbx.errors import ConfigError, StateError, TrustError
+from aisbx.inputs import Inputs
+from aisbx.paths import ensure_private, read_own, state_dir, write_own
+from aisbx.repository import RepositoryInput
+
+VERSION = 1
+REMEDY = "look at the project's aisbx.toml and .aisbx/, then `aisbx profile trust`"
+
+
+def is_trusted(found: RepositoryInput, inputs: Inputs) -> bool:
+    """Is this very content of this very directory trusted? StateError for a damaged or foreign record."""
+    return _load(_file(inputs), inputs).get(found.directory, {}).get("sha256") == found.sha256
+
+
+def trust(directory: str, inputs: Inputs) -> RepositoryInput:
+    """Trust what the repository in `directory` says now; TrustError where it says nothing."""
+    real = os.path.realpath(directory)
+    found = repository.read(real, inputs)
+    if found is None:
+        raise TrustError(f"{real} has neither aisbx.toml nor .aisbx/", hint="`aisbx init` writes an aisbx.toml")
+    _change(inputs, real, {"sha256": found.sha256, "time": int(time.time())})
+    return found
+
+
+def distrust(directory: str, inputs: Inputs) -> bool:
+    """Take trust back; False where there was none."""
+    return _change(inputs, os.path.realpath(directory), None)
+
+
+def projects(inputs: Inputs) -> dict[str, str]:
+    """Give every directory that is trusted with the sha256 of the content that is."""
+    return {directory: str(entry["sha256"]) for directory, entry in _load(_file(inputs), inputs).items()}
+
+
+def _file(inputs: Inputs) -> Path:
+    return state_dir(inputs) / "trust.json"
+
+
+def _load(file: Path, inputs: Inputs) -> dict[str, dict[str, object]]:
+    hint = f"remove {file} and trust your projects again"
+    try:
+        data = read_own(file, inputs)
+        record = json.loads(data) if data is not None else {"version": VERSION, "projects": {}}
+    except (ConfigError, ValueError, RecursionError) as error:
+        raise StateError(f"{file} cannot be used: {error}", hint=hint) from error
+    match record:
+        case {"version": 1, "projects": dict(entries)} if all(_is_entry(entry) for entry in entries.values()):
+            return entries
+        case _:
+            raise StateError(f"{file} is not a record of trust (version {VERSION})", hint=hint)
+
+
+def _is_entry(entry: object) -> bool:
+    match entry:
+        case {"sha256": str(), "time": int()}:
+            return True
+        case _:
+            return False
+
+
+def _change(inputs: Inputs, directory: str, entry: dict[str, object] | None) -> bool:
+    file = _file(inputs)
+    ensure_private(file.parent)
+    with _locked(file.with_name("trust.lock")):
+        entries = _load(file, inputs)
+        before = entries.pop(directory, None)
+        if entry is not None:
+            entries[directory] = entry
+        record = {"version": VERSION, "projects": dict(sorted(entries.items()))}
+        # Names that are not UTF-8 are kept as lone surrogates, which ASCII escapes carry unharmed.
+        write_own(file, (json.dumps(record, indent=1) + "\n").encode("ascii"))
+    return before is not None
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    """Let one process at a time read and replace the record (two `trust` at once must both count)."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: the replacement is still atomic, the later one wins
+        yield
+        return
+    try:
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise StateError(f"{file} cannot be locked: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
