@@ -1,0 +1,94 @@
+"""Which host paths are shown inside, and where nothing may be put."""
+
+import os
+from collections.abc import Sequence
+
+from aisbx.errors import PolicyError, UsageError
+from aisbx.places import within
+from aisbx.toolchains import Toolchain
+from aisbx.types import Identity, Mount, MountRequest, Profile, RunRequest, Workspace, WorkspaceMode
+
+# The sandbox's own file systems: nothing is put over or into them.
+_OWN = ("/proc", "/dev", "/sys")
+
+# Put over one of these, a mount would hide the runtime or a private directory; below them it is fine.
+_WHOLE = ("/", "/tmp", "/run", "/run/aisbx", "/usr", "/usr/bin", "/usr/lib", "/bin", "/sbin", "/lib", "/lib64", "/etc")  # noqa: S108
+
+_HINT = "choose another target, such as /mnt/NAME"
+
+
+def merged_mounts(
+    request: RunRequest,
+    profile: Profile,
+    toolchain: Toolchain,
+    workspace: Workspace | None,
+    identity: Identity,
+    own_dirs: Sequence[str],
+) -> tuple[Mount, ...]:
+    """Give the mounts of toolchain, profile and request, parents before what lies in them.
+
+    UsageError for a target or a source that no sandbox gets, or two sources for one target; PolicyError for a
+    writable one under a restriction to reading.
+    """
+    asked = [_absolute(mount, request.cwd) for mount in request.mounts]
+    for mount in asked:
+        if mount.writable and profile.ceiling and profile.ceiling.workspace_mode is WorkspaceMode.RO:
+            raise PolicyError(f"the profile {profile.name} allows no writable mount", hint=f"drop :rw of {mount.source}")
+    by_target: dict[str, Mount] = {}
+    for mount in (*toolchain.mounts, *profile.mounts, *asked):
+        _check_target(mount, workspace, identity, own_dirs)
+        _check_source(mount, identity, own_dirs)
+        present = by_target.setdefault(mount.target, mount)
+        if (present.source, present.writable) != (mount.source, mount.writable):
+            raise UsageError(
+                f"{mount.target} is mounted twice: {present.source} ({present.origin}) and "
+                f"{mount.source} ({mount.origin})",
+                hint=_HINT,
+            )
+    return tuple(by_target[target] for target in sorted(by_target))
+
+
+def _absolute(mount: MountRequest, cwd: str) -> Mount:
+    for path in (mount.source, mount.target):
+        if not path or "\0" in path:
+            raise UsageError("--mount: a path is empty or contains a NUL byte", hint="write --mount SRC:DST[:ro|rw]")
+    if not mount.target.startswith("/"):
+        raise UsageError(f"--mount: the target {mount.target} is not absolute", hint=_HINT)
+    source = os.path.normpath(os.path.join(cwd, mount.source))
+    return Mount(_clean(source), _clean(os.path.normpath(mount.target)), mount.writable, "the request")
+
+
+def _clean(path: str) -> str:
+    return "/" + path.lstrip("/")  # normpath keeps two leading slashes (POSIX leaves their meaning open)
+
+
+def _check_target(mount: Mount, workspace: Workspace | None, identity: Identity, own_dirs: Sequence[str]) -> None:
+    target = mount.target
+    why = ""
+    if target in _WHOLE:
+        why = "would hide what the sandbox needs there"
+    elif any(within(target, root) for root in _OWN):
+        why = "is a file system of the sandbox's own"
+    elif within(identity.home, target):
+        why = "would hide the sandbox's home"
+    elif workspace and within(workspace.path, target):
+        why = f"would hide the workspace {workspace.path}"
+    elif any(within(target, own) or within(own, target) for own in own_dirs):
+        why = "is a place of aisbx's own"
+    if why:
+        raise UsageError(f"nothing can be mounted at {target} ({mount.origin}): it {why}", hint=_HINT)
+
+
+def _check_source(mount: Mount, identity: Identity, own_dirs: Sequence[str]) -> None:
+    source = mount.source
+    why = ""
+    if source == "/":
+        why = "is the whole file system"
+    elif any(within(source, root) for root in _OWN):
+        why = "is a view of the kernel's"
+    elif any(within(source, own) or within(own, source) for own in own_dirs):
+        why = "holds aisbx's own files"
+    elif mount.writable and within(identity.home, source):
+        why = "holds your home, with files that the host runs by itself"
+    if why:
+        raise UsageError(f"{source} cannot be mounted ({mount.origin}): it {why}", hint="mount a directory in it")

@@ -1,0 +1,91 @@
+"""`resolve`: the parts put together."""
+
+from aisbx.errors import PolicyError, UsageError
+from aisbx.places import within
+from aisbx.profiles import hosts
+from aisbx.profiles.lattice import DEFAULT_SYSCALLS, allowlist
+from aisbx.profiles.order import network_within
+from aisbx.resolve.limits import merged_limits
+from aisbx.resolve.mounts import merged_mounts
+from aisbx.settings import Settings
+from aisbx.toolchains import Toolchain
+from aisbx.types import Identity, Network, NetworkMode, Profile, RunRequest, SandboxSpec, Workspace
+
+PATH = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin")
+SHELL = "/bin/sh"
+
+
+def resolve(
+    request: RunRequest,
+    profile: Profile,
+    settings: Settings,
+    workspace: Workspace | None,
+    toolchain: Toolchain,
+    identity: Identity,
+) -> SandboxSpec:
+    """Give the specification of a request.
+
+    UsageError for what makes no sense, PolicyError for what a restriction excludes, TrustError for an untrusted
+    project that asks for more. What the request adds to the environment is not in it: that goes with the command.
+    """
+    path = tuple(dict.fromkeys((*toolchain.path, *profile.path, *PATH)))
+    return SandboxSpec(
+        profile=profile.name,
+        identity=identity,
+        cwd=_directory(request, workspace, identity),
+        workspace=workspace,
+        mounts=merged_mounts(request, profile, toolchain, workspace, identity, settings.own_dirs),
+        links=dict(sorted(toolchain.links.items())),
+        path=path,
+        environment=_environment(profile, toolchain, identity, path),
+        network=_network(request, profile),
+        publish=request.publish,
+        syscalls=tuple(sorted(profile.syscalls or DEFAULT_SYSCALLS)),
+        limits=merged_limits(request, profile, settings),
+        lowered=frozenset(settings.lower),
+    )
+
+
+def _directory(request: RunRequest, workspace: Workspace | None, identity: Identity) -> str:
+    if workspace is None:
+        return identity.home
+    return request.cwd if within(request.cwd, workspace.path) else workspace.path
+
+
+def _environment(
+    profile: Profile, toolchain: Toolchain, identity: Identity, path: tuple[str, ...]
+) -> dict[str, str]:
+    """Give every variable there is inside, in the order of who may replace whose: defaults, toolchain, profile."""
+    fixed = {
+        "HOME": identity.home,
+        "LOGNAME": identity.name,
+        "PATH": ":".join(path),
+        "SHELL": profile.shell or SHELL,
+        "TMPDIR": "/tmp",  # noqa: S108 - the sandbox's own
+        "USER": identity.name,
+    }
+    # The C.UTF-8 locale is part of glibc since 2.35 and of musl; no other one is sure to exist inside.
+    defaults = {"LANG": "C.UTF-8", "TERM": "xterm-256color"}
+    return dict(sorted({**defaults, **toolchain.environment, **profile.environment, **fixed}.items()))
+
+
+def _network(request: RunRequest, profile: Profile) -> Network:
+    asked = request.network
+    if asked is None:
+        return profile.network or Network()
+    if asked.mode is NetworkMode.ALLOWLIST:
+        try:
+            asked = allowlist(hosts.union(asked.allow))
+        except ValueError as error:
+            raise UsageError(f"--network: {error}", hint="write --network allow=HOST[:PORT],…") from error
+    ceiling = profile.ceiling.network if profile.ceiling else None
+    if ceiling is not None and not network_within(asked, ceiling):
+        raise PolicyError(
+            f"the profile {profile.name} allows the network {_shown(ceiling)} at most, not {_shown(asked)}",
+            hint="leave out --network, or the restriction in -p",
+        )
+    return asked
+
+
+def _shown(network: Network) -> str:
+    return f"allow={','.join(network.allow)}" if network.allow else network.mode.value
