@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from aisbx.audit.output import Output, find_run, kept_runs
 from aisbx.errors import StateError, UsageError
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 def tail(directory: Path, data: bytes, count: int | None) -> bytes:

@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from aisbx.audit import read
 from aisbx.audit.follow import follow_log
 from aisbx.audit.read import Damage, read_log
 from aisbx.errors import StateError
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 def line(number: int) -> bytes:

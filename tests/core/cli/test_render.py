@@ -4,11 +4,10 @@ import json
 import subprocess
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from aisbx.cli.render import error_line, printable, report, shell_words, table
 from aisbx.errors import ControlError, UsageError
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 def test_an_error_is_one_line_with_code_message_and_hint() -> None:

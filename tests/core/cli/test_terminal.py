@@ -1,12 +1,12 @@
 """Output of a sandbox on the user's terminal: text and colours, nothing else."""
 
 import re
+from itertools import pairwise
 
 import pytest
+from aisbx.cli.terminal import Cleaner
 from hypothesis import given
 from hypothesis import strategies as st
-
-from aisbx.cli.terminal import Cleaner
 
 
 def clean(*chunks: bytes) -> str:
@@ -40,7 +40,7 @@ def test_only_text_and_colours_reach_the_terminal(data: bytes, shown: str) -> No
 @given(st.binary(max_size=60), st.lists(st.integers(min_value=0, max_value=60), max_size=5))
 def test_where_a_stream_is_cut_makes_no_difference(data: bytes, cuts: list[int]) -> None:
     edges = [0, *sorted(cuts), len(data)]
-    assert clean(*(data[a:b] for a, b in zip(edges, edges[1:], strict=False))) == clean(data)
+    assert clean(*(data[a:b] for a, b in pairwise(edges))) == clean(data)
 
 
 @given(st.text(alphabet="\x1b[]0;mHJ\r\n\x07a\x9b", max_size=40))

@@ -13,6 +13,7 @@ import typer
 from aisbx import __version__
 from aisbx.cli import audit, config, doctor, init, logs, plugin, profile, run
 from aisbx.cli.extra import mount
+from aisbx.cli.groups import show_help
 from aisbx.cli.options import wants_json
 from aisbx.cli.render import one_line, report
 from aisbx.errors import AisbxError, UsageError
@@ -58,8 +59,7 @@ def _root(
 ) -> None:
     """Run commands in a sandbox: private, quiet, bounded."""
     del version  # its callback has answered already
-    if context.invoked_subcommand is None:
-        print(context.get_help())
+    show_help(context)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -112,9 +112,8 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _help_of(error: typer.TyperException) -> str:
-    context = getattr(error, "ctx", None)
-    path = context.command_path if isinstance(context, typer.Context) else "aisbx"
-    return f"{path} --help"
+    context: object = getattr(error, "ctx", None)
+    return f"{getattr(context, 'command_path', 'aisbx')} --help"
 
 
 def _unexpected(error: Exception) -> AisbxError:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import typer
 
 from aisbx.audit.read import Reading, Record, read_log
+from aisbx.cli.groups import group
 from aisbx.cli.options import Json, Since, Tail
 from aisbx.cli.render import emit_json, shell_words, table
 from aisbx.cli.session import audit_path
@@ -22,9 +23,9 @@ Examples:
 
 def register(app: typer.Typer) -> None:
     """Add the group."""
-    group = typer.Typer(help="Read the record of every run.", no_args_is_help=True)
-    group.command("show", epilog=EXAMPLES)(show)
-    app.add_typer(group, name="audit")
+    commands = group("Read the record of every run.")
+    commands.command("show", epilog=EXAMPLES)(show)
+    app.add_typer(commands, name="audit")
 
 
 def show(tail: Tail = "", since: Since = "", json: Json = False) -> None:

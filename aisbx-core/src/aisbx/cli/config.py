@@ -5,9 +5,10 @@ from typing import Annotated, cast
 
 import typer
 
+from aisbx.cli.groups import group
 from aisbx.cli.options import Json
 from aisbx.cli.render import as_text, emit_json, printable
-from aisbx.cli.session import engine
+from aisbx.cli.session import session
 
 EXAMPLES = """\b
 Examples:
@@ -21,9 +22,9 @@ Settings are read from $XDG_CONFIG_HOME/aisbx/config.toml, then AISBX_* variable
 
 def register(app: typer.Typer) -> None:
     """Add the group."""
-    group = typer.Typer(help="See the settings in force.", no_args_is_help=True)
-    group.command("show", epilog=EXAMPLES)(show)
-    app.add_typer(group, name="config")
+    commands = group("See the settings in force.")
+    commands.command("show", epilog=EXAMPLES)(show)
+    app.add_typer(commands, name="config")
 
 
 def show(
@@ -31,7 +32,7 @@ def show(
     json: Json = False,
 ) -> None:
     """Show every setting: the user's, the environment's, the project's, or the default."""
-    settings = engine().settings
+    settings = session().settings
     origins = settings.origins()
     data = settings.model_dump(mode="json")
     if json:

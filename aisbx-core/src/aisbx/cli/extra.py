@@ -1,10 +1,14 @@
 """Commands that plugins add (`aisbx.commands`: each a `typer.Typer`)."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import typer
 
 from aisbx.errors import AisbxError, PluginBrokenError
+
+if TYPE_CHECKING:
+    from aisbx.plugins import Plugins
 
 
 def mount(app: typer.Typer, arguments: Sequence[str], *, everything: bool) -> None:
@@ -52,7 +56,7 @@ def _listed(distribution: str) -> typer.Typer:
     return stand_in
 
 
-def _plugins():  # noqa: ANN202
-    from aisbx.cli.session import engine
+def _plugins() -> "Plugins":
+    from aisbx.cli.session import session  # not every command line has plugins to ask for
 
-    return engine().plugins
+    return session().plugins

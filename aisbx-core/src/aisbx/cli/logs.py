@@ -40,13 +40,13 @@ def register(app: typer.Typer) -> None:
 
 
 def logs(
-    run: Annotated[str, typer.Argument(metavar="[RUN]", help="A run's id.", autocompletion=complete.runs)] = "",
+    run: Annotated[str, typer.Argument(metavar="RUN", hidden=True, autocompletion=complete.runs)] = "",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
     tail: Tail = "",
     since: Since = "",
     json: Json = False,
 ) -> None:
-    """List recent runs, or show what one printed."""
+    """List the recent runs, or show what RUN printed; the beginning of its id is enough."""
     if json and follow:
         raise UsageError("--json gives one object, so it cannot --follow", hint="leave out one of the two")
     count, start = parse_tail(tail), parse_since(since, time.time())

@@ -2,9 +2,10 @@
 
 import typer
 
+from aisbx.cli.groups import group
 from aisbx.cli.options import Json
 from aisbx.cli.render import emit_json, table
-from aisbx.cli.session import engine
+from aisbx.cli.session import session
 
 EXAMPLES = """\b
 Examples:
@@ -15,14 +16,14 @@ Examples:
 
 def register(app: typer.Typer) -> None:
     """Add the group."""
-    group = typer.Typer(help="See which plugins are installed.", no_args_is_help=True)
-    group.command("list", epilog=EXAMPLES)(show)
-    app.add_typer(group, name="plugin")
+    commands = group("See which plugins are installed.")
+    commands.command("list", epilog=EXAMPLES)(show)
+    app.add_typer(commands, name="plugin")
 
 
 def show(json: Json = False) -> None:
     """List every plugin: kind, name, distribution, version, usable or why not."""
-    rows = engine().plugins.table()
+    rows = session().plugins.table()
     if json:
         keys = ("kind", "name", "distribution", "version", "usable", "reason")
         emit_json({"plugins": [{key: getattr(row, key) for key in keys} for row in rows]})

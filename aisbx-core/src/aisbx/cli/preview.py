@@ -1,14 +1,12 @@
 """`aisbx run --dry-run`: what would be mounted, filtered and limited, in words and as data."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
-from typing import cast
+from collections.abc import Iterable, Iterator
 
+from aisbx.cli.describe import amount, data, network
 from aisbx.cli.render import emit_json, printable, shell_words, table
 from aisbx.engine import Preview
 from aisbx.errors import ControlError
-from aisbx.types import LIMITS, LocalPlan, RunRequest, SandboxSpec
-from aisbx.units import format_duration, format_size
+from aisbx.types import LocalPlan, RunRequest, SandboxSpec
 
 
 def show(preview: Preview, request: RunRequest, *, as_json: bool) -> int:
@@ -51,8 +49,7 @@ def _sandbox(spec: SandboxSpec, request: RunRequest) -> Iterator[str]:
     yield f"profile    {spec.profile}"
     yield f"directory  {spec.cwd}"
     yield f"user       {who.name} (uid {who.uid}, gid {who.gid}), home {who.home}"
-    allow = f": {', '.join(spec.network.allow)}" if spec.network.allow else ""
-    yield f"network    {spec.network.mode.value}{allow}"
+    yield f"network    {network(spec.network)}"
     if spec.lowered:
         yield f"given up   {', '.join(sorted(spec.lowered))}"
 
@@ -67,22 +64,15 @@ def _files(spec: SandboxSpec) -> Iterator[str]:
 
 
 def _limits(spec: SandboxSpec) -> Iterator[str]:
-    rows = [(name, _amount(name, limit.amount), limit.strength.value) for name, limit in sorted(spec.limits.items())]
+    rows = [(name, amount(name, limit.amount), limit.strength.value) for name, limit in sorted(spec.limits.items())]
     yield from table(("LIMIT", "AMOUNT", "STRENGTH"), rows).splitlines() if rows else ["none"]
-
-
-def _amount(name: str, amount: float) -> str:
-    unit = LIMITS[name][0] if name in LIMITS else ""
-    if unit == "seconds":
-        return format_duration(amount)
-    return format_size(amount) if unit == "bytes" else f"{amount:g}"
 
 
 def _record(preview: Preview, request: RunRequest) -> dict[str, object]:
     return {
         "admitted": not preview.refusals,
         "command": list(request.command),
-        "spec": _data(preview.spec),
+        "spec": data(preview.spec),
         "environment_given": sorted(request.environment),
         "enforcement": preview.enforcement.as_record(),
         "refusals": [state.control for state in preview.refusals],
@@ -94,17 +84,4 @@ def _plan(plan: LocalPlan | None) -> object:
     """Give a plan without its bulk: file contents and the filter by their length."""
     if plan is None:
         return None
-    return {key: _data(value) for key, value in plan.items()}
-
-
-def _data(value: object) -> object:
-    """Turn specs and plans into what JSON can hold: sets sorted, bytes by their length."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _data(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): _data(item) for key, item in cast("Mapping[object, object]", value).items()}
-    if isinstance(value, (set, frozenset)):
-        return sorted(str(item) for item in cast("frozenset[object]", value))
-    if isinstance(value, (list, tuple)):
-        return [_data(item) for item in cast("list[object]", value)]
-    return {"bytes": len(value)} if isinstance(value, (bytes, bytearray)) else value
+    return {key: data(value) for key, value in plan.items()}

@@ -87,26 +87,21 @@ def parse_network(value: str) -> Network:
     hint = "write none, open or allow=HOST[:PORT],… such as allow=pypi.org:443"
     if value in (NetworkMode.NONE.value, NetworkMode.OPEN.value):
         return Network(NetworkMode(value))
-    word, _, hosts = value.partition("=")
+    word, _, rules = value.partition("=")
     if word != "allow":
         raise UsageError(f"--network: {value!r} is not a network mode", hint=hint)
-    return Network(NetworkMode.ALLOWLIST, tuple(_host(host, hint) for host in hosts.split(",")))
+    return Network(NetworkMode.ALLOWLIST, tuple(_rule(rule) for rule in rules.split(",")))
 
 
-def _host(rule: str, hint: str) -> str:
-    """Check the form of one rule; what it means is the egress plugin's to say."""
-    name, colon, port = rule.rpartition(":")
-    if rule.endswith("]") or not colon:
-        name, port = rule, ""
-    elif not port:
-        raise UsageError(f"--network: {rule!r} ends in a colon without a port", hint=hint)
-    bracketed = name.startswith("[") and name.endswith("]")
-    allowed = "0123456789abcdef:." if bracketed else "0123456789abcdefghijklmnopqrstuvwxyz-._*"
-    inner = name.lower()[1:-1] if bracketed else name.lower()
-    # ASCII only: a look-alike letter or a NUL must not reach a proxy that reads it differently.
-    if not inner or any(character not in allowed for character in inner):
-        raise UsageError(f"--network: {rule!r} is not HOST[:PORT]", hint=hint)
-    return f"{name.lower()}:{_port(port, '--network')}" if port else name.lower()
+def _rule(text: str) -> str:
+    """Read one rule as profiles do, so that no two readers can differ in what it means."""
+    from aisbx.profiles import hosts  # only who names hosts pays for `ipaddress`
+
+    try:
+        return str(hosts.parse(text))
+    except ValueError as error:
+        hint = "write HOST, HOST:PORT or *.DOMAIN, separated by commas"
+        raise UsageError(f"--network: {error}", hint=hint) from error
 
 
 def _port(text: str, option: str) -> int:

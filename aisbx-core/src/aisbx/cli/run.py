@@ -33,9 +33,7 @@ def register(app: typer.Typer) -> None:
 
 
 def run(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one parameter
-    command: Annotated[
-        list[str] | None, typer.Argument(metavar="[--] CMD...", help="What to run; none, on a terminal: a shell.")
-    ] = None,
+    command: Annotated[list[str] | None, typer.Argument(metavar="CMD", hidden=True)] = None,
     profile: Annotated[
         list[str] | None,
         typer.Option("--profile", "-p", metavar="P[+P]", help="Profiles, composed.", autocompletion=complete.profiles),
@@ -81,7 +79,7 @@ def run(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one paramete
     json: Json = False,
     interactive: Annotated[bool, typer.Option("--interactive", "-i", hidden=True)] = False,
 ) -> int:
-    """Run a command in a fresh sandbox."""
+    """Run CMD in a fresh sandbox; without CMD, on a terminal, a shell."""
     del interactive  # an older spelling; stdin is always passed on
     options = {
         "profile": profile,

@@ -1,6 +1,7 @@
-"""What a command needs of the process it runs in: the engine, the caller's name, the directory."""
+"""What a command needs of the process it runs in: the directory, the caller's name, settings, plugins, profiles."""
 
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aisbx.errors import WorkspaceError
@@ -10,11 +11,36 @@ from aisbx.types import Principal
 
 if TYPE_CHECKING:
     from aisbx.engine import Engine
+    from aisbx.plugins import Plugins
+    from aisbx.profiles import Finder
+    from aisbx.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The settings in force here, the plugins they admit, and where profiles are looked up."""
+
+    settings: "Settings"
+    plugins: "Plugins"
+    profiles: "Finder"
+    inputs: Inputs
+
+
+def session() -> Session:
+    """Read the settings for the current directory, without starting an engine."""
+    from aisbx import settings as reader  # pydantic: 35 ms that `--help` need not pay
+    from aisbx.plugins import Plugins
+    from aisbx.profiles import Finder
+
+    inputs = Inputs()
+    settings = reader.load(os.environ, directory(), inputs)
+    plugins = Plugins(settings.plugins.allow, settings.plugins.disable)
+    return Session(settings, plugins, Finder(settings, plugins, inputs), inputs)
 
 
 def engine() -> "Engine":
     """Make the engine for this process's environment and directory."""
-    from aisbx.engine import Engine  # with the settings' reader it costs more than all the rest, and not all need it
+    from aisbx.engine import Engine
 
     return Engine(os.environ, directory())
 

@@ -1,0 +1,66 @@
+"""Profiles in words and as data."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from typing import cast
+
+from aisbx.types import LIMITS, Network, Profile
+from aisbx.units import format_duration, format_size
+
+
+def profile_lines(profile: Profile) -> Iterator[str]:
+    """Say what a profile gives and demands, one aligned line for each; what it leaves open is not listed."""
+    yield from _row("name", [profile.name])
+    yield from _row("description", [profile.description])
+    yield from _row("kind", ["a restriction: it only takes away"] if profile.restriction else [])
+    yield from _row("toolchains", sorted(profile.toolchains))
+    yield from _row("workspace", [profile.workspace_mode.value] if profile.workspace_mode else [])
+    yield from _row("network", [network(profile.network)] if profile.network else [])
+    yield from _row("system calls", sorted(profile.syscalls))
+    for mount in profile.mounts:
+        yield from _row("mount", [f"{mount.source} at {mount.target} ({'rw' if mount.writable else 'ro'})"])
+    for name, value in sorted(profile.environment.items()):
+        yield from _row("environment", [f"{name}={value}"])
+    yield from _row("path", [":".join(profile.path)])
+    for name, limit in sorted(profile.limits.items()):
+        yield from _row("limit", [f"{name} {amount(name, limit.amount)} ({limit.strength.value})"])
+    yield from _row("shell", [profile.shell])
+    if profile.ceiling is not None:
+        yield from _row("at most", [profile.ceiling.name + ": a run cannot ask for more than it allows"])
+
+
+def profile_record(profile: Profile) -> object:
+    """Give a profile as JSON data."""
+    return data(profile)
+
+
+def network(asked: Network) -> str:
+    """Write a network for people: its mode, and the hosts of a list."""
+    return f"{asked.mode.value}: {', '.join(asked.allow)}" if asked.allow else asked.mode.value
+
+
+def amount(name: str, value: float) -> str:
+    """Write a limit's amount in the unit that its name has in the contract."""
+    unit = LIMITS[name][0] if name in LIMITS else ""
+    if unit == "seconds":
+        return format_duration(value)
+    return format_size(value) if unit == "bytes" else f"{value:g}"
+
+
+def data(value: object) -> object:
+    """Turn specs, plans and profiles into what JSON can hold: sets sorted, bytes by their length."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: data(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): data(item) for key, item in cast("Mapping[object, object]", value).items()}
+    if isinstance(value, (set, frozenset)):
+        return sorted(str(item) for item in cast("frozenset[object]", value))
+    if isinstance(value, (list, tuple)):
+        return [data(item) for item in cast("list[object]", value)]
+    return {"bytes": len(value)} if isinstance(value, (bytes, bytearray)) else value
+
+
+def _row(label: str, values: Iterable[str]) -> Iterator[str]:
+    text = ", ".join(value for value in values if value)
+    if text:
+        yield f"{label:<13} {text}"
