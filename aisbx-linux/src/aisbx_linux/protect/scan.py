@@ -1,0 +1,227 @@
+"""Find what is protected in a workspace before a run; quick where nothing has changed since the last one.
+
+On the way to every run, so it imports builtin modules only. The directories of a workspace are remembered with device,
+inode and ctime: a directory in which an entry was added, removed or replaced has another ctime, which nobody but the
+kernel sets. An unchanged tree is thus known again by one lstat a directory, without reading any.
+"""
+
+import marshal
+import posix
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    Item = tuple[int, str, int, int, str]
+    Stamp = tuple[int, int, int, int, int]
+
+# Raise it whenever the table, the kinds or the layout change: older caches are then not used.
+FORMAT = 1
+# A directory can change twice within one tick of its clock, which is two seconds on the coarsest file systems: one
+# that changed so shortly before it was read is read again next time.
+RACY = 2_000_000_000
+
+_MAX_CACHE = 256 << 20
+
+
+class State:
+    """What was found in a workspace. All paths are absolute and undecodable bytes in them are surrogate escapes.
+
+    `mounts` exist, are no links and none lies in another: bind them read-only over themselves, after binding `pins`
+    writable over themselves, which keeps anything else from taking their place. `sockets` are to be covered.
+    `links` (path → target) are protected names that are links, and can't be held by a mount. `unchecked` are
+    directories that could not be read, or are too deep to be.
+    """
+
+    __slots__ = (
+        "before",
+        "cache",
+        "configs",
+        "dirs",
+        "files",
+        "held",
+        "items",
+        "links",
+        "mounts",
+        "others",
+        "packed",
+        "pins",
+        "repositories",
+        "sockets",
+        "unchecked",
+        "workspace",
+    )
+
+    def __init__(self, workspace: str, cache: "str | None") -> None:
+        self.workspace = workspace
+        self.before = time.time_ns() - RACY
+        self.cache = cache
+        self.packed: "tuple[list[str], list[int]] | None" = None
+        self.mounts: "list[str]" = []
+        self.pins: "list[str]" = []
+        self.links: "dict[str, str]" = {}
+        self.sockets: "list[str]" = []
+        self.unchecked: "list[str]" = []
+        self.held: "dict[tuple[int, int], str]" = {}
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything that was read."""
+        self.dirs: "dict[str, tuple[int, int, int, int]]" = {}
+        self.items: "dict[str, tuple[Item, ...]]" = {}
+        self.files: "dict[str, Stamp | None]" = {}
+        self.others: "dict[str, Stamp | None]" = {}
+        self.configs: "dict[str, bytes | None]" = {}
+        self.repositories: "dict[str, int]" = {}
+
+    def forget(self, path: str) -> None:
+        """Forget what was found in a directory."""
+        for item in self.items.pop(path, ()):
+            self.files.pop(path + "/" + item[1], None)
+            self.configs.pop(path + "/" + item[1], None)
+        self.repositories.pop(path, None)
+
+    def stamp(self, path: str) -> "Stamp | None":
+        """Give what tells whether a file is still the same one with the same content; None if there is none."""
+        try:
+            status = posix.lstat(path)
+            if status.st_mode & 0o170000 == 0o120000 and not path.startswith(self.workspace + "/"):
+                status = posix.stat(path)  # the user's own file may be a link into their dotfiles
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino, self.age(status.st_ctime_ns), status.st_size, status.st_mode
+
+    def age(self, ctime: int) -> int:
+        """Give a ctime (ns), or 0, which no file has, if it is too new to tell two changes apart."""
+        return ctime if ctime < self.before else 0
+
+    def unpack(self) -> None:
+        """Turn the cache's arrays into `dirs`."""
+        if self.packed is not None:
+            paths, numbers = self.packed
+            self.packed = None
+            self.dirs = dict(
+                zip(paths, zip(numbers[0::4], numbers[1::4], numbers[2::4], numbers[3::4], strict=True), strict=True)
+            )
+
+
+def scan(workspace: str, cache: "str | None" = None) -> State:
+    """Find every protected path of `workspace` (absolute, no links in it).
+
+    `cache` is a file in a private directory of ours, made here; None reads everything. Raises OSError if the
+    workspace can't be read.
+    """
+    state = recall(workspace, cache) if cache else None
+    if state is None:
+        from aisbx_linux.protect.derive import derive
+        from aisbx_linux.protect.walk import Walk
+
+        state = State(workspace, cache)
+        Walk(state).everything()
+        derive(state)
+    else:
+        stale = compare(state)
+        if stale is None:
+            return state
+        from aisbx_linux.protect.derive import renew
+
+        renew(state, stale)
+    if cache:
+        store(state)
+    return state
+
+
+def compare(state: State) -> "tuple[list[str], list[str]] | None":
+    """Give directories whose entries may have changed and those that are gone or others now; None: all is as it was."""
+    touched: "list[str]" = []
+    replaced: "list[str]" = []
+    lstat = posix.lstat
+    if state.packed is not None:
+        paths, numbers = state.packed
+        known = zip(paths, numbers[0::4], numbers[1::4], numbers[2::4])
+    else:
+        known = ((path, device, inode, ctime) for path, (device, inode, ctime, _) in state.dirs.items())
+    for path, device, inode, ctime in known:
+        try:
+            status = lstat(path)
+        except OSError:
+            replaced.append(path)
+            continue
+        if status.st_ctime_ns != ctime or status.st_ino != inode or status.st_dev != device:
+            (touched if status.st_ino == inode and status.st_dev == device else replaced).append(path)
+    # Reading its directory again reads a file again.
+    touched += [path[: path.rfind("/")] for path, known in state.files.items() if state.stamp(path) != known]
+    same = all(state.stamp(path) == known for path, known in state.others.items())
+    return None if same and not touched and not replaced else (touched, replaced)
+
+
+def recall(workspace: str, cache: str) -> "State | None":
+    """Give what the last scan of this workspace found, yet to be compared; None if there is none that can be trusted."""
+    try:
+        fd = posix.open(cache, posix.O_RDONLY | posix.O_NOFOLLOW | posix.O_CLOEXEC | posix.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        status = posix.fstat(fd)
+        # A regular file of ours with mode 0600: nobody else can have written it.
+        if status.st_mode != 0o100600 or status.st_uid != posix.geteuid() or not 0 < status.st_size < _MAX_CACHE:
+            return None
+        data = posix.read(fd, status.st_size)
+    except OSError:
+        return None
+    finally:
+        posix.close(fd)
+    try:
+        version, place, paths, stamps, rest = marshal.loads(data)  # noqa: S302  (ours, see above)
+        if version != FORMAT or place != workspace:
+            return None
+        state = State(workspace, cache)
+        numbers = memoryview(stamps).cast("Q").tolist()
+        state.packed = paths.decode("utf-8", "surrogateescape").split("\0"), numbers
+        types = (dict, dict, dict, dict, dict, list, list, dict, list, list, dict)
+        if len(numbers) != 4 * len(state.packed[0]) or tuple(map(type, rest)) != types:
+            return None
+        state.items, state.files, state.others, state.configs, state.repositories = rest[:5]
+        state.mounts, state.pins, state.links, state.sockets, state.unchecked, state.held = rest[5:]
+    except (EOFError, TypeError, ValueError, AttributeError):
+        return None
+    return state
+
+
+def store(state: State) -> None:
+    """Remember a state; a cache that can't be written is only slower."""
+    cache = state.cache
+    if cache is None:
+        return
+    state.unpack()
+    stamps = bytearray(32 * len(state.dirs))
+    numbers = memoryview(stamps).cast("Q")
+    at = 0
+    for device, inode, ctime, context in state.dirs.values():
+        numbers[at] = device
+        numbers[at + 1] = inode
+        numbers[at + 2] = ctime
+        numbers[at + 3] = context
+        at += 4
+    rest = (
+        *(state.items, state.files, state.others, state.configs, state.repositories),
+        *(state.mounts, state.pins, state.links, state.sockets, state.unchecked, state.held),
+    )
+    paths = "\0".join(state.dirs).encode("utf-8", "surrogateescape")
+    data = marshal.dumps((FORMAT, state.workspace, paths, bytes(stamps), rest))
+    temporary = f"{cache}.{posix.getpid()}"
+    flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
+    try:
+        fd = posix.open(temporary, flags, 0o600)
+        try:
+            posix.fchmod(fd, 0o600)  # whatever the umask
+            view = memoryview(data)
+            while view:
+                view = view[posix.write(fd, view) :]
+        finally:
+            posix.close(fd)
+        posix.rename(temporary, cache)
+    except OSError:
+        try:
+            posix.unlink(temporary)
+        except OSError:
+            pass

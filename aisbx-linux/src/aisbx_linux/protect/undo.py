@@ -1,0 +1,256 @@
+"""Compare a workspace with what it was before a run, and neutralise what is new among the protected files."""
+
+import posix
+
+from aisbx_linux.protect.derive import join, named, pointer, renew, resolve
+from aisbx_linux.protect.gitconfig import allowed, parse, serialise
+from aisbx_linux.protect.look import (
+    CONFIG,
+    DEEP,
+    GITFILE,
+    HOOKS,
+    LINK,
+    NAMED,
+    REDIRECT,
+    SHUT,
+    STRAY,
+    TODO,
+    WORKTREE,
+)
+from aisbx_linux.protect.names import NAMES, REPOSITORY, SUFFIXES
+from aisbx_linux.protect.quarantine import Quarantine, printable, write
+from aisbx_linux.protect.walk import open_beneath
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from aisbx_linux.protect.scan import Item, State
+
+_S_IFMT, _S_IFDIR = 0o170000, 0o040000
+
+
+class Undo:
+    """One comparison; `lines` say what was done."""
+
+    def __init__(self, state: "State", quarantine: str) -> None:
+        state.unpack()
+        self.state = state
+        self.lines: "list[str]" = []
+        self.store = Quarantine(quarantine)
+        self.root = posix.open(state.workspace, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC)
+        # How it was. The walk replaces the values of these dictionaries and never changes one.
+        self.held = state.held
+        self.links = state.links
+        self.dirs = dict(state.dirs)
+        self.configs = dict(state.configs)
+        self.repositories = {state.dirs[path][:2]: path for path in state.repositories if path in state.dirs}
+        self.known = {item for items in state.items.values() for item in items}
+
+    def close(self) -> None:
+        """Close what is open."""
+        posix.close(self.root)
+        self.store.close()
+
+    def all(self, stale: "tuple[list[str], list[str]]") -> None:
+        """Look at what changed, and undo."""
+        healed: "list[str]" = []
+        renew(self.state, stale, healed)
+        self.lines += [f"made {self._show(path)} readable to its owner again" for path in healed]
+        for directory, items in list(self.state.items.items()):
+            for item in items:
+                if item[0] == CONFIG or item not in self.known:
+                    self._one(directory, item)
+        self._restore_configs()
+        self._by_name()
+        self._restore_links()
+
+    def _one(self, directory: str, item: "Item") -> None:
+        kind, name, device, inode, text = item
+        path = directory + "/" + name
+        held = (device, inode) in self.held
+        if kind == CONFIG:
+            self._config(directory, name)
+        elif kind == LINK:
+            if self.links.get(path) != text:
+                self._take(path)
+        elif kind == STRAY:
+            if text.startswith("/") or ".." in text.split("/"):
+                self._take(path, "a link out of the repository, through which git would write")
+        elif kind == TODO:
+            self._todo(directory, name, text)
+        elif kind == DEEP:
+            self._take(path, "nested too deep to be checked")
+        elif kind == SHUT:
+            self.lines.append(f"cannot check {self._show(path)}: it can't be read")
+        elif held:
+            return
+        elif kind == HOOKS:
+            self._hooks(path)
+        elif kind == NAMED or (kind in (GITFILE, REDIRECT) and not self._inside(directory, item)):
+            self._take(path)
+
+    def _inside(self, directory: str, item: "Item") -> bool:
+        """Say whether what points elsewhere points at a repository of this workspace, which is looked at itself."""
+        target = pointer(directory, item)
+        if target:
+            found = resolve(target)
+            return found is not None and found[0] in self.state.repositories
+        # Where a linked worktree is: git deletes it there on request.
+        place = join(directory, item[4].rstrip("\r\n"))
+        return place.startswith(self.state.workspace + "/") and ".." not in place.split("/")
+
+    def _take(self, path: str, why: str = "") -> None:
+        directory, _, name = path.rpartition("/")
+        try:
+            fd = open_beneath(self.root, directory[len(self.state.workspace) + 1 :])
+        except OSError:
+            return  # a parent was taken
+        try:
+            done = self.store.take(fd, name)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self.lines.append(f"cannot quarantine {self._show(path)}: {error.strerror}")
+            return
+        finally:
+            posix.close(fd)
+        self.lines.append(f"quarantined {self._show(path)} ({why or _why(name)}): {done}")
+
+    def _hooks(self, path: str) -> None:
+        """Take all that git could run from a directory of hooks; samples are never run."""
+        try:
+            fd = open_beneath(self.root, path[len(self.state.workspace) + 1 :])
+        except OSError:
+            self._take(path)  # a file, or what can't be opened
+            return
+        try:
+            with posix.scandir(fd) as entries:
+                names = [
+                    entry.name
+                    for entry in entries
+                    if not (entry.name.endswith(".sample") and entry.is_file(follow_symlinks=False))
+                ]
+        finally:
+            posix.close(fd)
+        for name in names:
+            self._take(path + "/" + name, REPOSITORY["hooks"])
+
+    def _todo(self, directory: str, name: str, text: str) -> None:
+        kept = [line for line in text.splitlines(keepends=True) if (line.split() or [""])[0] not in ("exec", "x")]
+        if "".join(kept) != text:
+            self._write(directory, name, "".join(kept).encode("utf-8", "surrogateescape"))
+            self.lines.append(f"removed the exec lines of {self._show(directory + '/' + name)} ({_why('rebase-merge')})")
+
+    def _write(self, directory: str, name: str, data: bytes) -> bool:
+        path = directory + "/" + name
+        try:
+            fd = open_beneath(self.root, directory[len(self.state.workspace) + 1 :])
+        except OSError:
+            return False
+        try:
+            try:
+                mode = posix.lstat(name, dir_fd=fd).st_mode
+                if mode & _S_IFMT == _S_IFDIR:
+                    self.store.take(fd, name)
+                    mode = 0o644
+            except FileNotFoundError:
+                mode = 0o644
+            write(fd, name, data, mode & 0o666 | 0o600)
+        except OSError as error:
+            self.lines.append(f"cannot restore {self._show(path)}: {error.strerror}")
+            return False
+        finally:
+            posix.close(fd)
+        return True
+
+    def _config(self, directory: str, name: str) -> None:
+        """Put back the entries that the inside may not write; those that it may stay as they are now."""
+        path = directory + "/" + name
+        data = self.state.configs.get(path)
+        before = self._config_before(directory, name)
+        if data is not None and data == before:
+            return
+        was = parse(before) or [] if before else []
+        now = parse(data) if data is not None else None
+        kept = [entry for entry in was if not self._may(directory, *entry)]
+        added = [entry for entry in now or () if not self._may(directory, *entry)]
+        if now is not None and added == kept:
+            return
+        entries = kept + [entry for entry in (was if now is None else now) if self._may(directory, *entry)]
+        copy = self.store.copy(name, data) if data else ""
+        restored = before if now is None and before else serialise(entries)
+        if self._write(directory, name, restored):
+            self.state.configs[path] = restored
+            changed = sorted({key for key, value in [*added, *kept] if added.count((key, value)) != kept.count((key, value))})
+            what = ", ".join(map(printable, changed[:5])) + (", …" if len(changed) > 5 else "")
+            self.lines.append(
+                f"restored {self._show(path)} ({what or 'it could not be read'})" + (f": as it was found is {copy}" if copy else "")
+            )
+
+    def _config_before(self, directory: str, name: str) -> "bytes | None":
+        identity = self.state.dirs[directory][:2]
+        return self.configs.get(self.repositories.get(identity, "") + "/" + name)
+
+    def _may(self, directory: str, name: str, value: "str | None") -> bool:
+        if name != "core.worktree":
+            return allowed(name, value)
+        # Where git checks files out: of a submodule it is set, and then a directory of this workspace.
+        found = resolve(join(directory, value or ""))
+        return found is not None and found[0].startswith(self.state.workspace + "/")
+
+    def _restore_configs(self) -> None:
+        """Write configurations again that were removed from a repository that is still there."""
+        now = {self.state.dirs[path][:2]: path for path in self.state.repositories if path in self.state.dirs}
+        for path, data in self.configs.items():
+            directory, _, name = path.rpartition("/")
+            place = now.get(self.dirs[directory][:2]) if directory in self.dirs else None
+            if data and place and place + "/" + name not in self.state.configs and self._write(place, name, data):
+                self.state.configs[place + "/" + name] = data
+                self.lines.append(f"restored {self._show(place + '/' + name)} (it was removed)")
+
+    def _by_name(self) -> None:
+        """Check what configurations and links name: the names are as they were, what they lead to may not be."""
+        paths = [(path, True) for path in self.links]
+        paths += named(self.state)
+        for path, always in paths:
+            found = resolve(path)
+            if found is None or not found[0].startswith(self.state.workspace + "/"):
+                continue
+            real, status = found
+            if (status.st_dev, status.st_ino) in self.held or not (always or real in self.held.values()):
+                continue
+            if status.st_mode & _S_IFMT == _S_IFDIR and path not in self.links:
+                self._hooks(real)
+            else:
+                self._take(real, "it is what a protected name leads to")
+
+    def _restore_links(self) -> None:
+        for path, text in self.links.items():
+            directory, _, name = path.rpartition("/")
+            try:
+                fd = open_beneath(self.root, directory[len(self.state.workspace) + 1 :])
+            except OSError:
+                continue
+            try:
+                status = posix.fstat(fd)
+                if self.dirs.get(directory, (0, 0))[:2] != (status.st_dev, status.st_ino):
+                    continue
+                try:
+                    posix.symlink(text, name, dir_fd=fd)
+                except FileExistsError:
+                    continue
+                self.lines.append(f"restored the link {self._show(path)}")
+            except OSError as error:
+                self.lines.append(f"cannot restore the link {self._show(path)}: {error.strerror}")
+            finally:
+                posix.close(fd)
+
+    def _show(self, path: str) -> str:
+        return printable(path[len(self.state.workspace) + 1 :] or ".")
+
+
+def _why(name: str) -> str:
+    low = name.lower()
+    for suffix, why in SUFFIXES.items():
+        if low.endswith(suffix):
+            return why
+    return NAMES.get(low) or REPOSITORY.get(low) or "git on the host trusts it"
