@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from aisbx.errors import ConfigError
 from aisbx.inputs import Inputs
@@ -14,7 +15,7 @@ _ESCAPES = {"n": "\n", "t": "\t", "b": "\b", '"': '"', "\\": "\\"}
 
 
 def user(inputs: Inputs) -> tuple[str, str]:
-    """Give `user.name` and `user.email`, each "" where it is not set; the last file that sets one wins (git-config(1))."""
+    """Give `user.name` and `user.email`, "" where not set; the last file that sets one wins (git-config(1))."""
     found = {"name": "", "email": ""}
     for file in _files(inputs):
         try:
@@ -26,9 +27,7 @@ def user(inputs: Inputs) -> tuple[str, str]:
     return _printable(found["name"]), _printable(found["email"])
 
 
-def _files(inputs: Inputs) -> list["os.PathLike[str]"]:
-    from pathlib import Path
-
+def _files(inputs: Inputs) -> list[Path]:
     named = inputs.env("GIT_CONFIG_GLOBAL")
     if named is not None:
         return [Path(named)] if os.path.isabs(named) else []

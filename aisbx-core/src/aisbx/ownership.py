@@ -39,7 +39,7 @@ def _name(uid: int) -> str:
 
 @cache
 def _private(gid: int, uid: int) -> bool:
-    """Is this the group that a distribution makes for one user alone (so that their umask may be 002)?"""
+    """Tell whether this is the group that distributions make for one user alone (so that a umask may be 002)."""
     import grp
     import pwd
 

@@ -67,7 +67,7 @@ def ensure_private(path: Path) -> Path:
             hint = "run as the directory's owner, or set HOME or XDG_*_HOME to your own"
             raise StateError(f"{path} belongs to uid {found.st_uid}, not to you (uid {os.geteuid()})", hint=hint)
         if found.st_mode & 0o077:
-            os.chmod(path, 0o700)  # noqa: PTH101 - a directory of ours, just seen not to be a link
+            os.chmod(path, 0o700)
     return path
 
 
@@ -135,7 +135,7 @@ def _base(inputs: Inputs, variable: str, *fallback: str) -> Path:
 def _make(path: Path) -> None:
     for parent in (*reversed(path.parents), path):
         try:
-            os.mkdir(parent, 0o700)  # noqa: PTH102 - the mode counts, and pathlib ignores it for parents
+            os.mkdir(parent, 0o700)
         except (FileExistsError, PermissionError, OSError):
             if not os.path.lexists(parent):
                 raise

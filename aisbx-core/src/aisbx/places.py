@@ -15,10 +15,10 @@ _SYSTEM = (
 )
 
 # People do work below these, as in many container images' /usr/src/app.
-_WORK = ("/usr/src", "/usr/local/src", "/var/tmp", "/var/www", "/private/var/tmp", "/private/var/folders")  # noqa: S108
+_WORK = ("/usr/src", "/usr/local/src", "/var/tmp", "/var/www", "/private/var/tmp", "/private/var/folders")
 
 # Shared places: a directory in them may be a project, they themselves are not.
-_SHARED = ("/tmp", "/home", "/opt", "/srv", "/mnt", "/media", "/Users", "/Volumes", "/private/tmp")  # noqa: S108
+_SHARED = ("/tmp", "/home", "/opt", "/srv", "/mnt", "/media", "/Users", "/Volumes", "/private/tmp")
 
 # Directories of a home that hold keys and logins.
 _SECRET = (
@@ -28,7 +28,7 @@ _SECRET = (
 
 
 def within(path: str, root: str) -> bool:
-    """Is `path` the directory `root` or below it? Both are absolute and normalised."""
+    """Tell whether `path` is the directory `root` or below it; both are absolute and normalised."""
     return path == root or path.startswith(root.rstrip("/") + "/")
 
 
@@ -36,20 +36,31 @@ def forbidden(path: str, inputs: Inputs) -> str:
     """Say why a real path may not be shown to a sandbox as a whole, or give "" where it may."""
     if path == os.path.abspath(os.sep):
         return "is the root of the file system"
-    for own in own_dirs(inputs):
-        if within(own, path):
-            return f"contains aisbx's own {own}"
-        if within(path, own):
-            return f"lies in aisbx's own {own}"
-    homes = set(_homes(inputs))
-    for one in homes:
+    return _of_homes(path, inputs) or _of_ours(path, inputs) or _of_system(path, inputs)
+
+
+def _of_homes(path: str, inputs: Inputs) -> str:
+    for one in sorted(set(_homes(inputs))):
         if path == one:
             return "is a home directory"
         if within(one, path):
             return f"contains the home directory {one}"
         for name in _SECRET:
-            if within(path, f"{one.rstrip('/')}/{name}"):
-                return f"lies in {one.rstrip('/')}/{name}, where keys and logins are kept"
+            if within(path, f"{one}/{name}"):
+                return f"lies in {one}/{name}, where keys and logins are kept"
+    return ""
+
+
+def _of_ours(path: str, inputs: Inputs) -> str:
+    for own in own_dirs(inputs):
+        if within(own, path):
+            return f"contains aisbx's own {own}"
+        if within(path, own):
+            return f"lies in aisbx's own {own}"
+    return ""
+
+
+def _of_system(path: str, inputs: Inputs) -> str:
     if path in _SHARED:
         return "is shared with all other users and programs"
     mine = os.path.realpath(home(inputs))
@@ -60,7 +71,7 @@ def forbidden(path: str, inputs: Inputs) -> str:
 
 
 def _is_work(path: str, mine: str) -> bool:
-    """Does a path in a system directory lie strictly below a place for work, or below the user's own home there?
+    """Tell whether a path in a system directory lies strictly below a place for work, or below the user's home there.
 
     Fedora Silverblue keeps homes in /var/home; service accounts have theirs in /var/lib.
     """

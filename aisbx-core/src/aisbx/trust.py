@@ -6,15 +6,18 @@
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 from aisbx import repository
 from aisbx.errors import ConfigError, StateError, TrustError
 from aisbx.inputs import Inputs
 from aisbx.paths import ensure_private, read_own, state_dir, write_own
 from aisbx.repository import RepositoryInput
+
+Entry = dict[str, str | int]
 
 VERSION = 1
 REMEDY = "look at the project's aisbx.toml and .aisbx/, then `aisbx profile trust`"
@@ -49,29 +52,30 @@ def _file(inputs: Inputs) -> Path:
     return state_dir(inputs) / "trust.json"
 
 
-def _load(file: Path, inputs: Inputs) -> dict[str, dict[str, object]]:
+def _load(file: Path, inputs: Inputs) -> dict[str, Entry]:
     hint = f"remove {file} and trust your projects again"
     try:
         data = read_own(file, inputs)
-        record = json.loads(data) if data is not None else {"version": VERSION, "projects": {}}
+        record: object = json.loads(data) if data is not None else {"version": VERSION, "projects": {}}
     except (ConfigError, ValueError, RecursionError) as error:
         raise StateError(f"{file} cannot be used: {error}", hint=hint) from error
     match record:
-        case {"version": 1, "projects": dict(entries)} if all(_is_entry(entry) for entry in entries.values()):
-            return entries
+        case {"version": 1, "projects": dict()}:
+            entries = cast("dict[str, dict[str, object]]", record)["projects"]
         case _:
             raise StateError(f"{file} is not a record of trust (version {VERSION})", hint=hint)
+    return {directory: _entry(entry, file, hint) for directory, entry in entries.items()}
 
 
-def _is_entry(entry: object) -> bool:
+def _entry(entry: object, file: Path, hint: str) -> Entry:
     match entry:
-        case {"sha256": str(), "time": int()}:
-            return True
+        case {"sha256": str(sha256), "time": int(when)}:
+            return {"sha256": sha256, "time": when}
         case _:
-            return False
+            raise StateError(f"{file} has an entry that is none", hint=hint)
 
 
-def _change(inputs: Inputs, directory: str, entry: dict[str, object] | None) -> bool:
+def _change(inputs: Inputs, directory: str, entry: Entry | None) -> bool:
     file = _file(inputs)
     ensure_private(file.parent)
     with _locked(file.with_name("trust.lock")):
@@ -86,7 +90,7 @@ def _change(inputs: Inputs, directory: str, entry: dict[str, object] | None) -> 
 
 
 @contextmanager
-def _locked(file: Path) -> Iterator[None]:
+def _locked(file: Path) -> Generator[None]:
     """Let one process at a time read and replace the record (two `trust` at once must both count)."""
     try:
         import fcntl

@@ -54,14 +54,14 @@ def _host(host: str, text: str) -> str:
     name = host.lower().removesuffix(".")
     suffix = name.startswith("*.")
     labels = (name[2:] if suffix else name).split(".")
-    # A last label of digits only would be an IPv4 address to some parsers and a name to others (WHATWG URL, host parser).
+    # A last label of digits is an IPv4 address to some parsers and a name to others (WHATWG URL, host parser).
     if not all(_LABEL.match(label) for label in labels) or len(name) > 253 or labels[-1].isdigit():  # noqa: PLR2004
         raise ValueError(f"{text!r} is not HOST[:PORT] or *.DOMAIN[:PORT]")
     return "." + ".".join(labels) if suffix else ".".join(labels)
 
 
 def covers(wide: Rule, narrow: Rule) -> bool:
-    """Does every destination of `narrow` belong to `wide`?"""
+    """Tell whether every destination of `narrow` belongs to `wide`."""
     host = wide.host == narrow.host or (wide.host.startswith(".") and narrow.host.endswith(wide.host))
     return host and wide.port in {0, narrow.port}
 
@@ -78,7 +78,7 @@ def intersection(one: Iterable[str], other: Iterable[str]) -> tuple[str, ...]:
 
 
 def included(narrow: Iterable[str], wide: Iterable[str]) -> bool:
-    """Is everything that `narrow` covers covered by `wide`?"""
+    """Tell whether everything that `narrow` covers is covered by `wide`."""
     rules = [parse(text) for text in wide]
     return all(any(covers(rule, parse(text)) for rule in rules) for text in narrow)
 

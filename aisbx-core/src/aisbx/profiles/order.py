@@ -1,4 +1,4 @@
-"""`narrower(a, b)`: does a sandbox of profile `a` have nothing that one of `b` lacks?"""
+"""The order of profiles: `narrower(a, b)` where a sandbox of `a` has nothing that one of `b` lacks."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from aisbx.types import Limit, Network, NetworkMode, Profile, WorkspaceMode
 
 
 def narrower(a: Profile, b: Profile) -> bool:
-    """Is everything that `a` gives or lets a request ask for also given or allowed by `b`? Reflexive and transitive."""
+    """Tell whether all that `a` gives, or lets a request ask for, `b` does too. Reflexive and transitive."""
     return not widened(a, b)
 
 
@@ -30,7 +30,7 @@ def widened(a: Profile, b: Profile) -> tuple[str, ...]:
 
 
 def network_within(a: Network, b: Network) -> bool:
-    """Does `a` reach nothing that `b` does not?"""
+    """Tell whether `a` reaches nothing that `b` does not."""
     if a.mode is NetworkMode.ALLOWLIST and b.mode is NetworkMode.ALLOWLIST:
         return hosts.included(a.allow, b.allow)
     return NETWORK.index(a.mode) <= NETWORK.index(b.mode)
@@ -48,7 +48,7 @@ def _index(mode: WorkspaceMode | None) -> int:
 
 
 def _bounded(a: Mapping[str, Limit], b: Mapping[str, Limit]) -> bool:
-    """Does `a` have every limit of `b`, no larger and no less binding?"""
+    """Tell whether `a` has every limit of `b`, no larger and no less binding."""
     return all(
         name in a
         and a[name].amount <= limit.amount
@@ -58,7 +58,7 @@ def _bounded(a: Mapping[str, Limit], b: Mapping[str, Limit]) -> bool:
 
 
 def _ceiling_within(a: Profile, b: Profile) -> bool:
-    """A ceiling that says nothing of a field lets a request have all of it."""
+    """Compare ceilings: one that says nothing of a field lets a request have all of it."""
     everything = Network(NetworkMode.OPEN)
     return (
         _index(a.workspace_mode) <= _index(b.workspace_mode)

@@ -137,7 +137,9 @@ class ProfileFile(_Strict):
             if "\0" in str(value):
                 raise ValueError(f"{name} contains a NUL byte")
             if name in _OURS or re.match(r"LD_|DYLD_", name):
-                raise ValueError(f"{name} cannot be set by a profile: {_OURS.get(name, 'it changes what programs load')}")
+                raise ValueError(
+                    f"{name} cannot be set by a profile: {_OURS.get(name, 'it changes what programs load')}"
+                )
         return environment
 
     @model_validator(mode="after")

@@ -13,7 +13,7 @@ def merged_limits(request: RunRequest, profile: Profile, settings: Settings) -> 
     """Give the limits of a run, in the order of `LIMITS`."""
     if unknown := request.limits.keys() - LIMITS.keys():
         raise UsageError(f"there is no limit {min(unknown)!r}", hint=f"there are {', '.join(LIMITS)}")
-    ceiling = profile.ceiling.limits if profile.ceiling else {}
+    ceiling = profile.ceiling.limits if profile.ceiling else dict[str, Limit]()
     merged: dict[str, Limit] = {}
     for name in LIMITS:
         limit = _standing(name, profile, settings, ceiling.get(name))

@@ -12,7 +12,7 @@ from aisbx.types import Identity, Mount, MountRequest, Profile, RunRequest, Work
 _OWN = ("/proc", "/dev", "/sys")
 
 # Put over one of these, a mount would hide the runtime or a private directory; below them it is fine.
-_WHOLE = ("/", "/tmp", "/run", "/run/aisbx", "/usr", "/usr/bin", "/usr/lib", "/bin", "/sbin", "/lib", "/lib64", "/etc")  # noqa: S108
+_WHOLE = ("/", "/tmp", "/run", "/run/aisbx", "/usr", "/usr/bin", "/usr/lib", "/bin", "/sbin", "/lib", "/lib64", "/etc")
 
 _HINT = "choose another target, such as /mnt/NAME"
 
@@ -33,7 +33,9 @@ def merged_mounts(
     asked = [_absolute(mount, request.cwd) for mount in request.mounts]
     for mount in asked:
         if mount.writable and profile.ceiling and profile.ceiling.workspace_mode is WorkspaceMode.RO:
-            raise PolicyError(f"the profile {profile.name} allows no writable mount", hint=f"drop :rw of {mount.source}")
+            raise PolicyError(
+                f"the profile {profile.name} allows no writable mount", hint=f"drop :rw of {mount.source}"
+            )
     by_target: dict[str, Mount] = {}
     for mount in (*toolchain.mounts, *profile.mounts, *asked):
         _check_target(mount, workspace, identity, own_dirs)

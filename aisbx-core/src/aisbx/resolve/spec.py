@@ -52,16 +52,14 @@ def _directory(request: RunRequest, workspace: Workspace | None, identity: Ident
     return request.cwd if within(request.cwd, workspace.path) else workspace.path
 
 
-def _environment(
-    profile: Profile, toolchain: Toolchain, identity: Identity, path: tuple[str, ...]
-) -> dict[str, str]:
+def _environment(profile: Profile, toolchain: Toolchain, identity: Identity, path: tuple[str, ...]) -> dict[str, str]:
     """Give every variable there is inside, in the order of who may replace whose: defaults, toolchain, profile."""
     fixed = {
         "HOME": identity.home,
         "LOGNAME": identity.name,
         "PATH": ":".join(path),
         "SHELL": profile.shell or SHELL,
-        "TMPDIR": "/tmp",  # noqa: S108 - the sandbox's own
+        "TMPDIR": "/tmp",
         "USER": identity.name,
     }
     # The C.UTF-8 locale is part of glibc since 2.35 and of musl; no other one is sure to exist inside.

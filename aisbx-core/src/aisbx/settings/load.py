@@ -12,7 +12,7 @@ from aisbx.inputs import Inputs
 from aisbx.paths import config_dir, own_dirs, read_own
 from aisbx.settings import environ as variables
 from aisbx.settings import toml
-from aisbx.settings.model import ProjectSettings, Settings
+from aisbx.settings.model import Context, ProjectSettings, Settings
 
 Table = dict[str, Any]
 Origins = dict[tuple[str, ...], str]
@@ -44,8 +44,9 @@ def load(environ: Mapping[str, str], project: str | None, inputs: Inputs) -> Set
         else:
             untrusted = said
             _only_narrows(said, settings, os.path.join(found.directory, repository.FILE))
-    _attach(settings, found, untrusted, origins, inputs, trusted=trusted)
-    return settings
+    every = {".".join(path): "default" for path, _ in _leaves(settings.model_dump())}
+    every |= {".".join(path): origin for path, origin in origins.items()}
+    return settings.with_context(Context(every, found, trusted, untrusted, own_dirs(inputs)))
 
 
 def _user(inputs: Inputs) -> tuple[Table, Origins]:
@@ -123,18 +124,3 @@ def _validated(
         message = {"extra_forbidden": "there is no such setting"}.get(first["type"], first["msg"])
         message = message.removeprefix("Value error, ")
         raise ConfigError(message, file=file, line=line, key=".".join(path), hint="see docs/settings.md") from error
-
-
-def _attach(
-    settings: Settings,
-    found: repository.RepositoryInput | None,
-    untrusted: ProjectSettings,
-    origins: Origins,
-    inputs: Inputs,
-    *,
-    trusted: bool,
-) -> None:
-    every = {".".join(path): "default" for path, _ in _leaves(settings.model_dump())}
-    every |= {".".join(path): origin for path, origin in origins.items()}
-    settings._origins, settings._repository, settings._trusted = every, found, trusted  # noqa: SLF001
-    settings._untrusted, settings._own = untrusted, own_dirs(inputs)  # noqa: SLF001

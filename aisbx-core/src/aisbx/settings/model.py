@@ -1,6 +1,8 @@
 """What can be set, by whom, and what holds where nothing is set."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, field_validator
 
@@ -14,14 +16,14 @@ def _limits(written: object) -> object:
     """Turn `{memory: "4G"}` into bytes; what is not a table is left for the model to refuse."""
     if not isinstance(written, dict):
         return written
-    amounts_by_name: dict[str, float] = {}
-    for name, amount in written.items():  # pyright: ignore[reportUnknownVariableType]
+    parsed: dict[str, float] = {}
+    for name, amount in cast("dict[str, object]", written).items():
         if name not in LIMITS:
             raise ValueError(f"there is no limit {name!r}; there are {', '.join(LIMITS)}")
         if isinstance(amount, bool) or not isinstance(amount, amounts.Written):
             raise ValueError(f"{name}: {amount!r} is not an amount")  # noqa: TRY004 - pydantic wants ValueError
-        amounts_by_name[str(name)] = amounts.parse(str(name), amount)
-    return amounts_by_name
+        parsed[name] = amounts.parse(name, amount)
+    return parsed
 
 
 def _size(written: object) -> object:
@@ -76,6 +78,17 @@ class ProjectSettings(_Table):
     policies: list[str] = []
 
 
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What is known of settings beside their values; see the properties of `Settings`."""
+
+    origins: Mapping[str, str] = field(default_factory=dict[str, str])
+    repository: RepositoryInput | None = None
+    trusted: bool = False
+    untrusted: ProjectSettings = field(default_factory=ProjectSettings)
+    own_dirs: tuple[str, ...] = ()
+
+
 class Settings(_Table):
     """All that `config.toml` and `AISBX_*` can say; a trusted project's values are already in it."""
 
@@ -94,11 +107,7 @@ class Settings(_Table):
     policies: list[str] = []
     sinks: list[str] = []
 
-    _origins: dict[str, str] = PrivateAttr(default_factory=dict[str, str])
-    _repository: RepositoryInput | None = PrivateAttr(default=None)
-    _trusted: bool = PrivateAttr(default=False)
-    _untrusted: ProjectSettings = PrivateAttr(default=ProjectSettings())
-    _own: tuple[str, ...] = PrivateAttr(default=())
+    _context: Context = PrivateAttr(default=Context())
 
     @field_validator("lower")
     @classmethod
@@ -108,26 +117,32 @@ class Settings(_Table):
                 raise ValueError(f"there is no control {name!r}; `aisbx doctor` lists them")
         return ids
 
+    def with_context(self, context: Context) -> "Settings":
+        """Give the same settings with what is known beside them."""
+        known = self.model_copy()
+        known._context = context  # noqa: SLF001 - its own class
+        return known
+
     def origins(self) -> dict[str, str]:
         """Say where each value comes from: dotted key → `default`, `FILE:LINE` or `environment NAME`."""
-        return dict(self._origins)
+        return dict(self._context.origins)
 
     @property
     def repository(self) -> RepositoryInput | None:
         """What the project's repository says (`aisbx.toml`, `.aisbx/`), if anything."""
-        return self._repository
+        return self._context.repository
 
     @property
     def trusted(self) -> bool:
-        """Has the user trusted that content?"""
-        return self._trusted
+        """Whether the user has trusted that content."""
+        return self._context.trusted
 
     @property
     def untrusted(self) -> ProjectSettings:
         """What a project says that is not trusted: `aisbx.profiles.choose` and `resolve` let it narrow only."""
-        return self._untrusted
+        return self._context.untrusted
 
     @property
     def own_dirs(self) -> tuple[str, ...]:
         """The real paths of aisbx's configuration, state and cache."""
-        return self._own
+        return self._context.own_dirs

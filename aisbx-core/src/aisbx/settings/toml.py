@@ -9,7 +9,9 @@ from aisbx.errors import ConfigError
 
 Path = tuple[str, ...]
 
-_ASSIGNMENT = re.compile(r"""\s*((?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*'))*)\s*=""")
+_ASSIGNMENT = re.compile(
+    r"""\s*((?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*'))*)\s*="""
+)
 _WHERE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 
@@ -31,7 +33,7 @@ def parse(data: bytes, file: str) -> tuple[dict[str, object], dict[Path, int]]:
 
 
 def _lines(text: str) -> Iterator[tuple[Path, int]]:
-    """Find headers and assignments; inside a multi-line string a line may be taken for one, which only blurs a message."""
+    """Find headers and assignments; a line of a multi-line string may pass for one, which only blurs a message."""
     table: Path = ()
     for number, line in enumerate(text.splitlines(), start=1):
         if line.lstrip().startswith("["):

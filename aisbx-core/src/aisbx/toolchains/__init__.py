@@ -32,4 +32,3 @@ def discover(
             raise ProfileError(f"there is no toolchain {name!r}", key="toolchains", hint=f"there are: {known}")
         found |= importlib.import_module(TOOLCHAINS[name]).find(workspace.path if workspace else None, inputs)
     return found
-

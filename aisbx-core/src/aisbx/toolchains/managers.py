@@ -39,21 +39,19 @@ def pyenv_root(inputs: Inputs) -> str:
 
 
 def pyenv(version: str, inputs: Inputs) -> str:
-    """Give the directory of a version that pyenv has (`3.11` is the newest 3.11.x, as in pyenv), "" where it has none."""
+    """Give the directory of a version that pyenv has (`3.11`: the newest 3.11.x, as in pyenv), "" for none."""
     root = os.path.join(pyenv_root(inputs), "versions")
     exact = os.path.join(root, version)
     inputs.note_link(exact)
     if os.path.isdir(exact):
         return exact
     inputs.note(root)
-    numbered = [
-        name for name in _list(root) if name.startswith(f"{version}.") and re.fullmatch(r"\d+(\.\d+)*", name)
-    ]
+    numbered = [name for name in _list(root) if name.startswith(f"{version}.") and re.fullmatch(r"\d+(\.\d+)*", name)]
     return os.path.join(root, max(numbered, key=_number)) if numbered else ""
 
 
 def uv(version: str, inputs: Inputs) -> str:
-    """Give the directory of the newest CPython that uv has and that fits `version` ("": any), "" where it has none."""
+    """Give the directory of the newest CPython that uv has and that fits `version` ("": any), "" for none."""
     data = inputs.env("XDG_DATA_HOME")
     data = data if data and data.startswith("/") else os.path.join(home(inputs), ".local", "share")
     named = inputs.env("UV_PYTHON_INSTALL_DIR")

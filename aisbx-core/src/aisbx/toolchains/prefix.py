@@ -1,4 +1,4 @@
-"""Is a directory really an installed Python, and may it be shown to a sandbox?"""
+"""Installed Pythons: whether a directory really is one, and may be shown to a sandbox."""
 
 import os
 import re

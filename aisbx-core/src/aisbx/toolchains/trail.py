@@ -28,14 +28,14 @@ class Trail:
     links: dict[str, str] = field(default_factory=dict[str, str])
 
 
-class Untrusted(ProfileError):
+class UntrustedPathError(ProfileError):
     """A step of a path is not the user's or root's alone."""
 
 
 def follow(path: str, inputs: Inputs, *, exempt: str | None = None) -> Trail:
     """Give the end of an absolute path that exists.
 
-    Untrusted names the first step that somebody else could change; steps within `exempt` (the workspace) are
+    UntrustedPathError names the first step that somebody else could change; steps within `exempt` (the workspace) are
     not looked at, because what lies there is the sandbox's to change anyway. FileNotFoundError and other
     OSErrors are the file system's.
     """
@@ -53,16 +53,18 @@ def follow(path: str, inputs: Inputs, *, exempt: str | None = None) -> Trail:
         step = os.path.join(here, name)
         found = os.lstat(step)
         if step in _KERNEL:
-            raise Untrusted(f"{path} leads through {step}, where links are not what they seem")
+            raise UntrustedPathError(f"{path} leads through {step}, where links are not what they seem")
         outside = exempt is None or not within(step, exempt)
         if outside and (why := weakness(found)):
-            raise Untrusted(f"{path} leads through {step}, which {why}", hint="chown or chmod it, or use another")
+            raise UntrustedPathError(
+                f"{path} leads through {step}, which {why}", hint="chown or chmod it, or use another"
+            )
         if not stat.S_ISLNK(found.st_mode):
             here = step
             continue
         hops += 1
         if hops > MOST_LINKS:
-            raise Untrusted(f"{path} leads through more than {MOST_LINKS} links")
+            raise UntrustedPathError(f"{path} leads through more than {MOST_LINKS} links")
         inputs.note_link(step)
         links[step] = target = os.readlink(step)
         if target.startswith("/"):
