@@ -69,10 +69,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = _answer(arguments)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has gone (`aisbx logs | head`). Nothing may be flushed to it at exit either.
+    except OSError as error:
+        # Nothing may be flushed there at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 128 + SIGPIPE
+        if isinstance(error, BrokenPipeError):  # the reader has gone: `aisbx logs | head`
+            return 128 + SIGPIPE
+        return report(AisbxError(f"stdout cannot be written: {error.strerror}", hint="see where it goes"), as_json=False)
     except KeyboardInterrupt:
         return 128 + SIGINT
     return code
@@ -90,6 +92,7 @@ def _answer(arguments: list[str]) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the user gets a line and 125, not a traceback
+        sys.stdout.flush()  # fails again if stdout was the trouble; `main` knows about that
         problem = _unexpected(error)
     if os.environ.get("AISBX_DEBUG") == "1" and problem.code != "internal":
         import traceback

@@ -6,7 +6,7 @@ import typer
 
 from aisbx.cli import complete
 from aisbx.cli.render import printable
-from aisbx.cli.session import directory
+from aisbx.cli.session import directory, session
 
 EXAMPLES = """\b
 Examples:
@@ -33,6 +33,15 @@ def init(
 ) -> None:
     """Detect what kind of project is in DIR, or here, and write its aisbx.toml."""
     from aisbx import project
+    from aisbx.profiles import load_profile
 
-    path = project.write_aisbx_toml(where or directory(), profile=profile, force=force)
-    print(printable(f"wrote {path}"))
+    target = where or directory()
+    found = project.detect(target)
+    name = profile or found.profile
+    # Without the project's own words: they may be what is to be replaced. Unknown profiles are refused here.
+    here = session(project=False)
+    load_profile([name], here.profiles, here.inputs)
+    path = project.write_aisbx_toml(target, name, force=force)
+    seen = ", ".join(f"{evidence} ({kind})" for kind, evidence in found.evidence.items())
+    print(printable(f"wrote {path}: profile {name}" + (f", because of {seen}" if seen and not profile else "")))
+    print("Look at it, then let it count here: aisbx profile trust")

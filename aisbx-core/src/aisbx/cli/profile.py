@@ -134,7 +134,7 @@ def detect(
 
     found = project.detect(where or directory())
     if json:
-        emit_json({"profile": found.profile, "evidence": list(found.evidence)})
+        emit_json({"profile": found.profile, "kinds": list(found.kinds), "evidence": found.evidence})
     else:
         print(printable(found.profile))
 

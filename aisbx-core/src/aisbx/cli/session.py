@@ -26,14 +26,14 @@ class Session:
     inputs: Inputs
 
 
-def session() -> Session:
-    """Read the settings for the current directory, without starting an engine."""
+def session(*, project: bool = True) -> Session:
+    """Read the user's settings and (`project`) what the current directory's project says; starts no engine."""
     from aisbx import settings as reader  # pydantic: 35 ms that `--help` need not pay
     from aisbx.plugins import Plugins
     from aisbx.profiles import Finder
 
     inputs = Inputs()
-    settings = reader.load(os.environ, directory(), inputs)
+    settings = reader.load(os.environ, directory() if project else None, inputs)
     plugins = Plugins(settings.plugins.allow, settings.plugins.disable)
     return Session(settings, plugins, Finder(settings, plugins, inputs), inputs)
 
