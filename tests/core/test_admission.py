@@ -67,6 +67,14 @@ def test_an_open_network_needs_no_net_deny_and_an_rw_workspace_no_full_protectio
     assert unmet(asked, enforcement) == []
 
 
+def test_a_live_workspace_needs_some_protection_of_files_that_the_host_executes() -> None:
+    enforcement = full(ControlState("fs:protected", Level.NONE, reason="it has none"))
+    live = Workspace("/w", WorkspaceMode.RW)
+    assert [state.control for state in unmet(spec(workspace=live), enforcement)] == ["fs:protected"]
+    assert unmet(spec(workspace=live, lowered=frozenset({"fs:protected"})), enforcement) == []
+    assert unmet(spec(), enforcement) == []
+
+
 def test_the_refusal_is_one_line_that_names_the_others_too() -> None:
     enforcement = full(ControlState("sys:filter", Level.PARTIAL), ControlState("net:deny", Level.NONE, reason="no"))
     with pytest.raises(ControlError) as caught:

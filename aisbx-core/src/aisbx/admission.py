@@ -1,16 +1,23 @@
 """Whether a spec may run: what it requires against what the driver says it will enforce. Pure."""
 
 from aisbx.errors import ControlError
-from aisbx.types import CONTROLS, ControlState, Enforcement, Level, SandboxSpec
+from aisbx.types import CONTROLS, ControlState, Enforcement, Level, SandboxSpec, WorkspaceMode
 
 
 def unmet(spec: SandboxSpec, enforcement: Enforcement) -> list[ControlState]:
     """Give the controls that the spec requires and that are not fully enforced, in the order of `CONTROLS`.
 
-    A control that the driver does not name counts as not enforced; partial is not enough.
+    A control that the driver does not name counts as not enforced; partial is not enough. The exception is
+    `fs:protected` in a live workspace, where partial is all that can be had: there, none is still too little.
     """
-    states = (enforcement[control] for control in spec.required_controls())
-    return [state for state in states if state.level is not Level.FULL]
+    required = set(spec.required_controls())
+    missing = [enforcement[name] for name in CONTROLS if name in required and enforcement[name].level is not Level.FULL]
+    live = spec.workspace is not None and spec.workspace.mode is WorkspaceMode.RW
+    protected = enforcement["fs:protected"]
+    if live and "fs:protected" not in spec.lowered and protected.level is Level.NONE:
+        missing.append(protected)
+    order = list(CONTROLS)
+    return sorted(missing, key=lambda state: order.index(state.control))
 
 
 def require(spec: SandboxSpec, enforcement: Enforcement) -> None:

@@ -1,0 +1,22 @@
+"""The contract kit: how an author proves a plugin. Needs pytest (`pip install aisbx-core[testing]`).
+
+    from aisbx.testing import DriverContract
+
+    class TestAcme(DriverContract):
+        @pytest.fixture
+        def driver(self):
+            return AcmeDriver({})
+
+`docs/plugins.md` walks through it. A test's id carries the id of the control that it attacks.
+"""
+
+import pytest
+
+for _module in ("behaviour", "contract", "profile", "whole"):
+    pytest.register_assert_rewrite(f"aisbx.testing.{_module}")
+
+from aisbx.testing.attack import Attack, Result  # noqa: E402  (assertions are rewritten at import)
+from aisbx.testing.attacks import ATTACKS  # noqa: E402
+from aisbx.testing.contract import DriverContract  # noqa: E402
+
+__all__ = ["ATTACKS", "Attack", "DriverContract", "Result"]

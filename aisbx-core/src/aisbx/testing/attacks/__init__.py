@@ -1,0 +1,37 @@
+"""Every attack of the contract kit, by what it aims at. Add, never rename: reports name attacks by their ids."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from aisbx.testing.attack import Attack
+from aisbx.testing.attacks import (
+    caller,
+    calls,
+    files,
+    information,
+    limits,
+    network,
+    privileges,
+    processes,
+    runtime,
+    workspace,
+)
+from aisbx.types import CONTROLS
+
+_ALL = (
+    *files.ATTACKS,
+    *runtime.ATTACKS,
+    *workspace.ATTACKS,
+    *processes.ATTACKS,
+    *network.ATTACKS,
+    *calls.ATTACKS,
+    *privileges.ATTACKS,
+    *caller.ATTACKS,
+    *information.ATTACKS,
+    *limits.ATTACKS,
+)
+
+ATTACKS: Mapping[str, Attack] = MappingProxyType(
+    {attack.id: attack for control in CONTROLS for attack in _ALL if attack.control == control}
+)
+"""id → attack, in the order of `CONTROLS`."""

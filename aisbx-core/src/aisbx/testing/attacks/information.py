@@ -1,0 +1,107 @@
+"""Attacks on what is told of the host: `info:host`."""
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+from aisbx.testing.attack import Attack
+from aisbx.testing.scene import Scene
+
+_EVERYWHERE = {"/", "/proc", "/sys", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/tmp", "/run", "/usr", "/etc"}
+
+
+def _host_name(_scene: Scene) -> Mapping[str, object]:
+    return {"host": socket.gethostname()}
+
+
+def _machine_id(_scene: Scene) -> Mapping[str, object]:
+    return {"machine": _read("/etc/machine-id")}
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""
+
+
+def _no_machine_id() -> str:
+    return "" if _read("/etc/machine-id") else "this host has no machine id"
+
+
+def _users(_scene: Scene) -> Mapping[str, object]:
+    """Accounts of people on the host, but the caller's own and the two that every system has."""
+    import pwd
+
+    own = pwd.getpwuid(os.geteuid()).pw_name
+    names = [user.pw_name for user in pwd.getpwall() if user.pw_name not in {own, "root", "nobody", "sandbox", "me"}]
+    return {"users": names}
+
+
+def _mount_points(_scene: Scene) -> Mapping[str, object]:
+    return {"mounts": _own_mounts()}
+
+
+def _own_mounts() -> list[str]:
+    """Give mount points of this host that a sandbox has no reason to have."""
+    targets = [line.split()[1] for line in _read("/proc/self/mounts").splitlines()]
+    return sorted(set(targets) - _EVERYWHERE)
+
+
+def _no_mounts_of_its_own() -> str:
+    return "" if _own_mounts() else "this host has only the usual mounts"
+
+
+ATTACKS = (
+    Attack(
+        id="info:host/name",
+        sentence="learn the host's name",
+        stage=_host_name,
+        program="""
+            if socket.gethostname() == facts["host"] or os.uname().nodename == facts["host"]:
+                breach(facts["host"])
+            for path in ("/etc/hostname", "/proc/sys/kernel/hostname", "/etc/hosts"):
+                if os.path.exists(path):
+                    with open(path) as file:
+                        if facts["host"] in file.read().split():
+                            breach("it stands in " + path)
+        """,
+    ),
+    Attack(
+        id="info:host/machine-id",
+        sentence="read the id of the machine",
+        stage=_machine_id,
+        unprovable=_no_machine_id,
+        program="""
+            for path in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
+                if os.path.exists(path):
+                    with open(path) as file:
+                        if facts["machine"] and file.read().strip() == facts["machine"]:
+                            breach(path)
+        """,
+    ),
+    Attack(
+        id="info:host/users",
+        sentence="list the accounts of the host",
+        stage=_users,
+        program="""
+            with open("/etc/passwd") as file:
+                found = {line.split(":")[0] for line in file} & set(facts["users"])
+            if found:
+                breach(", ".join(sorted(found)))
+        """,
+    ),
+    Attack(
+        id="info:host/mounts",
+        sentence="list the mount points of the host",
+        stage=_mount_points,
+        unprovable=_no_mounts_of_its_own,
+        program="""
+            with open("/proc/self/mounts") as file:
+                found = {line.split()[1] for line in file} & set(facts["mounts"])
+            if found:
+                breach(", ".join(sorted(found)))
+        """,
+    ),
+)

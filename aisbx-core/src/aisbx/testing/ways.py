@@ -1,0 +1,112 @@
+"""The ways in which a command gets into a sandbox; every attack takes each of them.
+
+`opened` is the full path that every driver has. `planned` is the fast path of a local driver: its plan as plain data,
+carried out by the module that the plan names, in a process that does nothing else, as `aisbx run` does it.
+"""
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+
+from aisbx.testing.attack import Attack, Result, judge
+from aisbx.testing.children import in_child, killed_when
+from aisbx.testing.scene import Scene
+from aisbx.types import (
+    Captured,
+    Command,
+    Driver,
+    ExitStatus,
+    LaunchRequest,
+    LaunchResult,
+    LocalDriver,
+    SandboxSpec,
+    Stdio,
+    Usage,
+)
+
+Way = Callable[[SandboxSpec, Command, Stdio, Path, float], ExitStatus]
+"""(spec, command, streams, private directory, seconds) → how it ended; TimeoutError after the seconds."""
+
+
+def ways(driver: Driver) -> dict[str, Way]:
+    """Give the ways that a driver has, by name."""
+    found: dict[str, Way] = {"opened": opened(driver)}
+    if isinstance(driver, LocalDriver):
+        found["planned"] = planned(driver)
+    return found
+
+
+def opened(driver: Driver) -> Way:
+    """Run through `open` and `spawn`."""
+
+    def run(spec: SandboxSpec, command: Command, stdio: Stdio, home: Path, seconds: float) -> ExitStatus:
+        sandbox = driver.open(spec, home)
+        try:
+            status = sandbox.spawn(command, stdio).wait(seconds)
+        finally:
+            sandbox.close()
+        if status is None:
+            msg = f"the command did not end within {seconds:g} s"
+            raise TimeoutError(msg)
+        return status
+
+    return run
+
+
+def planned(driver: LocalDriver) -> Way:
+    """Run the driver's plan through the launcher that it names, in a process of its own."""
+
+    def run(spec: SandboxSpec, command: Command, stdio: Stdio, home: Path, seconds: float) -> ExitStatus:
+        plan = driver.plan(spec)
+        launcher = importlib.import_module(plan["launcher"])
+        request: LaunchRequest = {
+            "argv": list(command.argv),
+            "environment": dict(command.environment),
+            "cwd": command.cwd or "",
+            "stdin": stdio.stdin,
+            "stdout": stdio.stdout,
+            "stderr": stdio.stderr,
+            "terminal": stdio.terminal,
+            "capture": stdio.capture,
+            "exclusive": True,
+            "state": str(home),
+            "run": "contract",
+            "keep_output": 0,
+        }
+        result: LaunchResult = in_child(lambda: launcher.launch(plan, request), seconds)
+        if result["failure"] is not None:
+            raise RuntimeError(": ".join(result["failure"]))
+        return ExitStatus(
+            code=result["code"],
+            signal=result["signal"],
+            timed_out=result["timed_out"],
+            duration=result["duration"],
+            usage=Usage(result["user_seconds"], result["system_seconds"], result["max_rss_bytes"]),
+            stdout=Captured(result["stdout"], result["dropped"]),
+            stderr=Captured(result["stderr"]),
+            findings=tuple(result["findings"]),
+        )
+
+    return run
+
+
+def perform(attack: Attack, way: Way, python: str) -> Result:
+    """Set the scene, run the attack in it, and judge. `python` is the interpreter's path inside."""
+    with Scene() as scene:
+        facts = attack.stage(scene)
+        spec = attack.shape(scene, scene.spec())
+        command, stdio, home = attack.command(scene, facts, python), attack.stdio(scene), Path(scene.state)
+
+        def run() -> ExitStatus:
+            return way(spec, command, stdio, home, attack.seconds)
+
+        status = ExitStatus(code=137, signal=9)  # what the caller of a launcher that was killed sees
+        with scene.watching():
+            try:
+                if attack.kills_launcher:
+                    killed_when(run, scene.beating, attack.seconds)
+                else:
+                    status = run()
+            except TimeoutError as error:
+                return Result(breached=None, what=str(error))
+        return judge(attack, scene, status)
