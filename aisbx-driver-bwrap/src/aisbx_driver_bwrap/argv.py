@@ -1,0 +1,124 @@
+"""Turn a `SandboxSpec` into what bubblewrap wants. Pure but for looking at the host's files."""
+
+import os
+import resource
+from pathlib import Path
+
+from aisbx.types import LocalPlan, Mount, NetworkMode, SandboxSpec, Source, WorkspaceMode
+from aisbx_driver_bwrap import etc
+from aisbx_linux.launch import FORMAT
+
+# Top-level directories of the runtime beside /usr: links into it on a merged system, directories of their own elsewhere.
+_RUNTIME = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+_DISK_SHARES = {"/tmp": 4, "home": 3, "/dev/shm": 1}  # noqa: S108
+"""How a `disk` limit is divided, in eighths: each place is a tmpfs of its own."""
+
+
+def plan(spec: SandboxSpec, program: str, filter_: bytes, outside: tuple[int, int, int] | None) -> LocalPlan:
+    """Give the whole launch as data. `outside` is (uid on disk, gid on disk, uid and gid on the host) for root."""
+    contents = etc.files(spec)
+    mounts = [*spec.mounts]
+    if spec.workspace is not None:
+        path = spec.workspace.path
+        mounts.append(Mount(path, path, writable=spec.workspace.mode is WorkspaceMode.RW, origin="workspace"))
+    mounts.sort(key=lambda mount: mount.target.count("/"))
+    return {
+        "format": FORMAT,
+        "launcher": "aisbx_linux.launch",
+        "program": program,
+        "head": [*_namespaces(spec), *_runtime(), *_private(spec), *_made(contents), *_links(spec)],
+        "sources": [_source(mount) for mount in mounts],
+        "tail": ["--remount-ro", "/dev", "--remount-ro", "/"],
+        "files": list(contents.values()),
+        "environment": dict(spec.environment),
+        "filter": filter_,
+        "rlimits": rlimits(spec),
+        "outside": outside,
+        "workspace": (spec.workspace.path, spec.workspace.mode.value) if spec.workspace else None,
+        "cwd": spec.cwd,
+        "search": list(spec.path),
+        "wall_time": _amount(spec, "wall_time"),
+        "output": int(_amount(spec, "output")),
+    }
+
+
+def rlimits(spec: SandboxSpec) -> list[tuple[int, int, int]]:
+    """Give (resource, soft, hard) for each limit that setrlimit(2) can hold."""
+    wanted = [
+        # 1, not 0: a core_pattern that is a pipe ignores 0 and takes the core, 1 stops it (core(5), fs/coredump.c).
+        (resource.RLIMIT_CORE, max(1, int(_amount(spec, "core")))),
+        (resource.RLIMIT_NPROC, int(_amount(spec, "pids"))),
+        (resource.RLIMIT_NOFILE, int(_amount(spec, "open_files"))),
+        (resource.RLIMIT_DATA, int(_amount(spec, "memory"))),
+    ]
+    return [(kind, amount, amount) for kind, amount in wanted if amount]
+
+
+def _namespaces(spec: SandboxSpec) -> list[str]:
+    words = ["--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts"]
+    if Path("/proc/self/ns/cgroup").exists():
+        words.append("--unshare-cgroup")
+    if spec.network.mode is not NetworkMode.OPEN:
+        words.append("--unshare-net")
+    who = spec.identity
+    words += ["--uid", str(who.uid), "--gid", str(who.gid), "--hostname", "sandbox"]
+    return [*words, "--die-with-parent", "--clearenv"]
+
+
+def _runtime() -> list[str]:
+    words = ["--ro-bind", "/usr", "/usr"]
+    # Named, because parents that bubblewrap makes by itself are closed to all but their owner.
+    for path in sorted({parent for path in etc.SHARED for parent in map(str, Path(path).parents)} - {"/"}):
+        words += ["--dir", path]
+    for path in _RUNTIME:
+        if Path(path).is_symlink():
+            words += ["--symlink", str(Path(path).readlink()), path]
+        elif Path(path).is_dir():
+            words += ["--ro-bind", path, path]
+    for path in etc.SHARED:
+        # By its real path: a link here must not make bubblewrap follow another that appears later.
+        if Path(path).exists():
+            words += ["--ro-bind", os.path.realpath(path), path]
+    return words
+
+
+def _private(spec: SandboxSpec) -> list[str]:
+    home = spec.identity.home
+    disk = int(_amount(spec, "disk"))
+    words = ["--proc", "/proc", "--dev", "/dev"]
+    for place, mode, share in (("/tmp", "1777", "/tmp"), (home, "0700", "home"), ("/dev/shm", "1777", "/dev/shm")):  # noqa: S108
+        words += ["--perms", mode]
+        words += ["--size", str(max(4096, disk * _DISK_SHARES[share] // 8))] if disk else []
+        words += ["--tmpfs", place]
+    return [*words, "--dir", "/run", "--dir", "/var", "--symlink", "/tmp", "/var/tmp", "--symlink", "/run", "/var/run"]
+
+
+def _made(contents: dict[str, bytes]) -> list[str]:
+    words: list[str] = []
+    for number, path in enumerate(contents):
+        words += ["--perms", "0644", "--file", f"{{file:{number}}}", path]
+    return words
+
+
+def _links(spec: SandboxSpec) -> list[str]:
+    words: list[str] = []
+    for path, target in {**etc.links(), **spec.links}.items():
+        words += ["--symlink", target, path]
+    return words
+
+
+def _source(mount: Mount) -> Source:
+    status = Path(mount.source).stat()
+    # Only what the driver itself shows of the system keeps its owners; what somebody named becomes the inside's own.
+    return {
+        "path": mount.source,
+        "target": mount.target,
+        "writable": mount.writable,
+        "identity": (status.st_dev, status.st_ino),
+        "owned": True,
+    }
+
+
+def _amount(spec: SandboxSpec, name: str) -> float:
+    limit = spec.limits.get(name)
+    return limit.amount if limit else 0.0

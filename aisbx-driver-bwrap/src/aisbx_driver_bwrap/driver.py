@@ -1,0 +1,92 @@
+"""The bubblewrap driver: probe, check, plan and open."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from aisbx.errors import AisbxError, DriverUnavailableError, StateError
+from aisbx.types import Enforcement, LocalPlan, Probe, Sandbox, SandboxSpec
+from aisbx_driver_bwrap import tool
+from aisbx_driver_bwrap.argv import plan
+from aisbx_driver_bwrap.enforce import Facts, enforcement
+from aisbx_linux import stage
+from aisbx_linux.sandbox import LocalSandbox
+from aisbx_linux.seccomp import cached_filter, compile_filter
+
+_NPROC_PER_NAMESPACE = (5, 14)
+
+
+class BwrapDriver:
+    """One sandbox is one bubblewrap; nothing lasts beyond its command."""
+
+    name = "bwrap"
+
+    def __init__(self, settings: Mapping[str, object]) -> None:
+        """Keep the settings: `path` names a bubblewrap to use instead of looking for one."""
+        self._settings = settings
+        self._found: tuple[tool.Tool | None, Probe] | None = None
+
+    def probe(self) -> Probe:
+        """Find bubblewrap and try an empty sandbox, once."""
+        return self._tool()[1]
+
+    def check(self, spec: SandboxSpec) -> Enforcement:
+        """Say how far each control of this spec will hold."""
+        return enforcement(spec, self._facts(spec))
+
+    def plan(self, spec: SandboxSpec) -> LocalPlan:
+        """Give the launch as data; DriverUnavailableError where `probe` says unusable."""
+        found, probed = self._tool()
+        if found is None or not probed.usable:
+            raise DriverUnavailableError(f"bwrap: {probed.reason}", hint=probed.remedy)
+        return plan(spec, found.path, self._filter(spec), _outside(spec))
+
+    def open(self, spec: SandboxSpec, home: Path) -> Sandbox:
+        """Prepare a sandbox; its processes are started by `spawn`, each in namespaces of its own."""
+        return LocalSandbox(self.plan(spec), self.check(spec), home)
+
+    def attach(self, handle: str) -> Sandbox:
+        """Refuse: sandboxes of this driver do not last."""
+        raise StateError(f"bwrap has no sandbox {handle!r}: its sandboxes end with their command", hint="use run")
+
+    def _tool(self) -> tuple[tool.Tool | None, Probe]:
+        if self._found is None:
+            self._found = tool.probe(self._settings)
+        return self._found
+
+    def _facts(self, spec: SandboxSpec) -> Facts:
+        probed = self.probe()
+        root = os.geteuid() == 0
+        release = os.uname().release.split(".")
+        writable = [spec.workspace.path] if spec.workspace else []
+        writable += [mount.source for mount in spec.mounts if mount.writable]
+        unmappable = ""
+        if root and probed.usable and "priv:not-root" not in spec.lowered:
+            unmappable = next((path for path in writable if not stage.can_map(path, tool.OUTSIDE_ID)), "")
+        return Facts(
+            unusable="" if probed.usable else probed.reason,
+            remedy=probed.remedy,
+            root=root,
+            unmappable=unmappable,
+            counts_tasks=(int(release[0]), int(release[1].split("-")[0])) >= _NPROC_PER_NAMESPACE,
+            filter_problem=self._filter_problem(spec),
+        )
+
+    def _filter(self, spec: SandboxSpec) -> bytes:
+        cache = self._settings.get("cache_dir")
+        return cached_filter(spec.syscalls, f"{cache}/filters") if cache else compile_filter(spec.syscalls)
+
+    def _filter_problem(self, spec: SandboxSpec) -> str:
+        try:
+            self._filter(spec)
+        except AisbxError as error:
+            return error.message
+        return ""
+
+
+def _outside(spec: SandboxSpec) -> tuple[int, int, int] | None:
+    """Give who root's sandbox is on the host; None for an ordinary user, or where `priv:not-root` was given up."""
+    if os.geteuid() != 0 or "priv:not-root" in spec.lowered:
+        return None
+    owner = os.stat(spec.workspace.path) if spec.workspace else None  # noqa: PTH116
+    return (owner.st_uid if owner else 0, owner.st_gid if owner else 0, tool.OUTSIDE_ID)

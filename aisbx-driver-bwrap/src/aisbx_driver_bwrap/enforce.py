@@ -1,0 +1,121 @@
+"""What this driver says of each control. Pure: a spec and a few facts in, a report out."""
+
+from dataclasses import dataclass
+
+from aisbx.types import CONTROLS, ControlState, Enforcement, Level, NetworkMode, SandboxSpec, WorkspaceMode
+
+_RW_DISK = "the workspace is live (rw): what is written there lands on the host's disk"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the report depends on beside the spec."""
+
+    unusable: str = ""
+    remedy: str = ""
+    root: bool = False
+    unmappable: str = ""
+    """Run by root: the writable mount whose file system has no idmapped mounts."""
+    counts_tasks: bool = True
+    """RLIMIT_NPROC counts per user namespace (Linux 5.14)."""
+    filter_problem: str = ""
+
+
+def enforcement(spec: SandboxSpec, facts: Facts) -> Enforcement:
+    """Report on every control that concerns the spec."""
+    if facts.unusable:
+        return Enforcement.of(
+            ControlState(control, Level.NONE, reason=facts.unusable, remedy=facts.remedy) for control in CONTROLS
+        )
+    states = {control: ControlState(control, Level.FULL, mechanism) for control, mechanism in _BY_CONSTRUCTION.items()}
+    for state in (*_conditional(spec, facts), *_limits(spec, facts)):
+        states[state.control] = state
+    return Enforcement.of(states.values())
+
+
+# Held for every spec, whatever it says.
+_BY_CONSTRUCTION = {
+    "fs:host-hidden": "mount namespace, tmpfs root",
+    "fs:readonly-runtime": "read-only bind mounts",
+    "fs:workspace": "bind mount by descriptor",
+    "fs:private-tmp": "tmpfs, own devtmpfs subset, own procfs",
+    "fs:home-empty": "tmpfs",
+    "proc:isolated": "PID namespace",
+    "proc:no-survivors": "PID namespace, parent-death signal",
+    "ipc:isolated": "IPC namespace",
+    "priv:no-caps": "user namespace, empty bounding set",
+    "priv:no-new-privs": "no_new_privs, nosuid mounts",
+    "desc:clean": "relayed pipes and ptys",
+    "env:clean": "empty environment, options over a memory file",
+    "tty:no-injection": "own session, own pty, filtered ioctls",
+    "info:host": "UTS namespace, synthesised /etc",
+    "limit:wall-time": "launcher's clock, SIGTERM then SIGKILL",
+    "limit:output": "launcher's count",
+    "limit:core": "RLIMIT_CORE",
+    "limit:open-files": "RLIMIT_NOFILE",
+}
+
+
+def _conditional(spec: SandboxSpec, facts: Facts) -> list[ControlState]:
+    full, partial, none = Level.FULL, Level.PARTIAL, Level.NONE
+    states: list[ControlState] = []
+    mode = spec.workspace.mode if spec.workspace else None
+    if mode in {WorkspaceMode.COW, WorkspaceMode.GUARDED}:
+        reason = f"this driver has no {mode} workspaces yet"
+        states.append(ControlState("fs:workspace", none, reason=reason, remedy="use rw or ro"))
+    if mode is WorkspaceMode.RW:
+        mechanism = "read-only mounts for what exists, a check at the end for what appears"
+        reason = "what appears during a run is only neutralised when it has ended"
+        states.append(ControlState("fs:protected", partial, mechanism, reason, "use a read-only workspace"))
+    else:
+        states.append(ControlState("fs:protected", full, "the workspace cannot be written"))
+    for control in ("sys:filter", "sys:no-userns"):
+        if facts.filter_problem:
+            remedy = "apt-get install libseccomp2"
+            states.append(ControlState(control, none, reason=facts.filter_problem, remedy=remedy))
+        else:
+            states.append(ControlState(control, full, "seccomp filter"))
+    if facts.unmappable:
+        reason = f"{facts.unmappable}: its file system has no idmapped mounts"
+        states.append(ControlState("priv:not-root", none, reason=reason, remedy="run it as an ordinary user"))
+    else:
+        states.append(ControlState("priv:not-root", full, "own uid, idmapped mounts" if facts.root else "the caller's uid"))
+    states += _network(spec)
+    return states
+
+
+def _network(spec: SandboxSpec) -> list[ControlState]:
+    full, none = Level.FULL, Level.NONE
+    if spec.network.mode is NetworkMode.NONE and not spec.publish:
+        return [
+            ControlState("net:deny", full, "network namespace"),
+            ControlState("net:host-sockets", full, "network and mount namespaces"),
+        ]
+    if spec.network.mode is NetworkMode.OPEN and not spec.publish:
+        reason = "the network is open"
+        return [
+            ControlState("net:deny", none, reason=reason),
+            ControlState("net:host-sockets", Level.PARTIAL, "mount namespace", "abstract sockets are the network's"),
+        ]
+    return [ControlState("net:deny", none), ControlState("net:host-sockets", none)]
+
+
+def _limits(spec: SandboxSpec, facts: Facts) -> list[ControlState]:
+    full, partial, none = Level.FULL, Level.PARTIAL, Level.NONE
+    states: list[ControlState] = []
+    if facts.counts_tasks:
+        states.append(ControlState("limit:pids", full, "RLIMIT_NPROC in the sandbox's user namespace"))
+    else:
+        reason = "this kernel counts tasks per user, not per namespace"
+        states.append(ControlState("limit:pids", none, reason=reason, remedy="use Linux 5.14 or newer"))
+    states.append(
+        ControlState(
+            "limit:memory", partial, "RLIMIT_DATA", "each process is capped, the sum of all is not", "leave --memory out"
+        )
+    )
+    states.append(ControlState("limit:cpus", none, reason="needs a cgroup, which this driver does not use yet"))
+    if spec.workspace is not None and spec.workspace.mode is WorkspaceMode.RW:
+        states.append(ControlState("limit:disk", none, reason=_RW_DISK, remedy="use a read-only workspace"))
+    else:
+        states.append(ControlState("limit:disk", full, "sized tmpfs"))
+    return states

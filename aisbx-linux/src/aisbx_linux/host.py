@@ -1,0 +1,61 @@
+"""A process that exists for one launch only: its signals go to the command, orphans come to it. Builtin modules only."""
+
+import _signal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType, TracebackType
+
+    from aisbx_linux.launch import Launch
+    from aisbx_linux.terminal import RawTerminal
+
+_RELAYED = (1, 2, 3, 10, 12, 15)  # HUP, INT, QUIT, USR1, USR2, TERM
+_WINCH = 28
+
+
+class owned:  # noqa: N801  (used as a function: `with owned(launch):`)
+    """While it lasts, this process serves one launch: signals, terminal, orphans."""
+
+    __slots__ = ("before", "launch", "raw")
+
+    def __init__(self, launch: "Launch") -> None:
+        """Nothing is changed yet."""
+        self.launch = launch
+        self.before: dict[int, object] = {}
+        self.raw: RawTerminal | None = None
+
+    def __enter__(self) -> None:
+        """Take the signals over; put the caller's terminal into raw mode where the command has a pty."""
+        launch = self.launch
+        for number in _RELAYED:
+            if _signal.getsignal(number) is not _signal.SIG_IGN:  # nohup stays in force
+                self.before[number] = _signal.signal(number, self._relay)
+        source, target = launch.request["stdin"], launch.request["stdout"]
+        if launch.request["terminal"] and isinstance(source, int) and target is not None:
+            from aisbx_linux.terminal import RawTerminal  # noqa: PLC0415
+
+            self.raw = RawTerminal(source)
+            self.raw.__enter__()
+            self.before[_WINCH] = _signal.signal(_WINCH, self._resize)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
+    ) -> None:
+        """Give terminal and signals back; an error on the way out ends the sandbox first."""
+        if kind is not None:
+            self.launch.kill()
+        if self.raw is not None:
+            self.raw.__exit__(kind, error, trace)
+        for number, handler in self.before.items():
+            _signal.signal(number, handler)  # pyright: ignore[reportArgumentType]
+
+    def _relay(self, number: int, frame: "FrameType | None") -> None:
+        self.launch.signal(number)
+
+    def _resize(self, number: int, frame: "FrameType | None") -> None:
+        from aisbx_linux.terminal import copy_size  # noqa: PLC0415
+
+        wires = self.launch.wires
+        source = self.launch.request["stdin"]
+        if wires is not None and wires.master >= 0 and isinstance(source, int):
+            copy_size(source, wires.master)

@@ -1,0 +1,350 @@
+"""Carry out a `LocalPlan`: the one place that starts processes in a sandbox. On the hot path: builtin modules only.
+
+Order of a launch, and why nothing of the command can run before its walls stand:
+
+1. open the sources, find the workspace's protected files, write options and contents to memory files;
+2. start the tool with an empty environment, descriptors that were made for it, and nothing else open;
+3. it reports its first process; that one's limits are set from here, inside its user namespace;
+4. only then is the system-call filter written to the pipe that the tool waits on. A launcher that dies before
+   leaves an empty filter, which the kernel refuses: the filter is the gate, and the gate fails closed;
+5. relay the streams until every process has ended, then look at the workspace again.
+"""
+
+import posix
+import time
+
+from aisbx_linux.assemble import Assembly, assemble
+from aisbx_linux.processes import command_of, foreground, send, send_to
+from aisbx_linux.relay import POLLIN, Budget, Log
+from aisbx_linux.rlimits import set_limits
+from aisbx_linux.spawn import spawn
+from aisbx_linux.wire import Wires
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from aisbx.types import LaunchRequest, LaunchResult, LocalPlan
+
+FORMAT = 1
+"""Version of `LocalPlan`; a plan of another version is not carried out."""
+GRACE = 1.0
+"""Seconds between SIGTERM and SIGKILL at the time limit."""
+_HOLD = 0.1
+_INT, _QUIT, _HUP, _KILL, _TERM = 2, 3, 1, 9, 15
+_SHELL_SIGNAL_BASE = 128
+_TIMED_OUT = 124
+_CANNOT_RUN, _NOT_FOUND, _REFUSED = 126, 127, 125
+
+
+def launch(plan: "LocalPlan", request: "LaunchRequest") -> "LaunchResult":
+    """Run one command to its end."""
+    running = Launch(plan, request)
+    if request["exclusive"]:
+        from aisbx_linux.host import owned  # noqa: PLC0415
+
+        with owned(running):
+            running.start()
+            running.wait()
+    else:
+        running.start()
+        running.wait()
+    return running.result()
+
+
+class Launch:
+    """One command in a sandbox of its own. Not for use by several threads at once."""
+
+    def __init__(self, plan: "LocalPlan", request: "LaunchRequest") -> None:
+        """Keep plan and request; nothing is opened yet."""
+        if plan["format"] != FORMAT:
+            msg = f"plan format {plan['format']} is not {FORMAT}"
+            raise ValueError(msg)
+        self.plan = plan
+        self.request = request
+        self.monitor = 0
+        """The tool's process on the host; when it ends, the kernel ends the sandbox."""
+        self.first = 0
+        """The sandbox's PID 1 as the host sees it."""
+        self.wires: Wires | None = None
+        self.failure: tuple[str, str] | None = None
+        self.timed_out = False
+        self.done = False
+        self.asked = 0
+        """The last signal that a person or the time limit sent through us."""
+        log = None
+        if request["keep_output"] and request["state"]:
+            log = Log(f"{request['state']}/runs/{request['run']}.log", request["keep_output"])
+        self._budget = Budget(plan["output"], log)
+        self._assembly = Assembly()
+        self._report = b""
+        self._watch: object = None
+        self._findings: list[str] = []
+        self._status = 0
+        self._last = -1
+        self._usage = (0.0, 0.0, 0)
+        self._started = self._deadline = self._ended = 0.0
+
+    def start(self) -> None:
+        """Start the command; what goes wrong is kept for `result`, and then nothing has run."""
+        self._started = time.monotonic()
+        if self.plan["wall_time"]:
+            self._deadline = self._started + self.plan["wall_time"]
+        assembly = self._assembly
+        try:
+            self.wires = Wires(self.request, self._budget)
+            assemble(assembly, self.plan, self.request, self._protect())
+            self.monitor = spawn(self.plan, assembly, self.wires, fork=self.request["exclusive"])
+            assembly.close()
+            self.wires.close_inside()
+            if self._await_first():
+                if self.plan["outside"] is None:
+                    set_limits(self.plan["rlimits"], self.first)
+                posix.write(assembly.gate, self.plan["filter"])
+                self._adopt()
+        except Exception as error:  # noqa: BLE001  (whatever it was: nothing may be left behind, and it is told)
+            self._fail("launch", str(error))
+            self.kill()
+        finally:
+            assembly.close()
+            if self.wires is not None:
+                self.wires.close_inside()
+            if assembly.gate >= 0:
+                posix.close(assembly.gate)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Relay until every process has ended; False when `timeout` seconds passed first."""
+        from select import poll  # noqa: PLC0415
+
+        until = None if timeout is None else time.monotonic() + timeout
+        while not self.done:
+            steps = self._wanted()
+            if not steps:
+                self._finish()
+                break
+            poller = poll()
+            for descriptor, (events, _) in steps.items():
+                poller.register(descriptor, events)
+            now = time.monotonic()
+            moments = [moment for moment in (until, self._deadline or None) if moment is not None]
+            held = any(relay.held for relay in self._outputs())
+            if held:
+                moments.append(now + _HOLD)
+            ready = poller.poll(max(0.0, min(moments) - now) * 1000 if moments else None)
+            for descriptor, _ in ready:
+                for step in steps[descriptor][1]:
+                    step()
+            if held and not ready:
+                for relay in self._outputs():
+                    relay.release()
+            self._mind_time()
+            if until is not None and time.monotonic() >= until:
+                return self.done
+        return True
+
+    def signal(self, number: int) -> None:
+        """Pass a signal on: to the foreground group for those a terminal sends, else to the command."""
+        if self.done or not self.first:
+            return
+        if number in {_INT, _TERM} and self.asked == number:
+            self.kill()  # asked twice
+        self.asked = number
+        command = command_of(self.first)
+        if not command:
+            self.kill()
+        elif number in {_INT, _QUIT, _HUP}:
+            for member in foreground(self.first, command):
+                send(member, number)
+        else:
+            send(command, number)
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Give the command's pty a size; ValueError where it has none."""
+        from aisbx_linux.terminal import set_size  # noqa: PLC0415
+
+        if self.wires is None or self.wires.master < 0:
+            msg = "the command has no terminal"
+            raise ValueError(msg)
+        set_size(self.wires.master, rows, columns)
+
+    def kill(self) -> None:
+        """End every process now. The kernel takes the sandbox down with the tool."""
+        if self._last >= 0:
+            # First: killed in its first moments, the tool would leave this one waiting for a word from it.
+            send_to(self._last, _KILL)
+        if self.monitor and not self.done:
+            send(self.monitor, _KILL)
+
+    def result(self) -> "LaunchResult":
+        """Give what came of it, once `wait` has returned True."""
+        exit_code = self._exit_code()
+        wires = self.wires
+        stdout, stderr = (wires.stdout, wires.stderr) if wires else (None, None)
+        return {
+            "code": exit_code,
+            "signal": exit_code - _SHELL_SIGNAL_BASE if _SHELL_SIGNAL_BASE < exit_code <= _SHELL_SIGNAL_BASE + 64 else 0,
+            "timed_out": self.timed_out,
+            "duration": self._ended - self._started,
+            "user_seconds": self._usage[0],
+            "system_seconds": self._usage[1],
+            "max_rss_bytes": self._usage[2],
+            "stdout": bytes(stdout.captured) if stdout else b"",
+            "stderr": bytes(stderr.captured) if stderr else b"",
+            "stdout_bytes": stdout.passed if stdout else 0,
+            "stderr_bytes": stderr.passed if stderr else 0,
+            "dropped": self._budget.dropped,
+            "findings": self._findings,
+            "failure": self.failure,
+        }
+
+    # --- inside -------------------------------------------------------------------------------------------
+
+    def _protect(self) -> "list[tuple[str, str]]":
+        """Look at the workspace before anything runs; gives what is to be mounted read-only over it."""
+        workspace = self.plan["workspace"]
+        if workspace is None or workspace[1] != "rw":
+            return []
+        from aisbx_linux.protect.scan import scan  # noqa: PLC0415
+        from aisbx_linux.stage import STAGE  # noqa: PLC0415
+
+        path = workspace[0]
+        state = self.request["state"]
+        self._watch = watch = scan(path, f"{state}/scans" if state else None)
+        root = path
+        if self.plan["outside"] is not None:
+            index = [source["path"] for source in self.plan["sources"]].index(path)
+            root = f"{STAGE}/{index}"
+        covered = [(root + place[len(path) :], place) for place in watch.mounts]
+        return covered + [("/dev/null", place) for place in watch.sockets]
+
+    def _await_first(self) -> bool:
+        """Read the tool's report of its first process; False when it ended without."""
+        while b"\n" not in self._report:
+            data = posix.read(self._assembly.status, 4096)
+            if not data:
+                return False
+            self._report += data
+        self.first = _number(self._report, b'"child-pid":')
+        if self.first:
+            self._last = posix.pidfd_open(self.first)
+        return self.first > 0
+
+    def _adopt(self) -> None:
+        """Make sure to hear of the end of PID 1, which comes after that of all others (pid_namespaces(7))."""
+        if self.request["exclusive"]:
+            from aisbx_linux.syscalls import become_subreaper  # noqa: PLC0415
+
+            become_subreaper()
+
+    def _outputs(self) -> "list[Output]":
+        return [] if self.wires is None else [relay for relay in (self.wires.stdout, self.wires.stderr) if relay]
+
+    def _wanted(self) -> "dict[int, tuple[int, list[Callable[[], None]]]]":
+        """Give what the loop waits for: descriptor → poll events and the steps to take."""
+        steps: dict[int, tuple[int, list[Callable[[], None]]]] = {}
+        if self._assembly.status >= 0:
+            steps[self._assembly.status] = (POLLIN, [self._read_status])
+        for relay in self.wires.relays() if self.wires else ():
+            descriptor, event = relay.wants()
+            if descriptor >= 0:
+                events, others = steps.get(descriptor, (0, []))
+                steps[descriptor] = (events | event, [*others, relay.step_on])
+        return steps
+
+    def _read_status(self) -> None:
+        data = posix.read(self._assembly.status, 4096)
+        self._report += data
+        if not data:
+            posix.close(self._assembly.status)
+            self._assembly.status = -1
+            self._ended = time.monotonic()
+            if self.wires and self.wires.stdin:
+                self.wires.stdin.close()
+
+    def _mind_time(self) -> None:
+        if self._deadline and self._assembly.status >= 0 and time.monotonic() >= self._deadline:
+            command = command_of(self.first) if self.first else 0
+            if self.timed_out or not command:
+                self.timed_out, self._deadline = True, 0.0
+                self.kill()
+            else:
+                self.timed_out = True
+                send(command, _TERM)
+                self._deadline += GRACE
+
+    def _finish(self) -> None:
+        """Every stream has ended: reap, make sure that nothing is left, and look at the workspace again."""
+        self.done = True
+        self._ended = self._ended or time.monotonic()
+        if self.monitor:
+            _, self._status, used = posix.wait4(self.monitor, 0)
+            usages = [used]
+            if self._last >= 0:
+                _await_end(self._last)
+                self._last = -1
+                try:
+                    usages.append(posix.wait4(self.first, 0)[2])
+                except ChildProcessError:
+                    pass  # not ours to reap; or the tool had reaped it, and its usage is in the tool's
+            # The tool's own peak counts the launcher that started it; that of PID 1 is the command's.
+            self._usage = (
+                sum(usage.ru_utime for usage in usages),
+                sum(usage.ru_stime for usage in usages),
+                usages[-1].ru_maxrss * 1024,
+            )
+        if self._budget.log:
+            self._budget.log.close()
+        self._explain()
+        if self._watch is not None and self.failure is None:
+            from aisbx_linux.protect.settle import settle  # noqa: PLC0415
+
+            quarantine = f"{self.request['state']}/quarantine/{self.request['run']}"
+            self._findings = settle(self.plan["workspace"][0], self._watch, quarantine)
+
+    def _explain(self) -> None:
+        """Without the tool's own word that the command ended, it never ran: say why."""
+        outputs = self._outputs()
+        if b'"exit-code":' in self._report or self.timed_out or self.asked:
+            for relay in outputs:
+                relay.release()
+            return
+        told = b"".join(relay.held + bytes(relay.captured) for relay in outputs).decode(errors="replace").strip()
+        if self.failure is not None or (posix.WIFSIGNALED(self._status) and not told):
+            return
+        command = self.request["argv"][0]
+        if "execvp" in told:
+            missing = told.endswith("No such file or directory")
+            reason = "not found inside the sandbox" if missing else told.rpartition(": ")[2]
+            self._fail("command-not-found" if missing else "command-not-executable", f"{command}: {reason}")
+        else:
+            self._fail("launch", told or "the sandbox could not be made")
+
+    def _fail(self, code: str, message: str) -> None:
+        if self.failure is None:
+            self.failure = (code, message)
+
+    def _exit_code(self) -> int:
+        if self.failure is not None:
+            return {"command-not-found": _NOT_FOUND, "command-not-executable": _CANNOT_RUN}.get(self.failure[0], _REFUSED)
+        if self.timed_out:
+            return _TIMED_OUT
+        if b'"exit-code":' in self._report:
+            return _number(self._report, b'"exit-code":')
+        if posix.WIFSIGNALED(self._status):
+            return _SHELL_SIGNAL_BASE + (self.asked or posix.WTERMSIG(self._status))
+        return posix.WEXITSTATUS(self._status)
+
+
+def _await_end(process: int) -> None:
+    """Wait for the end of a process that is not a child, and close its pidfd."""
+    from select import poll  # noqa: PLC0415
+
+    poller = poll()
+    poller.register(process, POLLIN)
+    poller.poll()
+    posix.close(process)
+
+
+def _number(report: bytes, key: bytes) -> int:
+    """Give the integer after a key of bubblewrap's flat JSON, 0 if there is none."""
+    _, found, rest = report.partition(key)
+    digits = rest.lstrip().split(b",")[0].split(b"}")[0].strip()
+    return int(digits) if found and digits.isdigit() else 0

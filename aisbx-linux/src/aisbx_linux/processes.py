@@ -1,0 +1,58 @@
+"""Find and signal the sandbox's processes from the host, through /proc. Builtin modules only."""
+
+import posix
+
+
+def children_of(pid: int) -> list[int]:
+    """Give a process's children, also those of its other threads; empty when it is gone."""
+    found: list[int] = []
+    try:
+        for task in posix.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/children", "rb") as stream:  # noqa: PTH123
+                found += map(int, stream.read().split())
+    except OSError:
+        pass  # it has ended meanwhile
+    return found
+
+
+def command_of(first: int) -> int:
+    """Give the command's pid: the first child of the sandbox's PID 1; 0 when there is none (yet)."""
+    children = children_of(first)
+    return children[0] if children else 0
+
+
+def foreground(first: int, command: int) -> list[int]:
+    """Give all processes below PID 1 that are still in the command's process group."""
+    try:
+        group = posix.getpgid(command)
+    except ProcessLookupError:
+        return []
+    members: list[int] = []
+    waiting = children_of(first)
+    while waiting:
+        pid = waiting.pop()
+        waiting += children_of(pid)
+        try:
+            if posix.getpgid(pid) == group:
+                members.append(pid)
+        except ProcessLookupError:
+            continue
+    return members
+
+
+def send(pid: int, number: int) -> None:
+    """Send a signal; nothing happens when the process is gone."""
+    try:
+        posix.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def send_to(process: int, number: int) -> None:
+    """Send a signal through a pidfd, which can't hit another process that got the number since."""
+    import _signal
+
+    try:
+        _signal.pidfd_send_signal(process, number)
+    except ProcessLookupError:
+        pass

@@ -1,0 +1,297 @@
+"""Move bytes between the caller's descriptors and the sandbox's, and let nothing else through.
+
+The inside only ever holds pipes and ptys that were made for the run: through a caller's own descriptor it
+could reopen and truncate the file behind it. So every stream is relayed, without ever blocking and without
+changing flags on descriptors that the caller shares with others. On the hot path: builtin modules only.
+"""
+
+import posix
+
+CHUNK = 1 << 16
+# POLLOUT on a pipe, socket or terminal promises room for this much, no more (pipe(7): PIPE_BUF).
+SAFE_WRITE = 4096
+POLLIN, POLLOUT = 1, 4
+_SPLICE_F_NONBLOCK = 2
+_F_SETPIPE_SZ = 1031
+_FIONREAD = 0x541B
+_S_IFMT, _S_IFIFO, _S_IFREG, _S_IFCHR = 0o170000, 0o010000, 0o100000, 0o020000
+_NULL_DEVICE = (1, 3)
+# What bubblewrap says on stderr, in this form, before the command runs is its own report, not the command's.
+TOOL_PREFIX = b"bwrap: "
+
+
+def kind_of(descriptor: int) -> str:
+    """Tell "null", "pipe", "file" or "other" (terminal, socket, device) for an open descriptor."""
+    status = posix.fstat(descriptor)
+    form = status.st_mode & _S_IFMT
+    if form == _S_IFIFO:
+        return "pipe"
+    if form == _S_IFREG:
+        return "file"
+    if form == _S_IFCHR and (posix.major(status.st_rdev), posix.minor(status.st_rdev)) == _NULL_DEVICE:
+        return "null"
+    return "other"
+
+
+class Budget:
+    """How many bytes of output may still pass, shared by all streams of a run; `limit` 0 means any number."""
+
+    __slots__ = ("dropped", "left", "limited", "log", "log_left")
+
+    def __init__(self, limit: int, log: "Log | None") -> None:
+        """Start with `limit` bytes to pass on; what passes is also kept in `log` up to its own bound."""
+        self.limited = limit > 0
+        self.left = limit
+        self.dropped = 0
+        self.log = log
+        self.log_left = log.bound if log else 0
+
+
+class Log:
+    """The file that keeps the beginning of a run's output; made only when there is output."""
+
+    __slots__ = ("bound", "descriptor", "path")
+
+    def __init__(self, path: str, bound: int) -> None:
+        """Keep at most `bound` bytes in a new file at `path` (mode 0600)."""
+        self.path = path
+        self.bound = bound
+        self.descriptor = -1
+
+    def append(self, data: bytes) -> None:
+        """Add bytes; the file is private and never follows a link."""
+        if self.descriptor < 0:
+            flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
+            self.descriptor = posix.open(self.path, flags, 0o600)
+        write_all(self.descriptor, data)
+
+    def close(self) -> None:
+        """Close the file if it was made."""
+        if self.descriptor >= 0:
+            posix.close(self.descriptor)
+            self.descriptor = -1
+
+
+class Output:
+    """One stream from the sandbox to the caller's descriptor, or into memory when `target` is -1."""
+
+    __slots__ = ("budget", "captured", "capture", "direct", "held", "holding", "passed", "pending", "source", "step", "target")
+
+    def __init__(self, source: int, target: int, budget: Budget, *, capture: int = 0, holding: bool = False) -> None:
+        """Read from `source`; `holding` keeps back a first chunk that may be the tool's own report."""
+        self.source = source
+        self.target = target
+        self.budget = budget
+        self.capture = capture
+        self.captured = bytearray()
+        self.holding = holding
+        self.held = b""
+        self.pending = b""
+        self.passed = 0
+        kind = kind_of(target) if target >= 0 else ""
+        self.direct = kind == "pipe" and kind_of(source) == "pipe"
+        self.step = CHUNK if kind in {"file", "null"} else SAFE_WRITE
+
+    def wants(self) -> tuple[int, int]:
+        """Give the descriptor and poll event that the next step waits for; (-1, 0) when the stream is done."""
+        if self.pending:
+            return self.target, POLLOUT
+        return (self.source, POLLIN) if self.source >= 0 else (-1, 0)
+
+    def step_on(self) -> None:
+        """Do one step after `wants` was reported ready; never blocks."""
+        if self.pending:
+            self._write()
+        elif not self._splice():
+            try:
+                data = posix.read(self.source, CHUNK)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""  # EIO: the last holder of a pty is gone
+            if not data:
+                self.close()
+            elif self.holding and data.startswith(TOOL_PREFIX):
+                self.holding, self.held = False, data
+            else:
+                self.holding = False
+                self.release()
+                self._accept(data)
+
+    def release(self) -> None:
+        """Pass on what was held back: it was the command's after all."""
+        held, self.held = self.held, b""
+        if held:
+            self._accept(held)
+
+    def close(self) -> None:
+        """Stop reading; the command gets SIGPIPE if it goes on."""
+        if self.source >= 0:
+            posix.close(self.source)
+            self.source = -1
+
+    def _splice(self) -> bool:
+        """Move pipe to pipe in the kernel once nothing needs to be seen; True when the step is done."""
+        budget = self.budget
+        if not self.direct or self.holding or budget.log_left or (budget.limited and not budget.left):
+            return False
+        length = min(CHUNK, budget.left) if budget.limited else CHUNK
+        try:
+            moved = posix.splice(self.source, self.target, length, flags=_SPLICE_F_NONBLOCK)
+        except BlockingIOError:
+            return False  # the target is full: read a chunk and wait for room with it
+        except OSError:
+            self.close()  # the reader is gone
+            return True
+        if not moved:
+            self.close()
+        self.passed += moved
+        budget.left -= moved
+        return True
+
+    def _accept(self, data: bytes) -> None:
+        budget = self.budget
+        self.passed += len(data)
+        if budget.limited:
+            keep = data[: budget.left]
+            budget.left -= len(keep)
+            budget.dropped += len(data) - len(keep)
+            data = keep
+        if budget.log is not None and budget.log_left:
+            kept = data[: budget.log_left]
+            budget.log_left -= len(kept)
+            budget.log.append(kept)
+        if self.target < 0:
+            room = self.capture - len(self.captured)
+            self.captured += data[:room]
+            budget.dropped += max(0, len(data) - room)
+        else:
+            self.pending += data
+            self._write()
+
+    def _write(self) -> None:
+        # A file always takes everything; elsewhere one safe step after each POLLOUT.
+        if self.step == SAFE_WRITE and not _writable(self.target):
+            return
+        try:
+            written = posix.write(self.target, self.pending[: self.step])
+        except BlockingIOError:
+            return
+        except OSError:
+            self.pending = b""
+            self.close()  # EPIPE, ENOSPC, EIO: nobody takes the rest
+            return
+        self.pending = self.pending[written:]
+
+
+class Input:
+    """The caller's stdin on its way in: never consumes more of a pipe or file than the command has read."""
+
+    __slots__ = ("at_end", "kind", "lent", "pending", "reader", "source", "target")
+
+    def __init__(self, source: int | bytes, target: int) -> None:
+        """Feed `target`, a pipe or pty that was made for the run, from a descriptor or from bytes."""
+        self.target = target
+        self.at_end = False
+        self.lent = 0
+        self.reader = -1
+        if isinstance(source, bytes):
+            self.source, self.pending, self.kind, self.at_end = -1, source, "bytes", True
+        else:
+            self.source, self.pending, self.kind = source, b"", kind_of(source)
+        posix.set_blocking(target, False)
+        if self.kind == "pipe" and kind_of(target) == "pipe":
+            import fcntl  # noqa: PLC0415
+
+            # One slot: room for more means that the command has read all of it (see `_lend`).
+            fcntl.fcntl(target, _F_SETPIPE_SZ, 4096)
+        elif self.kind == "pipe":
+            self.kind = "other"
+
+    def wants(self) -> tuple[int, int]:
+        """Give the descriptor and poll event that the next step waits for; (-1, 0) when all is passed on."""
+        if self.target < 0:
+            return -1, 0
+        if self.pending or self.lent:
+            return self.target, POLLOUT
+        return (self.source, POLLIN) if not self.at_end else (self.target, POLLOUT)
+
+    def step_on(self) -> None:
+        """Do one step after `wants` was reported ready; never blocks."""
+        try:
+            if self.kind == "pipe":
+                self._lend()
+                return
+            if not self.pending and not self.at_end:
+                self.pending = posix.read(self.source, CHUNK)
+                self.at_end = not self.pending
+            if self.pending:
+                self.pending = self.pending[posix.write(self.target, self.pending) :]
+            if self.at_end and not self.pending:
+                self._finish()
+        except BlockingIOError:
+            return
+        except OSError:
+            self.close()  # EPIPE: the command reads no more
+
+    def close(self) -> None:
+        """End the stream, and give back to a pipe or file what the command did not read. May be called twice."""
+        for descriptor in (self.target, self.reader):
+            if descriptor >= 0:
+                self._give_back(descriptor)
+                posix.close(descriptor)
+        self.target = self.reader = -1
+
+    def _lend(self) -> None:
+        """Copy from pipe to pipe with tee(2) and consume the original only when the copy has been read.
+
+        So `while read line; do aisbx run …; done` keeps its lines, as it would without a sandbox.
+        """
+        from aisbx_linux.syscalls import tee  # noqa: PLC0415
+
+        if self.lent:
+            posix.read(self.source, self.lent)
+            self.lent = 0
+            return
+        copied = tee(self.source, self.target, CHUNK)
+        if copied > 0:
+            self.lent = copied
+        elif copied == 0:
+            self._finish()
+        else:
+            self.kind = "other"  # this kernel can't: pass on what there is
+
+    def _finish(self) -> None:
+        """Let the command see the end; for a file, keep a way to count what it leaves unread."""
+        if self.kind == "file":
+            # As a reader, opened before the last writer goes.
+            flags = posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC
+            self.reader = posix.open(f"/proc/self/fd/{self.target}", flags)
+        posix.close(self.target)
+        self.target = -1
+
+    def _give_back(self, pipe: int) -> None:
+        if self.kind not in {"file", "pipe"}:
+            return
+        import fcntl  # noqa: PLC0415
+
+        unread = int.from_bytes(fcntl.ioctl(pipe, _FIONREAD, b"\0\0\0\0"), "little")
+        if self.kind == "file":
+            posix.lseek(self.source, -(unread + len(self.pending)), 1)
+        elif self.lent > unread:
+            posix.read(self.source, self.lent - unread)
+        self.lent = 0
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of `data`, however many calls that takes."""
+    while data:
+        data = data[posix.write(descriptor, data) :]
+
+
+def _writable(descriptor: int) -> bool:
+    import select  # noqa: PLC0415
+
+    poll = select.poll()
+    poll.register(descriptor, POLLOUT)
+    return bool(poll.poll(0))

@@ -1,0 +1,25 @@
+"""Limits of setrlimit(2) on a sandbox's processes. On the hot path: builtin modules only."""
+
+import resource
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+OWN_TASKS = 1
+"""The sandbox's PID 1 counts too; a limit on tasks is meant for the command's own."""
+
+
+def set_limits(limits: "Sequence[tuple[int, int, int]]", process: int = 0, *, extra_tasks: int = OWN_TASKS) -> None:
+    """Set (resource, soft, hard) rows on a process, never above its present hard limits; 0 is this process.
+
+    RLIMIT_NPROC counts the tasks of a user in a user namespace and, since Linux 5.14, in those around it up to what
+    held when each was made: set on the first process of a namespace it is that sandbox's alone.
+    """
+    for kind, soft, hard in limits:
+        if kind == resource.RLIMIT_NPROC:
+            soft, hard = soft + extra_tasks, hard + extra_tasks  # noqa: PLW2901
+        _, ceiling = resource.prlimit(process, kind)
+        if ceiling != resource.RLIM_INFINITY:
+            soft, hard = min(soft, ceiling), min(hard, ceiling)  # noqa: PLW2901
+        resource.prlimit(process, kind, (soft, hard))

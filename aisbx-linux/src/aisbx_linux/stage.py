@@ -1,0 +1,138 @@
+"""Run by root: show the sources to an unprivileged uid in a private mount namespace, become that uid, start the tool.
+
+The inside must never be the host's uid 0: as root-outside it could open files of /proc/sys and everything that
+root owns. So every mount that the caller named is attached with an identity map (mount_setattr(2),
+MOUNT_ATTR_IDMAP) that shows the owner's files as the sandbox user's, while on disk they stay the owner's.
+On the hot path: builtin modules only.
+"""
+
+import posix
+import sys
+
+if __name__ == "__main__":  # started as a file, without site: find the package that this file is in
+    sys.path.insert(0, __file__.rpartition("/")[0].rpartition("/")[0])
+
+from aisbx_linux import syscalls
+from aisbx_linux.rlimits import OWN_TASKS, set_limits
+
+# In this directory of the private mount namespace the sources are laid out; a tmpfs hides the host's own.
+STAGE = "/tmp"  # noqa: S108  (a mount point that every host has, covered before it is used)
+UIDS = 1 << 22
+"""How many uids from a plan's first one are used: one for each live launcher (PID_MAX_LIMIT, proc(5))."""
+_DIRECTORY = 0o040000
+_FORMAT = 0o170000
+
+
+def identity_namespace(on_disk: tuple[int, int], outside: int) -> int:
+    """Give a descriptor of a user namespace that maps the owner (uid, gid) on disk to the uid and gid `outside`."""
+    ready, told = posix.pipe()
+    hold, release = posix.pipe()
+    child = posix.fork()
+    if child == 0:
+        try:
+            posix.close(release)  # else this process would keep its own pipe open and never see the end
+            syscalls.unshare(syscalls.CLONE_NEWUSER)
+            posix.write(told, b"1")
+            posix.read(hold, 1)
+        finally:
+            posix._exit(0)
+    posix.close(told)
+    posix.close(hold)
+    try:
+        if posix.read(ready, 1) != b"1":
+            msg = "the kernel refuses to make a user namespace"
+            raise OSError(msg)
+        for name, owner in (("uid_map", on_disk[0]), ("gid_map", on_disk[1])):
+            _write(f"/proc/{child}/{name}", f"{owner} {outside} 1".encode())
+        return posix.open(f"/proc/{child}/ns/user", posix.O_RDONLY | posix.O_CLOEXEC)
+    finally:
+        posix.close(ready)
+        posix.close(release)
+        posix.waitpid(child, 0)
+
+
+def enter(
+    sources: "list[tuple[int, bool, bool]]",
+    owner: "tuple[int, int]",
+    outside: int,
+    limits: "list[tuple[int, int, int]]",
+    program: int,
+    argv: "list[str]",
+) -> None:
+    """Stage the sources, drop to `outside`, execute the tool; only returns by raising OSError.
+
+    `sources` has, for each mount, its open descriptor, whether it is to be mapped, and whether it is useless
+    unmapped (the workspace). Source N is then at `STAGE/N`. `owner` is the (uid, gid) on disk that is mapped.
+    """
+    namespace = identity_namespace(owner, outside)
+    # Copied while the descriptors' mounts are still those of this namespace; the copies belong to none.
+    trees = [syscalls.clone_tree(descriptor) for descriptor, _, _ in sources]
+    syscalls.unshare(syscalls.CLONE_NEWNS)
+    syscalls.mount("none", "/", "", syscalls.MS_REC | syscalls.MS_SLAVE, "")
+    syscalls.mount("aisbx", STAGE, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=0711,size=1m")
+    for number, (tree, (descriptor, mapped, needed)) in enumerate(zip(trees, sources, strict=True)):
+        if mapped and not syscalls.idmap_tree(tree, namespace) and needed:
+            msg = "this file system cannot show its files to another user (no idmapped mounts)"
+            raise OSError(msg)
+        place = f"{STAGE}/{number}"
+        if posix.fstat(descriptor).st_mode & _FORMAT == _DIRECTORY:
+            posix.mkdir(place, 0o700)
+        else:
+            posix.close(posix.open(place, posix.O_CREAT | posix.O_WRONLY | posix.O_CLOEXEC, 0o600))
+        syscalls.attach_tree(tree, place)
+    # Here and not on the sandbox's first process: root may lack CAP_SYS_RESOURCE, and this uid is the run's alone.
+    set_limits(limits, extra_tasks=OWN_TASKS + 1)
+    posix.chdir("/")
+    posix.setgroups([])
+    posix.setresgid(outside, outside, outside)
+    posix.setresuid(outside, outside, outside)
+    posix.execve(program, argv, {})
+
+
+def can_map(path: str, outside: int) -> bool:
+    """Tell whether root can show the files under `path` to another user (mount_setattr(2), idmapped mounts)."""
+    status = posix.stat(path)
+    descriptor = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+    namespace = tree = -1
+    try:
+        namespace = identity_namespace((status.st_uid, status.st_gid), outside)
+        tree = syscalls.clone_tree(descriptor)
+        return syscalls.idmap_tree(tree, namespace)
+    except OSError:
+        return False
+    finally:
+        for opened in (descriptor, namespace, tree):
+            if opened >= 0:
+                posix.close(opened)
+
+
+def report(error: BaseException, descriptor: int) -> None:
+    """Tell the launcher, over its own pipe, why `enter` came back; then end."""
+    posix.write(descriptor, str(error).encode(errors="replace")[:500])
+    posix._exit(1)
+
+
+def _write(path: str, data: bytes) -> None:
+    descriptor = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC)
+    try:
+        posix.write(descriptor, data)
+    finally:
+        posix.close(descriptor)
+
+
+def main() -> None:
+    """Do `enter` in a fresh interpreter, for callers that are too large or too threaded to fork."""
+    import marshal  # noqa: PLC0415
+
+    record, failure, *own = map(int, sys.argv[1:])
+    try:
+        for descriptor in own:
+            posix.set_inheritable(descriptor, False)
+        with open(record, "rb") as stream:  # noqa: PTH123
+            enter(*marshal.load(stream))  # noqa: S302  (made by our own launcher, over a sealed memory file)
+    except BaseException as error:  # noqa: BLE001  (whatever it is, the launcher must hear of it)
+        report(error, failure)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""The few system calls that the standard library lacks, without the cost of importing `ctypes`.
+
+`import ctypes` takes 3 to 6 ms; its C core `_ctypes` alone takes well under one, and calling a libc symbol
+with integers and byte strings needs no more. Arguments are C ints and pointers to bytes.
+"""
+
+import _ctypes  # pyright: ignore[reportMissingImports]  (private, but unchanged since Python 2.5)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    _call: Callable[[int, tuple[int | bytes, ...]], int]
+    _symbol: Callable[[int, str], int]
+    _handle: int
+
+_call = _ctypes.call_function
+_symbol = _ctypes.dlsym
+_handle = _ctypes.dlopen(None, 2)
+
+# Numbers of the generic table, the same on x86_64 and aarch64 (include/uapi/asm-generic/unistd.h).
+_OPEN_TREE = 428
+_MOVE_MOUNT = 429
+_MOUNT_SETATTR = 442
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUSER = 0x10000000
+MS_NOSUID = 2
+MS_NODEV = 4
+MS_REC = 0x4000
+MS_SLAVE = 1 << 19
+_OPEN_TREE_CLONE = 1
+_AT_EMPTY_PATH = 0x1000
+_AT_RECURSIVE = 0x8000
+_O_CLOEXEC = 0o2000000
+_MOVE_MOUNT_F_EMPTY_PATH = 4
+_MOUNT_ATTR_IDMAP = 0x00100000
+_PR_SET_CHILD_SUBREAPER = 36
+_SPLICE_F_NONBLOCK = 2
+
+
+def _libc(name: str, *arguments: int | bytes) -> int:
+    return _call(_symbol(_handle, name), arguments)
+
+
+def unshare(flags: int) -> None:
+    """unshare(2); OSError if the kernel refuses."""
+    if _libc("unshare", flags) != 0:
+        msg = f"unshare({flags:#x}) was refused"
+        raise OSError(msg)
+
+
+def mount(source: str, target: str, kind: str, flags: int, data: str) -> None:
+    """mount(2); OSError if the kernel refuses."""
+    text = [part.encode() + b"\0" for part in (source, target, kind)]
+    if _libc("mount", *text, flags, data.encode() + b"\0") != 0:
+        msg = f"mounting {kind or 'propagation'} on {target} was refused"
+        raise OSError(msg)
+
+
+def clone_tree(descriptor: int) -> int:
+    """open_tree(2) with OPEN_TREE_CLONE: a detached copy of the mount tree under a directory or file."""
+    flags = _OPEN_TREE_CLONE | _O_CLOEXEC | _AT_EMPTY_PATH | _AT_RECURSIVE
+    tree = _libc("syscall", _OPEN_TREE, descriptor, b"\0", flags)
+    if tree < 0:
+        msg = "open_tree was refused"
+        raise OSError(msg)
+    return tree
+
+
+def idmap_tree(tree: int, namespace: int) -> bool:
+    """mount_setattr(2) with MOUNT_ATTR_IDMAP; False where the file system can't be mapped."""
+    attributes = b"".join(value.to_bytes(8, "little") for value in (_MOUNT_ATTR_IDMAP, 0, 0, namespace))
+    return _libc("syscall", _MOUNT_SETATTR, tree, b"\0", _AT_EMPTY_PATH, attributes, len(attributes)) == 0
+
+
+def attach_tree(tree: int, target: str) -> None:
+    """move_mount(2): put a detached tree on a path."""
+    if _libc("syscall", _MOVE_MOUNT, tree, b"\0", -100, target.encode() + b"\0", _MOVE_MOUNT_F_EMPTY_PATH) != 0:
+        msg = f"attaching a mount to {target} was refused"
+        raise OSError(msg)
+
+
+def tee(source: int, target: int, length: int) -> int:
+    """tee(2), not blocking: copy from pipe to pipe without consuming; -1 when it would block or failed."""
+    return _libc("tee", source, target, length, _SPLICE_F_NONBLOCK)
+
+
+def become_subreaper() -> None:
+    """prctl(PR_SET_CHILD_SUBREAPER): orphans below this process become its children."""
+    _libc("prctl", _PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

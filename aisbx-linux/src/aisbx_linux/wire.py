@@ -1,0 +1,76 @@
+"""Make the pipes or the pty of a run, and the relays that join them to the caller. On the hot path: builtin modules only."""
+
+import posix
+
+from aisbx_linux.relay import Budget, Input, Output, kind_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from aisbx.types import LaunchRequest
+
+
+class Wires:
+    """The streams of one run: what the command gets, and what the launcher relays."""
+
+    __slots__ = ("inside", "master", "opened", "slave", "stderr", "stdin", "stdout")
+
+    def __init__(self, request: "LaunchRequest", budget: Budget) -> None:
+        """Make what the request asks for; `inside` are the descriptors that become 0, 1 and 2."""
+        self.opened: list[int] = []
+        self.stdin: Input | None = None
+        self.stdout: Output | None = None
+        self.stderr: Output | None = None
+        self.master = -1
+        self.slave = ""
+        capture = request["capture"]
+        if request["terminal"]:
+            self._terminal(request, budget)
+            return
+        standard_input = request["stdin"]
+        if standard_input is None or (isinstance(standard_input, int) and kind_of(standard_input) == "null"):
+            first = self._keep(posix.open("/dev/null", posix.O_RDONLY | posix.O_CLOEXEC))
+        else:
+            reader, writer = posix.pipe2(posix.O_CLOEXEC)
+            first = self._keep(reader)
+            self.stdin = Input(standard_input, writer)
+        second, self.stdout = self._out(request["stdout"], budget, capture)
+        third, self.stderr = self._out(request["stderr"], budget, capture, holding=True)
+        self.inside = (first, second, third)
+
+    def relays(self) -> "list[Input | Output]":
+        """Give the relays that exist."""
+        return [relay for relay in (self.stdin, self.stdout, self.stderr) if relay is not None]
+
+    def close_inside(self) -> None:
+        """Close the ends that the command holds by now."""
+        for descriptor in self.opened:
+            posix.close(descriptor)
+        self.opened.clear()
+
+    def _keep(self, descriptor: int) -> int:
+        self.opened.append(descriptor)
+        return descriptor
+
+    def _out(self, target: "int | None", budget: Budget, capture: int, *, holding: bool = False) -> "tuple[int, Output | None]":
+        if target is not None and kind_of(target) == "null" and not holding:
+            return self._keep(posix.open("/dev/null", posix.O_WRONLY | posix.O_CLOEXEC)), None
+        reader, writer = posix.pipe2(posix.O_CLOEXEC)
+        relay = Output(reader, -1 if target is None else target, budget, capture=capture, holding=holding)
+        return self._keep(writer), relay
+
+    def _terminal(self, request: "LaunchRequest", budget: Budget) -> None:
+        from aisbx_linux.terminal import open_pty  # noqa: PLC0415
+
+        source, target, errors = request["stdin"], request["stdout"], request["stderr"]
+        if not isinstance(source, int) or target is None:
+            msg = "a terminal needs descriptors for stdin and stdout"
+            raise ValueError(msg)
+        self.master, slave = open_pty(source)
+        self._keep(slave)
+        self.slave = posix.ttyname(slave)
+        self.stdin = Input(source, posix.dup(self.master))
+        self.stdout = Output(self.master, target, budget, holding=True)
+        third = slave
+        if errors is not None and not posix.isatty(errors):
+            third, self.stderr = self._out(errors, budget, 0, holding=True)
+        self.inside = (slave, slave, third)
