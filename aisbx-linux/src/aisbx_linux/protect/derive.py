@@ -37,7 +37,7 @@ def renew(state: "State", stale: "tuple[list[str], list[str]]", heal: "list[str]
 def derive(state: "State", heal: "list[str] | None" = None) -> None:
     """Fill `mounts`, `pins`, `links`, `sockets`, `unchecked` and `held` from the items and configurations."""
     _pointed_at(state, heal)
-    held: "dict[tuple[int, int], str]" = {}
+    held: dict[tuple[int, int], str] = {}
     state.links, state.pins, state.sockets, state.unchecked = {}, [], [], []
     for directory, items in state.items.items():
         for kind, name, device, inode, text in items:
@@ -137,7 +137,7 @@ def named(state: "State") -> "list[tuple[str, bool]]":
     state.others = {}
     bases = [path for path, context in state.repositories.items() if context <= PACKAGES]
     bases += [path for path, items in state.items.items() if any(item[1].lower() == ".git" for item in items)]
-    paths: "list[tuple[str, bool]]" = []
+    paths: list[tuple[str, bool]] = []
     for path, data in state.configs.items():
         _names(state, path, data, bases, paths, 0)
     for path in _users():
@@ -145,7 +145,9 @@ def named(state: "State") -> "list[tuple[str, bool]]":
     return paths
 
 
-def _names(state: "State", file: str, data: "bytes | None", bases: "list[str]", paths: "list[tuple[str, bool]]", depth: int) -> None:
+def _names(
+    state: "State", file: str, data: "bytes | None", bases: "list[str]", paths: "list[tuple[str, bool]]", depth: int
+) -> None:
     for name, value in parse(data) or () if data else ():
         if not value:
             continue

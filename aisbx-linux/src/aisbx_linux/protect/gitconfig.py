@@ -49,7 +49,7 @@ def parse(data: bytes) -> "list[tuple[str, str | None]] | None":
     if b"\0" in data:
         return None
     reader = _Reader(data.decode("latin-1").removeprefix("\xef\xbb\xbf"))
-    entries: "list[tuple[str, str | None]]" = []
+    entries: list[tuple[str, str | None]] = []
     base = ""
     comment = False
     try:

@@ -45,9 +45,9 @@ def read(state: "State", fd: int, path: str, context: int) -> "list[tuple[str, i
     status = posix.fstat(fd)
     state.forget(path)
     state.dirs[path] = status.st_dev, status.st_ino, state.age(status.st_ctime_ns), context
-    found: "list[tuple[int, str]]" = []
-    subs: "list[tuple[str, int]]" = []
-    shape: "list[tuple[str, str, bool]]" = []
+    found: list[tuple[int, str]] = []
+    subs: list[tuple[str, int]] = []
+    shape: list[tuple[str, str, bool]] = []
     parent = path[path.rfind("/") + 1 :]
     named = context in (TREE, INNER, MODULES)
     inside = context >= GITDIR
@@ -113,7 +113,7 @@ def _repository(
             found.append((LINK if link else REDIRECT, name))
     if context <= PACKAGES:  # bare, or made to look so: it stays a work tree as well
         return [(name, _INSIDE.get(name.lower(), inner) if inner == context else inner) for name, inner in subs]
-    kept: "list[tuple[str, int]]" = []
+    kept: list[tuple[str, int]] = []
     for name, inner in subs:
         low = name.lower()
         if inner in (GITDIR, CLOSED) or low in _INSIDE:
@@ -125,7 +125,7 @@ def _repository(
 
 def _identify(state: "State", fd: int, path: str, found: "list[tuple[int, str]]") -> "tuple[Item, ...]":
     """Turn what was found into items: (kind, name, device, inode, a link's target or a small file's text)."""
-    items: "list[Item]" = []
+    items: list[Item] = []
     for kind, name in found:
         try:
             status = posix.lstat(name, dir_fd=fd)

@@ -55,23 +55,23 @@ class State:
         self.workspace = workspace
         self.before = time.time_ns() - RACY
         self.cache = cache
-        self.packed: "tuple[list[str], list[int]] | None" = None
-        self.mounts: "list[str]" = []
-        self.pins: "list[str]" = []
-        self.links: "dict[str, str]" = {}
-        self.sockets: "list[str]" = []
-        self.unchecked: "list[str]" = []
-        self.held: "dict[tuple[int, int], str]" = {}
+        self.packed: tuple[list[str], list[int]] | None = None
+        self.mounts: list[str] = []
+        self.pins: list[str] = []
+        self.links: dict[str, str] = {}
+        self.sockets: list[str] = []
+        self.unchecked: list[str] = []
+        self.held: dict[tuple[int, int], str] = {}
         self.clear()
 
     def clear(self) -> None:
         """Forget everything that was read."""
-        self.dirs: "dict[str, tuple[int, int, int, int]]" = {}
-        self.items: "dict[str, tuple[Item, ...]]" = {}
-        self.files: "dict[str, Stamp | None]" = {}
-        self.others: "dict[str, Stamp | None]" = {}
-        self.configs: "dict[str, bytes | None]" = {}
-        self.repositories: "dict[str, int]" = {}
+        self.dirs: dict[str, tuple[int, int, int, int]] = {}
+        self.items: dict[str, tuple[Item, ...]] = {}
+        self.files: dict[str, Stamp | None] = {}
+        self.others: dict[str, Stamp | None] = {}
+        self.configs: dict[str, bytes | None] = {}
+        self.repositories: dict[str, int] = {}
 
     def forget(self, path: str) -> None:
         """Forget what was found in a directory."""
@@ -132,8 +132,8 @@ def scan(workspace: str, cache: "str | None" = None) -> State:
 
 def compare(state: State) -> "tuple[list[str], list[str]] | None":
     """Give directories whose entries may have changed and those that are gone or others now; None: all is as it was."""
-    touched: "list[str]" = []
-    replaced: "list[str]" = []
+    touched: list[str] = []
+    replaced: list[str] = []
     lstat = posix.lstat
     if state.packed is not None:
         paths, numbers = state.packed

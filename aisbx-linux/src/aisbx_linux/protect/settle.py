@@ -1,7 +1,5 @@
 """Undo, after every process of a sandbox has ended, what it planted where the host would run or trust it."""
 
-import posix
-
 from aisbx_linux.protect.scan import State, compare, store
 
 # More findings than this are counted, not listed.

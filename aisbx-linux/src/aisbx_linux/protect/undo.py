@@ -15,7 +15,6 @@ from aisbx_linux.protect.look import (
     SHUT,
     STRAY,
     TODO,
-    WORKTREE,
 )
 from aisbx_linux.protect.names import NAMES, REPOSITORY, SUFFIXES
 from aisbx_linux.protect.quarantine import Quarantine, printable, write
@@ -34,7 +33,7 @@ class Undo:
     def __init__(self, state: "State", quarantine: str) -> None:
         state.unpack()
         self.state = state
-        self.lines: "list[str]" = []
+        self.lines: list[str] = []
         self.store = Quarantine(quarantine)
         self.root = posix.open(state.workspace, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC)
         # How it was. The walk replaces the values of these dictionaries and never changes one.
@@ -52,7 +51,7 @@ class Undo:
 
     def all(self, stale: "tuple[list[str], list[str]]") -> None:
         """Look at what changed, and undo."""
-        healed: "list[str]" = []
+        healed: list[str] = []
         renew(self.state, stale, healed)
         self.lines += [f"made {self._show(path)} readable to its owner again" for path in healed]
         for directory, items in list(self.state.items.items()):
@@ -138,7 +137,9 @@ class Undo:
         kept = [line for line in text.splitlines(keepends=True) if (line.split() or [""])[0] not in ("exec", "x")]
         if "".join(kept) != text:
             self._write(directory, name, "".join(kept).encode("utf-8", "surrogateescape"))
-            self.lines.append(f"removed the exec lines of {self._show(directory + '/' + name)} ({_why('rebase-merge')})")
+            self.lines.append(
+                f"removed the exec lines of {self._show(directory + '/' + name)} ({_why('rebase-merge')})"
+            )
 
     def _write(self, directory: str, name: str, data: bytes) -> bool:
         path = directory + "/" + name
@@ -180,10 +181,13 @@ class Undo:
         restored = before if now is None and before else serialise(entries)
         if self._write(directory, name, restored):
             self.state.configs[path] = restored
-            changed = sorted({key for key, value in [*added, *kept] if added.count((key, value)) != kept.count((key, value))})
+            changed = sorted(
+                {key for key, value in [*added, *kept] if added.count((key, value)) != kept.count((key, value))}
+            )
             what = ", ".join(map(printable, changed[:5])) + (", …" if len(changed) > 5 else "")
             self.lines.append(
-                f"restored {self._show(path)} ({what or 'it could not be read'})" + (f": as it was found is {copy}" if copy else "")
+                f"restored {self._show(path)} ({what or 'it could not be read'})"
+                + (f": as it was found is {copy}" if copy else "")
             )
 
     def _config_before(self, directory: str, name: str) -> "bytes | None":

@@ -41,7 +41,7 @@ class Walk:
     def __init__(self, state: "State", heal: "list[str] | None" = None) -> None:
         self.state = state
         self.heal = heal
-        self.fresh: "set[str]" = set()
+        self.fresh: set[str] = set()
 
     def everything(self) -> None:
         """Read the whole workspace; OSError if it can't be opened."""
