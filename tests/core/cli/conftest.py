@@ -41,7 +41,7 @@ class Cli:
         if "input" in options:
             del settings["stdin"]
         return subprocess.run(
-            self.argv(*arguments), capture_output=True, text=True, check=False, **(settings | options)
+            self.argv(*arguments), capture_output=True, check=False, **({"text": True} | settings | options)
         )
 
     def json(self, *arguments: str, code: int = 0) -> dict[str, Any]:

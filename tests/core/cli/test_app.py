@@ -7,7 +7,6 @@ import subprocess
 import time
 
 import pytest
-
 from aisbx.cli.options import wants_json
 
 from .conftest import Cli, record

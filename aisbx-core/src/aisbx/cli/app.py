@@ -74,7 +74,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if isinstance(error, BrokenPipeError):  # the reader has gone: `aisbx logs | head`
             return 128 + SIGPIPE
-        return report(AisbxError(f"stdout cannot be written: {error.strerror}", hint="see where it goes"), as_json=False)
+        return report(
+            AisbxError(f"stdout cannot be written: {error.strerror}", hint="see where it goes"), as_json=False
+        )
     except KeyboardInterrupt:
         return 128 + SIGINT
     return code
