@@ -65,7 +65,9 @@ def assemble(assembly: Assembly, plan: "LocalPlan", request: "LaunchRequest", co
     assembly.gate = gate_end[1]
     gate = assembly.give(gate_end[0])
     files = [assembly.give(_memory(content)) for content in plan["files"]]
-    places = [] if staged else [assembly.give(descriptor) for descriptor in assembly.sources]
+    first_place = len(assembly.passed)
+    if not staged:
+        assembly.passed += assembly.sources
     options = assembly.give(posix.memfd_create("options", posix.MFD_CLOEXEC))
     if staged:
         assembly.program = assembly.keep(posix.open(plan["program"], _O_PATH | posix.O_CLOEXEC))
@@ -82,7 +84,7 @@ def assemble(assembly: Assembly, plan: "LocalPlan", request: "LaunchRequest", co
         if staged:
             words += [f"--{bind}", f"{STAGE}/{index}", source["target"]]
         else:
-            words += [f"--{bind}-fd", number(places[index]), source["target"]]
+            words += [f"--{bind}-fd", number(first_place + index), source["target"]]
     for origin, target in covered:
         words += ["--ro-bind", origin, target]
     words += _filled(plan["tail"], files, number)
