@@ -88,6 +88,12 @@ def _homes(inputs: Inputs) -> Iterator[str]:
         return
     inputs.note("/etc/passwd")
     for entry in pwd.getpwall():
-        # System accounts have `/`, `/bin` or `/nonexistent`; `/` would forbid everything below it as "a home's".
-        if entry.pw_dir.startswith("/") and entry.pw_dir != "/" and os.path.isdir(entry.pw_dir):
-            yield os.path.realpath(entry.pw_dir)
+        # System accounts have `/nonexistent` or a directory of the system's such as /bin, which is refused as that;
+        # `/` as a home would make everything "somebody's home".
+        real = os.path.realpath(entry.pw_dir)
+        if entry.pw_dir.startswith("/") and real != "/" and os.path.isdir(real) and not _is_system(real):
+            yield real
+
+
+def _is_system(path: str) -> bool:
+    return any(within(path, root) for root in _SYSTEM if root not in {"/var", "/private/var"})

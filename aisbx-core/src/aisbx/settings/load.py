@@ -12,7 +12,7 @@ from aisbx.inputs import Inputs
 from aisbx.paths import config_dir, own_dirs, read_own
 from aisbx.settings import environ as variables
 from aisbx.settings import toml
-from aisbx.settings.model import Context, ProjectSettings, Settings
+from aisbx.settings.model import IN_TABLE, Context, ProjectSettings, Settings
 
 Table = dict[str, Any]
 Origins = dict[tuple[str, ...], str]
@@ -119,7 +119,8 @@ def _validated(
         return model.model_validate(table, strict=strict)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        path = tuple(str(part) for part in first["loc"])
+        inner = first.get("ctx", {}).get("key") if first["type"] == IN_TABLE else None
+        path = (*map(str, first["loc"]), *([str(inner)] if inner else []))
         file, line = next((lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in lines), ("", 0))
         message = {"extra_forbidden": "there is no such setting"}.get(first["type"], first["msg"])
         message = message.removeprefix("Value error, ")

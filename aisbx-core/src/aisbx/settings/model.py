@@ -6,10 +6,16 @@ from typing import Annotated, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, field_validator
 
+from pydantic_core import PydanticCustomError
+
 from aisbx import amounts, units
 from aisbx.errors import UsageError
 from aisbx.repository import RepositoryInput
 from aisbx.types import CONTROLS, LIMITS
+
+
+IN_TABLE = "in_table"
+"""Type of the errors whose context names the key."""
 
 
 def _limits(written: object) -> object:
@@ -18,12 +24,20 @@ def _limits(written: object) -> object:
         return written
     parsed: dict[str, float] = {}
     for name, amount in cast("dict[str, object]", written).items():
-        if name not in LIMITS:
-            raise ValueError(f"there is no limit {name!r}; there are {', '.join(LIMITS)}")
-        if isinstance(amount, bool) or not isinstance(amount, amounts.Written):
-            raise ValueError(f"{name}: {amount!r} is not an amount")  # noqa: TRY004 - pydantic wants ValueError
-        parsed[name] = amounts.parse(name, amount)
+        try:
+            parsed[name] = _limit(name, amount)
+        except ValueError as error:
+            # pydantic reports where a validator stands; the key in the table is told beside it.
+            raise PydanticCustomError(IN_TABLE, "{what}", {"what": str(error), "key": name}) from error
     return parsed
+
+
+def _limit(name: str, amount: object) -> float:
+    if name not in LIMITS:
+        raise ValueError(f"there is no such limit; there are {', '.join(LIMITS)}")
+    if isinstance(amount, bool) or not isinstance(amount, amounts.Written):
+        raise ValueError("is not an amount; write one such as 2G or 30s")  # noqa: TRY004 - a value of the file's
+    return amounts.parse(name, amount)
 
 
 def _size(written: object) -> object:
