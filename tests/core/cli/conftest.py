@@ -36,13 +36,20 @@ class Cli:
         # -I as the launcher does: neither PYTHONPATH nor the project may add modules to ours.
         return [sys.executable, "-I", "-m", "aisbx", *arguments]
 
-    def __call__(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        settings: dict[str, Any] = {"cwd": self.project, "env": self.env, "stdin": subprocess.DEVNULL, "timeout": 60}
-        if "input" in options:
-            del settings["stdin"]
+    def raw(self, *arguments: str, cwd: str | Path | None = None) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
-            self.argv(*arguments), capture_output=True, check=False, **({"text": True} | settings | options)
+            self.argv(*arguments),
+            cwd=cwd or self.project,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=60,
+            check=False,
         )
+
+    def __call__(self, *arguments: str, cwd: str | Path | None = None) -> subprocess.CompletedProcess[str]:
+        done = self.raw(*arguments, cwd=cwd)
+        return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def json(self, *arguments: str, code: int = 0) -> dict[str, Any]:
         """Run with `--json`: one object on stdout, nothing on stderr."""

@@ -5,7 +5,7 @@ import pty
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -110,7 +110,7 @@ def test_logs_lists_the_newest_runs(cli: Cli) -> None:
 def test_output_is_given_byte_for_byte_to_a_pipe(cli: Cli) -> None:
     data = bytes(range(256)) + b"\r\n\x1b[31mred"
     cli.keep_output("abc123", data)
-    assert cli("logs", "abc1", text=False).stdout == data
+    assert cli.raw("logs", "abc1").stdout == data
     assert cli.json("logs", "abc123")["output"].keys() == {"base64"}
     cli.keep_output("text", "äöü\n".encode())
     assert cli.json("logs", "text") == {"run": "text", "output": {"text": "äöü\n"}}
@@ -139,7 +139,7 @@ def test_a_run_that_kept_nothing_or_is_not_clear_is_refused(cli: Cli) -> None:
 
 
 @contextmanager
-def following(cli: Cli, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+def following(cli: Cli, *arguments: str) -> Generator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
     argv = cli.argv("logs", *arguments, "-f")
     with subprocess.Popen(argv, env=cli.env, cwd=cli.project, stdout=subprocess.PIPE, bufsize=0) as process:
         assert process.stdout
