@@ -31,6 +31,7 @@ def plan(spec: SandboxSpec, program: str, filter_: bytes, outside: tuple[int, in
         "tail": ["--remount-ro", "/dev", "--remount-ro", "/"],
         "files": list(contents.values()),
         "environment": dict(spec.environment),
+        "inputs": [*_RUNTIME, *etc.SHARED, "/etc/localtime", "/etc/resolv.conf"],
         "filter": filter_,
         "rlimits": rlimits(spec),
         "outside": outside,

@@ -50,8 +50,8 @@ class Assembly:
         self.opened.clear()
 
 
-def assemble(assembly: Assembly, plan: "LocalPlan", request: "LaunchRequest", covered: "Sequence[tuple[str, str]]") -> None:
-    """Fill an assembly. `covered` has (source, target) pairs to mount read-only over the workspace.
+def assemble(assembly: Assembly, plan: "LocalPlan", request: "LaunchRequest", covered: "Sequence[tuple[str, str, str]]") -> None:
+    """Fill an assembly. `covered` has (option, source, target) to mount over the workspace, in this order.
 
     Raises SourceError and OSError; the caller closes the assembly in any case.
     """
@@ -85,8 +85,8 @@ def assemble(assembly: Assembly, plan: "LocalPlan", request: "LaunchRequest", co
             words += [f"--{bind}", f"{STAGE}/{index}", source["target"]]
         else:
             words += [f"--{bind}-fd", number(first_place + index), source["target"]]
-    for origin, target in covered:
-        words += ["--ro-bind", origin, target]
+    for words_of_one in covered:
+        words += words_of_one
     words += _filled(plan["tail"], files, number)
     for name, value in {**plan["environment"], **request["environment"]}.items():
         words += ["--setenv", name, value]

@@ -190,15 +190,16 @@ class Launch:
             "stderr": bytes(stderr.captured) if stderr else b"",
             "stdout_bytes": stdout.passed if stdout else 0,
             "stderr_bytes": stderr.passed if stderr else 0,
-            "dropped": self._budget.dropped,
+            "stdout_dropped": stdout.dropped if stdout else 0,
+            "stderr_dropped": stderr.dropped if stderr else 0,
             "findings": self._findings,
             "failure": self.failure,
         }
 
     # --- inside -------------------------------------------------------------------------------------------
 
-    def _protect(self) -> "list[tuple[str, str]]":
-        """Look at the workspace before anything runs; gives what is to be mounted read-only over it."""
+    def _protect(self) -> "list[tuple[str, str, str]]":
+        """Look at the workspace before anything runs; gives what is to be mounted over it."""
         workspace = self.plan["workspace"]
         if workspace is None or workspace[1] != "rw":
             return []
@@ -207,13 +208,14 @@ class Launch:
 
         path = workspace[0]
         state = self.request["state"]
-        self._watch = watch = scan(path, f"{state}/scans" if state else None)
+        self._watch = watch = scan(path, f"{state}/scans/{_name(path)}" if state else None)
         root = path
         if self.plan["outside"] is not None:
             index = [source["path"] for source in self.plan["sources"]].index(path)
             root = f"{STAGE}/{index}"
-        covered = [(root + place[len(path) :], place) for place in watch.mounts]
-        return covered + [("/dev/null", place) for place in watch.sockets]
+        rows = [("--bind", place) for place in watch.pins] + [("--ro-bind", place) for place in watch.mounts]
+        covered = [(option, root + place[len(path) :], place) for option, place in rows]
+        return covered + [("--ro-bind", "/dev/null", place) for place in watch.sockets]
 
     def _await_first(self) -> bool:
         """Read the tool's report of its first process; False when it ended without."""
@@ -341,6 +343,13 @@ def _await_end(process: int) -> None:
     poller.register(process, POLLIN)
     poller.poll()
     posix.close(process)
+
+
+def _name(path: str) -> str:
+    """Give a file name that stands for a path."""
+    from _blake2 import blake2b  # pyright: ignore[reportMissingModuleSource]  (hashlib costs a millisecond)
+
+    return blake2b(path.encode(errors="surrogateescape"), digest_size=12).hexdigest()
 
 
 def _number(report: bytes, key: bytes) -> int:

@@ -36,13 +36,12 @@ def kind_of(descriptor: int) -> str:
 class Budget:
     """How many bytes of output may still pass, shared by all streams of a run; `limit` 0 means any number."""
 
-    __slots__ = ("dropped", "left", "limited", "log", "log_left")
+    __slots__ = ("left", "limited", "log", "log_left")
 
     def __init__(self, limit: int, log: "Log | None") -> None:
         """Start with `limit` bytes to pass on; what passes is also kept in `log` up to its own bound."""
         self.limited = limit > 0
         self.left = limit
-        self.dropped = 0
         self.log = log
         self.log_left = log.bound if log else 0
 
@@ -75,7 +74,7 @@ class Log:
 class Output:
     """One stream from the sandbox to the caller's descriptor, or into memory when `target` is -1."""
 
-    __slots__ = ("budget", "captured", "capture", "direct", "held", "holding", "passed", "pending", "source", "step", "target")
+    __slots__ = ("budget", "capture", "captured", "direct", "dropped", "held", "holding", "passed", "pending", "source", "step", "target")
 
     def __init__(self, source: int, target: int, budget: Budget, *, capture: int = 0, holding: bool = False) -> None:
         """Read from `source`; `holding` keeps back a first chunk that may be the tool's own report."""
@@ -88,6 +87,7 @@ class Output:
         self.held = b""
         self.pending = b""
         self.passed = 0
+        self.dropped = 0
         kind = kind_of(target) if target >= 0 else ""
         self.direct = kind == "pipe" and kind_of(source) == "pipe"
         self.step = CHUNK if kind in {"file", "null"} else SAFE_WRITE
@@ -155,7 +155,7 @@ class Output:
         if budget.limited:
             keep = data[: budget.left]
             budget.left -= len(keep)
-            budget.dropped += len(data) - len(keep)
+            self.dropped += len(data) - len(keep)
             data = keep
         if budget.log is not None and budget.log_left:
             kept = data[: budget.log_left]
@@ -164,7 +164,7 @@ class Output:
         if self.target < 0:
             room = self.capture - len(self.captured)
             self.captured += data[:room]
-            budget.dropped += max(0, len(data) - room)
+            self.dropped += max(0, len(data) - room)
         else:
             self.pending += data
             self._write()

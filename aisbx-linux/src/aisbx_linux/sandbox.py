@@ -1,29 +1,13 @@
 """`Sandbox` and `Process` for drivers whose launch is a `LocalPlan`: each command gets walls of its own."""
 
 import secrets
-from collections.abc import Mapping
 from pathlib import Path
 
-from aisbx.errors import CommandNotExecutableError, CommandNotFoundError, LaunchError, UsageError
-from aisbx.types import (
-    Captured,
-    Command,
-    Enforcement,
-    ExitStatus,
-    LaunchRequest,
-    LaunchResult,
-    LocalPlan,
-    Stdio,
-    Usage,
-)
+from aisbx.errors import UsageError
+from aisbx.types import Command, Enforcement, ExitStatus, LocalPlan, Stdio, Usage, exit_status, launch_request, usage
 
 from aisbx_linux.launch import Launch
 
-_FAILURES: Mapping[str, type[LaunchError | CommandNotFoundError | CommandNotExecutableError]] = {
-    "launch": LaunchError,
-    "command-not-found": CommandNotFoundError,
-    "command-not-executable": CommandNotExecutableError,
-}
 _LIMITS = ("wall_time", "output")
 
 
@@ -51,7 +35,10 @@ class LocalSandbox:
             if name not in _LIMITS:
                 raise UsageError(f"{name} cannot be set for one command here", hint="set it for the sandbox")
             plan = _bounded(plan, name, amount)
-        launch = Launch(plan, request(command, stdio, str(self._home), exclusive=self._exclusive))
+        wanted = launch_request(
+            command, stdio, exclusive=self._exclusive, state=str(self._home), run=secrets.token_hex(6), keep=0
+        )
+        launch = Launch(plan, wanted)
         self._running.append(launch)
         launch.start()
         return LocalProcess(launch)
@@ -73,7 +60,7 @@ class LocalProcess:
 
     def wait(self, timeout: float | None = None) -> ExitStatus | None:
         """Relay until the command has ended; None when `timeout` seconds passed first; raises what kept it from running."""
-        return status(self._launch.result()) if self._launch.wait(timeout) else None
+        return exit_status(self._launch.result()) if self._launch.wait(timeout) else None
 
     def signal(self, number: int) -> None:
         """Send a signal to the command."""
@@ -88,47 +75,7 @@ class LocalProcess:
 
     def usage(self) -> Usage:
         """Give what it used; known once it has ended."""
-        return _usage(self._launch.result())
-
-
-def request(command: Command, stdio: Stdio, state: str, *, exclusive: bool, run: str = "", keep: int = 0) -> LaunchRequest:
-    """Give a command and its streams as the launcher's plain data."""
-    return {
-        "argv": list(command.argv),
-        "environment": dict(command.environment),
-        "cwd": command.cwd or "",
-        "stdin": stdio.stdin,
-        "stdout": stdio.stdout,
-        "stderr": stdio.stderr,
-        "terminal": stdio.terminal,
-        "capture": stdio.capture,
-        "exclusive": exclusive,
-        "state": state,
-        "run": run or secrets.token_hex(8),
-        "keep_output": keep,
-    }
-
-
-def status(result: LaunchResult) -> ExitStatus:
-    """Turn a result into an exit status, or raise what kept the command from running."""
-    if result["failure"] is not None:
-        code, message = result["failure"]
-        raise _FAILURES[code](message)
-    dropped = result["dropped"]
-    return ExitStatus(
-        code=result["code"],
-        signal=result["signal"],
-        timed_out=result["timed_out"],
-        duration=result["duration"],
-        usage=_usage(result),
-        stdout=Captured(result["stdout"], dropped),
-        stderr=Captured(result["stderr"], 0),
-        findings=tuple(result["findings"]),
-    )
-
-
-def _usage(result: LaunchResult) -> Usage:
-    return Usage(result["user_seconds"], result["system_seconds"], result["max_rss_bytes"])
+        return usage(self._launch.result())
 
 
 def _bounded(plan: LocalPlan, name: str, amount: float) -> LocalPlan:

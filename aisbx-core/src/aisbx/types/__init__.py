@@ -1,6 +1,7 @@
 """What plugins and hosts exchange: frozen data and protocols, nothing that acts."""
 
 from aisbx.types.enforcement import CONTROLS, Control, ControlState, Enforcement, Level
+from aisbx.types.launch import LaunchRequest, LaunchResult, exit_status, launch_request, usage
 from aisbx.types.outcome import Captured, Event, ExitStatus, Outcome, Usage
 from aisbx.types.plan import LocalPlan, Source
 from aisbx.types.plugin import (
@@ -51,6 +52,8 @@ __all__ = [
     "Files",
     "Freezer",
     "Identity",
+    "LaunchRequest",
+    "LaunchResult",
     "Layers",
     "Level",
     "Limit",
@@ -81,4 +84,7 @@ __all__ = [
     "Workspace",
     "WorkspaceMode",
     "WorkspaceRequest",
+    "exit_status",
+    "launch_request",
+    "usage",
 ]

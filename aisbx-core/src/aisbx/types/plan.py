@@ -35,8 +35,10 @@ class LocalPlan(TypedDict):
     tail: list[str]
     """Its options after them; `{file:N}` stands for a descriptor of `files[N]`."""
     files: list[bytes]
-    """Contents that are handed over as sealed memory files, never on a command line."""
+    """Contents that are handed over as memory files, never on a command line."""
     environment: dict[str, str]
+    inputs: list[str]
+    """Paths beside `program` and `sources` that were looked at: a change of one makes the plan stale."""
     filter: bytes
     """The compiled seccomp program: sock_filter[] in native order."""
     rlimits: list[tuple[int, int, int]]
@@ -51,44 +53,3 @@ class LocalPlan(TypedDict):
     wall_time: float
     output: int
     """Bounds in seconds and bytes; 0 means none."""
-
-
-class LaunchRequest(TypedDict):
-    """One command for a plan, and where its streams go; see `Command` and `Stdio` for the meaning."""
-
-    argv: list[str]
-    environment: dict[str, str]
-    cwd: str
-    """Empty: the plan's."""
-    stdin: int | bytes | None
-    stdout: int | None
-    stderr: int | None
-    terminal: bool
-    capture: int
-    exclusive: bool
-    """The calling process is ours alone: its signals are forwarded, and it may fork and reap."""
-    state: str
-    """A private directory (0700) for scan caches, quarantine and output logs; empty: keep nothing."""
-    run: str
-    keep_output: int
-    """Bytes of output to keep in `state/runs/RUN.log`; 0 for none."""
-
-
-class LaunchResult(TypedDict):
-    """What came of it; the fields are those of `ExitStatus`, and `failure` where nothing was run."""
-
-    code: int
-    signal: int
-    timed_out: bool
-    duration: float
-    user_seconds: float
-    system_seconds: float
-    max_rss_bytes: int
-    stdout: bytes
-    stderr: bytes
-    stdout_bytes: int
-    stderr_bytes: int
-    dropped: int
-    findings: list[str]
-    failure: tuple[str, str] | None
-    """(`launch` | `command-not-found` | `command-not-executable`, message)"""

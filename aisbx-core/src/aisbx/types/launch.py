@@ -1,0 +1,97 @@
+"""A launch as plain data, what it needs and what comes of it, and their equals among the types of the contract."""
+
+from collections.abc import Mapping
+from typing import TypedDict
+
+from aisbx.errors import CommandNotExecutableError, CommandNotFoundError, LaunchError
+from aisbx.types.outcome import Captured, ExitStatus, Usage
+from aisbx.types.request import Command, Stdio
+
+
+class LaunchRequest(TypedDict):
+    """One command for a plan, and where its streams go; see `Command` and `Stdio` for the meaning."""
+
+    argv: list[str]
+    environment: dict[str, str]
+    cwd: str
+    """Empty: the plan's."""
+    stdin: int | bytes | None
+    stdout: int | None
+    stderr: int | None
+    terminal: bool
+    capture: int
+    exclusive: bool
+    """The calling process is ours alone: its signals are forwarded, and it may fork and reap."""
+    state: str
+    """A private directory (0700) for scan caches, quarantine and output logs; empty: keep nothing."""
+    run: str
+    keep_output: int
+    """Bytes of output to keep in `state/runs/RUN.log`; 0 for none."""
+
+
+class LaunchResult(TypedDict):
+    """What came of it; the fields are those of `ExitStatus`, and `failure` where nothing was run."""
+
+    code: int
+    signal: int
+    timed_out: bool
+    duration: float
+    user_seconds: float
+    system_seconds: float
+    max_rss_bytes: int
+    stdout: bytes
+    stderr: bytes
+    stdout_bytes: int
+    stderr_bytes: int
+    stdout_dropped: int
+    stderr_dropped: int
+    findings: list[str]
+    failure: tuple[str, str] | None
+    """(`launch` | `command-not-found` | `command-not-executable`, message)"""
+
+
+_FAILURES: Mapping[str, type[LaunchError | CommandNotFoundError | CommandNotExecutableError]] = {
+    "launch": LaunchError,
+    "command-not-found": CommandNotFoundError,
+    "command-not-executable": CommandNotExecutableError,
+}
+
+
+def launch_request(command: Command, stdio: Stdio, *, exclusive: bool, state: str, run: str, keep: int) -> LaunchRequest:
+    """Give a command and its streams as the launcher's plain data."""
+    return {
+        "argv": list(command.argv),
+        "environment": dict(command.environment),
+        "cwd": command.cwd or "",
+        "stdin": stdio.stdin,
+        "stdout": stdio.stdout,
+        "stderr": stdio.stderr,
+        "terminal": stdio.terminal,
+        "capture": stdio.capture,
+        "exclusive": exclusive,
+        "state": state,
+        "run": run,
+        "keep_output": keep,
+    }
+
+
+def exit_status(result: LaunchResult) -> ExitStatus:
+    """Give a result as an exit status, or raise what kept the command from running."""
+    if result["failure"] is not None:
+        code, message = result["failure"]
+        raise _FAILURES[code](message)
+    return ExitStatus(
+        code=result["code"],
+        signal=result["signal"],
+        timed_out=result["timed_out"],
+        duration=result["duration"],
+        usage=usage(result),
+        stdout=Captured(result["stdout"], result["stdout_dropped"]),
+        stderr=Captured(result["stderr"], result["stderr_dropped"]),
+        findings=tuple(result["findings"]),
+    )
+
+
+def usage(result: LaunchResult) -> Usage:
+    """Give what a result says was used."""
+    return Usage(result["user_seconds"], result["system_seconds"], result["max_rss_bytes"])
