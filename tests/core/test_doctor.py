@@ -20,7 +20,7 @@ class Stand:
     """A driver that says what it is told to say."""
 
     name: str = "stand"
-    found: Probe | Exception = Probe(usable=True, facts={"version": "1.2"})
+    found: Probe | Exception = field(default_factory=lambda: Probe(usable=True, facts={"version": "1.2"}))
     missing: Mapping[str, ControlState] = field(default_factory=dict[str, ControlState])
     fails: Exception | None = None
 

@@ -45,5 +45,7 @@ def test_a_block_without_an_end_or_a_command_is_an_error(tmp_path: Path) -> None
         (("a",), "", False),
     ],
 )
-def test_a_wildcard_matches_text_and_nothing_else_is_loose(expected: tuple[str, ...], printed: str, *, same: bool) -> None:
+def test_a_wildcard_matches_text_and_nothing_else_is_loose(
+    expected: tuple[str, ...], printed: str, *, same: bool
+) -> None:
     assert matches(expected, printed) is same
