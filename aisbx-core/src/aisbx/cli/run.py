@@ -1,13 +1,14 @@
 """`aisbx run`: collects the raw strings of its options; `request.to_request` reads them."""
 
 import os
+import sys
 from typing import Annotated
 
 import typer
 
 from aisbx.cli import complete
 from aisbx.cli.options import Json
-from aisbx.cli.render import emit_json
+from aisbx.cli.render import emit_json, one_line
 from aisbx.cli.request import to_request
 from aisbx.cli.session import directory, engine, principal
 from aisbx.errors import UsageError
@@ -97,7 +98,8 @@ def run(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one paramete
         "output": output,
         "sandbox": sandbox,
     }
-    request = to_request({name: values for name, values in options.items() if values}, command or (), directory())
+    given = {name: values for name, values in options.items() if values}
+    request = to_request(given, command or (), directory())
     if dry_run:
         from aisbx.cli import preview
 
@@ -105,9 +107,12 @@ def run(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one paramete
     stdio = _captured(request) if json else Stdio(0, 1, 2, terminal=os.isatty(0) and os.isatty(1))
     if not request.command and not stdio.terminal:
         raise UsageError("no command was given", hint="aisbx run [OPTIONS] -- CMD...; a shell needs a terminal")
-    outcome = engine().run(request, principal(), stdio, host="cli")
+    # Under the raw options the lean front finds the plan of this run again.
+    outcome = engine().run(request, principal(), stdio, host="cli", options=None if json else given)
     if json:
         emit_json(outcome.as_record())
+    for finding in outcome.status.findings if not json else ():
+        print(f"aisbx: {one_line(finding)}", file=sys.stderr)
     return outcome.status.code
 
 

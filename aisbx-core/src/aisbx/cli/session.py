@@ -42,7 +42,7 @@ def engine() -> "Engine":
     """Make the engine for this process's environment and directory."""
     from aisbx.engine import Engine
 
-    return Engine(os.environ, directory())
+    return Engine(os.environ, directory(), exclusive=True)
 
 
 def directory() -> str:

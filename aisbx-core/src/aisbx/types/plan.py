@@ -53,3 +53,27 @@ class LocalPlan(TypedDict):
     wall_time: float
     output: int
     """Bounds in seconds and bytes; 0 means none."""
+
+
+class PlanEntry(TypedDict):
+    """A plan on disk: all that decides whether it still holds, and how its runs are recorded."""
+
+    format: int
+    name: str
+    paths: list[tuple[str, tuple[int, int, int, int, int, int] | None, bool]]
+    """(path, (dev, ino, mode, mtime_ns, ctime_ns, size) or None for absent, link not followed)"""
+    variables: list[str]
+    prefixes: list[str]
+    environment: bytes
+    """Digest of the named variables and of those that begin with a prefix."""
+    roots: list[str]
+    """Directories that the launcher is imported from."""
+    plan: LocalPlan
+    record: str
+    """The part of the audit record that is the same for all its runs, as JSON members."""
+    program_only: bool
+    """Record only the program of a command, not its arguments."""
+    audit: str
+    state: str
+    keep_output: int
+    keep_runs: int

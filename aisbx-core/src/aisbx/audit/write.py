@@ -1,0 +1,109 @@
+"""Append to the audit log: one line for each run, under a lock, never to a file that others may touch. Builtin modules only."""
+
+import posix
+import time
+
+from aisbx.audit.jsontext import dumps, members
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from aisbx.types import LaunchResult
+
+VERSION = 1
+_FLAGS = posix.O_WRONLY | posix.O_APPEND | posix.O_CREAT | posix.O_NOFOLLOW | posix.O_CLOEXEC | posix.O_NONBLOCK
+_REGULAR, _FORMAT, _FOR_OTHERS = 0o100000, 0o170000, 0o077
+
+
+class AuditError(Exception):
+    """The log can't be written safely; a run without a record must not be."""
+
+
+def open_log(path: str) -> int:
+    """Open the log for appending, made with mode 0600; AuditError if it is a link, another's, or open to others."""
+    try:
+        descriptor = posix.open(path, _FLAGS, 0o600)
+    except OSError as error:
+        msg = f"{path}: {error.strerror}"
+        raise AuditError(msg) from None
+    status = posix.fstat(descriptor)
+    if status.st_mode & _FORMAT != _REGULAR or status.st_uid != posix.geteuid() or status.st_mode & _FOR_OTHERS:
+        posix.close(descriptor)
+        msg = f"{path}: it is not a file of yours alone"
+        raise AuditError(msg)
+    return descriptor
+
+
+def append(descriptor: int, line: str) -> None:
+    """Write one record, whole, under an exclusive lock; the line has no line feed."""
+    import fcntl
+
+    data = line.encode("ascii") + b"\n"
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        while data:
+            data = data[posix.write(descriptor, data) :]
+    finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+def start(kind: str, run: str, principal: str, host: str, argv: "list[str]") -> str:
+    """Give the beginning of a record: who and what, at the present time."""
+    return "{" + members(
+        {
+            "v": VERSION,
+            "time": round(time.time(), 6),
+            "kind": kind,
+            "run": run,
+            "principal": principal,
+            "host": host,
+            "argv": argv,
+        }
+    )
+
+
+def ending(result: "LaunchResult") -> str:
+    """Give the end of a record: what came of a run, or the error that kept it from running."""
+    row: dict[str, object] = {
+        "exit_code": result["code"],
+        "signal": result["signal"] or None,
+        "timed_out": result["timed_out"],
+        "duration": round(result["duration"], 6),
+        "usage": {
+            "user_seconds": round(result["user_seconds"], 6),
+            "system_seconds": round(result["system_seconds"], 6),
+            "max_rss_bytes": result["max_rss_bytes"],
+        },
+        "output": {
+            "stdout_bytes": result["stdout_bytes"],
+            "stderr_bytes": result["stderr_bytes"],
+            "dropped": result["stdout_dropped"] + result["stderr_dropped"],
+        },
+        "findings": result["findings"],
+    }
+    if result["failure"] is not None:
+        code, message = result["failure"]
+        row["error"] = {"code": code, "message": message, "hint": ""}
+    return members(row) + "}"
+
+
+def refusal(code: str, message: str, hint: str, exit_code: int) -> str:
+    """Give the end of a record of a run that was refused."""
+    return f'"exit_code":{exit_code},"error":{dumps({"code": code, "message": message, "hint": hint})}' + "}"
+
+
+def prune(directory: str, keep: int) -> None:
+    """Keep the newest output logs, about `keep` of them; looks only now and then."""
+    names = posix.listdir(directory)
+    if len(names) <= keep + 16:
+        return
+    aged: list[tuple[int, str]] = []
+    for name in names:
+        try:
+            aged.append((posix.lstat(f"{directory}/{name}").st_mtime_ns, name))
+        except FileNotFoundError:
+            continue  # another run has just removed it
+    for _, name in sorted(aged)[: max(0, len(aged) - keep)]:
+        try:
+            posix.unlink(f"{directory}/{name}")
+        except FileNotFoundError:
+            continue

@@ -1,0 +1,161 @@
+"""`aisbx run` for a plan that is at hand: reads the options, checks the plan, runs, ends. Builtin modules only.
+
+Whatever is out of the ordinary (help, an error, no plan, a stale one) goes to the full command line, which also
+writes the plan. Both carry the run out with the same code.
+"""
+
+import posix
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+VALUED = {
+    "-p": "profile",
+    "-d": "driver",
+    "-w": "workspace",
+    "-e": "env",
+    "-t": "timeout",
+    "--profile": "profile",
+    "--driver": "driver",
+    "--workspace": "workspace",
+    "--env": "env",
+    "--mount": "mount",
+    "--network": "network",
+    "--timeout": "timeout",
+    "--memory": "memory",
+    "--pids": "pids",
+    "--cpus": "cpus",
+    "--disk": "disk",
+    "--output": "output",
+}
+"""Options of `run` that take a value and may be part of a plan."""
+
+
+def main(arguments: "list[str]") -> "NoReturn":
+    """Run one command line and end the process with its exit code."""
+    code = attempt(arguments) if arguments[:1] == ["run"] else None
+    if code is None:
+        code = full(arguments)
+    # Nothing of ours is left to flush, and taking the interpreter down in order costs a millisecond.
+    posix._exit(code)  # noqa: SLF001  (that is its name)
+
+
+def attempt(arguments: "list[str]") -> "int | None":
+    """Run by a plan that is at hand; None where the full command line is to answer."""
+    read = read_options(arguments[1:])
+    if read is None:
+        return None
+    options, environment, command = read
+    directory = plans_directory()
+    if directory is None:
+        return None
+    try:
+        posix.fstat(0), posix.fstat(1), posix.fstat(2)
+        cwd = posix.getcwd()
+    except OSError:
+        return None
+
+    from aisbx.plan.entry import read as read_entry
+    from aisbx.plan.key import name_of
+
+    entry = read_entry(directory, name_of(options, cwd))
+    if entry is None:
+        return None
+
+    from aisbx.audit.write import AuditError
+    from aisbx.plan.run import carry_out, new_run
+
+    try:
+        result = carry_out(
+            entry,
+            {
+                "argv": command,
+                "environment": environment,
+                "cwd": "",
+                "stdin": 0,
+                "stdout": 1,
+                "stderr": 2,
+                "terminal": posix.isatty(0) and posix.isatty(1),
+                "capture": 0,
+                "exclusive": True,
+                "state": entry["state"],
+                "run": new_run(),
+                "keep_output": entry["keep_output"],
+            },
+            f"uid:{posix.geteuid()}",
+            "cli",
+        )
+    except AuditError:
+        return None  # the full command line says what is wrong with it
+    if result["failure"] is not None:
+        say(": ".join(result["failure"]))
+    for finding in result["findings"]:
+        say(finding)
+    return result["code"]
+
+
+def read_options(words: "list[str]") -> "tuple[dict[str, list[str]], dict[str, str], list[str]] | None":
+    """Read the options of `run`: (options by long name, variables, command); None for anything unusual."""
+    options: dict[str, list[str]] = {}
+    environment: dict[str, str] = {}
+    place = 0
+    while place < len(words):
+        word = words[place]
+        if word == "--":
+            place += 1
+            break
+        if not word.startswith("-"):
+            break
+        option, separator, value = word.partition("=") if word.startswith("--") else (word, "", "")
+        if option not in VALUED:
+            return None
+        if not separator:
+            place += 1
+            if place >= len(words):
+                return None
+            value = words[place]
+        options.setdefault(VALUED[option], []).append(value)
+        if VALUED[option] == "env":
+            name, given, text = value.partition("=")
+            if not name or not given:
+                return None
+            environment[name] = text
+        place += 1
+    command = words[place:]
+    return (options, environment, command) if command else None
+
+
+def plans_directory() -> "str | None":
+    """Give `$XDG_CACHE_HOME/aisbx/plans`; None where the full command line is to find out what is wrong."""
+    base = posix.environ.get(b"XDG_CACHE_HOME", b"")
+    if not base:
+        home = posix.environ.get(b"HOME", b"")
+        base = home + b"/.cache" if home else b""
+    return base.decode(errors="surrogateescape") + "/aisbx/plans" if base.startswith(b"/") else None
+
+
+def say(text: str) -> None:
+    """Tell on stderr, in one line that a terminal only shows."""
+    from aisbx.cli.render import one_line
+
+    write_error(f"aisbx: {one_line(text)}\n")
+
+
+def write_error(text: str) -> None:
+    """Write to stderr; when nobody reads it, nobody is told."""
+    try:
+        posix.write(2, text.encode(errors="backslashreplace"))
+    except OSError:
+        return
+
+
+def full(arguments: "list[str]") -> int:
+    """Hand over to the full command line, in the environment that Python would have had without -S."""
+    import site
+
+    site.main()
+    from aisbx.cli.app import main as full_main
+
+    return full_main(arguments)

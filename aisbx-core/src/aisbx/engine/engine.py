@@ -1,0 +1,211 @@
+"""Admission, launch and record of one run."""
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from aisbx.admission import require
+from aisbx.audit.write import AuditError, append, ending, open_log, refusal, start
+from aisbx.doctor import DoctorRow, examine
+from aisbx.engine.keep import entry_of, keep, static_record
+from aisbx.engine.prepare import Preparation, Prepared, Preview, directories
+from aisbx.errors import AisbxError, PolicyError, StateError
+from aisbx.inputs import Inputs
+from aisbx.paths import cache_dir, config_dir, ensure_private, state_dir
+from aisbx.plan.run import carry_out, new_run
+from aisbx.plugins import Plugins
+from aisbx.settings import Settings, load
+from aisbx.types import (
+    Command,
+    Event,
+    ExitStatus,
+    LaunchResult,
+    LocalDriver,
+    Outcome,
+    PlanEntry,
+    Principal,
+    RunRequest,
+    SandboxSpec,
+    Stdio,
+    Verdict,
+    exit_status,
+    launch_request,
+)
+
+
+class Engine:
+    """Runs requests for one environment and directory; every host has one, and nothing else starts a sandbox."""
+
+    def __init__(self, environ: Mapping[str, str], cwd: str, *, exclusive: bool = False) -> None:
+        """Read the settings. `exclusive`: this process serves one run only, so signals and orphans are the run's."""
+        self._inputs = Inputs(environ)
+        self._cwd = cwd
+        self._exclusive = exclusive
+        self.settings: Settings = load(environ, cwd, self._inputs)
+        self.plugins = Plugins(self.settings.plugins.allow, self.settings.plugins.disable)
+        self._preparation = Preparation(environ, self.settings, self.plugins, self._inputs)
+        self._state = state_dir(self._inputs)
+        self._cache = cache_dir(self._inputs)
+
+    def run(
+        self,
+        request: RunRequest,
+        principal: Principal,
+        stdio: Stdio,
+        host: str = "cli",
+        options: dict[str, list[str]] | None = None,
+    ) -> Outcome:
+        """Run one command in a sandbox of its own; an AisbxError says why it was refused, and nothing has run.
+
+        `options` are the raw strings that the request came from, under which its plan is kept for the next run.
+        """
+        run = new_run()
+        self._make_directories()
+        try:
+            prepared = self._admit(request, principal)
+        except AisbxError as error:
+            self._record_refusal(error, run, principal, host, request)
+            raise
+        try:
+            result, captured = self._launch(prepared, principal, stdio, run, host, options)
+        except AuditError as error:
+            raise StateError(f"the audit log cannot be written: {error}", hint="a run without a record is refused") from None
+        status = exit_status(result)
+        outcome = Outcome(
+            run=run,
+            status=status,
+            profile=prepared.spec.profile,
+            driver=prepared.driver.name,
+            enforcement=prepared.enforcement,
+            captured=captured,
+        )
+        self._emit(Event("run.end", time.time(), outcome.as_record()))
+        return outcome
+
+    def preview(self, request: RunRequest) -> Preview:
+        """Say what a run would be; nothing is started."""
+        return self._preparation.preview(request)
+
+    def doctor(self) -> list[DoctorRow]:
+        """Say what works here, by what mechanism, and what to do about the rest."""
+        places = {
+            "configuration": str(config_dir(self._inputs)),
+            "state": str(self._state),
+            "cache": str(self._cache),
+        }
+        return examine(self.plugins, self.settings.drivers, places, self._default_spec)
+
+    def _default_spec(self) -> SandboxSpec:
+        return self._preparation.resolve(RunRequest(command=("true",), cwd=self._cwd))[0]
+
+    def _admit(self, request: RunRequest, principal: Principal) -> Prepared:
+        prepared = self._preparation.prepare(request)
+        require(prepared.spec, prepared.enforcement)
+        command = Command(argv=prepared.request.command, environment=prepared.request.environment)
+        for name in self.settings.policies:
+            _review(name, self.plugins, prepared.spec, command, principal)
+        return prepared
+
+    def _launch(
+        self,
+        prepared: Prepared,
+        principal: Principal,
+        stdio: Stdio,
+        run: str,
+        host: str,
+        options: dict[str, list[str]] | None,
+    ) -> tuple[LaunchResult, bool]:
+        request, driver, spec = prepared.request, prepared.driver, prepared.spec
+        command = Command(argv=request.command, environment=request.environment)
+        record = static_record(spec, driver.name, prepared.enforcement)
+        captured = stdio.stdout is None and not stdio.terminal
+        if not isinstance(driver, LocalDriver):
+            return self._launch_elsewhere(prepared, command, stdio, (run, principal.id, host, record)), captured
+        entry: PlanEntry = entry_of(driver.plan(spec), record, self.settings, self._state)
+        # A policy or a sink of somebody else's must see every run, so those take the full path.
+        if options is not None and not self.settings.policies and not self.settings.sinks:
+            keep(entry, options, self._cwd, self._inputs, self._cache / "plans")
+        wanted = launch_request(
+            command,
+            stdio,
+            exclusive=self._exclusive,
+            state=str(self._state),
+            run=run,
+            keep=0 if captured else self.settings.logs.keep_output,
+        )
+        return carry_out(entry, wanted, principal.id, host), captured
+
+    def _launch_elsewhere(
+        self, prepared: Prepared, command: Command, stdio: Stdio, who: tuple[str, str, str, str]
+    ) -> LaunchResult:
+        """Open, spawn, close: what a run is for a driver whose launch is no local plan."""
+        run, principal, host, record = who
+        log = open_log(str(self._state / "audit.jsonl"))
+        sandbox = prepared.driver.open(prepared.spec, self._state)
+        try:
+            status = sandbox.spawn(command, stdio).wait()
+        finally:
+            sandbox.close()
+        result = _result(status)
+        append(log, f"{start('run.end', run, principal, host, list(command.argv))},{record},{ending(result)}")
+        return result
+
+    def _record_refusal(
+        self, error: AisbxError, run: str, principal: Principal, host: str, request: RunRequest
+    ) -> None:
+        beginning = start("run.refused", run, principal.id, host, list(request.command))
+        line = f"{beginning},{refusal(error.code, error.message, error.hint, error.exit_code)}"
+        with suppress(AuditError):  # nothing ran; the refusal itself is the better thing to say
+            append(open_log(str(self._state / "audit.jsonl")), line)
+        self._emit(Event("run.refused", time.time(), {"run": run, "error": error.as_record()}))
+
+    def _make_directories(self) -> None:
+        for directory in directories(self._state, self._cache):
+            ensure_private(Path(directory))
+
+    def _emit(self, event: Event) -> None:
+        for name in self.settings.sinks:
+            sink = self.plugins.get("sink", name, {})
+            try:
+                sink.emit(event)
+            except Exception as error:  # noqa: BLE001  (a sink must not be able to stop or change a run)
+                import logging
+
+                logging.getLogger("aisbx").warning("sink %s: %s", name, error)
+
+
+def _review(name: str, plugins: Plugins, spec: SandboxSpec, command: Command, principal: Principal) -> None:
+    """Ask one policy; anything but a verdict that allows is a denial."""
+    try:
+        verdict: object = plugins.get("policy", name, {}).review(spec, command, principal)
+    except AisbxError:
+        raise
+    except Exception as error:
+        raise PolicyError(f"policy {name} failed: {type(error).__name__}: {error}", hint="a failing policy denies") from error
+    if not isinstance(verdict, Verdict):
+        raise PolicyError(f"policy {name} gave no verdict", hint="it must return a Verdict")
+    if not verdict.allow:
+        raise PolicyError(f"{verdict.rule or name}: {verdict.reason or 'denied'}", hint=f"policy {name} decides this")
+
+
+def _result(status: ExitStatus | None) -> LaunchResult:
+    if status is None:
+        raise StateError("the driver gave no exit status", hint="report it to the driver's author")
+    return {
+        "code": status.code,
+        "signal": status.signal,
+        "timed_out": status.timed_out,
+        "duration": status.duration,
+        "user_seconds": status.usage.user_seconds,
+        "system_seconds": status.usage.system_seconds,
+        "max_rss_bytes": status.usage.max_rss_bytes,
+        "stdout": status.stdout.data,
+        "stderr": status.stderr.data,
+        "stdout_bytes": len(status.stdout.data) + status.stdout.dropped,
+        "stderr_bytes": len(status.stderr.data) + status.stderr.dropped,
+        "stdout_dropped": status.stdout.dropped,
+        "stderr_dropped": status.stderr.dropped,
+        "findings": list(status.findings),
+        "failure": None,
+    }

@@ -1,0 +1,83 @@
+"""What a prepared run leaves for the next one: an entry that the lean front can carry out by itself."""
+
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from aisbx.audit.jsontext import members
+from aisbx.inputs import Inputs
+from aisbx.plan.entry import write
+from aisbx.plan.key import FORMAT, environment_digest, name_of
+from aisbx.settings import Settings
+from aisbx.types import Enforcement, LocalPlan, PlanEntry, SandboxSpec
+
+
+def static_record(spec: SandboxSpec, driver: str, enforcement: Enforcement) -> str:
+    """Give the part of the audit record that depends on the spec alone, as JSON members."""
+    return members(
+        {
+            "profile": spec.profile,
+            "driver": driver,
+            "workspace": spec.workspace.path if spec.workspace else None,
+            "mode": spec.workspace.mode.value if spec.workspace else None,
+            "network": spec.network.mode.value,
+            "enforcement": {state.control: state.level.value for state in enforcement.states},
+            "lowered": sorted(spec.lowered),
+        }
+    )
+
+
+def entry_of(plan: LocalPlan, record: str, settings: Settings, state: Path) -> PlanEntry:
+    """Give an entry that can be carried out now; `keep` adds what another run must check first."""
+    return {
+        "format": FORMAT,
+        "name": "",
+        "paths": [],
+        "variables": [],
+        "prefixes": [],
+        "environment": b"",
+        "roots": _roots(plan["launcher"]),
+        "plan": plan,
+        "record": record,
+        "program_only": not settings.audit.argv,
+        "audit": str(state / "audit.jsonl"),
+        "state": str(state),
+        "keep_output": settings.logs.keep_output,
+        "keep_runs": settings.logs.keep_runs,
+    }
+
+
+def keep(entry: PlanEntry, options: dict[str, list[str]], cwd: str, inputs: Inputs, directory: Path) -> None:
+    """Write the entry for these options in this directory. That it can't be kept costs speed, no more."""
+    plan = entry["plan"]
+    for path in (plan["program"], *plan["inputs"], *(source["path"] for source in plan["sources"] if not source["writable"])):
+        inputs.note_link(path)
+    inputs.note(plan["program"])
+    for path in _code():
+        inputs.note(path)
+    import os
+
+    entry["name"] = name_of(options, cwd)
+    entry["paths"] = list(inputs.paths)
+    entry["variables"] = sorted(inputs.environ)
+    entry["prefixes"] = sorted(inputs.prefixes)
+    entry["environment"] = environment_digest(os.environb, entry["variables"], entry["prefixes"])
+    with suppress(OSError):
+        write(str(directory), entry)
+
+
+def _roots(launcher: str) -> list[str]:
+    """Give the directory that holds the launcher's package."""
+    __import__(launcher)
+    file = sys.modules[launcher.partition(".")[0]].__file__ or ""
+    return [str(Path(file).parent.parent)]
+
+
+def _code() -> list[str]:
+    """Give what shows that other code is installed: the directories of packages, and each file of a checkout."""
+    found = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if name.startswith("aisbx") and file and "site-packages" not in file and "dist-packages" not in file:
+            found.append(file)
+    return found

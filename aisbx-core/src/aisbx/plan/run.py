@@ -1,0 +1,38 @@
+"""Carry an entry out and record it: where the full path and the lean front meet. Builtin modules only."""
+
+import posix
+import sys
+
+from aisbx.audit.write import append, ending, open_log, prune, start
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from aisbx.types import LaunchRequest, LaunchResult, PlanEntry
+
+
+def carry_out(entry: "PlanEntry", request: "LaunchRequest", principal: str, host: str) -> "LaunchResult":
+    """Run one command by a plan and append its audit record.
+
+    AuditError before anything runs where there can be no record.
+    """
+    log = open_log(entry["audit"])
+    try:
+        for root in entry["roots"]:
+            if root not in sys.path:
+                sys.path.insert(0, root)
+        launcher = __import__(entry["plan"]["launcher"], fromlist=("launch",))
+        result: LaunchResult = launcher.launch(entry["plan"], request)
+        kind = "run.end" if result["failure"] is None else "run.refused"
+        argv = request["argv"][:1] if entry["program_only"] else request["argv"]
+        beginning = start(kind, request["run"], principal, host, argv)
+        append(log, f"{beginning},{entry['record']},{ending(result)}")
+    finally:
+        posix.close(log)
+    if request["keep_output"] and (result["stdout_bytes"] or result["stderr_bytes"]):
+        prune(f"{entry['state']}/runs", entry["keep_runs"])
+    return result
+
+
+def new_run() -> str:
+    """Give a run's id: twelve hexadecimal digits by chance."""
+    return posix.urandom(6).hex()
