@@ -12,11 +12,20 @@
 
 import pytest
 
-for _module in ("behaviour", "contract", "profile", "whole"):
+for _module in (
+    "behaviour.commands",
+    "behaviour.lifetimes",
+    "behaviour.reports",
+    "behaviour.streams",
+    "contract",
+    "profile",
+    "whole",
+):
     pytest.register_assert_rewrite(f"aisbx.testing.{_module}")
 
 from aisbx.testing.attack import Attack, Result  # noqa: E402  (assertions are rewritten at import)
 from aisbx.testing.attacks import ATTACKS  # noqa: E402
 from aisbx.testing.contract import DriverContract  # noqa: E402
+from aisbx.testing.profile import ProfileContract  # noqa: E402
 
-__all__ = ["ATTACKS", "Attack", "DriverContract", "Result"]
+__all__ = ["ATTACKS", "Attack", "DriverContract", "ProfileContract", "Result"]

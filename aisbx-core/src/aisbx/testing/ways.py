@@ -12,17 +12,14 @@ from aisbx.testing.attack import Attack, Result, judge
 from aisbx.testing.children import in_child, killed_when
 from aisbx.testing.scene import Scene
 from aisbx.types import (
-    Captured,
     Command,
     Driver,
     ExitStatus,
-    LaunchRequest,
-    LaunchResult,
     LocalDriver,
     SandboxSpec,
     Stdio,
-    Usage,
 )
+from aisbx.types.launch import LaunchResult, exit_status, launch_request
 
 Way = Callable[[SandboxSpec, Command, Stdio, Path, float], ExitStatus]
 """(spec, command, streams, private directory, seconds) → how it ended; TimeoutError after the seconds."""
@@ -59,33 +56,9 @@ def planned(driver: LocalDriver) -> Way:
     def run(spec: SandboxSpec, command: Command, stdio: Stdio, home: Path, seconds: float) -> ExitStatus:
         plan = driver.plan(spec)
         launcher = importlib.import_module(plan["launcher"])
-        request: LaunchRequest = {
-            "argv": list(command.argv),
-            "environment": dict(command.environment),
-            "cwd": command.cwd or "",
-            "stdin": stdio.stdin,
-            "stdout": stdio.stdout,
-            "stderr": stdio.stderr,
-            "terminal": stdio.terminal,
-            "capture": stdio.capture,
-            "exclusive": True,
-            "state": str(home),
-            "run": "contract",
-            "keep_output": 0,
-        }
+        request = launch_request(command, stdio, exclusive=True, state=str(home), run="contract", keep=0)
         result: LaunchResult = in_child(lambda: launcher.launch(plan, request), seconds)
-        if result["failure"] is not None:
-            raise RuntimeError(": ".join(result["failure"]))
-        return ExitStatus(
-            code=result["code"],
-            signal=result["signal"],
-            timed_out=result["timed_out"],
-            duration=result["duration"],
-            usage=Usage(result["user_seconds"], result["system_seconds"], result["max_rss_bytes"]),
-            stdout=Captured(result["stdout"], result["dropped"]),
-            stderr=Captured(result["stderr"]),
-            findings=tuple(result["findings"]),
-        )
+        return exit_status(result)
 
     return run
 

@@ -39,6 +39,11 @@ class Contract:
         assert not missing, "; ".join(missing)
 
 
+def tests_of(contract: type[Contract]) -> frozenset[str]:
+    """Give the names of the tests that a contract has, its own and those of its bases."""
+    return frozenset(name for name in dir(contract) if name.startswith("test_"))
+
+
 def _contract_of(cls: type[Contract]) -> type[Contract]:
     """Give the class that declared the contract: the nearest one that has `TESTS` of its own."""
     return next(base for base in cls.__mro__ if issubclass(base, Contract) and "TESTS" in vars(base))

@@ -1,0 +1,15 @@
+"""How a command behaves in a sandbox, whatever confines it: the part of `DriverContract` that attacks nothing."""
+
+from aisbx.testing.behaviour.commands import Commands
+from aisbx.testing.behaviour.lifetimes import Lifetimes
+from aisbx.testing.behaviour.reports import Reports
+from aisbx.testing.behaviour.streams import Streams
+from aisbx.testing.whole import tests_of
+
+
+class Behaviour(Reports, Commands, Streams, Lifetimes, contract=True):
+    """All of it."""
+
+
+BEHAVIOUR = tests_of(Behaviour)
+"""The names of its tests."""
