@@ -4,15 +4,16 @@ import os
 
 from aisbx import hookimpl
 
-# `python -I` and zip-safe or not: the wheel is unpacked, so a plain path is the cheapest way to a data file.
+NAMES = frozenset({"base", "offline", "python-dev", "readonly", "shell", "strict"})
+
+# A wheel is always unpacked, so a plain path is the cheapest way to a data file.
 _HERE = os.path.dirname(__file__)
 
 
 @hookimpl
 def aisbx_profile(name: str) -> str | None:
     """Give the text of the profile called `name`, None where this distribution has none."""
-    try:
-        with open(os.path.join(_HERE, f"{name}.yaml"), encoding="utf-8") as file:
-            return file.read()
-    except FileNotFoundError:
+    if name not in NAMES:
         return None
+    with open(os.path.join(_HERE, f"{name}.yaml"), encoding="utf-8") as file:
+        return file.read()

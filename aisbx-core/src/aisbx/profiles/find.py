@@ -45,7 +45,7 @@ class Finder:
         ProfileError where two places have the name: which one wins would be a surprise. TrustError where only an
         untrusted project has it.
         """
-        if not re.match(NAME, name):
+        if not re.fullmatch(NAME.rstrip("$"), name):
             raise ProfileError(f"{name!r} is not a profile's name", hint="letters, digits, `.`, `_` and `-`")
         found = [text for text in (self._user(name), self._project(name), self._installed(name)) if text]
         if len(found) > 1:

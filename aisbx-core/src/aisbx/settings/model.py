@@ -5,14 +5,12 @@ from dataclasses import dataclass, field
 from typing import Annotated, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, field_validator
-
 from pydantic_core import PydanticCustomError
 
 from aisbx import amounts, units
 from aisbx.errors import UsageError
 from aisbx.repository import RepositoryInput
 from aisbx.types import CONTROLS, LIMITS
-
 
 IN_TABLE = "in_table"
 """Type of the errors whose context names the key."""
