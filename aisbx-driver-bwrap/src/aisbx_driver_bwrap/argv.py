@@ -1,6 +1,5 @@
 """Turn a `SandboxSpec` into what bubblewrap wants. Pure but for looking at the host's files."""
 
-import os
 import resource
 from pathlib import Path
 
@@ -14,10 +13,13 @@ _DISK_SHARES = {"/tmp": 4, "home": 3, "/dev/shm": 1}  # noqa: S108
 """How a `disk` limit is divided, in eighths: each place is a tmpfs of its own."""
 
 
-def plan(spec: SandboxSpec, program: str, filter_: bytes, outside: tuple[int, int, int] | None) -> LocalPlan:
-    """Give the whole launch as data. `outside` is (uid on disk, gid on disk, uid and gid on the host) for root."""
-    contents = etc.files(spec)
-    mounts = [*spec.mounts]
+def plan(
+    spec: SandboxSpec, program: str, filter_: bytes, outside: tuple[int, int, int] | None, etc_directory: str
+) -> LocalPlan:
+    """Give the whole launch as data. `outside` is (uid on disk, gid on disk, uid and gid on the host) for root;
+    `etc_directory` holds what is shown as /etc.
+    """
+    mounts = [Mount(etc_directory, "/etc", origin="driver"), *spec.mounts]
     if spec.workspace is not None:
         path = spec.workspace.path
         mounts.append(Mount(path, path, writable=spec.workspace.mode is WorkspaceMode.RW, origin="workspace"))
@@ -26,12 +28,12 @@ def plan(spec: SandboxSpec, program: str, filter_: bytes, outside: tuple[int, in
         "format": FORMAT,
         "launcher": "aisbx_linux.launch",
         "program": program,
-        "head": [*_namespaces(spec), *_runtime(), *_private(spec), *_made(contents), *_links(spec)],
+        "head": [*_namespaces(spec), *_runtime(), *_private(spec), *_links(spec)],
         "sources": [_source(mount) for mount in mounts],
         "tail": ["--remount-ro", "/dev", "--remount-ro", "/"],
-        "files": list(contents.values()),
+        "files": [etc.gitconfig(spec)],
         "environment": dict(spec.environment),
-        "inputs": [*_RUNTIME, *etc.SHARED, "/etc/localtime", "/etc/resolv.conf"],
+        "inputs": [*_RUNTIME, *etc.INPUTS],
         "filter": filter_,
         "rlimits": rlimits(spec),
         "outside": outside,
@@ -68,18 +70,11 @@ def _namespaces(spec: SandboxSpec) -> list[str]:
 
 def _runtime() -> list[str]:
     words = ["--ro-bind", "/usr", "/usr"]
-    # Named, because parents that bubblewrap makes by itself are closed to all but their owner.
-    for path in sorted({parent for path in etc.SHARED for parent in map(str, Path(path).parents)} - {"/"}):
-        words += ["--dir", path]
     for path in _RUNTIME:
         if Path(path).is_symlink():
             words += ["--symlink", str(Path(path).readlink()), path]
         elif Path(path).is_dir():
             words += ["--ro-bind", path, path]
-    for path in etc.SHARED:
-        # By its real path: a link here must not make bubblewrap follow another that appears later.
-        if Path(path).exists():
-            words += ["--ro-bind", os.path.realpath(path), path]
     return words
 
 
@@ -91,19 +86,13 @@ def _private(spec: SandboxSpec) -> list[str]:
         words += ["--perms", mode]
         words += ["--size", str(max(4096, disk * _DISK_SHARES[share] // 8))] if disk else []
         words += ["--tmpfs", place]
+    words += ["--perms", "0644", "--file", "{file:0}", f"{home}/.gitconfig"]
     return [*words, "--dir", "/run", "--dir", "/var", "--symlink", "/tmp", "/var/tmp", "--symlink", "/run", "/var/run"]
-
-
-def _made(contents: dict[str, bytes]) -> list[str]:
-    words: list[str] = []
-    for number, path in enumerate(contents):
-        words += ["--perms", "0644", "--file", f"{{file:{number}}}", path]
-    return words
 
 
 def _links(spec: SandboxSpec) -> list[str]:
     words: list[str] = []
-    for path, target in {**etc.links(), **spec.links}.items():
+    for path, target in spec.links.items():
         words += ["--symlink", target, path]
     return words
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from aisbx.errors import AisbxError, DriverUnavailableError, StateError
 from aisbx.types import Enforcement, LocalPlan, Probe, Sandbox, SandboxSpec
-from aisbx_driver_bwrap import tool
+from aisbx_driver_bwrap import etc, tool
 from aisbx_driver_bwrap.argv import plan
 from aisbx_driver_bwrap.enforce import Facts, enforcement
+from aisbx_driver_bwrap.tree import materialise
 from aisbx_linux import stage
 from aisbx_linux.sandbox import LocalSandbox
-from aisbx_linux.seccomp import cached_filter, compile_filter
+from aisbx_linux.seccomp import cached_filter
 
 _NPROC_PER_NAMESPACE = (5, 14)
 
@@ -22,8 +23,9 @@ class BwrapDriver:
     name = "bwrap"
 
     def __init__(self, settings: Mapping[str, object]) -> None:
-        """Keep the settings: `path` names a bubblewrap to use instead of looking for one."""
+        """Keep the settings: `cache_dir` is a private directory; `path` names a bubblewrap instead of looking for one."""
         self._settings = settings
+        self._cache = Path(str(settings["cache_dir"]))
         self._found: tuple[tool.Tool | None, Probe] | None = None
 
     def probe(self) -> Probe:
@@ -39,7 +41,8 @@ class BwrapDriver:
         found, probed = self._tool()
         if found is None or not probed.usable:
             raise DriverUnavailableError(f"bwrap: {probed.reason}", hint=probed.remedy)
-        return plan(spec, found.path, self._filter(spec), _outside(spec))
+        directory = materialise(etc.content(spec), self._cache / "etc")
+        return plan(spec, found.path, self._filter(spec), _outside(spec), str(directory))
 
     def open(self, spec: SandboxSpec, home: Path) -> Sandbox:
         """Prepare a sandbox; its processes are started by `spawn`, each in namespaces of its own."""
@@ -73,8 +76,7 @@ class BwrapDriver:
         )
 
     def _filter(self, spec: SandboxSpec) -> bytes:
-        cache = self._settings.get("cache_dir")
-        return cached_filter(spec.syscalls, f"{cache}/filters") if cache else compile_filter(spec.syscalls)
+        return cached_filter(spec.syscalls, self._cache / "filters")
 
     def _filter_problem(self, spec: SandboxSpec) -> str:
         try:

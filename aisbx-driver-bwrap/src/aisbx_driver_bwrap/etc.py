@@ -1,68 +1,97 @@
-"""The `/etc` and the home of the inside: made up, with nothing of the host's accounts, names or ids."""
+"""The `/etc` of the inside: made up, with nothing of the host's accounts, names or ids. Pure but for reading the host's."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from aisbx.types import Identity, NetworkMode, SandboxSpec
 
 _NOBODY = 65534
-# Shown read-only where the host has them: public data that programs need (alternatives, certificates, linker cache).
 SHARED = (
     "/etc/alternatives",
-    "/etc/ssl/certs",
-    "/etc/ssl/openssl.cnf",
-    "/etc/pki/tls/certs",
-    "/etc/pki/ca-trust",
     "/etc/ca-certificates",
     "/etc/crypto-policies",
+    "/etc/fonts",
     "/etc/ld.so.cache",
+    "/etc/magic",
     "/etc/mime.types",
+    "/etc/pki/ca-trust/extracted",
+    "/etc/pki/tls/certs",
     "/etc/protocols",
     "/etc/services",
-    "/etc/fonts",
-    "/etc/magic",
+    "/etc/ssl/certs",
+    "/etc/ssl/openssl.cnf",
 )
+"""Public data of the host that programs need; it is copied, links as links, where it is there and readable by all."""
+INPUTS = (*SHARED, "/etc/localtime", "/etc/resolv.conf")
+"""What the content depends on beside the spec."""
+_LARGEST = 4 << 20
+"""Bytes of one shared file; a larger one is left out."""
+
+Content = dict[str, bytes | str]
+"""Path below /etc → bytes of a file, or target of a link."""
 
 
-def files(spec: SandboxSpec) -> dict[str, bytes]:
-    """Give path → content of every file that is made up for the inside."""
-    who = spec.identity
-    made = {
-        "/etc/passwd": _passwd(who, _shell(spec)),
-        "/etc/group": f"root:x:0:\n{who.name}:x:{who.gid}:\nnogroup:x:{_NOBODY}:\n",
-        "/etc/hosts": "127.0.0.1 localhost sandbox\n::1 localhost ip6-localhost ip6-loopback\n",
-        "/etc/hostname": "sandbox\n",
-        "/etc/host.conf": "multi on\n",
-        "/etc/nsswitch.conf": "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nservices: files\nprotocols: files\n",
-        "/etc/resolv.conf": _resolv_conf(spec),
-        "/etc/shells": "/bin/sh\n/bin/bash\n",
-        "/etc/profile": "export PS1='(sandbox) \\w \\$ '\n",
-        "/etc/bash.bashrc": "PS1='(sandbox) \\w \\$ '\n",
-        f"{who.home}/.gitconfig": gitconfig(spec),
-    }
-    return {path: text.encode() for path, text in made.items()}
+def content(spec: SandboxSpec) -> Content:
+    """Give everything that is in the inside's `/etc`."""
+    found: Content = {}
+    for path in SHARED:
+        found.update(_shared(Path(path)))
+    zone = _zone()
+    if zone:
+        found["localtime"] = zone
+    return found | _made(spec)
 
 
-def links() -> dict[str, str]:
-    """Give path → target of links that the host's `/etc` has and programs read."""
-    found: dict[str, str] = {"/etc/mtab": "/proc/self/mounts"}
-    zone = Path("/etc/localtime")
-    if zone.is_symlink():
-        target = os.path.normpath(Path("/etc", zone.readlink()))
-        if target.startswith("/usr/share/zoneinfo/"):
-            found["/etc/localtime"] = target
-    return found
-
-
-def gitconfig(spec: SandboxSpec) -> str:
-    """Give the text of a gitconfig with the user's name and e-mail and the workspace as a safe directory."""
+def gitconfig(spec: SandboxSpec) -> bytes:
+    """Give a gitconfig with the user's name and e-mail and the workspace as a safe directory."""
     who = spec.identity
     lines = ["[user]"] if who.git_name or who.git_email else []
     lines += [f"\tname = {_quoted(who.git_name)}"] if who.git_name else []
     lines += [f"\temail = {_quoted(who.git_email)}"] if who.git_email else []
     if spec.workspace is not None:
-        lines += ["[safe]", f"\tdirectory = {_quoted(spec.workspace.path)}", f"\tdirectory = {_quoted(spec.workspace.path + '/*')}"]
-    return "\n".join(lines) + "\n"
+        path = spec.workspace.path
+        lines += ["[safe]", f"\tdirectory = {_quoted(path)}", f"\tdirectory = {_quoted(path + '/*')}"]
+    return ("\n".join(lines) + "\n").encode(errors="surrogateescape")
+
+
+def _made(spec: SandboxSpec) -> Content:
+    who = spec.identity
+    texts = {
+        "passwd": _passwd(who, spec.environment.get("SHELL", "/bin/sh")),
+        "group": f"root:x:0:\n{who.name}:x:{who.gid}:\nnogroup:x:{_NOBODY}:\n",
+        "hosts": "127.0.0.1 localhost sandbox\n::1 localhost ip6-localhost ip6-loopback\n",
+        "hostname": "sandbox\n",
+        "host.conf": "multi on\n",
+        "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n",
+        "resolv.conf": _resolv_conf(spec),
+        "shells": "/bin/sh\n/bin/bash\n",
+        "profile": "export PS1='(sandbox) \\w \\$ '\n",
+        "bash.bashrc": "PS1='(sandbox) \\w \\$ '\n",
+    }
+    return {"mtab": "/proc/self/mounts"} | {name: text.encode() for name, text in texts.items()}
+
+
+def _shared(path: Path) -> Iterator[tuple[str, bytes | str]]:
+    """Walk one shared path: files that everybody may read, and links as they are."""
+    name = str(path).removeprefix("/etc/")
+    try:
+        if path.is_symlink():
+            yield name, str(path.readlink())
+        elif path.is_dir():
+            for child in sorted(path.iterdir()):
+                yield from _shared(child)
+        elif path.is_file() and path.stat().st_size <= _LARGEST and path.stat().st_mode & 0o004:
+            yield name, path.read_bytes()
+    except OSError:
+        return  # gone or closed to us: then the inside does without
+
+
+def _zone() -> str:
+    """Give what the host's /etc/localtime points to, if it is one of the zones that the inside sees too."""
+    zone = Path("/etc/localtime")
+    target = os.path.normpath(Path("/etc", zone.readlink())) if zone.is_symlink() else ""
+    return target if target.startswith("/usr/share/zoneinfo/") else ""
 
 
 def _quoted(text: str) -> str:
@@ -77,10 +106,6 @@ def _passwd(who: Identity, shell: str) -> str:
         rows.insert(0, "root:x:0:0::/nonexistent:/usr/sbin/nologin")
     rows.append(f"nobody:x:{_NOBODY}:{_NOBODY}::/nonexistent:/usr/sbin/nologin")
     return "\n".join(rows) + "\n"
-
-
-def _shell(spec: SandboxSpec) -> str:
-    return spec.environment.get("SHELL", "/bin/sh")
 
 
 def _resolv_conf(spec: SandboxSpec) -> str:

@@ -1,0 +1,48 @@
+"""Keep a made-up directory on disk under the name of its content, so that showing it costs one mount."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from aisbx.errors import StateError
+from aisbx_driver_bwrap.etc import Content
+
+
+def materialise(content: Content, parent: Path) -> Path:
+    """Give a directory with exactly this content below `parent`, a private directory (0700) of the caller's.
+
+    It is made beside and renamed, so nobody ever sees half of it. StateError if it can't be made.
+    """
+    digest = hashlib.sha256(repr(sorted(content.items())).encode(errors="surrogateescape")).hexdigest()[:32]
+    place = parent / digest
+    if place.is_dir() and not place.is_symlink():
+        return place
+    try:
+        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        making = Path(tempfile.mkdtemp(dir=parent))
+        _write(content, making)
+        making.chmod(0o755)
+        try:
+            making.rename(place)
+        except OSError:
+            shutil.rmtree(making)
+            if not place.is_dir():  # else another run was first
+                raise
+    except OSError as error:
+        raise StateError(f"{parent}: /etc of the sandbox cannot be made: {error.strerror}", hint="see its disk and mode") from error
+    return place
+
+
+def _write(content: Content, root: Path) -> None:
+    for name, what in content.items():
+        path = root / name
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if isinstance(what, str):
+            path.symlink_to(what)
+        else:
+            path.write_bytes(what)
+            path.chmod(0o644)
+    for folder, _, _ in os.walk(root):
+        Path(folder).chmod(0o755)
