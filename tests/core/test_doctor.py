@@ -8,9 +8,9 @@ from typing import cast
 
 import pytest
 from aisbx.doctor import DoctorRow, examine, ready
-from aisbx.errors import PluginBrokenError, ProfileError
+from aisbx.errors import PluginBrokenError, ProfileError, WorkspaceError
 from aisbx.plugins import PluginInfo, Plugins
-from aisbx.types import CONTROLS, ControlState, Enforcement, Identity, Level, Probe, SandboxSpec
+from aisbx.types import CONTROLS, ControlState, Driver, Enforcement, Identity, Level, Probe, SandboxSpec
 
 SPEC = SandboxSpec(profile="base", identity=Identity("somebody", 1000, 1000, "/home/somebody"), cwd="/src")
 
@@ -50,21 +50,18 @@ class Installed:
     def names(self, kind: str) -> list[str]:
         return sorted(self._drivers) if kind == "driver" else []
 
-    def get(self, kind: str, name: str, settings: Mapping[str, object]) -> Stand:
-        assert kind == "driver"
-        assert settings == {"of": name}
+    def load(self, name: str) -> Driver:
         driver = self._drivers[name]
         if isinstance(driver, Exception):
             raise driver
-        return driver
+        return cast("Driver", driver)
 
 
 def rows(
     *drivers: Stand | Exception, directories: Mapping[str, str] | None = None, broken: tuple[PluginInfo, ...] = ()
 ) -> list[DoctorRow]:
-    settings = {name: {"of": name} for name in ("stand", "bad", "other")}
-    plugins = cast("Plugins", Installed(*drivers, broken=broken))
-    return examine(plugins, settings, directories or {}, lambda: SPEC)
+    installed = Installed(*drivers, broken=broken)
+    return examine(cast("Plugins", installed), installed.load, directories or {}, lambda: SPEC)
 
 
 def test_every_control_of_a_usable_driver_is_a_row_with_its_mechanism() -> None:
@@ -132,7 +129,7 @@ def test_defaults_that_cannot_be_resolved_are_a_row() -> None:
     def fails() -> SandboxSpec:
         raise ProfileError("there is no profile 'base'", hint="pip install aisbx-profiles")
 
-    report = examine(cast("Plugins", Installed()), {}, {}, fails)
+    report = examine(cast("Plugins", Installed()), Installed().load, {}, fails)
     assert (
         DoctorRow(
             "core",
@@ -145,6 +142,16 @@ def test_defaults_that_cannot_be_resolved_are_a_row() -> None:
         in report
     )
     assert not ready(report)
+
+
+def test_a_directory_that_is_no_workspace_does_not_hide_what_the_machine_can_do() -> None:
+    def fails() -> SandboxSpec:
+        raise WorkspaceError("/root may not be a workspace", hint="go into a project")
+
+    report = examine(cast("Plugins", Installed(Stand())), Installed(Stand()).load, {}, fails)
+    assert DoctorRow("core", "this directory", "missing", "/root may not be a workspace", "go into a project") in report
+    assert {row.name for row in report} >= set(CONTROLS)
+    assert ready(report)
 
 
 def test_directories_of_ours_are_looked_at_and_not_made(tmp_path: Path) -> None:

@@ -7,13 +7,24 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 
-from aisbx.errors import AisbxError
+from aisbx.errors import AisbxError, TrustError, WorkspaceError
 from aisbx.plugins import PluginInfo, Plugins
-from aisbx.types import CONTROLS, Driver, Level, SandboxSpec
+from aisbx.types import CONTROLS, Driver, Identity, Level, Limit, SandboxSpec
 
 OK, PARTIAL, MISSING, INFO = "ok", "partial", "missing", "info"
 
 _LEVELS = {Level.FULL: OK, Level.PARTIAL: PARTIAL, Level.NONE: MISSING}
+
+
+SAMPLE = SandboxSpec(
+    profile="base",
+    identity=Identity("sandbox", 1000, 1000, "/home/sandbox"),
+    cwd="/",
+    limits={
+        name: Limit(amount) for name, amount in (("memory", 1 << 30), ("pids", 512), ("open_files", 4096), ("core", 0))
+    },
+)
+"""A sandbox without a workspace, to examine drivers with where the current directory can't be one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,31 +48,36 @@ class DoctorRow:
 
 def examine(
     plugins: Plugins,
-    drivers: Mapping[str, Mapping[str, object]],
+    load: Callable[[str], Driver],
     directories: Mapping[str, str],
     spec: Callable[[], SandboxSpec],
 ) -> list[DoctorRow]:
     """Give every finding: the core's, the plugins', then each driver's with every control.
 
-    `drivers` are the settings of each driver, `directories` those of ours by what they are for, `spec` gives
+    `load` gives a driver by name with its settings, `directories` are ours by what they are for, `spec` gives
     the sandbox that a run with the defaults would ask for. A part that fails is a row, never an exception.
     """
-    rows = [*_core(directories), *_plugins(plugins.table())]
+    rows = [*_core(directories)]
+    try:
+        wanted = spec()
+    except (WorkspaceError, TrustError) as error:
+        # That says nothing of the machine: people ask for the doctor in their home directory.
+        rows.append(DoctorRow("core", "this directory", MISSING, error.message, error.hint))
+        wanted = SAMPLE
+    except AisbxError as error:
+        wanted = SAMPLE
+        rows.append(DoctorRow("core", "default sandbox", MISSING, error.message, error.hint, needed=True))
+    rows += _plugins(plugins.table())
     names = plugins.names("driver")
     if not names:
         rows.append(DoctorRow("plugins", "driver", MISSING, "no driver is installed", _which_driver(), needed=True))
-    try:
-        wanted: SandboxSpec | AisbxError = spec()
-    except AisbxError as error:
-        wanted = error
-        rows.append(DoctorRow("core", "default sandbox", MISSING, error.message, error.hint, needed=True))
     for name in names:
-        rows += _driver(name, plugins, drivers.get(name, {}), wanted)
+        rows += _driver(name, load, wanted)
     return rows
 
 
 def ready(rows: Iterable[DoctorRow]) -> bool:
-    """Say whether a run with the defaults would be admitted: nothing of the core is amiss, and one driver is whole."""
+    """Say whether this machine is ready for runs with the defaults: nothing of the core is amiss, one driver is whole."""
     drivers: dict[str, bool] = {}
     for row in rows:
         whole = row.state in (OK, INFO) or not row.needed
@@ -105,12 +121,10 @@ def _plugins(table: Iterable[PluginInfo]) -> Iterator[DoctorRow]:
         yield DoctorRow("plugins", f"{row.kind} {row.name}", state, detail)
 
 
-def _driver(
-    name: str, plugins: Plugins, settings: Mapping[str, object], spec: SandboxSpec | AisbxError
-) -> Iterator[DoctorRow]:
+def _driver(name: str, load: Callable[[str], Driver], spec: SandboxSpec) -> Iterator[DoctorRow]:
     section = f"driver {name}"
     try:
-        driver = plugins.get("driver", name, settings)
+        driver = load(name)
         probe = driver.probe()
     except AisbxError as error:
         yield DoctorRow(section, "driver", MISSING, error.message, error.hint, needed=True)
@@ -122,7 +136,7 @@ def _driver(
     yield DoctorRow(section, "driver", state, probe.reason, probe.remedy, needed=True)
     for fact, value in probe.facts.items():
         yield DoctorRow(section, fact, INFO, value)
-    if probe.usable and isinstance(spec, SandboxSpec):
+    if probe.usable:
         yield from _controls(section, driver, spec)
 
 

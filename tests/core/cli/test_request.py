@@ -154,7 +154,7 @@ def test_variables_may_hold_anything_behind_the_first_equals_sign() -> None:
     assert made.environment == {"A": "2", "B": "x=y\n", "C": ""}
 
 
-@pytest.mark.parametrize("value", ["hunter2", "=hunter2", "hun ter2=x", "\x1bhunter2=x", ""])
+@pytest.mark.parametrize("value", ["hunter2", "=hunter2", "="])
 def test_a_variable_without_a_name_is_refused_and_not_repeated(value: str) -> None:
     with pytest.raises(UsageError) as caught:
         request({"env": [value]})

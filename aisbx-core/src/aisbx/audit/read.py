@@ -13,9 +13,8 @@ from aisbx.errors import StateError
 CHUNK = 1 << 16
 """Bytes that are read at once when walking backwards."""
 
-_FLAGS = os.O_RDONLY
-for _name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):  # not every system has all
-    _FLAGS |= getattr(os, _name, 0)
+# Not every system has all of them.
+_FLAGS = sum({getattr(os, name, 0) for name in ("O_RDONLY", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "O_BINARY")})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,23 @@
 """Append to the audit log: one line for each run, under a lock, never to a file that others may touch. Builtin modules only."""
 
-import posix
+import sys
 import time
 
 from aisbx.audit.jsontext import dumps, members
+
+if sys.platform == "win32":  # there is no `posix`, and no hot path that `os` could slow down
+    import os as posix
+else:
+    import posix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from aisbx.types import LaunchResult
 
 VERSION = 1
-_FLAGS = posix.O_WRONLY | posix.O_APPEND | posix.O_CREAT | posix.O_NOFOLLOW | posix.O_CLOEXEC | posix.O_NONBLOCK
+_FLAGS = posix.O_WRONLY | posix.O_APPEND | posix.O_CREAT
+if sys.platform != "win32":
+    _FLAGS |= posix.O_NOFOLLOW | posix.O_CLOEXEC | posix.O_NONBLOCK
 _REGULAR, _FORMAT, _FOR_OTHERS = 0o100000, 0o170000, 0o077
 
 
@@ -26,7 +33,8 @@ def open_log(path: str) -> int:
         msg = f"{path}: {error.strerror}"
         raise AuditError(msg) from None
     status = posix.fstat(descriptor)
-    if status.st_mode & _FORMAT != _REGULAR or status.st_uid != posix.geteuid() or status.st_mode & _FOR_OTHERS:
+    ours = sys.platform == "win32" or (status.st_uid == posix.geteuid() and not status.st_mode & _FOR_OTHERS)
+    if status.st_mode & _FORMAT != _REGULAR or not ours:
         posix.close(descriptor)
         msg = f"{path}: it is not a file of yours alone"
         raise AuditError(msg)
@@ -35,15 +43,22 @@ def open_log(path: str) -> int:
 
 def append(descriptor: int, line: str) -> None:
     """Write one record, whole, under an exclusive lock; the line has no line feed."""
+    data = line.encode("ascii") + b"\n"
+    if sys.platform == "win32":
+        _write(descriptor, data)  # appending is atomic enough there: one write, one record
+        return
     import fcntl
 
-    data = line.encode("ascii") + b"\n"
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     try:
-        while data:
-            data = data[posix.write(descriptor, data) :]
+        _write(descriptor, data)
     finally:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[posix.write(descriptor, data) :]
 
 
 def start(kind: str, run: str, principal: str, host: str, argv: "list[str]") -> str:

@@ -15,7 +15,7 @@ Examples:
   aisbx doctor
   aisbx doctor --json
 
-Exits with 0 if a run with the defaults would be admitted here, with 125 if it would be refused.
+Exits with 0 if this machine is ready for runs with the defaults, with 125 if it would refuse them.
 """
 
 
@@ -35,9 +35,9 @@ def doctor(json: Json = False) -> int:
         _show(section, list(found))
     if not fine:
         raise DriverUnavailableError(
-            "a run with the defaults would be refused here", hint="see the lines marked with !! above"
+            "runs with the defaults would be refused on this machine", hint="see the lines marked with !! above"
         )
-    print("A run with the defaults would be admitted here.")
+    print("This machine is ready for runs with the defaults.")
     return 0
 
 

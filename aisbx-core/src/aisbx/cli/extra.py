@@ -1,6 +1,7 @@
 """Commands that plugins add (`aisbx.commands`: each a `typer.Typer`)."""
 
 from collections.abc import Sequence
+from copy import copy
 from typing import TYPE_CHECKING
 
 import typer
@@ -47,7 +48,14 @@ def _load(app: typer.Typer, name: str) -> None:
         raise PluginBrokenError(
             f"the command {name!r} is not a typer.Typer", hint="see `aisbx plugin list` for where it comes from"
         )
-    app.add_typer(command, name=name)
+    only = command.registered_commands
+    if len(only) == 1 and not command.registered_groups and command.registered_callback is None:
+        # One command is that command, as where typer runs it alone: `aisbx hello`, not `aisbx hello hello`.
+        alone = copy(only[0])
+        alone.name = name
+        app.registered_commands.append(alone)
+    else:
+        app.add_typer(command, name=name)
 
 
 def _listed(distribution: str) -> typer.Typer:

@@ -8,6 +8,9 @@ from aisbx.engine import Preview
 from aisbx.errors import ControlError
 from aisbx.types import LocalPlan, RunRequest, SandboxSpec
 
+FILTER_STEP = 8
+"""Bytes of one instruction (struct sock_filter, linux/filter.h)."""
+
 
 def show(preview: Preview, request: RunRequest, *, as_json: bool) -> int:
     """Print a preview; the exit code is that of the run's refusal, 0 if it would be admitted."""
@@ -32,7 +35,7 @@ def _sections(preview: Preview, request: RunRequest) -> Iterator[tuple[str, Iter
     yield "Sandbox", _sandbox(spec, request)
     yield "Files", _files(spec)
     yield "Limits", _limits(spec)
-    yield "System calls", [f"allowed groups: {', '.join(spec.syscalls)}"]
+    yield "System calls", _filter(spec, preview.plan)
     variables = [f"{name}={value}" for name, value in sorted(spec.environment.items())]
     # What the request sets may be a secret: the name is enough.
     yield "Environment", [*variables, *(f"{name} (as given with --env)" for name in sorted(request.environment))]
@@ -61,6 +64,12 @@ def _files(spec: SandboxSpec) -> Iterator[str]:
     rows += [(path, "link", target, "") for path, target in sorted(spec.links.items())]
     yield from table(("INSIDE", "ACCESS", "FROM", "ASKED FOR BY"), rows).splitlines()
     yield "and the driver's runtime (/usr and a small /etc, read-only), private /tmp, /dev, /proc and an empty home"
+
+
+def _filter(spec: SandboxSpec, plan: LocalPlan | None) -> Iterator[str]:
+    yield f"allowed groups: {', '.join(spec.syscalls)}; all other calls are refused"
+    if plan is not None:
+        yield f"as a seccomp program of {len(plan['filter']) // FILTER_STEP} instructions"
 
 
 def _limits(spec: SandboxSpec) -> Iterator[str]:

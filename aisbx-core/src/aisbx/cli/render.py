@@ -4,6 +4,7 @@ import json
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
 
 from aisbx.errors import AisbxError
 
@@ -62,11 +63,11 @@ def as_text(value: object) -> str:
     if value is None:
         return "(not set)"
     if isinstance(value, Mapping):
-        items = ", ".join(f"{key} = {as_text(item)}" for key, item in value.items())  # pyright: ignore[reportUnknownVariableType]
+        entries = cast("Mapping[object, object]", value).items()
+        items = ", ".join(f"{key} = {as_text(item)}" for key, item in entries)
         return f"{{ {items} }}" if items else "{}"
-    if isinstance(value, (list, tuple, set, frozenset)):
-        listed = sorted(value) if isinstance(value, (set, frozenset)) else value  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-        return f"[{', '.join(as_text(item) for item in listed)}]"  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(as_text(item) for item in cast('list[object]', value))}]"
     return json.dumps(value, default=str, ensure_ascii=False)
 
 

@@ -129,7 +129,7 @@ def _driver(value: str | None) -> str:
 def _variable(value: str) -> tuple[str, str]:
     name, equals, content = value.partition("=")
     # What was typed is not shown: where the name is missing it may be the secret itself.
-    if not equals or not name or not name.isprintable() or " " in name:
+    if not equals or not name:
         raise UsageError("--env: a value is not NAME=VALUE", hint='write NAME=VALUE, or NAME="$NAME" to pass yours on')
     return name, content
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from aisbx.admission import require
 from aisbx.audit.write import AuditError, append, ending, open_log, refusal, start
 from aisbx.doctor import DoctorRow, examine
-from aisbx.engine.keep import entry_of, keep, static_record
 from aisbx.engine.prepare import Preparation, Prepared, Preview, directories
 from aisbx.errors import AisbxError, PolicyError, StateError
 from aisbx.inputs import Inputs
@@ -94,7 +93,7 @@ class Engine:
             "state": str(self._state),
             "cache": str(self._cache),
         }
-        return examine(self.plugins, self.settings.drivers, places, self._default_spec)
+        return examine(self.plugins, self._preparation.load, places, self._default_spec)
 
     def _default_spec(self) -> SandboxSpec:
         return self._preparation.resolve(RunRequest(command=("true",), cwd=self._cwd))[0]
@@ -116,6 +115,8 @@ class Engine:
         host: str,
         options: dict[str, list[str]] | None,
     ) -> tuple[LaunchResult, bool]:
+        from aisbx.engine.keep import entry_of, keep, static_record  # plans are for systems with `posix`
+
         request, driver, spec = prepared.request, prepared.driver, prepared.spec
         command = Command(argv=request.command, environment=request.environment)
         record = static_record(spec, driver.name, prepared.enforcement)

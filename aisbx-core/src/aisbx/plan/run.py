@@ -1,9 +1,13 @@
 """Carry an entry out and record it: where the full path and the lean front meet. Builtin modules only."""
 
-import posix
 import sys
 
 from aisbx.audit.write import append, ending, open_log, prune, start
+
+if sys.platform == "win32":
+    import os as posix
+else:
+    import posix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,0 +1,215 @@
+"""`aisbx run` through the full command line: words, streams, codes and records, in a real sandbox."""
+
+import json
+import os
+import pty
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .conftest import Cli
+
+
+def test_the_command_and_its_words_arrive_as_they_were_typed(cli: Cli) -> None:
+    words = ["-p", "--json", "a b", "", "--", "$HOME", "*", "-h", "--help", "ä\n"]
+    script = 'for word; do printf "<%s>" "$word"; done'
+    expected = "".join(f"<{word}>" for word in words)
+    assert cli("run", "sh", "-c", script, "sh", *words).stdout == expected
+    assert cli("run", "--", "sh", "-c", script, "sh", *words).stdout == expected
+
+
+@pytest.mark.parametrize(
+    ("script", "code"), [("exit 0", 0), ("exit 7", 7), ("exit 255", 255), ("kill -9 $$", 137), ("kill -TERM $$", 143)]
+)
+def test_the_exit_code_is_the_commands(cli: Cli, script: str, code: int) -> None:
+    assert cli("run", "--", "sh", "-c", script).returncode == code
+
+
+def test_the_exit_code_is_the_same_with_json(cli: Cli) -> None:
+    done = cli("run", "--json", "--", "sh", "-c", "echo out; echo err >&2; exit 7")
+    assert (done.returncode, done.stderr) == (7, "")
+    outcome = json.loads(done.stdout)
+    assert outcome["exit_code"] == 7
+    assert outcome["stdout"] == {"text": "out\n", "truncated": False, "dropped_bytes": 0}
+    assert outcome["stderr"]["text"] == "err\n"
+    assert outcome["driver"] == "bwrap"
+    assert outcome["enforcement"]["net:deny"]["level"] == "full"
+
+
+def test_a_time_out_is_124(cli: Cli) -> None:
+    assert cli("run", "-t", "0.3s", "--", "sleep", "30").returncode == 124
+
+
+def test_a_command_that_is_not_there_is_127_and_one_that_cannot_run_126(cli: Cli) -> None:
+    cli.refused("run", "--", "no-such-command", code="command-not-found", exit_code=127)
+    (cli.project / "text").write_text("no program\n")
+    cli.refused("run", "--", "./text", code="command-not-executable", exit_code=126)
+
+
+def test_without_a_command_and_a_terminal_it_is_wrong_usage(cli: Cli) -> None:
+    cli.refused("run", code="usage")
+    cli.refused("run", "-p", "shell", "--", code="usage")
+
+
+def test_streams_pass_byte_for_byte(cli: Cli) -> None:
+    data = bytes(range(256)) * 1000
+    done = subprocess.run(
+        cli.argv("run", "--", "sh", "-c", "cat > copy; cat copy; cat copy >&2"),
+        input=data,
+        cwd=cli.project,
+        env=cli.env,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == data
+    assert done.stderr == data
+
+
+def test_what_is_captured_is_bounded_and_flagged(cli: Cli) -> None:
+    script = "head -c 5000 /dev/zero | tr '\\0' x"
+    outcome = json.loads(cli("run", "--json", "--output", "1K", "--", "sh", "-c", script).stdout)
+    assert outcome["exit_code"] == 0
+    assert outcome["stdout"]["truncated"] is True
+    assert len(outcome["stdout"]["text"]) + outcome["stdout"]["dropped_bytes"] == 5000
+    assert outcome["output_truncated"] is True
+
+
+def test_no_command_on_a_terminal_is_a_shell(cli: Cli) -> None:
+    parent, child = pty.openpty()
+    process = subprocess.Popen(
+        cli.argv("run", "-p", "shell"), env=cli.env, cwd=cli.project, stdin=child, stdout=child, stderr=child
+    )
+    os.close(child)
+    os.write(parent, b"echo got-$((40+2)); exit 3\n")
+    seen = b""
+    while True:
+        try:
+            chunk = os.read(parent, 4096)
+        except OSError:
+            break
+        seen += chunk
+    os.close(parent)
+    assert process.wait(timeout=60) == 3
+    assert b"got-42" in seen
+
+
+def test_only_what_is_named_is_in_the_environment(cli: Cli) -> None:
+    cli.environ["SECRET_TOKEN"] = "hunter2"
+    printed = cli("run", "-e", "MODE=x=y", "--", "env").stdout
+    assert "MODE=x=y\n" in printed
+    assert "hunter2" not in printed
+
+
+def test_a_mount_is_seen_and_read_only_unless_it_says_rw(cli: Cli, tmp_path: Path) -> None:
+    data = tmp_path / "da:ta"
+    data.mkdir()
+    (data / "f").write_text("content\n")
+    assert cli("run", "--mount", f"{data}:/data", "--", "cat", "/data/f").stdout == "content\n"
+    assert cli("run", "--mount", f"{data}:/data", "--", "sh", "-c", "echo x > /data/f").returncode != 0
+    assert cli("run", "--mount", f"{data}:/data:rw", "--", "sh", "-c", "echo x > /data/f").returncode == 0
+    assert (data / "f").read_text() == "x\n"
+
+
+def test_a_workspace_whose_name_has_a_colon_can_be_named(cli: Cli) -> None:
+    odd = cli.home / "x:rw"
+    odd.mkdir()
+    assert cli("run", "-w", f"{odd}:ro", "--", "pwd").stdout == f"{odd}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("-s", "dev", "--", "true"), "usage"),
+        (("-w", "/", "--", "true"), "workspace"),
+        (("-p", "nope", "--", "true"), "profile"),
+        (("-d", "nope", "--", "true"), "plugin-not-found"),
+        (("--memory", "lots", "--", "true"), "usage"),
+        (("--mount", "/x", "--", "true"), "usage"),
+    ],
+)
+def test_a_refusal_is_one_line_or_one_object(cli: Cli, arguments: tuple[str, ...], code: str) -> None:
+    cli.refused("run", *arguments, code=code)
+    done = cli("run", "--json", *arguments)
+    assert (done.returncode, done.stderr) == (125, "")
+    assert json.loads(done.stdout)["error"]["code"] == code
+
+
+@pytest.mark.parametrize("option", ["--publish=8080", "--network=open", "--network=allow=pypi.org:443"])
+def test_what_cannot_be_enforced_is_refused_not_ignored(cli: Cli, option: str) -> None:
+    done = cli("run", option, "--", "true")
+    if option == "--network=open":
+        assert done.returncode == 0, done.stderr
+        return
+    assert done.returncode == 125
+    assert done.stderr.startswith("aisbx: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_run_is_recorded_without_the_values_of_its_environment(cli: Cli) -> None:
+    assert cli("run", "-e", "TOKEN=hunter2", "--", "echo", "hi").stdout == "hi\n"
+    cli("run", "-w", "/", "--", "true")
+    done, refused = cli.json("audit", "show")["records"]
+    assert (done["kind"], done["argv"], done["exit_code"], done["host"]) == ("run.end", ["echo", "hi"], 0, "cli")
+    assert done["principal"] == f"uid:{os.geteuid()}"
+    assert (refused["kind"], refused["error"]["code"]) == ("run.refused", "workspace")
+    assert "hunter2" not in (cli.state / "audit.jsonl").read_text()
+    assert cli("logs", done["run"]).stdout == "hi\n"
+
+
+def test_a_preview_starts_nothing_and_says_what_would_hold(cli: Cli) -> None:
+    done = cli("run", "--dry-run", "-p", "python-dev", "-e", "TOKEN=hunter2", "--", "touch", "made")
+    assert done.returncode == 0, done.stderr
+    assert not (cli.project / "made").exists()
+    assert "hunter2" not in done.stdout
+    for part in (
+        "Sandbox",
+        "Files",
+        "Limits",
+        "System calls",
+        "Environment",
+        "Enforcement",
+        "net:deny",
+        str(cli.project),
+    ):
+        assert part in done.stdout
+    assert done.stdout.endswith("This run would be admitted. Nothing was started.\n")
+    shown = cli("run", "--dry-run", "--json", "-e", "TOKEN=hunter2", "--", "touch", "made")
+    preview = json.loads(shown.stdout)
+    assert preview["admitted"] is True
+    assert preview["spec"]["workspace"] == {"path": str(cli.project), "mode": "rw"}
+    assert preview["environment_given"] == ["TOKEN"]
+    assert "hunter2" not in shown.stdout
+    assert not (cli.state / "audit.jsonl").exists() or not cli.json("audit", "show")["records"]
+
+
+def test_a_preview_of_what_would_be_refused_ends_as_the_run_would(cli: Cli) -> None:
+    done = cli("run", "--dry-run", "--disk", "1M", "--", "true")
+    run = cli("run", "--disk", "1M", "--", "true")
+    assert done.returncode == run.returncode == 125
+    assert done.stderr.startswith("aisbx: not-enforced: ")
+    assert run.stderr.startswith("aisbx: not-enforced: ")
+
+
+def test_older_spellings_are_understood(cli: Cli) -> None:
+    done = cli("run", "-i", "-p", "base", "-t", "30s", "-e", "A=1", "sh", "-c", "echo $A")
+    assert (done.stdout, done.returncode) == ("1\n", 0)
+
+
+def test_doctor_says_whether_a_run_would_be_admitted(cli: Cli) -> None:
+    done = cli("doctor")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for part in ("driver bwrap", "net:deny", "sys:filter", "platform"):
+        assert part in done.stdout
+    report = cli.json("doctor")
+    assert report["ready"] is True
+    assert {"section": "driver bwrap", "name": "net:deny", "state": "ok"}.items() <= next(
+        row for row in report["rows"] if row["name"] == "net:deny"
+    ).items()
+
+
+def test_without_a_driver_every_way_says_which_to_install(cli: Cli) -> None:
+    cli.environ["AISBX_DISABLE_PLUGINS"] = "aisbx-driver-bwrap"
+    assert cli("run", "--", "true").returncode == 125
+    assert cli("doctor").returncode == 125
