@@ -20,11 +20,9 @@ _WORK = ("/usr/src", "/usr/local/src", "/var/tmp", "/var/www", "/private/var/tmp
 # Shared places: a directory in them may be a project, they themselves are not.
 _SHARED = ("/tmp", "/home", "/opt", "/srv", "/mnt", "/media", "/Users", "/Volumes", "/private/tmp")
 
-# Directories of a home that hold keys and logins.
-_SECRET = (
-    *(".aws", ".azure", ".config", ".docker", ".gnupg", ".kube", ".local", ".mozilla", ".netrc.d", ".password-store"),
-    *(".pki", ".ssh", ".cache", "Library"),
-)
+# Directories of a home that hold keys and logins, and those that hold them among other things.
+_SECRET = (".aws", ".azure", ".docker", ".gnupg", ".kube", ".mozilla", ".password-store", ".pki", ".ssh")
+_MIXED = (".cache", ".config", ".local", "Library")
 
 
 def within(path: str, root: str) -> bool:
@@ -32,21 +30,25 @@ def within(path: str, root: str) -> bool:
     return path == root or path.startswith(root.rstrip("/") + "/")
 
 
-def forbidden(path: str, inputs: Inputs) -> str:
-    """Say why a real path may not be shown to a sandbox as a whole, or give "" where it may."""
+def forbidden(path: str, inputs: Inputs, *, toolchain: bool = False) -> str:
+    """Say why a real path may not be shown to a sandbox as a whole, or give "" where it may.
+
+    A `toolchain` (shown read-only, and checked to be one) may lie in ~/.local or ~/.cache, where uv and
+    poetry keep theirs; a workspace may not.
+    """
     if path == os.path.abspath(os.sep):
         return "is the root of the file system"
-    return _of_homes(path, inputs) or _of_ours(path, inputs) or _of_system(path, inputs)
+    return _of_homes(path, inputs, toolchain=toolchain) or _of_ours(path, inputs) or _of_system(path, inputs)
 
 
-def _of_homes(path: str, inputs: Inputs) -> str:
+def _of_homes(path: str, inputs: Inputs, *, toolchain: bool) -> str:
     for one in sorted(set(_homes(inputs))):
         if path == one:
             return "is a home directory"
         if within(one, path):
             return f"contains the home directory {one}"
-        for name in _SECRET:
-            if within(path, f"{one}/{name}"):
+        for name in (*_SECRET, *_MIXED):
+            if within(path, f"{one}/{name}") and not (toolchain and name in _MIXED and path != f"{one}/{name}"):
                 return f"lies in {one}/{name}, where keys and logins are kept"
     return ""
 

@@ -1,6 +1,7 @@
 """What kind of project a directory holds, and the `aisbx.toml` that says so."""
 
 import os
+import re
 from dataclasses import dataclass
 
 from aisbx.errors import UsageError, WorkspaceError
@@ -19,6 +20,8 @@ SUFFIXES = {"python": ".py", "node": ".js", "go": ".go", "rust": ".rs", "java": 
 
 # Kinds that a profile of their own exists for; the others work with the system's tools.
 PROFILES = {"python": "python-dev", "shell": "shell"}
+
+_NAMES = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,255}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,31 +57,36 @@ def detect(directory: str) -> Detected:
 def write_aisbx_toml(directory: str, profile: str, *, force: bool = False) -> str:
     """Write an `aisbx.toml` that names a profile, and give its path.
 
-    UsageError if there is one and not `force`; what is there is never followed if it is a link, and never half
-    overwritten. It counts once the user has trusted it (`aisbx profile trust`).
+    UsageError for a name that is none, or where there is a file already and not `force`. A link is replaced or
+    refused, never followed. The file counts once the user has trusted it (`aisbx profile trust`).
     """
+    if not _NAMES.fullmatch(profile):
+        raise UsageError(f"{profile!r} is not a profile's name", hint="such as python-dev or python-dev+offline")
     path = os.path.join(os.path.realpath(directory), FILE)
-    temporary = f"{path}.{os.getpid()}.tmp"
     try:
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w", encoding="utf-8") as file:
-            file.write(_text(profile))
+        # The new file has the name at once where none may be replaced, and takes it when complete where one may.
         if force:
+            temporary = f"{path}.{os.urandom(8).hex()}.tmp"
+            _create(temporary, _text(profile))
             os.replace(temporary, path)
         else:
-            os.link(temporary, path)  # fails where the name is taken, by a dangling link too
-            os.unlink(temporary)
+            _create(path, _text(profile))
     except FileExistsError as error:
-        _remove(temporary)
         raise UsageError(f"{path} exists already", hint="edit it, or overwrite it with --force") from error
     except OSError as error:
-        _remove(temporary)
         raise WorkspaceError(f"{path} cannot be written: {error.strerror}") from error
     return path
 
 
-def _remove(path: str) -> None:
-    if os.path.lexists(path):
+def _create(path: str, text: str) -> None:
+    """Make a file that is not there yet (O_EXCL: a dangling link counts as there), whole or not at all."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError:
         os.unlink(path)
+        raise
 
 
 def _text(profile: str) -> str:

@@ -8,8 +8,18 @@ from aisbx.profiles import document
 def test_scalars_follow_the_core_schema_of_yaml_1_2() -> None:
     text = 'a: yes\nb: "1"\nc: 12:30\nd: 010\ne: 1.5\nf: ~\ng: true\nh: 0x10\ni: .nan\nj: 2024-01-01\nk: 1_000\nl: -7\n'
     assert document.parse(text, "f").data == {
-        "a": "yes", "b": "1", "c": "12:30", "d": "010", "e": 1.5, "f": None, "g": True,
-        "h": "0x10", "i": ".nan", "j": "2024-01-01", "k": "1_000", "l": -7,
+        "a": "yes",
+        "b": "1",
+        "c": "12:30",
+        "d": "010",
+        "e": 1.5,
+        "f": None,
+        "g": True,
+        "h": "0x10",
+        "i": ".nan",
+        "j": "2024-01-01",
+        "k": "1_000",
+        "l": -7,
     }
 
 

@@ -2,10 +2,12 @@
 
 import os
 import re
+from pathlib import Path
 
 from aisbx.errors import ProfileError
 from aisbx.inputs import Inputs
-from aisbx.paths import home, read_at_most
+from aisbx.paths import home, read_own
+from aisbx.toolchains.read import small_file
 
 LARGEST = 4096
 """Bytes of a `.python-version`."""
@@ -23,13 +25,15 @@ def wanted(workspace: str | None, inputs: Inputs) -> tuple[list[str], str]:
     """
     if named := inputs.env("PYENV_VERSION"):
         return _versions(named.split(":"), "PYENV_VERSION"), "PYENV_VERSION"
-    files = [os.path.join(workspace, ".python-version")] if workspace else []
-    for file in (*files, os.path.join(pyenv_root(inputs), "version")):
-        text = _read(file, inputs)
-        if text is not None:
-            words = [line.split("#")[0].strip() for line in text.splitlines()]
-            return _versions([word for word in words if word], file), file
-    return [], ""
+    if workspace:
+        file = os.path.join(workspace, ".python-version")
+        data = small_file(file, LARGEST, inputs, hint="write a version such as 3.12 into it")
+        if data is not None:
+            return _versions(_words(data), file), file
+    file = os.path.join(pyenv_root(inputs), "version")
+    # The user's own, so it may be a link, as those who keep their dotfiles in a repository have.
+    data = read_own(Path(file), inputs)
+    return (_versions(_words(data), file), file) if data is not None else ([], "")
 
 
 def pyenv_root(inputs: Inputs) -> str:
@@ -71,6 +75,11 @@ def uv(version: str, inputs: Inputs) -> str:
     return fitting[max(fitting)] if fitting else ""
 
 
+def _words(data: bytes) -> list[str]:
+    lines = (line.split("#")[0].strip() for line in data.decode("utf-8", "replace").splitlines())
+    return [line for line in lines if line]
+
+
 def _versions(words: list[str], who: str) -> list[str]:
     for word in words:
         if not _VERSION.match(word):
@@ -87,19 +96,3 @@ def _list(directory: str) -> list[str]:
         return sorted(os.listdir(directory))
     except OSError:
         return []
-
-
-def _read(file: str, inputs: Inputs) -> str | None:
-    inputs.note(file)
-    try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
-    except OSError:
-        if os.path.lexists(file):
-            raise ProfileError("is not a plain file that can be read", file=file) from None
-        return None
-    try:
-        return read_at_most(descriptor, LARGEST).decode("utf-8", "replace")
-    except OSError as error:
-        raise ProfileError("is not a plain file that can be read", file=file) from error
-    finally:
-        os.close(descriptor)

@@ -58,7 +58,7 @@ def from_interpreter(interpreter: str, inputs: Inputs, workspace: str | None, *,
         )
     inputs.note(trail.real)
     _is_python(found, inputs, why)
-    if reason := forbidden(prefix, inputs):
+    if reason := forbidden(prefix, inputs, toolchain=True):
         raise ProfileError(f"{why}: {prefix} may not be shown to a sandbox: it {reason}")
     if workspace and within(workspace, prefix):
         raise ProfileError(f"{why}: {prefix} contains the workspace", hint="keep projects out of it")

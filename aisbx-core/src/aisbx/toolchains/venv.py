@@ -1,14 +1,13 @@
 """Virtual environments (PEP 405): `pyvenv.cfg` with `home`, the directory of the interpreter it was made from."""
 
 import os
-import stat
 from dataclasses import dataclass
 
 from aisbx.errors import ProfileError
 from aisbx.inputs import Inputs
-from aisbx.paths import read_at_most
 from aisbx.places import forbidden, within
 from aisbx.toolchains.prefix import Prefix, checked, from_bin, from_interpreter
+from aisbx.toolchains.read import small_file
 
 CONFIG = "pyvenv.cfg"
 LARGEST = 64 * 1024
@@ -43,7 +42,7 @@ def named(path: str, workspace: str | None, inputs: Inputs, *, why: str) -> Venv
     if not os.path.lexists(os.path.join(path, CONFIG)):
         return None
     trail = checked(path, inputs, workspace, why=why)
-    if reason := forbidden(trail.real, inputs):
+    if reason := forbidden(trail.real, inputs, toolchain=True):
         raise ProfileError(f"{why}: {trail.real} may not be shown to a sandbox: it {reason}")
     if workspace and within(workspace, trail.real):
         raise ProfileError(f"{why}: {trail.real} contains the workspace", hint="keep projects out of it")
@@ -71,8 +70,8 @@ def _venv(path: str, workspace: str | None, inputs: Inputs) -> Venv:
 def _home(path: str, inputs: Inputs) -> str:
     """Read the `home` key as CPython does: lines of `key = value`, keys in any case (Lib/site.py)."""
     file = os.path.join(path, CONFIG)
-    inputs.note(file)
-    for line in _read(file).splitlines():
+    data = small_file(file, LARGEST, inputs, hint="make the venv anew") or b""
+    for line in data.decode("utf-8", "surrogateescape").splitlines():
         key, equals, value = line.partition("=")
         if equals and key.strip().lower() == "home":
             home = value.strip()
@@ -80,20 +79,3 @@ def _home(path: str, inputs: Inputs) -> str:
                 raise ProfileError("is not an absolute path", file=file, key="home", hint="make the venv anew")
             return home
     raise ProfileError("is missing", file=file, key="home", hint="make the venv anew")
-
-
-def _read(file: str) -> str:
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
-    try:
-        descriptor = os.open(file, flags)
-    except OSError as error:
-        raise ProfileError(f"cannot be read: {error.strerror}", file=file, hint="make the venv anew") from error
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ProfileError("is not a plain file", file=file, hint="make the venv anew")
-        data = read_at_most(descriptor, LARGEST + 1)
-    finally:
-        os.close(descriptor)
-    if len(data) > LARGEST:
-        raise ProfileError(f"is larger than {LARGEST} bytes", file=file, hint="make the venv anew")
-    return data.decode("utf-8", "surrogateescape")
