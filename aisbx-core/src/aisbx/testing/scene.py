@@ -20,6 +20,9 @@ from typing import Self
 
 from aisbx.types import Identity, Limit, SandboxSpec, Workspace
 
+PLACE = "/var/tmp"
+"""Where scenes are set."""
+
 _ROOT_UID = 0
 _SANDBOX_UID = 1000
 
@@ -41,7 +44,7 @@ class Scene:
 
     def __enter__(self) -> Self:
         """Make the directories."""
-        self.root = tempfile.mkdtemp(prefix="aisbx-kit-", dir="/var/tmp")
+        self.root = tempfile.mkdtemp(prefix="aisbx-kit-", dir=PLACE)
         self.defer(shutil.rmtree, self.root, ignore_errors=True)
         self.home = os.path.join(self.root, "home")
         self.workspace = os.path.join(self.home, "project")

@@ -5,8 +5,8 @@ carried out by the module that the plan names, in a process that does nothing el
 """
 
 import importlib
-from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from aisbx.testing.attack import Attack, Result, judge
 from aisbx.testing.children import in_child, killed_when
@@ -21,8 +21,18 @@ from aisbx.types import (
 )
 from aisbx.types.launch import LaunchResult, exit_status, launch_request
 
-Way = Callable[[SandboxSpec, Command, Stdio, Path, float], ExitStatus]
-"""(spec, command, streams, private directory, seconds) → how it ended; TimeoutError after the seconds."""
+
+class Way(Protocol):
+    """One way into a sandbox."""
+
+    def __call__(
+        self, spec: SandboxSpec, command: Command, stdio: Stdio, home: Path, seconds: float, *, alone: bool = False
+    ) -> ExitStatus:
+        """Run a command and give how it ended; TimeoutError after the seconds.
+
+        `home` is a private directory. `alone` says that the calling process was forked for this one run.
+        """
+        ...
 
 
 def ways(driver: Driver) -> dict[str, Way]:
@@ -36,7 +46,10 @@ def ways(driver: Driver) -> dict[str, Way]:
 def opened(driver: Driver) -> Way:
     """Run through `open` and `spawn`."""
 
-    def run(spec: SandboxSpec, command: Command, stdio: Stdio, home: Path, seconds: float) -> ExitStatus:
+    def run(
+        spec: SandboxSpec, command: Command, stdio: Stdio, home: Path, seconds: float, *, alone: bool = False
+    ) -> ExitStatus:
+        del alone
         sandbox = driver.open(spec, home)
         try:
             status = sandbox.spawn(command, stdio).wait(seconds)
@@ -53,11 +66,18 @@ def opened(driver: Driver) -> Way:
 def planned(driver: LocalDriver) -> Way:
     """Run the driver's plan through the launcher that it names, in a process of its own."""
 
-    def run(spec: SandboxSpec, command: Command, stdio: Stdio, home: Path, seconds: float) -> ExitStatus:
+    def run(
+        spec: SandboxSpec, command: Command, stdio: Stdio, home: Path, seconds: float, *, alone: bool = False
+    ) -> ExitStatus:
         plan = driver.plan(spec)
         launcher = importlib.import_module(plan["launcher"])
         request = launch_request(command, stdio, exclusive=True, state=str(home), run="contract", keep=0)
-        result: LaunchResult = in_child(lambda: launcher.launch(plan, request), seconds)
+
+        def launch() -> LaunchResult:
+            return launcher.launch(plan, request)
+
+        # The launcher owns its process: it takes over signals and reaps every child.
+        result = launch() if alone else in_child(launch, seconds)
         return exit_status(result)
 
     return run
@@ -70,14 +90,14 @@ def perform(attack: Attack, way: Way, python: str) -> Result:
         spec = attack.shape(scene, scene.spec())
         command, stdio, home = attack.command(scene, facts, python), attack.stdio(scene), Path(scene.state)
 
-        def run() -> ExitStatus:
-            return way(spec, command, stdio, home, attack.seconds)
+        def run(*, alone: bool = False) -> ExitStatus:
+            return way(spec, command, stdio, home, attack.seconds, alone=alone)
 
         status = ExitStatus(code=137, signal=9)  # what the caller of a launcher that was killed sees
         with scene.watching():
             try:
                 if attack.kills_launcher:
-                    killed_when(run, scene.beating, attack.seconds)
+                    killed_when(lambda: run(alone=True), scene.beating, attack.seconds)
                 else:
                     status = run()
             except TimeoutError as error:

@@ -1,10 +1,12 @@
 """Attacks on the limits: each asks for one, and then takes more."""
 
+import os
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from aisbx.testing.attack import Attack
+from aisbx.testing.premises import sysctl
 from aisbx.testing.scene import Scene
 from aisbx.types import ExitStatus, Limit, LimitStrength, SandboxSpec, Workspace, WorkspaceMode
 
@@ -51,8 +53,21 @@ def _timed_out(status: ExitStatus) -> bool:
     return status.timed_out
 
 
+def _for_cores(scene: Scene) -> Mapping[str, object]:
+    os.chmod(scene.workspace, 0o777)
+    return {}
+
+
+def _core(scene: Scene, _status: ExitStatus) -> str:
+    found = [name for name in os.listdir(scene.workspace) if name.startswith("core")]
+    return f"{found[0]} lies in the workspace" if found else ""
+
+
 def _no_cores() -> str:
-    return "" if resource.getrlimit(resource.RLIMIT_CORE)[1] else "this process may write no core files either"
+    """Say why a crash of this very process would leave no core: its limit, or that it may not be dumped."""
+    if resource.getrlimit(resource.RLIMIT_CORE)[1] in {0, 1}:
+        return "this process may write no core files either"
+    return "" if sysctl("kernel.core_pattern") else "this kernel's core_pattern is empty"
 
 
 def _few_files() -> str:
@@ -199,15 +214,21 @@ ATTACKS = (
     ),
     Attack(
         id="limit:core/raise",
-        sentence="raise the limit for core files again",
+        sentence="raise the limit for core files again, and crash",
+        stage=_for_cores,
         shape=_limited("core", 0),
+        evidence=_core,
         unprovable=_no_cores,
         program="""
             import resource
-            if resource.getrlimit(resource.RLIMIT_CORE)[1] != 0:
-                breach("the hard limit is not 0")
-            resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
-            breach("it was raised")
+            hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+            tries(resource.setrlimit, resource.RLIMIT_CORE, (hard, hard))
+            child = os.fork()
+            if child == 0:
+                os.chdir(facts["workspace"])
+                os.abort()
+            if os.WCOREDUMP(os.waitpid(child, 0)[1]):
+                breach("a core was dumped")
         """,
     ),
 )

@@ -69,9 +69,11 @@ class Commands(Base, contract=True):
         os.chmod(scene.workspace, 0o777)
         scene.file("home", "project", "given", text="from the host")
         program = f"open({scene.workspace + '/made'!r}, 'w').write(open('given').read() + ', seen inside')"
-        for status in self.run(driver, scene, program):
+        made = os.path.join(scene.workspace, "made")
+        for way in ways(driver).values():
+            command = Command(argv=(self.python, "-I", "-S", "-c", program))
+            status = way(scene.spec(), command, Stdio(), Path(scene.state), SECONDS)
             assert status.code == 0, status.stderr.data
-            made = os.path.join(scene.workspace, "made")
             assert Path(made).read_text() == "from the host, seen inside"
             owner, mine = os.stat(made), os.stat(scene.workspace)
             assert (owner.st_uid, owner.st_gid) == (mine.st_uid, mine.st_gid)
