@@ -70,14 +70,14 @@ def examine(
     rows += _plugins(plugins.table())
     names = plugins.names("driver")
     if not names:
-        rows.append(DoctorRow("plugins", "driver", MISSING, "no driver is installed", _which_driver(), needed=True))
+        rows.append(DoctorRow("plugins", "driver", MISSING, "no driver is installed", which_driver(), needed=True))
     for name in names:
         rows += _driver(name, load, wanted)
     return rows
 
 
 def ready(rows: Iterable[DoctorRow]) -> bool:
-    """Say whether this machine is ready for runs with the defaults: nothing of the core is amiss, one driver is whole."""
+    """Say whether runs with the defaults are admitted here: nothing of the core is amiss, and one driver is whole."""
     drivers: dict[str, bool] = {}
     for row in rows:
         whole = row.state in (OK, INFO) or not row.needed
@@ -153,7 +153,8 @@ def _controls(section: str, driver: Driver, spec: SandboxSpec) -> Iterator[Docto
         yield DoctorRow(section, control, _LEVELS[state.level], detail, state.remedy, needed=control in required)
 
 
-def _which_driver() -> str:
+def which_driver() -> str:
+    """Say what to install where no driver is, on this system."""
     if sys.platform.startswith("linux"):
         return "pip install aisbx-driver-bwrap"
     return "there is no driver for this system yet; use a Linux machine and: pip install aisbx-driver-bwrap"

@@ -3,7 +3,9 @@
 import json
 import os
 import pty
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -209,7 +211,92 @@ def test_doctor_says_whether_a_run_would_be_admitted(cli: Cli) -> None:
     ).items()
 
 
-def test_without_a_driver_every_way_says_which_to_install(cli: Cli) -> None:
+WITHOUT_DRIVERS = """
+import sys
+from importlib import metadata
+every = metadata.distributions
+metadata.distributions = lambda **context: [d for d in every(**context) if "driver" not in d.metadata["Name"]]
+from aisbx.cli.app import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [(("run", "--", "true"), 125), (("run", "--dry-run", "true"), 125), (("doctor",), 125), (("plugin", "list"), 0)],
+)
+def test_without_a_driver_every_command_that_needs_one_says_which_to_install(
+    cli: Cli, command: tuple[str, ...], code: int
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", WITHOUT_DRIVERS, *command],
+        cwd=cli.project,
+        env=cli.env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "pip install aisbx-driver-bwrap" in done.stdout + done.stderr
+
+
+def test_a_driver_that_is_left_out_is_not_loaded(cli: Cli) -> None:
     cli.environ["AISBX_DISABLE_PLUGINS"] = "aisbx-driver-bwrap"
-    assert cli("run", "--", "true").returncode == 125
-    assert cli("doctor").returncode == 125
+    assert "AISBX_DISABLE_PLUGINS" in cli.refused("run", "--", "true", code="plugin-not-found")
+
+
+def test_words_that_are_no_utf8_arrive_as_they_are(cli: Cli) -> None:
+    argv = [os.fsencode(word) for word in cli.argv("run", "--", "printf", "%s")]
+    done = subprocess.run(
+        [*argv, b"\xff\xfe"], cwd=cli.project, env=cli.env, capture_output=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.returncode) == (b"\xff\xfe", 0)
+
+
+def test_an_interrupt_reaches_the_command_and_ends_with_130(cli: Cli) -> None:
+    with subprocess.Popen(
+        cli.argv("run", "--", "sh", "-c", "echo ready; exec sleep 30"),
+        cwd=cli.project,
+        env=cli.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stderr) == (130, b"")
+
+
+def test_output_can_be_followed_while_the_command_runs(cli: Cli) -> None:
+    with subprocess.Popen(
+        cli.argv("run", "--", "sh", "-c", "echo first; read line; echo last"),
+        cwd=cli.project,
+        env=cli.env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        assert process.stdin
+        assert process.stdout.readline() == b"first\n"
+        [log] = (cli.state / "runs").iterdir()
+        with subprocess.Popen(
+            cli.argv("logs", log.stem, "-f"), cwd=cli.project, env=cli.env, stdout=subprocess.PIPE
+        ) as follower:
+            assert follower.stdout
+            assert follower.stdout.readline() == b"first\n"
+            process.stdin.write(b"go\n")
+            process.stdin.close()
+            assert follower.stdout.readline() == b"last\n"
+            assert follower.wait(timeout=30) == 0
+    assert process.returncode == 0
+
+
+def test_what_a_run_plants_for_the_host_to_execute_is_told_on_stderr(cli: Cli) -> None:
+    script = "git init -q . && printf '#!/bin/sh\\n' > .git/hooks/pre-commit && chmod +x .git/hooks/pre-commit"
+    done = cli("run", "--", "sh", "-c", script)
+    assert done.returncode == 0
+    assert any("pre-commit" in line and line.startswith("aisbx: ") for line in done.stderr.splitlines()), done.stderr
+    outcome = json.loads(cli("run", "--json", "--", "sh", "-c", "mkdir sub; cd sub; " + script).stdout)
+    assert any("pre-commit" in finding for finding in outcome["findings"])

@@ -6,6 +6,7 @@ from aisbx.cli.groups import group
 from aisbx.cli.options import Json
 from aisbx.cli.render import emit_json, table
 from aisbx.cli.session import session
+from aisbx.doctor import which_driver
 
 EXAMPLES = """\b
 Examples:
@@ -37,3 +38,5 @@ def show(json: Json = False) -> None:
             ),
         )
     )
+    if not any(row.kind == "driver" for row in rows):
+        print(f"No driver is installed, so nothing can be run: {which_driver()}")
