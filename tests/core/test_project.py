@@ -109,6 +109,13 @@ def test_a_profiles_name_cannot_become_another_setting(profile: str, world: Worl
     assert list(world.project.iterdir()) == []
 
 
+def test_a_directory_in_the_files_place_is_an_error_that_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "aisbx.toml/inner").mkdir(parents=True)
+    with pytest.raises(WorkspaceError, match="cannot be written"):
+        project.write_aisbx_toml(str(tmp_path), "base", force=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["aisbx.toml"]
+
+
 def test_names_that_are_composed_are_written_as_they_are(world: World) -> None:
     path = project.write_aisbx_toml(str(world.project), "python-dev+offline")
     assert 'profile = "python-dev+offline"\n' in Path(path).read_text()

@@ -68,7 +68,11 @@ def write_aisbx_toml(directory: str, profile: str, *, force: bool = False) -> st
         if force:
             temporary = f"{path}.{os.urandom(8).hex()}.tmp"
             _create(temporary, _text(profile))
-            os.replace(temporary, path)
+            try:
+                os.replace(temporary, path)
+            except OSError:
+                os.unlink(temporary)
+                raise
         else:
             _create(path, _text(profile))
     except FileExistsError as error:
