@@ -13,6 +13,12 @@ EVIL = r"""
 evil() { mkdir -p "$(dirname "$1")"; printf '#!/bin/sh\ntouch %s\n' "$CANARY" > "$1"; chmod +x "$1"; }
 """
 COMMIT = "git commit -q --allow-empty -m x"
+# The rest of what git takes for a repository; its work tree is a directory below.
+BARE = """
+    echo 'ref: refs/heads/main' > HEAD; git config -f config core.repositoryformatversion 0
+    git config -f config core.bare false; git config -f config core.worktree w
+    evil e; mkdir w; cd w; echo > f; git add f; cd ..; git config -f config core.fsmonitor $PWD/e
+"""
 REPOSITORY = "git init -q . && echo one > one && git add one && git commit -qm one;"
 
 
@@ -183,26 +189,24 @@ ATTACKS = [
     ),
     Attack(
         "a directory shaped like a bare repository",
-        "evil e; mkdir -p b/objects b/refs; echo 'ref: refs/heads/main' > b/HEAD;"
-        "git config -f b/config core.worktree ..; git -C b add ../e; git config -f b/config core.fsmonitor $PWD/e",
+        "mkdir b b/objects b/refs; cd b;" + BARE,
         "git status",
         "true",
-        where="b",
+        where="b/w",
     ),
     Attack(
         "the workspace itself shaped like a bare repository",
-        "evil e; mkdir objects refs; echo 'ref: refs/heads/main' > HEAD;"
-        "git config -f config core.bare false; git config -f config core.worktree .; git add e; git config -f config core.fsmonitor $PWD/e",
+        "mkdir objects refs;" + BARE,
         "git status",
         "true",
+        where="w",
     ),
     Attack(
         "the shape with its halves linked from elsewhere",
-        "evil e; mkdir -p x/o x/r b; ln -s ../x/o b/objects; ln -s ../x/r b/refs; echo 'ref: refs/heads/main' > b/HEAD;"
-        "git config -f b/config core.worktree ..; git -C b add ../e; git config -f b/config core.fsmonitor $PWD/e",
+        "mkdir -p x/o x/r b; ln -s ../x/o b/objects; ln -s ../x/r b/refs; cd b;" + BARE,
         "git status",
         "true",
-        where="b",
+        where="b/w",
     ),
     Attack(
         "a hook of a bare repository",

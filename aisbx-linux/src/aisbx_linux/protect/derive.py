@@ -16,11 +16,12 @@ from aisbx_linux.protect.look import (
     SOCKET,
     read_small,
 )
+from aisbx_linux.protect.names import NAMES
 from aisbx_linux.protect.walk import Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from aisbx_linux.protect.scan import State
+    from aisbx_linux.protect.scan import Stamp, State
 
 _S_IFMT, _S_IFLNK, _S_IFDIR, _S_IFREG = 0o170000, 0o120000, 0o040000, 0o100000
 _MAX_LINKS = 40  # as the kernel
@@ -90,7 +91,8 @@ def pointer(directory: str, item: "tuple[int, str, int, int, str]") -> str:
         text = text[len("gitdir: ") :]
     elif kind != REDIRECT or name.lower() != "commondir":
         return ""
-    return join(directory, text.rstrip("\r\n"))
+    text = text.rstrip("\r\n")
+    return join(directory, text) if text else ""
 
 
 def join(base: str, path: str) -> str:
@@ -140,6 +142,7 @@ def named(state: "State") -> "list[tuple[str, bool]]":
     paths: list[tuple[str, bool]] = []
     for path, data in state.configs.items():
         _names(state, path, data, bases, paths, 0)
+    paths += [(path, True) for path in _linked_from_home(state)]
     for path in _users():
         _names(state, path, _read_outside(state, path), bases, paths, 0)
     return paths
@@ -172,7 +175,7 @@ def _is_file(path: str) -> bool:
 
 def _read_outside(state: "State", path: str) -> "bytes | None":
     """Read the user's own configuration, or a file that one includes; remember how it was."""
-    state.others[path] = state.stamp(path)
+    state.others[path] = _stamp(state, path)
     found = resolve(path)
     if found is None or found[1].st_mode & _S_IFMT != _S_IFREG:
         return None
@@ -185,6 +188,26 @@ def _read_outside(state: "State", path: str) -> "bytes | None":
         return read_small(name, fd)
     finally:
         posix.close(fd)
+
+
+def _linked_from_home(state: "State") -> list[str]:
+    """Give the links in the user's home that lead into the workspace: people keep their shell's files in one."""
+    home = _decoded(posix.environ.get(b"HOME", b""))
+    paths: list[str] = []
+    for name in NAMES if home.startswith("/") else ():
+        path = home + "/" + name
+        try:
+            posix.readlink(path)
+        except OSError:
+            continue
+        paths.append(path)
+        state.others[path] = _stamp(state, path)
+    return paths
+
+
+def _stamp(state: "State", path: str) -> "Stamp | None":
+    stamp = state.stamp(path)
+    return stamp and (*stamp[:2], state.age(stamp[2]), *stamp[3:])
 
 
 def _users() -> "list[str]":

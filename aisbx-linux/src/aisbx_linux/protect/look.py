@@ -17,8 +17,8 @@ TREE, PACKAGES, CLOSED, GITDIR, INNER, MODULES, WORKTREES, WORKTREE = range(8)
 
 # Kinds of items: a name of the table, a protected name that is a link, a `gitdir:` file, git's hooks and configuration,
 # its files that point elsewhere, a link inside a repository, a socket, a list of commits to rebase, a directory that is
-# too deep to be read or can't be, a `.git` directory.
-NAMED, LINK, GITFILE, HOOKS, CONFIG, REDIRECT, STRAY, SOCKET, TODO, DEEP, SHUT, REPOSITORY = range(12)
+# too deep to be read or can't be, a `.git` directory, a file in a protected directory that has a second hard link.
+NAMED, LINK, GITFILE, HOOKS, CONFIG, REDIRECT, STRAY, SOCKET, TODO, DEEP, SHUT, REPOSITORY, TWIN = range(13)
 
 # Larger than any real configuration; beyond it a file counts as unreadable.
 MAX_FILE = 1 << 20
@@ -36,6 +36,7 @@ _INSIDE = {
     "info": INNER,
     "rebase-merge": INNER,
 }
+_HELD = frozenset({NAMED, GITFILE, REDIRECT, TWIN})
 _DATA = frozenset({"objects", "lfs", "annex"})
 
 
@@ -79,6 +80,8 @@ def read(state: "State", fd: int, path: str, context: int) -> "list[tuple[str, i
                 subs.append((name, PACKAGES if context == TREE and low in DEPENDENCIES else below))
             elif context == INNER and low == "git-rebase-todo":
                 found.append((TODO, name))
+            elif context == CLOSED and not link:
+                found.append((TWIN, name))
     if inside or (shape and context != CLOSED):
         subs = _repository(state, path, context, shape, subs, found)
     if found:
@@ -129,17 +132,22 @@ def _identify(state: "State", fd: int, path: str, found: "list[tuple[int, str]]"
     for kind, name in found:
         try:
             status = posix.lstat(name, dir_fd=fd)
-            if kind == SOCKET and status.st_mode & _S_IFMT != _S_IFSOCK:
+            form = status.st_mode & _S_IFMT
+            if (kind == SOCKET and form != _S_IFSOCK) or (kind == TWIN and (form != _S_IFREG or status.st_nlink == 1)):
                 continue
             text = posix.readlink(name, dir_fd=fd) if kind in (LINK, STRAY) else ""
         except OSError:  # gone again
             continue
         if kind in (GITFILE, REDIRECT, TODO):
             text = (read_small(name, fd) or b"").decode("utf-8", "surrogateescape")
-        elif kind == CONFIG:
+        if kind == CONFIG or (form == _S_IFREG and kind in _HELD):
+            below = path + "/" + name
             age = state.age(status.st_ctime_ns)
-            state.files[path + "/" + name] = status.st_dev, status.st_ino, age, status.st_size, status.st_mode
-            state.configs[path + "/" + name] = read_small(name, fd)
+            state.files[below] = status.st_dev, status.st_ino, age, status.st_size, status.st_mode
+            if kind == CONFIG:
+                state.configs[below] = read_small(name, fd)
+            elif status.st_nlink > 1:  # a mount holds a name; through another one the content can change
+                state.twins[below] = read_small(name, fd)
         items.append((kind, name, status.st_dev, status.st_ino, text))
     return tuple(items)
 

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     Stamp = tuple[int, int, int, int, int]
 
 # Raise it whenever the table, the kinds or the layout change: older caches are then not used.
-FORMAT = 1
+FORMAT = 3
 # A directory can change twice within one tick of its clock, which is two seconds on the coarsest file systems: one
 # that changed so shortly before it was read is read again next time.
 RACY = 2_000_000_000
 
 _MAX_CACHE = 256 << 20
+_S_IFMT, _S_IFLNK, _PRIVATE = 0o170000, 0o120000, 0o100600  # the last: a regular file that only we may open
 
 
 class State:
@@ -47,6 +48,7 @@ class State:
         "pins",
         "repositories",
         "sockets",
+        "twins",
         "unchecked",
         "workspace",
     )
@@ -72,23 +74,25 @@ class State:
         self.others: dict[str, Stamp | None] = {}
         self.configs: dict[str, bytes | None] = {}
         self.repositories: dict[str, int] = {}
+        self.twins: dict[str, bytes | None] = {}
 
     def forget(self, path: str) -> None:
         """Forget what was found in a directory."""
         for item in self.items.pop(path, ()):
             self.files.pop(path + "/" + item[1], None)
             self.configs.pop(path + "/" + item[1], None)
+            self.twins.pop(path + "/" + item[1], None)
         self.repositories.pop(path, None)
 
     def stamp(self, path: str) -> "Stamp | None":
         """Give what tells whether a file is still the same one with the same content; None if there is none."""
         try:
             status = posix.lstat(path)
-            if status.st_mode & 0o170000 == 0o120000 and not path.startswith(self.workspace + "/"):
+            if status.st_mode & _S_IFMT == _S_IFLNK and not path.startswith(self.workspace + "/"):
                 status = posix.stat(path)  # the user's own file may be a link into their dotfiles
         except OSError:
             return None
-        return status.st_dev, status.st_ino, self.age(status.st_ctime_ns), status.st_size, status.st_mode
+        return status.st_dev, status.st_ino, status.st_ctime_ns, status.st_size, status.st_mode
 
     def age(self, ctime: int) -> int:
         """Give a ctime (ns), or 0, which no file has, if it is too new to tell two changes apart."""
@@ -137,7 +141,7 @@ def compare(state: State) -> "tuple[list[str], list[str]] | None":
     lstat = posix.lstat
     if state.packed is not None:
         paths, numbers = state.packed
-        known = zip(paths, numbers[0::4], numbers[1::4], numbers[2::4])
+        known = zip(paths, numbers[0::4], numbers[1::4], numbers[2::4], strict=True)
     else:
         known = ((path, device, inode, ctime) for path, (device, inode, ctime, _) in state.dirs.items())
     for path, device, inode, ctime in known:
@@ -155,21 +159,10 @@ def compare(state: State) -> "tuple[list[str], list[str]] | None":
 
 
 def recall(workspace: str, cache: str) -> "State | None":
-    """Give what the last scan of this workspace found, yet to be compared; None if there is none that can be trusted."""
-    try:
-        fd = posix.open(cache, posix.O_RDONLY | posix.O_NOFOLLOW | posix.O_CLOEXEC | posix.O_NONBLOCK)
-    except OSError:
+    """Give what the last scan found, yet to be compared; None if there is no cache that can be trusted."""
+    data = _read_private(cache)
+    if data is None:
         return None
-    try:
-        status = posix.fstat(fd)
-        # A regular file of ours with mode 0600: nobody else can have written it.
-        if status.st_mode != 0o100600 or status.st_uid != posix.geteuid() or not 0 < status.st_size < _MAX_CACHE:
-            return None
-        data = posix.read(fd, status.st_size)
-    except OSError:
-        return None
-    finally:
-        posix.close(fd)
     try:
         version, place, paths, stamps, rest = marshal.loads(data)  # noqa: S302  (ours, see above)
         if version != FORMAT or place != workspace:
@@ -177,14 +170,31 @@ def recall(workspace: str, cache: str) -> "State | None":
         state = State(workspace, cache)
         numbers = memoryview(stamps).cast("Q").tolist()
         state.packed = paths.decode("utf-8", "surrogateescape").split("\0"), numbers
-        types = (dict, dict, dict, dict, dict, list, list, dict, list, list, dict)
+        types = (dict, dict, dict, dict, dict, dict, list, list, dict, list, list, dict)
         if len(numbers) != 4 * len(state.packed[0]) or tuple(map(type, rest)) != types:
             return None
-        state.items, state.files, state.others, state.configs, state.repositories = rest[:5]
-        state.mounts, state.pins, state.links, state.sockets, state.unchecked, state.held = rest[5:]
+        state.items, state.files, state.others, state.configs, state.repositories, state.twins = rest[:6]
+        state.mounts, state.pins, state.links, state.sockets, state.unchecked, state.held = rest[6:]
     except (EOFError, TypeError, ValueError, AttributeError):
         return None
     return state
+
+
+def _read_private(cache: str) -> bytes | None:
+    try:
+        fd = posix.open(cache, posix.O_RDONLY | posix.O_NOFOLLOW | posix.O_CLOEXEC | posix.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        status = posix.fstat(fd)
+        # Nobody else can have written it.
+        if status.st_mode != _PRIVATE or status.st_uid != posix.geteuid() or not 0 < status.st_size < _MAX_CACHE:
+            return None
+        return posix.read(fd, status.st_size)
+    except OSError:
+        return None
+    finally:
+        posix.close(fd)
 
 
 def store(state: State) -> None:
@@ -203,7 +213,7 @@ def store(state: State) -> None:
         numbers[at + 3] = context
         at += 4
     rest = (
-        *(state.items, state.files, state.others, state.configs, state.repositories),
+        *(state.items, state.files, state.others, state.configs, state.repositories, state.twins),
         *(state.mounts, state.pins, state.links, state.sockets, state.unchecked, state.held),
     )
     paths = "\0".join(state.dirs).encode("utf-8", "surrogateescape")

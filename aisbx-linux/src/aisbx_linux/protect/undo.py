@@ -1,6 +1,7 @@
 """Compare a workspace with what it was before a run, and neutralise what is new among the protected files."""
 
 import posix
+import time
 
 from aisbx_linux.protect.derive import join, named, pointer, renew, resolve
 from aisbx_linux.protect.gitconfig import allowed, parse, serialise
@@ -18,6 +19,7 @@ from aisbx_linux.protect.look import (
 )
 from aisbx_linux.protect.names import NAMES, REPOSITORY, SUFFIXES
 from aisbx_linux.protect.quarantine import Quarantine, printable, write
+from aisbx_linux.protect.scan import RACY
 from aisbx_linux.protect.walk import open_beneath
 
 TYPE_CHECKING = False
@@ -32,6 +34,7 @@ class Undo:
 
     def __init__(self, state: "State", quarantine: str) -> None:
         state.unpack()
+        state.before = time.time_ns() - RACY  # for what is read from now on
         self.state = state
         self.lines: list[str] = []
         self.store = Quarantine(quarantine)
@@ -41,6 +44,8 @@ class Undo:
         self.links = state.links
         self.dirs = dict(state.dirs)
         self.configs = dict(state.configs)
+        self.twins = dict(state.twins)
+        self.files = dict(state.files)
         self.repositories = {state.dirs[path][:2]: path for path in state.repositories if path in state.dirs}
         self.known = {item for items in state.items.values() for item in items}
 
@@ -58,6 +63,7 @@ class Undo:
             for item in items:
                 if item[0] == CONFIG or item not in self.known:
                     self._one(directory, item)
+        self._restore_twins()
         self._restore_configs()
         self._by_name()
         self._restore_links()
@@ -89,13 +95,14 @@ class Undo:
 
     def _inside(self, directory: str, item: "Item") -> bool:
         """Say whether what points elsewhere points at a repository of this workspace, which is looked at itself."""
+        kind, name, _, _, text = item
+        if kind == REDIRECT and name.lower() == "gitdir":
+            # Where a linked worktree is: git deletes it there on request.
+            place = join(directory, text.strip())
+            return place.startswith(self.state.workspace + "/") and ".." not in place.split("/") and bool(text.strip())
         target = pointer(directory, item)
-        if target:
-            found = resolve(target)
-            return found is not None and found[0] in self.state.repositories
-        # Where a linked worktree is: git deletes it there on request.
-        place = join(directory, item[4].rstrip("\r\n"))
-        return place.startswith(self.state.workspace + "/") and ".." not in place.split("/")
+        found = resolve(target) if target else None
+        return found is not None and found[0] in self.state.repositories
 
     def _take(self, path: str, why: str = "") -> None:
         directory, _, name = path.rpartition("/")
@@ -207,22 +214,40 @@ class Undo:
         for path, data in self.configs.items():
             directory, _, name = path.rpartition("/")
             place = now.get(self.dirs[directory][:2]) if directory in self.dirs else None
-            if data and place and place + "/" + name not in self.state.configs and self._write(place, name, data):
+            if not data or not place or place + "/" + name in self.state.configs or not resolve(place + "/HEAD"):
+                continue  # also where all of it was removed, as far as that can be
+            if self._write(place, name, data):
                 self.state.configs[place + "/" + name] = data
                 self.lines.append(f"restored {self._show(place + '/' + name)} (it was removed)")
 
+    def _restore_twins(self) -> None:
+        """Put back what was written to a protected file through another hard link."""
+        for path, data in self.twins.items():
+            if self.state.twins.get(path, data) == data and (
+                data or self.state.files.get(path) == self.files.get(path)
+            ):
+                continue
+            directory, _, name = path.rpartition("/")
+            if data is None:
+                self.lines.append(f"cannot restore {self._show(path)}: it was too large to keep a copy")
+            elif self._write(directory, name, data):
+                self.lines.append(f"restored {self._show(path)} (it was written through another hard link)")
+
     def _by_name(self) -> None:
         """Check what configurations and links name: the names are as they were, what they lead to may not be."""
-        paths = [(path, True) for path in self.links]
+        links = {**self.links, **self.state.links}
+        paths = [(path, True) for path in links]
         paths += named(self.state)
         for path, always in paths:
             found = resolve(path)
             if found is None or not found[0].startswith(self.state.workspace + "/"):
                 continue
             real, status = found
+            if real == path and path in links:
+                continue  # the link was taken
             if (status.st_dev, status.st_ino) in self.held or not (always or real in self.held.values()):
                 continue
-            if status.st_mode & _S_IFMT == _S_IFDIR and path not in self.links:
+            if status.st_mode & _S_IFMT == _S_IFDIR and path not in links:
                 self._hooks(real)
             else:
                 self._take(real, "it is what a protected name leads to")

@@ -1,0 +1,155 @@
+"""Names of the table: held where they are, taken away where they appear."""
+
+import os
+import shlex
+
+import pytest
+
+from aisbx_linux.protect.names import NAMES, ONLY_BELOW, SUFFIXES
+from tests.linux.protect.conftest import Lab
+
+PLACES = {name: f"{ONLY_BELOW[name]}/{name}" if name in ONLY_BELOW else name for name in NAMES}
+PLACES |= {suffix: "my" + suffix for suffix in SUFFIXES}
+
+CHANGES = {
+    "writing to it": "echo evil >> .envrc",
+    "truncating it": ": > .envrc",
+    "removing it": "rm -f .envrc",
+    "renaming it": "mv .envrc x",
+    "renaming another over it": "echo evil > x; mv -f x .envrc",
+    "linking over it": "echo evil > x; ln -sf x .envrc",
+    "writing through a new hard link": "ln .envrc x; echo evil > x",
+    "writing through a link": "ln -s .envrc x; echo evil > x",
+    "making it executable": "chmod +x .envrc",
+    "its permissions first": "chmod 777 .envrc; echo evil > .envrc",
+    "its times": "touch -d 2001-01-01 .envrc",
+    "a new file in a protected directory": "echo evil > .vscode/tasks.json",
+    "a changed file in a protected directory": "echo evil > .vscode/settings.json",
+    "replacing the directory": "mv .vscode x; mkdir .vscode; echo evil > .vscode/settings.json",
+}
+
+
+def look(lab: Lab) -> dict[str, tuple[int, int, bytes]]:
+    found = {}
+    for directory, _, names in os.walk(lab.workspace):
+        for path in (os.path.join(directory, name) for name in names):
+            status = os.lstat(path)
+            if not os.path.islink(path) and (".envrc" in path or ".vscode" in path):
+                with open(path, "rb") as file:
+                    found[path] = status.st_mode, int(status.st_mtime), file.read()
+    return found
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_is_protected_is_not_changed_by(lab: Lab, change: str) -> None:
+    for hold in (False, True):
+        lab.fresh()
+        lab.host("echo good > .envrc; mkdir .vscode; echo good > .vscode/settings.json")
+        before = look(lab)
+        ran = lab.run(CHANGES[change], hold=hold, undo=False)
+        assert (look(lab) == before) is hold, ran.output
+
+
+def test_every_name_of_the_table_is_held_as_a_file_and_as_a_directory(lab: Lab) -> None:
+    for make, write in (("echo good >", "echo evil >>"), ("mkdir", "echo evil > ")):
+        lab.fresh()
+        for place in PLACES.values():
+            lab_path = shlex.quote(f"deep/er/{place}")
+            assert lab.host(f"mkdir -p $(dirname {lab_path}); {make} {lab_path}").returncode == 0
+        tail = "/new" if make == "mkdir" else ""
+        ran = lab.run("cd deep/er\n" + "\n".join(f"{write} {place}{tail}" for place in PLACES.values()), undo=False)
+        assert ran.output.count("Read-only file system") == len(PLACES)
+        assert len(ran.mounts) == len(PLACES)
+
+
+def test_every_name_of_the_table_is_taken_where_it_appears(lab: Lab) -> None:
+    for make in ("echo evil >", "mkdir", "ln -s x", "mkfifo"):
+        lab.fresh()
+        script = "\n".join(f"mkdir -p deep/er/$(dirname {place}); {make} deep/er/{place}" for place in PLACES.values())
+        ran = lab.run(script)
+        assert not any(os.path.lexists(lab.workspace / "deep/er" / place) for place in PLACES.values())
+        taken = [line for line in ran.lines if line.startswith("quarantined deep/er/")]
+        assert len(taken) == min(len(PLACES), 100)
+        assert len(os.listdir(lab.quarantine)) == len(PLACES) if make != "mkfifo" else not lab.quarantine.exists()
+
+
+def test_what_is_taken_is_kept_and_cannot_be_run_by_accident(lab: Lab) -> None:
+    ran = lab.run(
+        "umask 0; echo mine > .envrc; chmod 777 .envrc; mkdir -p .vscode/deep; echo x > .vscode/deep/tasks.json"
+    )
+    places = {line.partition(" (")[0]: line.rpartition("moved to ")[2] for line in ran.lines}
+    with open(places["quarantined .envrc"]) as file:
+        assert file.read() == "mine\n"
+    assert os.stat(places["quarantined .envrc"]).st_mode & 0o7777 == 0o600
+    assert os.path.exists(places["quarantined .vscode"] + "/deep/tasks.json")
+    assert os.stat(lab.quarantine).st_mode & 0o7777 == 0o700
+
+
+def test_a_second_run_finds_nothing_more_to_undo(lab: Lab) -> None:
+    lab.run(
+        "echo evil > .envrc; git init -q n; echo evil > n/.git/hooks/x; git -C n config core.pager evil; ln -s y .bashrc"
+    )
+    for cache in (True, False):
+        assert lab.run("true", cache=cache).lines == []
+
+
+def test_packages_may_ship_what_editors_read_but_not_repositories(lab: Lab) -> None:
+    ran = lab.run(
+        "mkdir -p node_modules/p/.vscode; git init -q node_modules/p; echo evil > node_modules/p/.git/hooks/pre-commit"
+    )
+    assert [line.partition(" (")[0] for line in ran.lines] == ["quarantined node_modules/p/.git/hooks/pre-commit"]
+    assert (lab.workspace / "node_modules/p/.vscode").is_dir()
+
+
+def test_names_are_compared_without_case(lab: Lab) -> None:
+    ran = lab.run("echo evil > .EnvRc; mkdir .VSCode")
+    assert len(ran.lines) == 2
+
+
+def test_a_protected_name_that_is_a_link_holds_what_it_leads_to_and_is_put_back(lab: Lab) -> None:
+    setup = "mkdir env; echo good > env/dev; ln -s env/dev .envrc"
+    attacks = {
+        "the file behind it": "echo evil > env/dev",
+        "the link": "rm .envrc; echo evil > .envrc",
+        "the link, by another": "echo evil > e; ln -sf e .envrc",
+        "the parent of the file behind it": "mv env x; mkdir env; echo evil > env/dev",
+    }
+    for attack in attacks.values():
+        for control in (False, True):
+            lab.fresh()
+            lab.host(setup)
+            lab.run(attack, hold=control, undo=control)
+            content = lab.host("cat .envrc").stdout
+            assert (content == "evil\n") is not control, attack
+            if control:
+                assert os.readlink(lab.workspace / ".envrc") == "env/dev"
+
+
+def test_a_link_that_was_removed_is_put_back_and_one_that_moved_with_its_directory_stays(lab: Lab) -> None:
+    lab.host("ln -s /nowhere .envrc; mkdir a; ln -s x a/.bashrc")
+    assert lab.run("rm .envrc; mv a b").lines == ["restored the link .envrc"]
+    assert os.readlink(lab.workspace / "b/.bashrc") == "x"
+
+
+def test_what_a_moved_link_leads_to_is_looked_at(lab: Lab) -> None:
+    lab.host("mkdir a; ln -s x a/.bashrc")
+    ran = lab.run("mv a b; echo evil > b/x")
+    assert [line.partition(" (")[0] for line in ran.lines] == ["quarantined b/x"]
+
+
+def test_a_file_of_the_workspace_that_the_home_links_to_is_held_whatever_its_name(lab: Lab) -> None:
+    for control in (False, True):
+        lab.fresh()
+        lab.host("echo good > bash; ln -s $PWD/bash $HOME/.bashrc")
+        lab.run("echo evil > bash", hold=control, undo=False)
+        assert (lab.host("cat $HOME/.bashrc").stdout == "evil\n") is not control
+
+
+def test_what_is_written_through_a_hard_link_that_was_there_before_is_put_back(lab: Lab) -> None:
+    for path in (".envrc", ".vscode/tasks.json"):
+        for control in (False, True):
+            lab.fresh()
+            lab.host(f"mkdir .vscode; echo good > {path}; ln {path} twin")
+            ran = lab.run("echo evil > twin", hold=control, undo=control)
+            assert (lab.host(f"cat {path}").stdout == "evil\n") is not control
+            assert ran.lines == ([f"restored {path} (it was written through another hard link)"] if control else [])
