@@ -2,8 +2,7 @@
 
 import posix
 
-from aisbx_linux.sources import open_source
-from aisbx_linux.stage import STAGE
+from aisbx_linux.sources import STAGE, open_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ class owned:  # noqa: N801  (used as a function: `with owned(launch):`)
                 self.before[number] = _signal.signal(number, self._relay)
         source, target = launch.request["stdin"], launch.request["stdout"]
         if launch.request["terminal"] and isinstance(source, int) and target is not None:
-            from aisbx_linux.terminal import RawTerminal  # noqa: PLC0415
+            from aisbx_linux.terminal import RawTerminal
 
             self.raw = RawTerminal(source)
             self.raw.__enter__()
@@ -53,7 +53,7 @@ class owned:  # noqa: N801  (used as a function: `with owned(launch):`)
         self.launch.signal(number)
 
     def _resize(self, number: int, frame: "FrameType | None") -> None:
-        from aisbx_linux.terminal import copy_size  # noqa: PLC0415
+        from aisbx_linux.terminal import copy_size
 
         wires = self.launch.wires
         source = self.launch.request["stdin"]

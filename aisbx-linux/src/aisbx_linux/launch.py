@@ -16,7 +16,6 @@ import time
 from aisbx_linux.assemble import Assembly, assemble
 from aisbx_linux.processes import command_of, foreground, send, send_to
 from aisbx_linux.relay import POLLIN, Budget, Log
-from aisbx_linux.rlimits import set_limits
 from aisbx_linux.spawn import spawn
 from aisbx_linux.wire import Wires
 
@@ -24,6 +23,23 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from aisbx.types import LaunchRequest, LaunchResult, LocalPlan
 
+HOT = (
+    "aisbx_linux",
+    "aisbx_linux.sources",
+    "aisbx_linux.assemble",
+    "aisbx_linux.processes",
+    "aisbx_linux.relay",
+    "aisbx_linux.spawn",
+    "aisbx_linux.wire",
+    "aisbx_linux.launch",
+    "aisbx_linux.host",
+    "aisbx_linux.protect",
+    "aisbx_linux.protect.scan",
+    "aisbx_linux.protect.settle",
+    "aisbx_linux.rlimits",
+    "aisbx_linux.syscalls",
+)
+"""What an ordinary launch imports, each after what it needs: a plan may keep their code, to load it in one go."""
 FORMAT = 1
 """Version of `LocalPlan`; a plan of another version is not carried out."""
 GRACE = 1.0
@@ -39,7 +55,7 @@ def launch(plan: "LocalPlan", request: "LaunchRequest") -> "LaunchResult":
     """Run one command to its end."""
     running = Launch(plan, request)
     if request["exclusive"]:
-        from aisbx_linux.host import owned  # noqa: PLC0415
+        from aisbx_linux.host import owned
 
         with owned(running):
             running.start()
@@ -95,10 +111,15 @@ class Launch:
             self.monitor = spawn(self.plan, assembly, self.wires, fork=self.request["exclusive"])
             assembly.close()
             self.wires.close_inside()
+            # Loaded now, while the tool makes its namespaces on another core.
+            from aisbx_linux.rlimits import set_limits
+
             if self._await_first():
                 if self.plan["outside"] is None:
                     set_limits(self.plan["rlimits"], self.first)
                 posix.write(assembly.gate, self.plan["filter"])
+                posix.close(assembly.gate)
+                assembly.gate = -1
                 self._adopt()
         except Exception as error:  # noqa: BLE001  (whatever it was: nothing may be left behind, and it is told)
             self._fail("launch", str(error))
@@ -112,7 +133,7 @@ class Launch:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Relay until every process has ended; False when `timeout` seconds passed first."""
-        from select import poll  # noqa: PLC0415
+        from select import poll
 
         until = None if timeout is None else time.monotonic() + timeout
         while not self.done:
@@ -158,7 +179,7 @@ class Launch:
 
     def resize(self, rows: int, columns: int) -> None:
         """Give the command's pty a size; ValueError where it has none."""
-        from aisbx_linux.terminal import set_size  # noqa: PLC0415
+        from aisbx_linux.terminal import set_size
 
         if self.wires is None or self.wires.master < 0:
             msg = "the command has no terminal"
@@ -203,8 +224,8 @@ class Launch:
         workspace = self.plan["workspace"]
         if workspace is None or workspace[1] != "rw":
             return []
-        from aisbx_linux.protect.scan import scan  # noqa: PLC0415
-        from aisbx_linux.stage import STAGE  # noqa: PLC0415
+        from aisbx_linux.protect.scan import scan
+        from aisbx_linux.sources import STAGE
 
         path = workspace[0]
         state = self.request["state"]
@@ -232,7 +253,7 @@ class Launch:
     def _adopt(self) -> None:
         """Make sure to hear of the end of PID 1, which comes after that of all others (pid_namespaces(7))."""
         if self.request["exclusive"]:
-            from aisbx_linux.syscalls import become_subreaper  # noqa: PLC0415
+            from aisbx_linux.syscalls import become_subreaper
 
             become_subreaper()
 
@@ -296,7 +317,7 @@ class Launch:
             self._budget.log.close()
         self._explain()
         if self._watch is not None and self.failure is None:
-            from aisbx_linux.protect.settle import settle  # noqa: PLC0415
+            from aisbx_linux.protect.settle import settle
 
             quarantine = f"{self.request['state']}/quarantine/{self.request['run']}"
             self._findings = settle(self.plan["workspace"][0], self._watch, quarantine)
@@ -337,7 +358,7 @@ class Launch:
 
 def _await_end(process: int) -> None:
     """Wait for the end of a process that is not a child, and close its pidfd."""
-    from select import poll  # noqa: PLC0415
+    from select import poll
 
     poller = poll()
     poller.register(process, POLLIN)
@@ -347,9 +368,10 @@ def _await_end(process: int) -> None:
 
 def _name(path: str) -> str:
     """Give a file name that stands for a path."""
-    from _blake2 import blake2b  # pyright: ignore[reportMissingModuleSource]  (hashlib costs a millisecond)
+    from _imp import source_hash
 
-    return blake2b(path.encode(errors="surrogateescape"), digest_size=12).hexdigest()
+    data = path.encode(errors="surrogateescape")
+    return (source_hash(1, data) + source_hash(2, data)).hex()
 
 
 def _number(report: bytes, key: bytes) -> int:

@@ -201,7 +201,7 @@ class Input:
             self.source, self.pending, self.kind = source, b"", kind_of(source)
         posix.set_blocking(target, False)
         if self.kind == "pipe" and kind_of(target) == "pipe":
-            import fcntl  # noqa: PLC0415
+            import fcntl
 
             # One slot: room for more means that the command has read all of it (see `_lend`).
             fcntl.fcntl(target, _F_SETPIPE_SZ, 4096)
@@ -247,7 +247,7 @@ class Input:
 
         So `while read line; do aisbx run …; done` keeps its lines, as it would without a sandbox.
         """
-        from aisbx_linux.syscalls import tee  # noqa: PLC0415
+        from aisbx_linux.syscalls import tee
 
         if self.lent:
             posix.read(self.source, self.lent)
@@ -273,7 +273,7 @@ class Input:
     def _give_back(self, pipe: int) -> None:
         if self.kind not in {"file", "pipe"}:
             return
-        import fcntl  # noqa: PLC0415
+        import fcntl
 
         unread = int.from_bytes(fcntl.ioctl(pipe, _FIONREAD, b"\0\0\0\0"), "little")
         if self.kind == "file":
@@ -290,7 +290,7 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 
 def _writable(descriptor: int) -> bool:
-    import select  # noqa: PLC0415
+    import select
 
     poll = select.poll()
     poll.register(descriptor, POLLOUT)

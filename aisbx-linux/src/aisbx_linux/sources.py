@@ -6,6 +6,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from aisbx.types import Source
 
+STAGE = "/tmp"  # noqa: S108  (a mount point that every host has, covered before it is used)
+"""Where root lays the sources out in a private mount namespace: source N is `STAGE/N`."""
 _O_PATH = 0o10000000
 _FLAGS = _O_PATH | posix.O_NOFOLLOW | posix.O_CLOEXEC
 _LINK = 0o120000

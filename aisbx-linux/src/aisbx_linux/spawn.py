@@ -2,8 +2,6 @@
 
 import posix
 
-from aisbx_linux import stage
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from aisbx.types import LocalPlan
@@ -30,6 +28,8 @@ def spawn(plan: "LocalPlan", assembly: "Assembly", wires: "Wires", *, fork: bool
             setsigdef=_RESTORED,
             setsigmask=(),
         )
+    from aisbx_linux import stage
+
     uid, gid, outside = plan["outside"]
     # A uid of its own for each run: what counts or belongs to a user then counts and belongs to one sandbox.
     outside += posix.getpid() % stage.UIDS
@@ -86,7 +86,9 @@ def _forked(assembly: "Assembly", wires: "Wires", failure: int, record: "tuple[o
     if child:
         return child
     try:
-        import _signal  # noqa: PLC0415
+        import _signal
+
+        from aisbx_linux import stage
 
         for number in range(1, 32):
             if _signal.getsignal(number) is not None and number not in {9, 19}:
@@ -110,8 +112,10 @@ def _forked(assembly: "Assembly", wires: "Wires", failure: int, record: "tuple[o
 
 
 def _helped(assembly: "Assembly", wires: "Wires", failure: int, record: "tuple[object, ...]") -> int:
-    import marshal  # noqa: PLC0415
-    import sys  # noqa: PLC0415
+    import marshal
+    import sys
+
+    from aisbx_linux import stage
 
     sources, owner, outside, limits, program, argv = record
     # The helper's own descriptors come after the tool's; it closes them on exec itself.

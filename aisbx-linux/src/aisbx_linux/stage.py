@@ -14,9 +14,8 @@ if __name__ == "__main__":  # started as a file, without site: find the package 
 
 from aisbx_linux import syscalls
 from aisbx_linux.rlimits import OWN_TASKS, set_limits
+from aisbx_linux.sources import STAGE
 
-# In this directory of the private mount namespace the sources are laid out; a tmpfs hides the host's own.
-STAGE = "/tmp"  # noqa: S108  (a mount point that every host has, covered before it is used)
 UIDS = 1 << 22
 """How many uids from a plan's first one are used: one for each live launcher (PID_MAX_LIMIT, proc(5))."""
 _DIRECTORY = 0o040000
@@ -122,7 +121,7 @@ def _write(path: str, data: bytes) -> None:
 
 def main() -> None:
     """Do `enter` in a fresh interpreter, for callers that are too large or too threaded to fork."""
-    import marshal  # noqa: PLC0415
+    import marshal
 
     record, failure, *own = map(int, sys.argv[1:])
     try:

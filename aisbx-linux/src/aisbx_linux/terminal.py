@@ -14,14 +14,14 @@ class RawTerminal:
 
     def __init__(self, descriptor: int) -> None:
         """Remember the terminal's settings; nothing is changed yet."""
-        import termios  # noqa: PLC0415
+        import termios
 
         self.descriptor = descriptor
         self.saved = termios.tcgetattr(descriptor)
 
     def __enter__(self) -> "RawTerminal":
         """Switch to raw mode (termios(3), cfmakeraw)."""
-        import termios  # noqa: PLC0415
+        import termios
 
         raw = list(self.saved)
         raw[0] &= ~(
@@ -38,7 +38,7 @@ class RawTerminal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
     ) -> None:
         """Give the terminal back as it was found."""
-        import termios  # noqa: PLC0415
+        import termios
 
         termios.tcsetattr(self.descriptor, termios.TCSADRAIN, self.saved)
 
@@ -52,8 +52,8 @@ def open_pty(like: int) -> tuple[int, int]:
 
 def copy_size(source: int, target: int) -> None:
     """Give a pty the size of another terminal; nothing where `source` is none."""
-    import fcntl  # noqa: PLC0415
-    import termios  # noqa: PLC0415
+    import fcntl
+    import termios
 
     try:
         size = fcntl.ioctl(source, termios.TIOCGWINSZ, b"\0" * 8)
@@ -64,7 +64,7 @@ def copy_size(source: int, target: int) -> None:
 
 def set_size(target: int, rows: int, columns: int) -> None:
     """Give a pty a size in character cells."""
-    import fcntl  # noqa: PLC0415
-    import termios  # noqa: PLC0415
+    import fcntl
+    import termios
 
     fcntl.ioctl(target, termios.TIOCSWINSZ, b"".join(n.to_bytes(2, "little") for n in (rows, columns, 0, 0)))

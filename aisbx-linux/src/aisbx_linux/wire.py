@@ -59,7 +59,7 @@ class Wires:
         return self._keep(writer), relay
 
     def _terminal(self, request: "LaunchRequest", budget: Budget) -> None:
-        from aisbx_linux.terminal import open_pty  # noqa: PLC0415
+        from aisbx_linux.terminal import open_pty
 
         source, target, errors = request["stdin"], request["stdout"], request["stderr"]
         if not isinstance(source, int) or target is None:

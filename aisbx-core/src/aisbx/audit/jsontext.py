@@ -1,6 +1,13 @@
 """JSON text of plain data, without the 6 to 17 ms that importing `json` costs the hot path. Builtin modules only."""
 
-from _json import encode_basestring_ascii as quote  # pyright: ignore[reportMissingModuleSource]
+
+def quote(text: str) -> str:
+    """Give a JSON string; the C encoder is imported only for what needs escaping."""
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
+    from _json import encode_basestring_ascii
+
+    return encode_basestring_ascii(text)
 
 
 def dumps(value: object) -> str:

@@ -64,6 +64,9 @@ def attempt(arguments: "list[str]") -> "int | None":
     if entry is None:
         return None
 
+    from aisbx.plan.code import install
+
+    install(entry["code"])
     from aisbx.audit.write import AuditError
     from aisbx.plan.run import carry_out, new_run
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from aisbx.audit.jsontext import members
 from aisbx.inputs import Inputs
+from aisbx.plan.code import OWN, collect
 from aisbx.plan.entry import write
 from aisbx.plan.key import FORMAT, environment_digest, name_of
 from aisbx.settings import Settings
@@ -37,6 +38,7 @@ def entry_of(plan: LocalPlan, record: str, settings: Settings, state: Path) -> P
         "prefixes": [],
         "environment": b"",
         "roots": _roots(plan["launcher"]),
+        "code": [],
         "plan": plan,
         "record": record,
         "program_only": not settings.audit.argv,
@@ -57,6 +59,8 @@ def keep(entry: PlanEntry, options: dict[str, list[str]], cwd: str, inputs: Inpu
         inputs.note(path)
     import os
 
+    launcher = sys.modules[plan["launcher"]]
+    entry["code"] = collect((*OWN, *getattr(launcher, "HOT", ())))
     entry["name"] = name_of(options, cwd)
     entry["paths"] = list(inputs.paths)
     entry["variables"] = sorted(inputs.environ)

@@ -4,6 +4,7 @@ A driver that starts processes on this machine gives one of these from `plan(spe
 `launcher` names carries it out, on the hot path and on the full one alike.
 """
 
+from types import CodeType
 from typing import TypedDict
 
 
@@ -68,6 +69,8 @@ class PlanEntry(TypedDict):
     """Digest of the named variables and of those that begin with a prefix."""
     roots: list[str]
     """Directories that the launcher is imported from."""
+    code: list[tuple[str, str, bool, CodeType]]
+    """Modules to be made without looking for their files; see `aisbx.plan.code`."""
     plan: LocalPlan
     record: str
     """The part of the audit record that is the same for all its runs, as JSON members."""

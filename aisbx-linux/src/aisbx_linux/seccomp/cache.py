@@ -13,9 +13,9 @@ from contextlib import suppress
 
 from aisbx.errors import StateError
 
-from aisbx_linux.seccomp import bpf, library
+from aisbx_linux.seccomp import bpf, library, table
 from aisbx_linux.seccomp.compile import compile_filter
-from aisbx_linux.seccomp.table import SOURCE, expand
+from aisbx_linux.seccomp.table import expand
 
 _MAGIC = b"aisbx-seccomp-1\n"
 _DIGEST_SIZE = hashlib.sha256().digest_size
@@ -50,7 +50,7 @@ def cached_filter(groups: Collection[str], cache_dir: str | os.PathLike[str]) ->
 
 
 def _key(groups: Collection[str]) -> str:
-    parts = [SOURCE, *(pkgutil.get_data("aisbx_linux.seccomp", name) or b"" for name in _CODE)]
+    parts = [table.SOURCE, *(pkgutil.get_data("aisbx_linux.seccomp", name) or b"" for name in _CODE)]
     parts += [" ".join(sorted(expand(groups))).encode(), os.uname().machine.encode(), library.version().encode()]
     # A digest of digests, so that nothing can move from one part into the next.
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
