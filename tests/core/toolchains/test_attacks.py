@@ -176,6 +176,20 @@ def test_a_pyvenv_cfg_that_is_not_a_small_plain_file_with_an_absolute_home_is_re
     refused(world, "cannot be read|not a plain file|larger than|absolute|is missing")
 
 
+def test_a_pyvenv_cfg_that_is_a_link_is_refused_though_it_would_lead_to_an_honest_one(world: World, base: Path) -> None:
+    file = venv(world.project / ".venv", base / "bin") / "pyvenv.cfg"
+    file.rename(world.home / "honest.cfg")
+    file.symlink_to(world.home / "honest.cfg")
+    refused(world, "cannot be read")
+
+
+def test_a_python_version_that_is_a_link_is_refused_though_it_would_lead_to_an_honest_one(world: World) -> None:
+    install(world.home / ".pyenv/versions/3.12.1")
+    honest = world.write(world.home / "honest", "3.12.1")
+    (world.project / ".python-version").symlink_to(honest)
+    refused(world, "cannot be read")
+
+
 @pytest.mark.parametrize(
     "text", ["../../../etc", "/etc", "3.12/../..", "..", ".", "a b", "x" * 100, "3.12\0", "$(id)", "~/x", "-c"]
 )
@@ -197,6 +211,19 @@ def test_a_loop_of_links_is_refused(world: World, base: Path) -> None:
     mine = venv(world.project / ".venv", base / "bin", world.project / ".venv/bin/python3")
     assert os.path.islink(mine / "bin/python")
     refused(world, "more than 40 links")
+
+
+def test_as_many_links_as_the_kernel_follows_are_followed_and_not_one_more(world: World) -> None:
+    (world.home / "link0").mkdir()
+    for number in range(1, trail.MOST_LINKS + 2):
+        (world.home / f"link{number}").symlink_to(world.home / f"link{number - 1}")
+    last = str(world.home / f"link{trail.MOST_LINKS}")
+    assert trail.follow(last, world.inputs()).real == os.path.realpath(last)
+    os.stat(last)
+    with pytest.raises(ProfileError, match="more than 40 links"):
+        trail.follow(str(world.home / f"link{trail.MOST_LINKS + 1}"), world.inputs())
+    with pytest.raises(OSError, match="symbolic links"):
+        os.stat(world.home / f"link{trail.MOST_LINKS + 1}")
 
 
 @pytest.mark.parametrize("way", ["/proc/self/root", "/proc/self/cwd", "/dev/fd/0"])

@@ -201,6 +201,19 @@ def test_whatever_appears_or_changes_later_makes_a_plan_stale(world: World, syst
     assert system.exists()
 
 
+def test_a_link_on_the_way_that_changes_makes_a_plan_stale_though_it_leads_to_the_same(world: World) -> None:
+    base = install(world.home / "opt/python")
+    alias = world.home / "alias"
+    alias.symlink_to(base)
+    venv(world.project / ".venv", alias / "bin", base / "bin/python3")
+    inputs = world.inputs()
+    assert find(world, inputs).links == {str(alias): str(base)}
+    assert not stale(inputs)
+    alias.unlink()
+    alias.symlink_to("opt/python")
+    assert stale(inputs)
+
+
 def test_a_newer_python_of_uvs_makes_a_plan_stale(world: World) -> None:
     uv(world, "3.12.8")
     inputs = world.inputs()
