@@ -78,6 +78,13 @@ def test_what_is_captured_is_bounded_and_flagged(cli: Cli) -> None:
     assert outcome["output_truncated"] is True
 
 
+def test_as_much_is_captured_as_was_asked_for(cli: Cli) -> None:
+    script = "head -c 3000000 /dev/zero | tr '\\0' x"
+    outcome = json.loads(cli("run", "--json", "--output", "4M", "--", "sh", "-c", script).stdout)
+    assert len(outcome["stdout"]["text"]) == 3_000_000
+    assert outcome["stdout"]["truncated"] is False
+
+
 def test_no_command_on_a_terminal_is_a_shell(cli: Cli) -> None:
     parent, child = pty.openpty()
     process = subprocess.Popen(
