@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from aisbx.errors import ConfigError, StateError
-from aisbx_linux.seccomp import bpf, cache, cached_filter, compile_filter, library
+from aisbx_linux.seccomp import bpf, cache, cached_filter, compile_filter, library, table
 from aisbx_linux.seccomp.bpf import Instruction
 
 from .support import AS_ROOT, PYTHON, bwrap
@@ -64,7 +64,7 @@ def test_different_groups_have_different_files_and_equal_ones_share(
 @pytest.mark.parametrize("what", ["the table", "the code", "the library", "the machine"])
 def test_anything_that_shapes_a_filter_makes_a_new_one(what: str, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if what == "the table":
-        monkeypatch.setattr(cache, "SOURCE", cache.SOURCE + b"\n")
+        monkeypatch.setattr(table, "SOURCE", table.SOURCE + b"\n")
     elif what == "the code":
         monkeypatch.setattr(cache, "_CODE", (*cache._CODE, "table.py"))
     elif what == "the library":

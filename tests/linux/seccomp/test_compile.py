@@ -62,7 +62,7 @@ def test_calls_that_libseccomp_is_too_old_for_are_decided_by_number(arch: str) -
     assert answer(program, arch, "fchmodat2", 0, 0, 0o4755) == EPERM
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400, deadline=None, database=None)
 @given(call=st.sampled_from(sorted(CHECKS)), arguments=st.tuples(*[SOME_NUMBERS] * 6), optional=st.booleans())
 def test_arguments_are_judged_as_the_table_judges_them(
     call: str, arguments: tuple[int, ...], *, optional: bool

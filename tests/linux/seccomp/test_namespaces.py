@@ -79,7 +79,7 @@ def test_no_call_of_the_new_mount_interface_gets_anywhere(entry: str) -> None:
     text = "tmpfs"
     probes = {
         "fsopen": [(number("fsopen"), text, 0)],
-        "open_tree": [(number("open_tree"), (1 << 64) - 100, "/", 1)],
+        "open_tree": [(number("open_tree"), (1 << 64) - 100, "/run", 1)],
         "mount": [(number("mount"), text, "/run", text, 0, 0)],
         "umount": [(number("umount2"), "/run", 2)],
     }

@@ -37,3 +37,8 @@ def test_typing_into_the_terminal_is_refused_whatever_bits_lie_above_the_request
     assert linux != "EPERM"
     assert discipline != "EPERM"
     assert window == "8"
+
+
+def test_a_request_that_only_ends_like_a_refused_one_is_left_to_the_kernel() -> None:
+    requests = [str(0x1_0000 | TIOCSTI), str(0x4000_0000 | TIOCSETD)]
+    assert confined([PYTHON, "-c", ATTACK, *requests], "base").stdout.splitlines()[:2] == ["ENOTTY", "ENOTTY"]
