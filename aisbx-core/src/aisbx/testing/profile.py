@@ -6,7 +6,7 @@ from aisbx.errors import ProfileError
 from aisbx.inputs import Inputs
 from aisbx.plugins import Plugins
 from aisbx.profiles import ProfileText, load_profile, narrower, parse_profile
-from aisbx.testing.whole import Contract, tests_of
+from aisbx.testing.whole import Contract, names_of_tests
 from aisbx.types import Limit, Profile
 
 _HOME = "/home/somebody"
@@ -90,7 +90,7 @@ class ProfileContract(Contract, contract=True):
         assert all(limit.amount > 0 for name, limit in limits.items() if name != "core")
 
 
-ProfileContract.TESTS = tests_of(ProfileContract)
+ProfileContract.TESTS = names_of_tests(ProfileContract)
 
 
 def _plugin(value: str) -> object:

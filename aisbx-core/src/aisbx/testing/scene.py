@@ -1,6 +1,6 @@
 """The host's side of an attack: what is to be kept from the sandbox, and who looks on.
 
-Everything lies under a fresh directory in /var/tmp: a private /tmp alone must not be able to hide it. Modes are
+Everything lies in a fresh directory where homes are: a private /tmp alone must not be able to hide it. Modes are
 wide open, so that only the driver's walls count and not the accident of who owns a file.
 """
 
@@ -20,11 +20,18 @@ from typing import Self
 
 from aisbx.types import Identity, Limit, SandboxSpec, Workspace
 
-PLACE = "/var/tmp"
-"""Where scenes are set."""
-
 _ROOT_UID = 0
 _SANDBOX_UID = 1000
+
+
+def place() -> str:
+    """Give the directory where scenes are set: a user's own home, for root /home, /var/tmp where there is neither."""
+    if os.geteuid() == _ROOT_UID:
+        return "/home" if os.access("/home", os.W_OK) else "/var/tmp"
+    import pwd
+
+    home = pwd.getpwuid(os.geteuid()).pw_dir
+    return home if os.path.isdir(home) and os.access(home, os.W_OK) else "/var/tmp"
 
 
 class Scene:
@@ -44,7 +51,7 @@ class Scene:
 
     def __enter__(self) -> Self:
         """Make the directories."""
-        self.root = tempfile.mkdtemp(prefix="aisbx-kit-", dir=PLACE)
+        self.root = tempfile.mkdtemp(prefix=".aisbx-kit-", dir=place())
         self.defer(shutil.rmtree, self.root, ignore_errors=True)
         self.home = os.path.join(self.root, "home")
         self.workspace = os.path.join(self.home, "project")

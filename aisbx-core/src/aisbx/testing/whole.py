@@ -39,7 +39,7 @@ class Contract:
         assert not missing, "; ".join(missing)
 
 
-def tests_of(contract: type[Contract]) -> frozenset[str]:
+def names_of_tests(contract: type[Contract]) -> frozenset[str]:
     """Give the names of the tests that a contract has, its own and those of its bases."""
     return frozenset(name for name in dir(contract) if name.startswith("test_"))
 

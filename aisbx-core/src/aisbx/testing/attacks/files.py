@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from aisbx.testing.attack import Attack
 from aisbx.testing.handles import handle_of
 from aisbx.testing.premises import needs_root
-from aisbx.testing.scene import Scene
+from aisbx.testing.scene import Scene, place
 from aisbx.types import ExitStatus
 
 
@@ -42,10 +42,10 @@ def _no_disk() -> str:
     """Root may still be kept from device nodes, by a device cgroup or a security module."""
     if needs_root():
         return needs_root()
-    device = os.stat("/var/tmp").st_dev
+    device = os.stat(place()).st_dev
     if os.major(device) == 0:
-        return "/var/tmp is on no block device"
-    with tempfile.TemporaryDirectory(prefix="aisbx-kit-", dir="/var/tmp") as directory:
+        return f"{place()} is on no block device"
+    with tempfile.TemporaryDirectory(prefix="aisbx-kit-", dir=place()) as directory:
         try:
             node = os.path.join(directory, "disk")
             os.mknod(node, stat.S_IFBLK | 0o600, device)

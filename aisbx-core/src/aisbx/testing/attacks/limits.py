@@ -169,14 +169,14 @@ ATTACKS = (
     Attack(
         id="limit:cpus/burn",
         sentence="use more processor time than the share allows",
-        shape=_limited("cpus", 0.2),
+        shape=_limited("cpus", 0.1),
         program="""
-            end = time.monotonic() + 1.5
-            while time.monotonic() < end:
-                pass
-            used = time.process_time()
-            if used > 0.6:
-                breach("%.2f s of processor time in 1.5 s" % used)
+            # On a busy host an unconfined program gets little as well, so it is given time to get ahead of the share.
+            begin = time.monotonic()
+            while (elapsed := time.monotonic() - begin) < 6:
+                used = time.process_time()
+                if used > 0.1 * elapsed + 0.4:
+                    breach("%.2f s of processor time in %.2f s" % (used, elapsed))
         """,
     ),
     Attack(

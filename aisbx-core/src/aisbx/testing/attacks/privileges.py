@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from aisbx.testing.attack import Attack
 from aisbx.testing.premises import first_of, needs_root, status, unfiltered
-from aisbx.testing.scene import Scene
+from aisbx.testing.scene import Scene, place
 from aisbx.types import ExitStatus
 
 _NOBODY = 65534
@@ -31,8 +31,8 @@ def _no_set_uid_program() -> str:
         return "this process itself has no_new_privs"
     if os.geteuid() and not any(os.path.exists(path) and os.stat(path).st_mode & 0o4000 for path in _SET_UID):
         return "this host has none of the usual set-uid programs"
-    if not os.geteuid() and os.statvfs("/var/tmp").f_flag & os.ST_NOSUID:
-        return "/var/tmp is mounted nosuid"
+    if not os.geteuid() and os.statvfs(place()).f_flag & os.ST_NOSUID:
+        return f"{place()} is mounted nosuid"
     return ""
 
 

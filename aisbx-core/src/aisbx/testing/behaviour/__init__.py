@@ -4,12 +4,12 @@ from aisbx.testing.behaviour.commands import Commands
 from aisbx.testing.behaviour.lifetimes import Lifetimes
 from aisbx.testing.behaviour.reports import Reports
 from aisbx.testing.behaviour.streams import Streams
-from aisbx.testing.whole import tests_of
+from aisbx.testing.whole import names_of_tests
 
 
 class Behaviour(Reports, Commands, Streams, Lifetimes, contract=True):
     """All of it."""
 
 
-BEHAVIOUR = tests_of(Behaviour)
+BEHAVIOUR = names_of_tests(Behaviour)
 """The names of its tests."""
