@@ -1,5 +1,6 @@
 """A workspace, a real sandbox over it, and a host that uses it afterwards."""
 
+import importlib
 import os
 import pickle
 import posix
@@ -12,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-# Loaded before a test gives up root: the sources may be out of the other user's reach.
-from aisbx_linux.protect import derive, quarantine, undo, walk  # noqa: F401
 from aisbx_linux.protect.scan import scan
 from aisbx_linux.protect.settle import settle
+
+# Loaded before a test gives up root: the sources may be out of the other user's reach.
+for _name in ("derive", "quarantine", "undo", "walk"):
+    importlib.import_module(f"aisbx_linux.protect.{_name}")
 
 GIT = {
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -93,7 +95,7 @@ class Lab:
         return done
 
     def run(self, script: str, *, hold: bool = True, undo: bool = True, cache: bool = True) -> Ran:
-        """Scan, run `script` in a sandbox, settle; without `hold` nothing is mounted, without `undo` nothing settled."""
+        """Scan, run `script` in a sandbox, settle; without `hold` nothing is mounted, without `undo` not settled."""
 
         def call() -> Ran:
             posix.environ[b"HOME"] = str(self.base / "home").encode()

@@ -224,7 +224,8 @@ ATTACKS = [
     ),
     Attack(
         "a gitdir file that names a repository hidden among objects",
-        "git init -q n; mv n/.git .git/objects/r; evil .git/objects/r/hooks/pre-commit; mkdir m; echo gitdir: ../.git/objects/r > m/.git",
+        "git init -q n; mv n/.git .git/objects/r; evil .git/objects/r/hooks/pre-commit; mkdir m;"
+        "echo gitdir: ../.git/objects/r > m/.git",
         COMMIT,
         where="m",
     ),
@@ -238,7 +239,8 @@ ATTACKS = [
     ),
     Attack(
         "another commondir of a worktree",
-        "git init -q n; evil n/.git/hooks/pre-commit; cp -r .git/refs .git/objects n/.git; echo $PWD/n/.git > .git/worktrees/tree/commondir",
+        "git init -q n; evil n/.git/hooks/pre-commit; cp -r .git/refs .git/objects n/.git;"
+        "echo $PWD/n/.git > .git/worktrees/tree/commondir",
         COMMIT,
         REPOSITORY + "git worktree add -q tree",
         live=True,
@@ -279,7 +281,8 @@ ATTACKS = [
         "git submodule update",
         REPOSITORY
         + "git clone -q --bare . $HOME/b.git; git submodule --quiet add $HOME/b.git part; git commit -qm part;"
-        + "git -C part commit -q --allow-empty -m two; git add part; git commit -qm two; git -C part checkout -q HEAD~1",
+        + "git -C part commit -q --allow-empty -m two; git add part; git commit -qm two;"
+        + "git -C part checkout -q HEAD~1",
     ),
     Attack(
         "exec lines of a rebase that was left in the middle",
@@ -294,7 +297,8 @@ def attack(lab: Lab, case: Attack, *, hold: bool, undo: bool) -> bool:
     lab.fresh()
     assert lab.host("set -e;" + case.setup).returncode == 0
     lab.run(EVIL + case.plant, hold=hold, undo=undo)
-    lab.host(case.provoke, case.where) if (lab.workspace / case.where).is_dir() else None
+    if (lab.workspace / case.where).is_dir():
+        lab.host(case.provoke, case.where)
     return lab.canary.exists()
 
 

@@ -73,7 +73,7 @@ def test_a_repository_without_hooks_gets_its_tracking_configuration(lab: Lab) ->
     assert lab.host(REPOSITORY + "rm -rf .git/hooks").returncode == 0
     done(
         lab,
-        "git checkout -qb topic; git remote add origin $PWD/bare.git; git push -qu origin topic; git config user.name X",
+        "git checkout -qb topic; git remote add o $PWD/bare.git; git push -qu o topic; git config user.name X",
     )
 
 

@@ -4,20 +4,20 @@ import os
 import stat
 import time
 
+from aisbx_linux.protect.scan import scan
+from aisbx_linux.protect.settle import settle
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aisbx_linux.protect.scan import scan
-from aisbx_linux.protect.settle import settle
 from tests.linux.protect.conftest import Lab
 
 
-def test_ten_thousand_levels_are_bounded_and_taken_away_whole(lab: Lab) -> None:
+def test_levels_beyond_the_longest_path_are_bounded_and_taken_away_whole(lab: Lab) -> None:
     ran = lab.run(
         """
         python3 - <<'END'
 import os
-for _ in range(10_000):
+for _ in range(3_000):
     os.mkdir("d"); os.chdir("d")
 os.mkdir(".vscode")
 END
@@ -61,7 +61,8 @@ def test_pipes_sockets_and_devices_do_not_stall_it(lab: Lab) -> None:
     start = time.monotonic()
     ran = lab.run(
         """
-        git init -q .; mkdir -p n/objects n/refs; mkfifo .envrc n/HEAD n/config n/hooks m .git/commondir .git/config.worktree
+        git init -q .; mkdir -p n/objects n/refs; mkfifo .envrc n/HEAD n/config n/hooks m
+        mkfifo .git/commondir .git/config.worktree
         rm -rf .git/hooks; mkfifo .git/hooks; mkdir o; mkfifo o/.git
         python3 -c "import socket; socket.socket(socket.AF_UNIX).bind('.bashrc')"
         """
@@ -85,10 +86,8 @@ END
     assert ran.code == 0, ran.output
     assert len(ran.lines) == 12
     assert all(line.isprintable() for line in ran.lines)
-    assert not any(
-        ".vscode" in names or ".envrc" in names
-        for _, *names in map(lambda e: (e[0], *e[1], *e[2]), os.walk(lab.workspace))
-    )
+    left = {name for _, directories, files in os.walk(lab.workspace) for name in (*directories, *files)}
+    assert not left & {".vscode", ".envrc"}
 
 
 def test_many_findings_are_all_undone_and_told_in_few_lines(lab: Lab) -> None:
@@ -147,7 +146,7 @@ def put(path: str, text: str) -> None:
     os.close(file)
 
 
-def build(root: str, steps: list[tuple[str, list[str], list[str]]]) -> None:
+def build(root: str, steps: list[tuple[str, list[str], list[str]]]) -> None:  # noqa: C901
     for step, path, other in steps:
         place, target = os.path.join(root, *path), os.path.join(*other)
         try:

@@ -4,12 +4,14 @@ import os
 import shlex
 
 import pytest
-
 from aisbx_linux.protect.names import NAMES, ONLY_BELOW, SUFFIXES
+
 from tests.linux.protect.conftest import Lab
 
-PLACES = {name: f"{ONLY_BELOW[name]}/{name}" if name in ONLY_BELOW else name for name in NAMES}
-PLACES |= {suffix: "my" + suffix for suffix in SUFFIXES}
+PLACES = {
+    **{name: f"{ONLY_BELOW[name]}/{name}" if name in ONLY_BELOW else name for name in NAMES},
+    **{suffix: "my" + suffix for suffix in SUFFIXES},
+}
 
 CHANGES = {
     "writing to it": "echo evil >> .envrc",
@@ -87,7 +89,7 @@ def test_what_is_taken_is_kept_and_cannot_be_run_by_accident(lab: Lab) -> None:
 
 def test_a_second_run_finds_nothing_more_to_undo(lab: Lab) -> None:
     lab.run(
-        "echo evil > .envrc; git init -q n; echo evil > n/.git/hooks/x; git -C n config core.pager evil; ln -s y .bashrc"
+        "echo evil > .envrc; git init -q n; echo evil > n/.git/hooks/x; git -C n config core.pager e; ln -s y .bashrc"
     )
     for cache in (True, False):
         assert lab.run("true", cache=cache).lines == []

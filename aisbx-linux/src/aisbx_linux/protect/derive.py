@@ -2,7 +2,8 @@
 
 import posix
 
-from aisbx_linux.protect.gitconfig import allowed, parse
+from aisbx_linux.protect.gitconfig import parse
+from aisbx_linux.protect.keys import allowed
 from aisbx_linux.protect.look import (
     DEEP,
     GITFILE,
@@ -57,10 +58,16 @@ def derive(state: "State", heal: "list[str] | None" = None) -> None:
     for path, _ in named(state):
         _hold(state, held, path)
     state.held = held
-    state.mounts = []
+    state.mounts = _outermost(held)
+
+
+def _outermost(held: "dict[tuple[int, int], str]") -> list[str]:
+    """Give the paths that lie in no other, parents first."""
+    paths: list[str] = []
     for path in sorted(held.values(), key=lambda path: path.replace("/", "\0")):
-        if not state.mounts or not path.startswith(state.mounts[-1] + "/"):
-            state.mounts.append(path)
+        if not paths or not path.startswith(paths[-1] + "/"):
+            paths.append(path)
+    return paths
 
 
 def _hold(state: "State", held: "dict[tuple[int, int], str]", path: str) -> None:

@@ -1,13 +1,12 @@
-"""Git's configuration format, and which of its keys the inside of a sandbox may write.
-
-`.git/config` can't be write-protected: git replaces it by a rename, so that `remote add`, `push -u`, `worktree add`
-and `config user.name` would all fail on a mount. It is compared at the end instead. What may be written is an
-allow-list: of git's some 800 keys dozens name a program, and every release adds some (`gc.recentObjectsHook`,
-`gpg.ssh.defaultKeyCommand`).
+"""Git's configuration format: read it as git does, write it, and put back what may not have changed.
 
 The parser follows git's own, character by character (config.c, `git_parse_source`), since where two parsers differ an
 attack lives. What git would refuse to read gives None.
 """
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _SPACE = " \t\r\n"
 _ESCAPES = {"t": "\t", "b": "\b", "n": "\n", "\\": "\\", '"': '"'}
@@ -125,10 +124,10 @@ def _entry(reader: _Reader, name: str) -> "tuple[str, str | None]":
     return name, _value(reader)
 
 
-def _value(reader: _Reader) -> str:
+def _value(reader: _Reader) -> str:  # noqa: C901  (as parse_value in git: easier to compare in one piece)
     value = ""
     quoted = comment = False
-    blanks = 0
+    blanks = ""
     while True:
         char = reader.next()
         if char == "\n":
@@ -138,13 +137,13 @@ def _value(reader: _Reader) -> str:
         if comment:
             continue
         if not quoted and char in _SPACE:
-            blanks += bool(value)
+            blanks += char if value else ""  # git before 2.45 makes them plain spaces
             continue
         if not quoted and char in "#;":
             comment = True
             continue
-        value += " " * blanks
-        blanks = 0
+        value += blanks
+        blanks = ""
         if char == "\\":
             char = reader.next()
             if char == "\n":
@@ -184,104 +183,23 @@ def split(name: str) -> "tuple[str, str | None, str]":
     return section, (sub if dot else None), key
 
 
-# section → keys that may be written, of `[section]` and of `[section "…"]`. None of them names a program, a file that
-# git reads as configuration, or another place for credentials to go to.
-_PLAIN = {
-    "advice": None,
-    "color": None,
-    "column": None,
-    "extensions": {"objectformat", "worktreeconfig", "partialclone", "noop", "preciousobjects", "relativeworktrees"},
-    "user": {"name", "email", "signingkey", "useconfigonly"},
-    "author": {"name", "email"},
-    "committer": {"name", "email"},
-    "init": {"defaultbranch", "defaultobjectformat"},
-    "pull": {"rebase", "ff"},
-    "push": {"default", "autosetupremote", "followtags", "gpgsign", "recursesubmodules", "useforceifincludes"},
-    "fetch": {"prune", "prunetags", "parallel", "recursesubmodules", "writecommitgraph", "output", "all"},
-    "merge": {"ff", "conflictstyle", "log", "renames", "renamelimit", "stat", "autostash", "directoryrenames"},
-    "rebase": {"autosquash", "autostash", "stat", "updaterefs", "abbreviatecommands", "missingcommitscheck"},
-    "rerere": {"enabled", "autoupdate"},
-    "commit": {"gpgsign", "status", "verbose", "cleanup"},
-    "tag": {"sort", "gpgsign", "forcesignannotated"},
-    "branch": {"autosetupmerge", "autosetuprebase", "sort"},
-    "checkout": {"defaultremote", "guess", "workers"},
-    "status": None,
-    "log": {"date", "decorate", "follow", "abbrevcommit", "showroot", "showsignature", "mailmap"},
-    "diff": {"algorithm", "renames", "renamelimit", "context", "colormoved", "mnemonicprefix", "noprefix", "submodule"},
-    "stash": {"showpatch", "showstat", "showincludeuntracked"},
-    "submodule": {"active", "recurse", "fetchjobs", "propagatebranches"},
-    "index": {"version", "threads", "sparse", "recordendofindexentries", "recordoffsettable"},
-    "gc": {"auto", "autodetach", "autopacklimit", "pruneexpire", "reflogexpire", "worktreepruneexpire", "packrefs"},
-    "maintenance": {"auto", "strategy"},
-    "pack": {"threads", "window", "depth", "windowmemory", "writebitmaps", "writereverseindex"},
-    "feature": {"manyfiles", "experimental"},
-    "lfs": {"repositoryformatversion"},
-    "core": {
-        "abbrev",
-        "autocrlf",
-        "bare",
-        "bigfilethreshold",
-        "commentchar",
-        "compression",
-        "eol",
-        "filemode",
-        "fscache",
-        "ignorecase",
-        "logallrefupdates",
-        "multipackindex",
-        "precomposeunicode",
-        "quotepath",
-        "repositoryformatversion",
-        "safecrlf",
-        "sparsecheckout",
-        "sparsecheckoutcone",
-        "symlinks",
-        "trustctime",
-        "untrackedcache",
-        "whitespace",
-    },
-}
-_NAMED = {
-    "branch": {"remote", "merge", "rebase", "pushremote", "description"},
-    "remote": {
-        "url",
-        "pushurl",
-        "fetch",
-        "push",
-        "mirror",
-        "tagopt",
-        "prune",
-        "prunetags",
-        "skipdefaultupdate",
-        "skipfetchall",
-        "promisor",
-        "partialclonefilter",
-    },
-    "submodule": {"url", "active", "branch", "ignore", "shallow", "fetchrecursesubmodules"},
-    "color": None,
-    "lfs": {"access", "locksverify"},
-}
-_UPDATES = frozenset({"checkout", "rebase", "merge", "none"})
+def reconcile(
+    before: "bytes | None", data: "bytes | None", may: "Callable[[str, str | None], bool]"
+) -> "tuple[bytes, list[str]] | None":
+    """Give what a configuration is to be and the names that have to be put back for it; None if it may stay.
 
-
-def allowed(name: str, value: "str | None") -> bool:
-    """Say whether the inside may write this entry; `core.worktree` is for the caller, who knows the directory."""
-    section, sub, key = split(name)
-    table = _PLAIN if sub is None else _NAMED
-    if section == "submodule" and sub is not None and key == "update":
-        return value in _UPDATES  # `!command` runs it
-    if section not in table:
-        return False
-    keys = table[section]
-    if keys is not None and key not in keys:
-        return False
-    # `ext::sh -c …` and other transport helpers run programs; so may a host that reads as an option.
-    return key not in ("url", "pushurl", "remote", "pushremote") or not _runs(value or "")
-
-
-def _runs(url: str) -> bool:
-    helper, colons, _ = url.partition("::")
-    return url.startswith("-") or (bool(colons) and not helper.strip(_WORD))
-
-
-_WORD = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+.-_"
+    `before` and `data` are its contents at the start and now, None where it was not there or can't be read. Entries
+    that `may` be written are as they are now, the others as they were.
+    """
+    if data is not None and data == before:
+        return None
+    was = parse(before) or [] if before else []
+    now = parse(data) if data is not None else None
+    kept = [entry for entry in was if not may(*entry)]
+    added = [entry for entry in now or () if not may(*entry)]
+    if now is None:
+        return before or b"", []
+    if added == kept:
+        return None
+    changed = {entry[0] for entry in (*added, *kept) if added.count(entry) != kept.count(entry)}
+    return serialise(kept + [entry for entry in now if may(*entry)]), sorted(changed)

@@ -40,7 +40,8 @@ _HELD = frozenset({NAMED, GITFILE, REDIRECT, TWIN})
 _DATA = frozenset({"objects", "lfs", "annex"})
 
 
-def read(state: "State", fd: int, path: str, context: int) -> "list[tuple[str, int]]":
+# One loop for everything: a call for each name would cost more than the reading.
+def read(state: "State", fd: int, path: str, context: int) -> "list[tuple[str, int]]":  # noqa: C901, PLR0912
     """Read the directory that `fd` is into `state`; gives its subdirectories to go on with, and their contexts."""
     # Before the names: what changes after this is seen by the next comparison.
     status = posix.fstat(fd)
@@ -114,6 +115,11 @@ def _repository(
             found.append((LINK if link else CONFIG, name))
         elif low == "commondir" or (low == "gitdir" and context == WORKTREE):
             found.append((LINK if link else REDIRECT, name))
+    return _inside(context, subs)
+
+
+def _inside(context: int, subs: "list[tuple[str, int]]") -> "list[tuple[str, int]]":
+    """Give the directories of a repository that are read, and their contexts."""
     if context <= PACKAGES:  # bare, or made to look so: it stays a work tree as well
         return [(name, _INSIDE.get(name.lower(), inner) if inner == context else inner) for name, inner in subs]
     kept: list[tuple[str, int]] = []

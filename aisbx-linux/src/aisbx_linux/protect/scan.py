@@ -231,7 +231,7 @@ def store(state: State) -> None:
             posix.close(fd)
         posix.rename(temporary, cache)
     except OSError:
-        try:
+        try:  # noqa: SIM105  (contextlib costs more than all of this)
             posix.unlink(temporary)
         except OSError:
             pass

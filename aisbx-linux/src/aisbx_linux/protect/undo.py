@@ -4,7 +4,8 @@ import posix
 import time
 
 from aisbx_linux.protect.derive import join, named, pointer, renew, resolve
-from aisbx_linux.protect.gitconfig import allowed, parse, serialise
+from aisbx_linux.protect.gitconfig import reconcile
+from aisbx_linux.protect.keys import allowed
 from aisbx_linux.protect.look import (
     CONFIG,
     DEEP,
@@ -25,6 +26,9 @@ from aisbx_linux.protect.walk import open_beneath
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from aisbx_linux.protect.scan import Item, State
+
+# Keys of a configuration that a line names.
+MAX_KEYS = 5
 
 _S_IFMT, _S_IFDIR = 0o170000, 0o040000
 
@@ -69,9 +73,9 @@ class Undo:
         self._restore_links()
 
     def _one(self, directory: str, item: "Item") -> None:
+        """Neutralise one item that was not there before; a configuration also if it was."""
         kind, name, device, inode, text = item
         path = directory + "/" + name
-        held = (device, inode) in self.held
         if kind == CONFIG:
             self._config(directory, name)
         elif kind == LINK:
@@ -82,15 +86,22 @@ class Undo:
                 self._take(path, "a link out of the repository, through which git would write")
         elif kind == TODO:
             self._todo(directory, name, text)
-        elif kind == DEEP:
+        elif kind in (DEEP, SHUT):
+            self._unread(path, kind)
+        elif (device, inode) not in self.held:
+            self._named(directory, item)
+
+    def _unread(self, path: str, kind: int) -> None:
+        if kind == DEEP:
             self._take(path, "nested too deep to be checked")
-        elif kind == SHUT:
+        else:
             self.lines.append(f"cannot check {self._show(path)}: it can't be read")
-        elif held:
-            return
-        elif kind == HOOKS:
+
+    def _named(self, directory: str, item: "Item") -> None:
+        path = directory + "/" + item[1]
+        if item[0] == HOOKS:
             self._hooks(path)
-        elif kind == NAMED or (kind in (GITFILE, REDIRECT) and not self._inside(directory, item)):
+        elif item[0] == NAMED or (item[0] in (GITFILE, REDIRECT) and not self._inside(directory, item)):
             self._take(path)
 
     def _inside(self, directory: str, item: "Item") -> bool:
@@ -174,32 +185,19 @@ class Undo:
         """Put back the entries that the inside may not write; those that it may stay as they are now."""
         path = directory + "/" + name
         data = self.state.configs.get(path)
-        before = self._config_before(directory, name)
-        if data is not None and data == before:
+        # By identity: a repository may have been moved, or another one put in its place.
+        start = self.repositories.get(self.state.dirs[directory][:2])
+        before = self.configs.get(start + "/" + name) if start else None
+        result = reconcile(before, data, lambda key, value: self._may(directory, key, value))
+        if result is None:
             return
-        was = parse(before) or [] if before else []
-        now = parse(data) if data is not None else None
-        kept = [entry for entry in was if not self._may(directory, *entry)]
-        added = [entry for entry in now or () if not self._may(directory, *entry)]
-        if now is not None and added == kept:
-            return
-        entries = kept + [entry for entry in (was if now is None else now) if self._may(directory, *entry)]
+        restored, changed = result
         copy = self.store.copy(name, data) if data else ""
-        restored = before if now is None and before else serialise(entries)
         if self._write(directory, name, restored):
             self.state.configs[path] = restored
-            changed = sorted(
-                {key for key, value in [*added, *kept] if added.count((key, value)) != kept.count((key, value))}
-            )
-            what = ", ".join(map(printable, changed[:5])) + (", …" if len(changed) > 5 else "")
-            self.lines.append(
-                f"restored {self._show(path)} ({what or 'it could not be read'})"
-                + (f": as it was found is {copy}" if copy else "")
-            )
-
-    def _config_before(self, directory: str, name: str) -> "bytes | None":
-        identity = self.state.dirs[directory][:2]
-        return self.configs.get(self.repositories.get(identity, "") + "/" + name)
+            what = ", ".join(map(printable, changed[:MAX_KEYS])) + (", …" if len(changed) > MAX_KEYS else "")
+            tail = f": as it was found is {copy}" if copy else ""
+            self.lines.append(f"restored {self._show(path)} ({what or 'it could not be read'}){tail}")
 
     def _may(self, directory: str, name: str, value: "str | None") -> bool:
         if name != "core.worktree":
