@@ -57,6 +57,28 @@ def test_a_directory_that_was_readable_before_is_looked_at_too(lab: Lab) -> None
     assert not (lab.workspace / "a/b/.envrc").exists()
 
 
+def test_modes_keep_nothing_from_being_looked_at_or_undone(lab: Lab) -> None:
+    lab.host("git init -q r")
+    for mode in ("000", "111", "222", "333", "444", "555", "600", "300"):
+        script = f"""
+            mkdir a .vscode; echo evil > a/.envrc; git init -q n; : > n/.git/hooks/x; git -C r config core.pager e
+            chmod {mode} a .vscode n/.git/hooks n/.git r/.git .
+        """
+        ran = lab.run(script)
+        assert (lab.run("true").lines, [line for line in ran.lines if line.startswith("cannot")]) == ([], [])
+        lab.host("chmod -R u+rwx .")
+        for path in ("a/.envrc", ".vscode", "n/.git/hooks/x"):
+            assert not (lab.workspace / path).exists(), (mode, path)
+        assert lab.host("git config core.pager", "r").stdout == ""
+        assert lab.host("rm -rf a n").returncode == 0
+
+
+def test_a_directory_that_could_only_be_listed_is_not_trusted_later(lab: Lab) -> None:
+    lab.run("mkdir a; echo evil > a/.envrc; chmod 600 a")
+    lab.host("chmod 755 a")
+    assert not (lab.workspace / "a/.envrc").exists()
+
+
 def test_pipes_sockets_and_devices_do_not_stall_it(lab: Lab) -> None:
     start = time.monotonic()
     ran = lab.run(

@@ -3,6 +3,7 @@
 A directory is read in a *context*, which follows from where it lies; what is found in it is a tuple of *items*.
 """
 
+import errno
 import posix
 
 from aisbx_linux.protect.names import DEPENDENCIES, NAMES, ONLY_BELOW, SHAPE, SUFFIXES
@@ -25,7 +26,7 @@ MAX_FILE = 1 << 20
 
 _SUFFIXES = tuple(SUFFIXES)
 _FILE = posix.O_RDONLY | posix.O_NONBLOCK | posix.O_NOFOLLOW | posix.O_CLOEXEC | posix.O_NOCTTY
-_S_IFMT, _S_IFSOCK, _S_IFREG = 0o170000, 0o140000, 0o100000
+_S_IFMT, _S_IFSOCK, _S_IFREG, _S_IXUSR = 0o170000, 0o140000, 0o100000, 0o100
 # Directories of a repository that are read, and how. Its data (objects, lfs, annex) is not.
 _INSIDE = {
     "hooks": CLOSED,
@@ -42,9 +43,14 @@ _DATA = frozenset({"objects", "lfs", "annex"})
 
 # One loop for everything: a call for each name would cost more than the reading.
 def read(state: "State", fd: int, path: str, context: int) -> "list[tuple[str, int]]":  # noqa: C901, PLR0912
-    """Read the directory that `fd` is into `state`; gives its subdirectories to go on with, and their contexts."""
+    """Read the directory that `fd` is into `state`; gives its subdirectories to go on with, and their contexts.
+
+    PermissionError if its entries can be listed but not looked at.
+    """
     # Before the names: what changes after this is seen by the next comparison.
     status = posix.fstat(fd)
+    if not status.st_mode & _S_IXUSR and posix.geteuid():
+        raise PermissionError(errno.EACCES, "not searchable")
     state.forget(path)
     state.dirs[path] = status.st_dev, status.st_ino, state.age(status.st_ctime_ns), context
     found: list[tuple[int, str]] = []

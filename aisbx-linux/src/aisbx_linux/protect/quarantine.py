@@ -48,6 +48,8 @@ class Quarantine:
         try:
             fd = self._open()
             label = self._label(name)
+            if kind == _S_IFDIR:
+                _disarm(above, name, kind)  # to move a directory one has to be able to write in it
             try:
                 posix.rename(name, label, src_dir_fd=above, dst_dir_fd=fd)
             except OSError as error:

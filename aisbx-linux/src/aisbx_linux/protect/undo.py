@@ -21,7 +21,7 @@ from aisbx_linux.protect.look import (
 from aisbx_linux.protect.names import NAMES, REPOSITORY, SUFFIXES
 from aisbx_linux.protect.quarantine import Quarantine, printable, write
 from aisbx_linux.protect.scan import RACY
-from aisbx_linux.protect.walk import open_beneath
+from aisbx_linux.protect.walk import DIRECTORY, open_beneath, open_shut
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # Keys of a configuration that a line names.
 MAX_KEYS = 5
 
-_S_IFMT, _S_IFDIR = 0o170000, 0o040000
+_S_IFMT, _S_IFDIR, _MODE, _OWNER, _READABLE = 0o170000, 0o040000, 0o7777, 0o700, 0o500
 
 
 class Undo:
@@ -42,7 +42,7 @@ class Undo:
         self.state = state
         self.lines: list[str] = []
         self.store = Quarantine(quarantine)
-        self.root = posix.open(state.workspace, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC)
+        self.root = self._open_root()
         # How it was. The walk replaces the values of these dictionaries and never changes one.
         self.held = state.held
         self.links = state.links
@@ -52,6 +52,21 @@ class Undo:
         self.files = dict(state.files)
         self.repositories = {state.dirs[path][:2]: path for path in state.repositories if path in state.dirs}
         self.known = {item for items in state.items.values() for item in items}
+
+    def _open_root(self) -> int:
+        try:
+            fd = posix.open(self.state.workspace, DIRECTORY)
+        except PermissionError:
+            fd = open_shut(self.state.workspace)
+            if fd < 0:
+                raise
+        else:
+            mode = posix.fstat(fd).st_mode
+            if mode & _READABLE == _READABLE or not posix.geteuid():
+                return fd
+            posix.fchmod(fd, mode & _MODE | _OWNER)
+        self.lines.append("made the workspace readable to its owner again")
+        return fd
 
     def close(self) -> None:
         """Close what is open."""
@@ -117,9 +132,8 @@ class Undo:
 
     def _take(self, path: str, why: str = "") -> None:
         directory, _, name = path.rpartition("/")
-        try:
-            fd = open_beneath(self.root, directory[len(self.state.workspace) + 1 :])
-        except OSError:
+        fd, mode = self._open(directory)
+        if fd < 0:
             return  # a parent was taken
         try:
             done = self.store.take(fd, name)
@@ -129,8 +143,28 @@ class Undo:
             self.lines.append(f"cannot quarantine {self._show(path)}: {error.strerror}")
             return
         finally:
-            posix.close(fd)
+            self._close(fd, mode)
         self.lines.append(f"quarantined {self._show(path)} ({why or _why(name)}): {done}")
+
+    def _open(self, path: str) -> tuple[int, int]:
+        """Open a directory to change it: the descriptor, or -1, and the mode to give back; a `chmod 555` is no bar."""
+        try:
+            fd = open_beneath(self.root, path[len(self.state.workspace) + 1 :])
+        except OSError:
+            return -1, 0
+        mode = posix.fstat(fd).st_mode
+        if mode & _OWNER == _OWNER:
+            return fd, 0
+        try:
+            posix.fchmod(fd, mode & _MODE | _OWNER)
+        except OSError:
+            return fd, 0  # what follows says what is wrong
+        return fd, mode & _MODE
+
+    def _close(self, fd: int, mode: int) -> None:
+        if mode:
+            posix.fchmod(fd, mode)
+        posix.close(fd)
 
     def _hooks(self, path: str) -> None:
         """Take all that git could run from a directory of hooks; samples are never run."""
@@ -161,9 +195,8 @@ class Undo:
 
     def _write(self, directory: str, name: str, data: bytes) -> bool:
         path = directory + "/" + name
-        try:
-            fd = open_beneath(self.root, directory[len(self.state.workspace) + 1 :])
-        except OSError:
+        fd, before = self._open(directory)
+        if fd < 0:
             return False
         try:
             try:
@@ -178,7 +211,7 @@ class Undo:
             self.lines.append(f"cannot restore {self._show(path)}: {error.strerror}")
             return False
         finally:
-            posix.close(fd)
+            self._close(fd, before)
         return True
 
     def _config(self, directory: str, name: str) -> None:
@@ -253,9 +286,8 @@ class Undo:
     def _restore_links(self) -> None:
         for path, text in self.links.items():
             directory, _, name = path.rpartition("/")
-            try:
-                fd = open_beneath(self.root, directory[len(self.state.workspace) + 1 :])
-            except OSError:
+            fd, mode = self._open(directory)
+            if fd < 0:
                 continue
             try:
                 status = posix.fstat(fd)
@@ -269,7 +301,7 @@ class Undo:
             except OSError as error:
                 self.lines.append(f"cannot restore the link {self._show(path)}: {error.strerror}")
             finally:
-                posix.close(fd)
+                self._close(fd, mode)
 
     def _show(self, path: str) -> str:
         return printable(path[len(self.state.workspace) + 1 :] or ".")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 MAX_DEPTH = 128
 MAX_PATH = 3500
 
+_MODE, _OWNER = 0o777, 0o700
 DIRECTORY = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
 
 
@@ -29,6 +30,22 @@ def open_beneath(root: int, path: str) -> int:
         posix.close(fd)
         raise
     return fd
+
+
+def open_shut(name: str, above: "int | None" = None) -> int:
+    """Open a directory after giving its owner back what a `chmod 000` took; -1 where that fails."""
+    try:
+        handle = posix.open(name, posix.O_PATH | DIRECTORY, dir_fd=above)
+    except OSError:
+        return -1
+    try:
+        # Through /proc: fchmod refuses such a handle, and chmod would follow a link put in its place.
+        posix.chmod(f"/proc/self/fd/{handle}", posix.fstat(handle).st_mode & _MODE | _OWNER)
+        return posix.open(name, DIRECTORY, dir_fd=above)
+    except OSError:
+        return -1
+    finally:
+        posix.close(handle)
 
 
 class Walk:
@@ -91,33 +108,28 @@ class Walk:
         state = self.state
         context = state.dirs[path][3]
         beneath = path[len(state.workspace) + 1 :]
+        parent, _, name = beneath.rpartition("/")
+        depth = beneath.count("/") + bool(beneath)
         try:
-            fd = open_beneath(root, beneath)
-        except OSError as error:
-            if error.errno != errno.EACCES:
-                return  # replaced meanwhile: its parent is read again as well
-            parent, _, name = beneath.rpartition("/")
             above = open_beneath(root, parent)
-            try:
-                self._step(above, path, name, context, beneath.count("/"))
-            finally:
-                posix.close(above)
-            return
+        except OSError:
+            return  # replaced meanwhile: its parent is read again as well
         try:
-            subs = read(state, fd, path, context)
-            self.fresh.add(path)
-            for name, inner in subs:
+            fd = self._enter(above, path, name or ".")
+        finally:
+            posix.close(above)
+        try:
+            for name, inner in self._read(fd, path, context) if fd >= 0 else ():
                 known = state.dirs.get(path + "/" + name)
                 if known is None or known[3] != inner:
-                    self._step(fd, path + "/" + name, name, inner, beneath.count("/") + bool(beneath))
+                    self._step(fd, path + "/" + name, name, inner, depth)
         finally:
-            posix.close(fd)
+            if fd >= 0:
+                posix.close(fd)
 
     def _descend(self, fd: int, path: str, context: int, depth: int) -> None:
         try:
-            subs = read(self.state, fd, path, context)
-            self.fresh.add(path)
-            for name, inner in subs:
+            for name, inner in self._read(fd, path, context):
                 self._step(fd, path + "/" + name, name, inner, depth)
         finally:
             posix.close(fd)
@@ -125,43 +137,41 @@ class Walk:
     def _step(self, above: int, path: str, name: str, context: int, depth: int) -> None:
         """Read the directory `name` in `above`, which lies `depth` levels below the workspace."""
         if depth >= MAX_DEPTH or len(path) > MAX_PATH:
-            self._unread(above, path, name, DEEP)
+            self._unread(path, DEEP, posix.lstat(name, dir_fd=above))
             return
+        fd = self._enter(above, path, name)
+        if fd >= 0:
+            self._descend(fd, path, context, depth + 1)
+
+    def _read(self, fd: int, path: str, context: int) -> "list[tuple[str, int]]":
+        self.fresh.add(path)
         try:
-            fd = posix.open(name, DIRECTORY, dir_fd=above)
+            return read(self.state, fd, path, context)
+        except PermissionError:
+            status = posix.fstat(fd)
+            if self.heal is not None and status.st_uid == posix.geteuid():
+                posix.fchmod(fd, status.st_mode & _MODE | _OWNER)
+                self.heal.append(path)
+                return read(self.state, fd, path, context)
+            self._unread(path, SHUT, status)
+            return []
+
+    def _enter(self, above: int, path: str, name: str) -> int:
+        """Open a directory; -1 if it is gone or, then it is noted, can't be read."""
+        try:
+            return posix.open(name, DIRECTORY, dir_fd=above)
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):  # gone again
-                return
-            fd = self._open_shut(above, name)
-            if fd < 0:
-                self._unread(above, path, name, SHUT)
-                return
-            if self.heal is not None:
+                return -1
+        if self.heal is not None:
+            fd = open_shut(name, above)
+            if fd >= 0:
                 self.heal.append(path)
-        self._descend(fd, path, context, depth + 1)
+                return fd
+        self._unread(path, SHUT, posix.lstat(name, dir_fd=above))
+        return -1
 
-    def _open_shut(self, above: int, name: str) -> int:
-        """Give the owner back a directory that a `chmod 000` hides; -1 where that is not wanted or fails."""
-        if self.heal is None:
-            return -1
-        try:
-            handle = posix.open(name, posix.O_PATH | DIRECTORY, dir_fd=above)
-        except OSError:
-            return -1
-        try:
-            # Through /proc: fchmod refuses such a handle, and chmod would follow a link put in its place.
-            posix.chmod(f"/proc/self/fd/{handle}", posix.fstat(handle).st_mode & 0o777 | 0o700)
-            return posix.open(name, DIRECTORY, dir_fd=above)
-        except OSError:
-            return -1
-        finally:
-            posix.close(handle)
-
-    def _unread(self, above: int, path: str, name: str, kind: int) -> None:
-        state = self.state
-        parent = path[: path.rfind("/")]
-        try:
-            status = posix.lstat(name, dir_fd=above)
-        except OSError:
-            return
-        state.items[parent] = (*state.items.get(parent, ()), (kind, name, status.st_dev, status.st_ino, ""))
+    def _unread(self, path: str, kind: int, status: posix.stat_result) -> None:
+        parent, _, name = path.rpartition("/")
+        items = self.state.items
+        items[parent] = (*items.get(parent, ()), (kind, name, status.st_dev, status.st_ino, ""))
