@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from aisbx.types import LaunchRequest, LocalPlan
 
 _O_PATH = 0o10000000
+# Makes the command the leader of a session of its own with the pty as its terminal (util-linux, setsid(1)).
+_TERMINAL = ("/usr/bin/setsid", "--ctty", "--wait")
 
 
 class Assembly:
@@ -95,7 +97,7 @@ def assemble(assembly: Assembly, plan: "LocalPlan", request: "LaunchRequest", co
     while content:
         content = content[posix.write(descriptor, content) :]
     posix.lseek(descriptor, 0, 0)
-    assembly.argv = ["bwrap", "--args", number(options), "--", *request["argv"]]
+    assembly.argv = ["bwrap", "--args", number(options), "--", *(_TERMINAL if request["terminal"] else ()), *request["argv"]]
 
 
 def _filled(words: "Sequence[str]", files: "Sequence[int]", number: "Callable[[int], str]") -> list[str]:

@@ -14,9 +14,9 @@ import posix
 import time
 
 from aisbx_linux.assemble import Assembly, assemble
-from aisbx_linux.processes import command_of, foreground, send, send_to
+from aisbx_linux.processes import command_of, executes, foreground, only_child, send
 from aisbx_linux.relay import POLLIN, Budget, Log
-from aisbx_linux.spawn import spawn
+from aisbx_linux.spawn import outside_id, spawn
 from aisbx_linux.wire import Wires
 
 TYPE_CHECKING = False
@@ -36,8 +36,9 @@ HOT = (
     "aisbx_linux.protect",
     "aisbx_linux.protect.scan",
     "aisbx_linux.protect.settle",
-    "aisbx_linux.rlimits",
     "aisbx_linux.syscalls",
+    "aisbx_linux.cradle",
+    "aisbx_linux.rlimits",
 )
 """What an ordinary launch imports, each after what it needs: a plan may keep their code, to load it in one go."""
 FORMAT = 1
@@ -45,6 +46,7 @@ FORMAT = 1
 GRACE = 1.0
 """Seconds between SIGTERM and SIGKILL at the time limit."""
 _HOLD = 0.1
+_turns = iter(range(1 << 62))
 _INT, _QUIT, _HUP, _KILL, _TERM = 2, 3, 1, 9, 15
 _SHELL_SIGNAL_BASE = 128
 _TIMED_OUT = 124
@@ -77,7 +79,7 @@ class Launch:
         self.plan = plan
         self.request = request
         self.monitor = 0
-        """The tool's process on the host; when it ends, the kernel ends the sandbox."""
+        """The process on the host whose end is the end of all others: the tool, or the helper that started it."""
         self.first = 0
         """The sandbox's PID 1 as the host sees it."""
         self.wires: Wires | None = None
@@ -95,7 +97,6 @@ class Launch:
         self._watch: object = None
         self._findings: list[str] = []
         self._status = 0
-        self._last = -1
         self._usage = (0.0, 0.0, 0)
         self._started = self._deadline = self._ended = 0.0
 
@@ -108,7 +109,8 @@ class Launch:
         try:
             self.wires = Wires(self.request, self._budget)
             assemble(assembly, self.plan, self.request, self._protect())
-            self.monitor = spawn(self.plan, assembly, self.wires, fork=self.request["exclusive"])
+            outside = outside_id(self.plan, next(_turns))
+            self.monitor = spawn(self.plan, assembly, self.wires, outside, exclusive=self.request["exclusive"])
             assembly.close()
             self.wires.close_inside()
             # Loaded now, while the tool makes its namespaces on another core.
@@ -120,7 +122,6 @@ class Launch:
                 posix.write(assembly.gate, self.plan["filter"])
                 posix.close(assembly.gate)
                 assembly.gate = -1
-                self._adopt()
         except Exception as error:  # noqa: BLE001  (whatever it was: nothing may be left behind, and it is told)
             self._fail("launch", str(error))
             self.kill()
@@ -153,7 +154,7 @@ class Launch:
             for descriptor, _ in ready:
                 for step in steps[descriptor][1]:
                     step()
-            if held and not ready:
+            if held and not ready and not executes(command_of(self.first), self.plan["program"]):
                 for relay in self._outputs():
                     relay.release()
             self._mind_time()
@@ -187,10 +188,7 @@ class Launch:
         set_size(self.wires.master, rows, columns)
 
     def kill(self) -> None:
-        """End every process now. The kernel takes the sandbox down with the tool."""
-        if self._last >= 0:
-            # First: killed in its first moments, the tool would leave this one waiting for a word from it.
-            send_to(self._last, _KILL)
+        """End every process now: the kernel ends a PID namespace with its first process."""
         if self.monitor and not self.done:
             send(self.monitor, _KILL)
 
@@ -245,17 +243,10 @@ class Launch:
             if not data:
                 return False
             self._report += data
-        self.first = _number(self._report, b'"child-pid":')
-        if self.first:
-            self._last = posix.pidfd_open(self.first)
+        # The tool counts in the namespace that it is in; we need the number that the host knows.
+        tool = self.monitor if self.request["exclusive"] else only_child(self.monitor)
+        self.first = only_child(tool)
         return self.first > 0
-
-    def _adopt(self) -> None:
-        """Make sure to hear of the end of PID 1, which comes after that of all others (pid_namespaces(7))."""
-        if self.request["exclusive"]:
-            from aisbx_linux.syscalls import become_subreaper
-
-            become_subreaper()
 
     def _outputs(self) -> "list[Output]":
         return [] if self.wires is None else [relay for relay in (self.wires.stdout, self.wires.stderr) if relay]
@@ -299,20 +290,7 @@ class Launch:
         self._ended = self._ended or time.monotonic()
         if self.monitor:
             _, self._status, used = posix.wait4(self.monitor, 0)
-            usages = [used]
-            if self._last >= 0:
-                _await_end(self._last)
-                self._last = -1
-                try:
-                    usages.append(posix.wait4(self.first, 0)[2])
-                except ChildProcessError:
-                    pass  # not ours to reap; or the tool had reaped it, and its usage is in the tool's
-            # The tool's own peak counts the launcher that started it; that of PID 1 is the command's.
-            self._usage = (
-                sum(usage.ru_utime for usage in usages),
-                sum(usage.ru_stime for usage in usages),
-                usages[-1].ru_maxrss * 1024,
-            )
+            self._usage = (used.ru_utime, used.ru_stime, used.ru_maxrss * 1024)
         if self._budget.log:
             self._budget.log.close()
         self._explain()
@@ -330,7 +308,7 @@ class Launch:
                 relay.release()
             return
         told = b"".join(relay.held + bytes(relay.captured) for relay in outputs).decode(errors="replace").strip()
-        if self.failure is not None or (posix.WIFSIGNALED(self._status) and not told):
+        if self.failure is not None or (self._killed() and not told):
             return
         command = self.request["argv"][0]
         if "execvp" in told:
@@ -339,6 +317,11 @@ class Launch:
             self._fail("command-not-found" if missing else "command-not-executable", f"{command}: {reason}")
         else:
             self._fail("launch", told or "the sandbox could not be made")
+
+    def _killed(self) -> int:
+        """Give the signal that ended the tool from outside, 0 if none did."""
+        code = posix.waitstatus_to_exitcode(self._status)
+        return -code if code < 0 else code - _SHELL_SIGNAL_BASE if code > _SHELL_SIGNAL_BASE else 0
 
     def _fail(self, code: str, message: str) -> None:
         if self.failure is None:
@@ -351,19 +334,9 @@ class Launch:
             return _TIMED_OUT
         if b'"exit-code":' in self._report:
             return _number(self._report, b'"exit-code":')
-        if posix.WIFSIGNALED(self._status):
-            return _SHELL_SIGNAL_BASE + (self.asked or posix.WTERMSIG(self._status))
-        return posix.WEXITSTATUS(self._status)
-
-
-def _await_end(process: int) -> None:
-    """Wait for the end of a process that is not a child, and close its pidfd."""
-    from select import poll
-
-    poller = poll()
-    poller.register(process, POLLIN)
-    poller.poll()
-    posix.close(process)
+        if self._killed():
+            return _SHELL_SIGNAL_BASE + (self.asked or self._killed())
+        return posix.waitstatus_to_exitcode(self._status)
 
 
 def _name(path: str) -> str:

@@ -17,8 +17,15 @@ def children_of(pid: int) -> list[int]:
 
 def command_of(first: int) -> int:
     """Give the command's pid: the first child of the sandbox's PID 1; 0 when there is none (yet)."""
-    children = children_of(first)
-    return children[0] if children else 0
+    return only_child(first)
+
+
+def executes(pid: int, program: str) -> bool:
+    """Tell whether a process still runs the tool itself, that is has not executed the command yet."""
+    try:
+        return posix.readlink(f"/proc/{pid}/exe") == program
+    except OSError:
+        return False
 
 
 def foreground(first: int, command: int) -> list[int]:
@@ -48,11 +55,7 @@ def send(pid: int, number: int) -> None:
         pass
 
 
-def send_to(process: int, number: int) -> None:
-    """Send a signal through a pidfd, which can't hit another process that got the number since."""
-    import _signal
-
-    try:
-        _signal.pidfd_send_signal(process, number)
-    except ProcessLookupError:
-        pass
+def only_child(pid: int) -> int:
+    """Give the one child of a process, 0 when there is none."""
+    children = children_of(pid)
+    return children[0] if children else 0

@@ -250,8 +250,11 @@ class Input:
         from aisbx_linux.syscalls import tee
 
         if self.lent:
-            posix.read(self.source, self.lent)
-            self.lent = 0
+            if _unread(self.target):
+                self.close()  # ready because nobody reads any more, not because all was read
+            else:
+                posix.read(self.source, self.lent)
+                self.lent = 0
             return
         copied = tee(self.source, self.target, CHUNK)
         if copied > 0:
@@ -273,14 +276,19 @@ class Input:
     def _give_back(self, pipe: int) -> None:
         if self.kind not in {"file", "pipe"}:
             return
-        import fcntl
-
-        unread = int.from_bytes(fcntl.ioctl(pipe, _FIONREAD, b"\0\0\0\0"), "little")
+        unread = _unread(pipe)
         if self.kind == "file":
             posix.lseek(self.source, -(unread + len(self.pending)), 1)
         elif self.lent > unread:
             posix.read(self.source, self.lent - unread)
         self.lent = 0
+
+
+def _unread(pipe: int) -> int:
+    """Give the number of bytes that wait in a pipe, by either of its ends."""
+    import fcntl
+
+    return int.from_bytes(fcntl.ioctl(pipe, _FIONREAD, b"\0\0\0\0"), "little")
 
 
 def write_all(descriptor: int, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Run by root: show the sources to an unprivileged uid in a private mount namespace, become that uid, start the tool.
+"""Run by root: show the sources to an unprivileged uid in a private mount namespace, and become that uid.
 
 The inside must never be the host's uid 0: as root-outside it could open files of /proc/sys and everything that
 root owns. So every mount that the caller named is attached with an identity map (mount_setattr(2),
@@ -7,17 +7,11 @@ On the hot path: builtin modules only.
 """
 
 import posix
-import sys
-
-if __name__ == "__main__":  # started as a file, without site: find the package that this file is in
-    sys.path.insert(0, __file__.rpartition("/")[0].rpartition("/")[0])
 
 from aisbx_linux import syscalls
 from aisbx_linux.rlimits import OWN_TASKS, set_limits
 from aisbx_linux.sources import STAGE
 
-UIDS = 1 << 22
-"""How many uids from a plan's first one are used: one for each live launcher (PID_MAX_LIMIT, proc(5))."""
 _DIRECTORY = 0o040000
 _FORMAT = 0o170000
 
@@ -34,7 +28,7 @@ def identity_namespace(on_disk: tuple[int, int], outside: int) -> int:
             posix.write(told, b"1")
             posix.read(hold, 1)
         finally:
-            posix._exit(0)
+            posix._exit(0)  # noqa: SLF001  (that is its name)
     posix.close(told)
     posix.close(hold)
     try:
@@ -51,19 +45,13 @@ def identity_namespace(on_disk: tuple[int, int], outside: int) -> int:
 
 
 def enter(
-    sources: "list[tuple[int, bool, bool]]",
-    owner: "tuple[int, int]",
-    outside: int,
-    limits: "list[tuple[int, int, int]]",
-    program: int,
-    argv: "list[str]",
+    sources: "list[tuple[int, bool, bool]]", namespace: int, outside: int, limits: "list[tuple[int, int, int]]"
 ) -> None:
-    """Stage the sources, drop to `outside`, execute the tool; only returns by raising OSError.
+    """Stage the sources in a mount namespace of this process, limit it, and become `outside`.
 
     `sources` has, for each mount, its open descriptor, whether it is to be mapped, and whether it is useless
-    unmapped (the workspace). Source N is then at `STAGE/N`. `owner` is the (uid, gid) on disk that is mapped.
+    unmapped (the workspace). Source N is then at `STAGE/N`. OSError where the kernel or a file system refuses.
     """
-    namespace = identity_namespace(owner, outside)
     # Copied while the descriptors' mounts are still those of this namespace; the copies belong to none.
     trees = [syscalls.clone_tree(descriptor) for descriptor, _, _ in sources]
     syscalls.unshare(syscalls.CLONE_NEWNS)
@@ -85,7 +73,6 @@ def enter(
     posix.setgroups([])
     posix.setresgid(outside, outside, outside)
     posix.setresuid(outside, outside, outside)
-    posix.execve(program, argv, {})
 
 
 def can_map(path: str, outside: int) -> bool:
@@ -105,33 +92,9 @@ def can_map(path: str, outside: int) -> bool:
                 posix.close(opened)
 
 
-def report(error: BaseException, descriptor: int) -> None:
-    """Tell the launcher, over its own pipe, why `enter` came back; then end."""
-    posix.write(descriptor, str(error).encode(errors="replace")[:500])
-    posix._exit(1)
-
-
 def _write(path: str, data: bytes) -> None:
     descriptor = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC)
     try:
         posix.write(descriptor, data)
     finally:
         posix.close(descriptor)
-
-
-def main() -> None:
-    """Do `enter` in a fresh interpreter, for callers that are too large or too threaded to fork."""
-    import marshal
-
-    record, failure, *own = map(int, sys.argv[1:])
-    try:
-        for descriptor in own:
-            posix.set_inheritable(descriptor, False)
-        with open(record, "rb") as stream:  # noqa: PTH123
-            enter(*marshal.load(stream))  # noqa: S302  (made by our own launcher, over a sealed memory file)
-    except BaseException as error:  # noqa: BLE001  (whatever it is, the launcher must hear of it)
-        report(error, failure)
-
-
-if __name__ == "__main__":
-    main()

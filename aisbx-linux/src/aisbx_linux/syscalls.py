@@ -25,6 +25,7 @@ _MOUNT_SETATTR = 442
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
 MS_NOSUID = 2
 MS_NODEV = 4
 MS_REC = 0x4000
@@ -35,7 +36,8 @@ _AT_RECURSIVE = 0x8000
 _O_CLOEXEC = 0o2000000
 _MOVE_MOUNT_F_EMPTY_PATH = 4
 _MOUNT_ATTR_IDMAP = 0x00100000
-_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_PDEATHSIG = 1
+_SIGKILL = 9
 _SPLICE_F_NONBLOCK = 2
 
 
@@ -86,6 +88,6 @@ def tee(source: int, target: int, length: int) -> int:
     return _libc("tee", source, target, length, _SPLICE_F_NONBLOCK)
 
 
-def become_subreaper() -> None:
-    """prctl(PR_SET_CHILD_SUBREAPER): orphans below this process become its children."""
-    _libc("prctl", _PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+def die_with_parent() -> None:
+    """prctl(PR_SET_PDEATHSIG, SIGKILL): end when the thread that started this process ends."""
+    _libc("prctl", _PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 class Wires:
     """The streams of one run: what the command gets, and what the launcher relays."""
 
-    __slots__ = ("inside", "master", "opened", "slave", "stderr", "stdin", "stdout")
+    __slots__ = ("inside", "master", "opened", "stderr", "stdin", "stdout")
 
     def __init__(self, request: "LaunchRequest", budget: Budget) -> None:
         """Make what the request asks for; `inside` are the descriptors that become 0, 1 and 2."""
@@ -21,7 +21,6 @@ class Wires:
         self.stdout: Output | None = None
         self.stderr: Output | None = None
         self.master = -1
-        self.slave = ""
         capture = request["capture"]
         if request["terminal"]:
             self._terminal(request, budget)
@@ -67,7 +66,6 @@ class Wires:
             raise ValueError(msg)
         self.master, slave = open_pty(source)
         self._keep(slave)
-        self.slave = posix.ttyname(slave)
         self.stdin = Input(source, posix.dup(self.master))
         self.stdout = Output(self.master, target, budget, holding=True)
         third = slave

@@ -7,7 +7,7 @@ a sandbox may do. What is not exactly that is not used; the run then takes the f
 import marshal
 import posix
 
-from aisbx.plan.key import FORMAT, environment_digest, unchanged
+from aisbx.plan.key import FORMAT, environment_digest, in_place, unchanged
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def read(directory: str, name: str) -> "PlanEntry | None":
             and entry["name"] == name
             and environment_digest(posix.environ, entry["variables"], entry["prefixes"]) == entry["environment"]
             and unchanged(entry["paths"])
+            and in_place(entry["plan"]["sources"])
         )
     except (EOFError, ValueError, TypeError, KeyError):
         return None  # torn or of another time

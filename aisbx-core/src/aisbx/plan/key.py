@@ -9,6 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from aisbx.types import Source
+
     Signature = tuple[int, int, int, int, int, int]
 
 FORMAT = 3
@@ -50,5 +52,17 @@ def unchanged(paths: "Iterable[tuple[str, Signature | None, bool]]") -> bool:
                 continue
             return False
         if signature != (now.st_dev, now.st_ino, now.st_mode, now.st_mtime_ns, now.st_ctime_ns, now.st_size):
+            return False
+    return True
+
+
+def in_place(sources: "Iterable[Source]") -> bool:
+    """Tell whether each source is still the same directory or file; what is in it may change."""
+    for source in sources:
+        try:
+            now = posix.stat(source["path"])
+        except OSError:
+            return False
+        if source["identity"] not in (None, (now.st_dev, now.st_ino)):
             return False
     return True

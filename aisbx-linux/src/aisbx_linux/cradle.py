@@ -1,0 +1,47 @@
+"""The next child becomes the first process of a PID namespace, so that its end is the end of all. Builtin modules only.
+
+bubblewrap alone can be caught in its first moments: killed between making its child and letting it go on, or before
+the child has asked to die with it, it leaves that child behind. As the first process of an outer PID namespace it
+takes everything along, whenever it ends (pid_namespaces(7)); and a terminal's keys can't end it.
+"""
+
+import posix
+
+from aisbx_linux import syscalls
+
+
+def contain() -> None:
+    """Make the next child of this process the first of a PID namespace; OSError where the kernel refuses.
+
+    An ordinary user needs a user namespace for that, in which they keep their uid and gid. Only for a process that
+    starts one child and ends: it can start no other once that one has ended.
+    """
+    uid, gid = posix.geteuid(), posix.getegid()
+    if uid == 0:
+        syscalls.unshare(syscalls.CLONE_NEWPID)
+        return
+    syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWPID)
+    _write("/proc/self/setgroups", "deny")
+    _write("/proc/self/uid_map", f"{uid} {uid} 1")
+    _write("/proc/self/gid_map", f"{gid} {gid} 1")
+
+
+def possible() -> bool:
+    """Try `contain` in a child of its own."""
+    child = posix.fork()
+    if child == 0:
+        code = 1
+        try:
+            contain()
+            code = 0
+        finally:
+            posix._exit(code)  # noqa: SLF001  (that is its name)
+    return posix.waitstatus_to_exitcode(posix.waitpid(child, 0)[1]) == 0
+
+
+def _write(path: str, text: str) -> None:
+    descriptor = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC)
+    try:
+        posix.write(descriptor, text.encode())
+    finally:
+        posix.close(descriptor)

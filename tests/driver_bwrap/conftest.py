@@ -1,0 +1,86 @@
+"""`aisbx run` both ways: through the full command line, and through the lean front with a plan at hand."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CORE = str(Path(__file__).parents[2] / "aisbx-core" / "src")
+NOT_LEAN = 99
+"""Exit code of the lean front in these tests where it would have handed over to the full command line."""
+_LEAN = (
+    "import sys; sys.path.insert(0, sys.argv[1]); import aisbx.cli.lean as lean;"
+    f"lean.full = lambda arguments: {NOT_LEAN}; lean.main(sys.argv[2:])"
+)
+
+
+@dataclass
+class World:
+    """A home and a project of their own, and `aisbx` in them."""
+
+    home: Path
+    project: Path
+    way: str
+    environ: Mapping[str, str]
+
+    @property
+    def state(self) -> Path:
+        return self.home / ".local" / "state" / "aisbx"
+
+    @property
+    def plans(self) -> Path:
+        return self.home / ".cache" / "aisbx" / "plans"
+
+    def argv(self, *arguments: str) -> list[str]:
+        """Give the command line of `aisbx run`, by this world's way."""
+        return self.lean(*arguments) if self.way == "lean" else self.full(*arguments)
+
+    def full(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-I", "-m", "aisbx", "run", *arguments]
+
+    def lean(self, *arguments: str) -> list[str]:
+        return [os.path.realpath(sys.executable), "-I", "-S", "-c", _LEAN, CORE, "run", *arguments]
+
+    def warm(self, *options: str) -> None:
+        """Let the full way leave a plan for these options; and it must leave one."""
+        done = subprocess.run(
+            self.full(*options, "--", "true"), cwd=self.project, env=self.environ, capture_output=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr.decode()
+
+    def run(
+        self, *command: str, options: Sequence[str] = (), **how: Any
+    ) -> subprocess.CompletedProcess[bytes]:
+        if self.way == "lean":
+            self.warm(*options)
+        how = {"stdin": subprocess.DEVNULL} | how if "input" not in how else how
+        how = {"capture_output": True} | how if "stdout" not in how else how
+        return subprocess.run(
+            self.argv(*options, "--", *command), cwd=self.project, env=self.environ, timeout=60, check=False, **how
+        )
+
+    def records(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (self.state / "audit.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture
+def world_of(tmp_path: Path) -> Callable[[str], World]:
+    def make(way: str) -> World:
+        home, project = tmp_path / "home", tmp_path / "project"
+        home.mkdir()
+        project.mkdir()
+        environ = {"HOME": str(home), "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
+        return World(home, project, way, environ)
+
+    return make
+
+
+@pytest.fixture(params=["full", "lean"])
+def world(request: pytest.FixtureRequest, world_of: Callable[[str], World]) -> World:
+    return world_of(request.param)
