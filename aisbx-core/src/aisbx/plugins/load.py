@@ -12,9 +12,10 @@ from aisbx.errors import AisbxError, PluginBrokenError, PluginConflictError, Plu
 from aisbx.plugins.table import KINDS, PluginInfo, conflict, mark_conflicts, read_table
 from aisbx.types import Auth, Driver, Egress, Policy, Secrets, Sink, Transport
 
-_PLAIN = frozenset({"command", "tool"})
+PLAIN = frozenset({"command", "tool"})
+"""Kinds without a hook: the entry point names the object itself."""
 
-_EXPECTED: Mapping[str, type] = {
+EXPECTED: Mapping[str, type] = {
     "driver": Driver,
     "profile": str,
     "auth": Auth,
@@ -85,7 +86,7 @@ class Plugins:
         """
         row = self._find(kind, name)
         plugin = _import(row)
-        return plugin if kind in _PLAIN else _ask(row, plugin, settings)
+        return plugin if kind in PLAIN else _ask(row, plugin, settings)
 
     def _read(self) -> list[PluginInfo]:
         if self._rows is None:
@@ -166,7 +167,7 @@ def _ask(row: PluginInfo, plugin: object, settings: Mapping[str, object]) -> obj
 
 
 def _checked(row: PluginInfo, hook: str, given: object) -> object:
-    expected = _EXPECTED[row.kind]
+    expected = EXPECTED[row.kind]
     if isinstance(given, type):
         raise _broken(row, f"{hook} returned the class {given.__name__}, not an object of it")
     if not isinstance(given, expected):

@@ -18,7 +18,7 @@ from aisbx.testing.attacks import (
 )
 from aisbx.types import CONTROLS
 
-_ALL = (
+EVERY = (
     *files.ATTACKS,
     *runtime.ATTACKS,
     *workspace.ATTACKS,
@@ -32,6 +32,6 @@ _ALL = (
 )
 
 ATTACKS: Mapping[str, Attack] = MappingProxyType(
-    {attack.id: attack for control in CONTROLS for attack in _ALL if attack.control == control}
+    {attack.id: attack for control in CONTROLS for attack in EVERY if attack.control == control}
 )
 """id → attack, in the order of `CONTROLS`."""

@@ -1,0 +1,151 @@
+"""What `aisbx run` imports when its plan is at hand: each module costs start-up, and a sandbox only milliseconds."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CORE = Path(__file__).parents[2] / "aisbx-core" / "src"
+FAST = CORE / "aisbx" / "cli" / "fast.py"
+RUN = ["run", "--profile", "shell", "--", "true"]
+
+# Built into the interpreter or one small extension each; nothing of the standard library that is written in Python.
+EXTENSIONS = {"_ctypes", "errno", "fcntl", "marshal", "posix", "resource", "select", "time"}
+# The way of an ordinary run, in order; more may come with other options, never with these.
+OWN = {
+    "aisbx",
+    "aisbx.cli",
+    "aisbx.cli.lean",
+    "aisbx.plan",
+    "aisbx.plan.entry",
+    "aisbx.plan.key",
+    "aisbx.plan.code",
+    "aisbx.plan.run",
+    "aisbx.audit",
+    "aisbx.audit.jsontext",
+    "aisbx.audit.write",
+    "aisbx_linux",
+    "aisbx_linux.launch",
+    "aisbx_linux.assemble",
+    "aisbx_linux.cradle",
+    "aisbx_linux.sources",
+    "aisbx_linux.syscalls",
+    "aisbx_linux.rlimits",
+    "aisbx_linux.host",
+    "aisbx_linux.processes",
+    "aisbx_linux.relay",
+    "aisbx_linux.wire",
+    "aisbx_linux.spawn",
+    "aisbx_linux.stage",  # root's sandboxes only
+    "aisbx_linux.protect",
+    "aisbx_linux.protect.derive",
+    "aisbx_linux.protect.gitconfig",
+    "aisbx_linux.protect.keys",
+    "aisbx_linux.protect.look",
+    "aisbx_linux.protect.names",
+    "aisbx_linux.protect.quarantine",
+    "aisbx_linux.protect.scan",
+    "aisbx_linux.protect.settle",
+    "aisbx_linux.protect.undo",
+    "aisbx_linux.protect.walk",
+}
+# The lean front ends with `_exit`, which is where to look: also at what an entry's kept code brought in.
+PROBE = """
+import sys, posix
+end = posix._exit
+def tell(code):
+    try:
+        posix.write(int(sys.argv[2]), ("\\n".join(sorted(sys.modules)) + "\\n").encode())
+    except OSError:
+        pass  # a forked child of the launcher, which has closed what is not its own
+    end(code)
+posix._exit = tell
+sys.path.insert(0, sys.argv[1])
+from aisbx.cli.lean import main
+main(sys.argv[3:])
+"""
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("bwrap") is None and "bwrap" not in os.environ.get("AISBX_REQUIRE", "").split(","),
+    reason="bubblewrap is not installed",
+)
+
+
+class Bench:
+    """A home and a project in which `aisbx` runs."""
+
+    def __init__(self, directory: Path) -> None:
+        self.home = directory / "home"
+        self.project = self.home / "project"
+        self.project.mkdir(parents=True)
+        for path in (self.home, self.project):
+            path.chmod(0o755)
+        self.environ = {"HOME": str(self.home), "PATH": os.defpath, "LANG": "C.UTF-8"}
+
+    def python(self, *arguments: str, pass_fds: tuple[int, ...] = ()) -> "subprocess.CompletedProcess[str]":
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", *arguments],
+            cwd=self.project,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            pass_fds=pass_fds,
+        )
+        assert done.returncode == 0, done.stderr
+        return done
+
+    def modules(self) -> set[str]:
+        """Give what is in `sys.modules` when the run ends."""
+        path = self.home / "modules"
+        with path.open("wb") as file:
+            self.python("-c", PROBE, str(CORE), str(file.fileno()), *RUN, pass_fds=(file.fileno(),))
+        return set(path.read_text().split())
+
+    def imports(self) -> set[str]:
+        """Give what the command, started as users start it, imports by itself (`python -X importtime`)."""
+        lines = self.python("-X", "importtime", str(FAST), *RUN).stderr.splitlines()
+        return {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")} - {
+            "imported package"
+        }
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def at_start(bench: Bench) -> set[str]:
+    """Give what any Python has imported before its first line."""
+    return set(
+        json.loads(bench.python("-c", "import sys\nprint(str(sorted(sys.modules)).replace(chr(39), chr(34)))").stdout)
+    )
+
+
+def test_a_run_whose_plan_is_at_hand_imports_only_what_is_listed_here(bench: Bench) -> None:
+    first = bench.modules()
+    assert "aisbx.cli.app" in first, "the first run must go the full way, which writes the plan"
+    second = bench.modules()
+    assert "aisbx.cli.app" not in second, "the plan of the first run was not used"
+    assert sorted(second - at_start(bench) - EXTENSIONS - OWN) == []
+
+
+def test_the_command_as_users_start_it_imports_only_what_is_listed_here(bench: Bench) -> None:
+    assert "pluggy" in bench.imports(), "the first run must go the full way, which loads the driver"
+    second = bench.imports()
+    assert "aisbx.cli.lean" in second
+    assert sorted(second - at_start(bench) - EXTENSIONS - OWN) == []
+
+
+def test_the_list_holds_no_module_that_is_never_imported(bench: Bench) -> None:
+    bench.modules()
+    seen = bench.modules()
+    # `stage` makes root's sandboxes another user's; the other two look at what a run left behind.
+    sometimes = {"aisbx_linux.stage", "aisbx_linux.protect.quarantine", "aisbx_linux.protect.undo"}
+    assert sorted(OWN - seen - sometimes) == []
