@@ -23,7 +23,7 @@ class _TooMuchError(OSError):
 
 
 class Quarantine:
-    """A private directory, made when first needed; `close` when done."""
+    """A private directory, made when first needed (its parent too); `close` when done."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -73,10 +73,11 @@ class Quarantine:
 
     def _open(self) -> int:
         if self._fd < 0:
-            try:  # noqa: SIM105  (contextlib costs more than all of this)
-                posix.mkdir(self.path, 0o700)
-            except FileExistsError:
-                pass
+            for path in (self.path[: self.path.rfind("/")], self.path):
+                try:  # noqa: SIM105  (contextlib costs more than all of this)
+                    posix.mkdir(path, 0o700)
+                except FileExistsError:
+                    pass
             fd = posix.open(self.path, _DIRECTORY)
             status = posix.fstat(fd)
             if status.st_uid != posix.geteuid() or status.st_mode & 0o077:
