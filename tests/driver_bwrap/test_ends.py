@@ -41,6 +41,16 @@ def marker() -> str:
     return f"9{random.randrange(10**9):09d}"
 
 
+def started(world: World, script: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        world.argv("--", "sh", "-c", script),
+        cwd=world.project,
+        env=world.environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+    )
+
+
 @pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 7", 7), ("exit 255", 255), ("kill -9 $$", 137), ("kill -15 $$", 143)])
 def test_the_exit_code_is_the_commands_own(world: World, script: str, code: int) -> None:
     assert world.run("sh", "-c", script).returncode == code
@@ -80,14 +90,12 @@ def test_a_signal_to_the_launcher_reaches_the_command(world: World, number: sign
     if world.way == "lean":
         world.warm()
     script = f"trap 'echo caught; exit 5' {number.name.removeprefix('SIG')}; echo ready; while :; do sleep 0.05; done"
-    launcher = subprocess.Popen(
-        world.argv("--", "sh", "-c", script), cwd=world.project, env=world.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-    )
-    assert launcher.stdout is not None
-    assert launcher.stdout.readline() == b"ready\n"
-    launcher.send_signal(number)
-    assert launcher.stdout.read() == b"caught\n"
-    assert launcher.wait(20) == 5
+    with started(world, script) as launcher:
+        assert launcher.stdout is not None
+        assert launcher.stdout.readline() == b"ready\n"
+        launcher.send_signal(number)
+        assert launcher.stdout.read() == b"caught\n"
+        assert launcher.wait(20) == 5
 
 
 def test_a_second_request_to_end_is_not_ignored(world: World) -> None:
@@ -95,18 +103,15 @@ def test_a_second_request_to_end_is_not_ignored(world: World) -> None:
         world.warm()
     mark = marker()
     script = f"trap '' TERM; echo ready; sleep {mark}; sleep {mark}"
-    launcher = subprocess.Popen(
-        world.argv("--", "sh", "-c", script), cwd=world.project, env=world.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-    )
-    assert launcher.stdout is not None
-    assert launcher.stdout.readline() == b"ready\n"
-    launcher.send_signal(signal.SIGTERM)
-    time.sleep(0.3)
-    assert launcher.poll() is None
-    launcher.send_signal(signal.SIGTERM)
-    assert launcher.wait(20) in {128 + signal.SIGTERM, 128 + signal.SIGKILL}
+    with started(world, script) as launcher:
+        assert launcher.stdout is not None
+        assert launcher.stdout.readline() == b"ready\n"
+        launcher.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        assert launcher.poll() is None
+        launcher.send_signal(signal.SIGTERM)
+        assert launcher.wait(20) in {128 + signal.SIGTERM, 128 + signal.SIGKILL}
     assert gone(mark)
-    launcher.stdout.close()
 
 
 def test_nothing_survives_a_launcher_that_is_killed_at_any_moment(world_of: Callable[[str], World]) -> None:

@@ -154,7 +154,7 @@ class Launch:
             for descriptor, _ in ready:
                 for step in steps[descriptor][1]:
                     step()
-            if held and not ready and not executes(command_of(self.first), self.plan["program"]):
+            if held and not ready and self._runs():
                 for relay in self._outputs():
                     relay.release()
             self._mind_time()
@@ -272,6 +272,11 @@ class Launch:
             self._ended = time.monotonic()
             if self.wires and self.wires.stdin:
                 self.wires.stdin.close()
+
+    def _runs(self) -> bool:
+        """Tell whether the command has been executed, so that what is heard is its own."""
+        command = command_of(self.first)
+        return command > 0 and not executes(command, self.plan["program"])
 
     def _mind_time(self) -> None:
         if self._deadline and self._assembly.status >= 0 and time.monotonic() >= self._deadline:
