@@ -1,3 +1,3 @@
-"""Projects of others, with tests and environments of their own; tests/core/testing/test_thirdparty.py runs them there."""
+"""Projects of others, with environments of their own: tests/core/testing/test_thirdparty.py runs their tests there."""
 
 collect_ignore_glob = ["*/*"]
