@@ -39,8 +39,9 @@ HOT = (
     "aisbx_linux.syscalls",
     "aisbx_linux.cradle",
     "aisbx_linux.rlimits",
+    "aisbx_linux.stage",
 )
-"""What an ordinary launch imports, each after what it needs: a plan may keep their code, to load it in one go."""
+"""What an ordinary launch imports: a plan may keep their code, to load it in one go."""
 FORMAT = 1
 """Version of `LocalPlan`; a plan of another version is not carried out."""
 GRACE = 1.0

@@ -156,8 +156,10 @@ def write_error(text: str) -> None:
 
 def full(arguments: "list[str]") -> int:
     """Hand over to the full command line, in the environment that Python would have had without -S."""
+    import gc
     import site
 
+    gc.enable()
     site.main()
     from aisbx.cli.app import main as full_main
 

@@ -1,16 +1,17 @@
 """Keep the code of the modules that every launch needs in the entry itself: one read in place of twenty. Builtin modules only."""
 
 import sys
+from _frozen_importlib import ModuleSpec  # importlib.machinery's own, without importing that
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from types import CodeType
+    from types import CodeType, ModuleType
 
     Kept = tuple[str, str, bool, CodeType]
 
 OWN = ("aisbx.audit", "aisbx.audit.jsontext", "aisbx.audit.write", "aisbx.plan.run")
-"""Our own modules that come after the entry is read, each after what it needs."""
+"""Our own modules that come after the entry is read."""
 
 
 def collect(names: "Iterable[str]") -> "list[Kept]":
@@ -20,27 +21,46 @@ def collect(names: "Iterable[str]") -> "list[Kept]":
     kept: list[Kept] = []
     for name in names:
         spec = importlib.util.find_spec(name)
-        code = spec.loader.get_code(name) if spec and spec.loader else None  # pyright: ignore[reportAttributeAccessIssue]
-        if spec is None or code is None or spec.origin is None:
-            msg = f"{name} has no code"
+        source = spec.loader.get_source(name) if spec and spec.loader else None  # pyright: ignore[reportAttributeAccessIssue]
+        if spec is None or source is None or spec.origin is None:
+            msg = f"{name} has no source"
             raise ImportError(msg)
-        kept.append((name, spec.origin, spec.submodule_search_locations is not None, code))
+        # Without docstrings and line tables it loads twice as fast; a traceback names the function all the same.
+        code = compile(source, spec.origin, "exec", dont_inherit=True, optimize=2)
+        kept.append((name, spec.origin, spec.submodule_search_locations is not None, _bare(code)))
     return kept
 
 
-def install(kept: "Iterable[Kept]") -> None:
-    """Make these modules, in this order, as if they had been imported from their files."""
-    modules = sys.modules
-    for name, file, package, code in kept:
-        if name in modules:
-            continue
-        parent, _, child = name.rpartition(".")
-        module = type(sys)(name)
-        module.__file__ = file
-        module.__package__ = name if package else parent
+def _bare(code: "CodeType") -> "CodeType":
+    """Give code without its line table, also that of the functions in it."""
+    constants = tuple(_bare(constant) if isinstance(constant, type(code)) else constant for constant in code.co_consts)
+    return code.replace(co_linetable=b"", co_consts=constants)
+
+
+class _Importer:
+    """Finds and makes the modules whose code is at hand; the rest is for the finders behind it."""
+
+    def __init__(self, kept: "Iterable[Kept]") -> None:
+        self._kept = {row[0]: row for row in kept}
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> "ModuleSpec | None":
+        row = self._kept.get(name)
+        if row is None:
+            return None
+        _, file, package, _ = row
+        spec = ModuleSpec(name, self, origin=file, is_package=package)
+        spec.has_location = True
         if package:
-            module.__path__ = [file.rpartition("/")[0]]
-        modules[name] = module
-        exec(code, module.__dict__)  # noqa: S102  (from an entry that nobody else can have written)
-        if parent:
-            setattr(modules[parent], child, module)
+            spec.submodule_search_locations = [file.rpartition("/")[0]]
+        return spec
+
+    def create_module(self, spec: "ModuleSpec") -> None:
+        """Leave it to the interpreter."""
+
+    def exec_module(self, module: "ModuleType") -> None:
+        exec(self._kept[module.__name__][3], module.__dict__)  # noqa: S102  (of an entry that only its user can write)
+
+
+def install(kept: "Iterable[Kept]") -> None:
+    """From now on import these modules from the code at hand."""
+    sys.meta_path.insert(0, _Importer(kept))  # pyright: ignore[reportArgumentType]
