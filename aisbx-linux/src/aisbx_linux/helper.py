@@ -11,8 +11,7 @@ import sys
 if __name__ == "__main__":  # started as a file, without site: find the package that this file is in
     sys.path.insert(0, __file__.rpartition("/")[0].rpartition("/")[0])
 
-from aisbx_linux.cradle import contain
-from aisbx_linux.spawn import report, restore_signals
+from aisbx_linux.spawn import report, start_tool
 from aisbx_linux.syscalls import die_with_parent
 
 _BASE = 128
@@ -29,7 +28,7 @@ def main() -> None:
         die_with_parent()
         if posix.getppid() != parent:
             posix._exit(1)  # noqa: SLF001  (it had ended before we could ask to end with it)
-        child = _start(program, argv, staging, failure)
+        child = start_tool(program, argv, [], staging)
     except BaseException as error:  # noqa: BLE001  (whatever it is, the launcher must hear of it)
         report(error, failure)
         return
@@ -38,28 +37,6 @@ def main() -> None:
     posix.closerange(0, 1 << 16)
     code = posix.waitstatus_to_exitcode(posix.waitpid(child, 0)[1])
     posix._exit(code if code >= 0 else _BASE - code)  # noqa: SLF001
-
-
-def _start(program: str, argv: "list[str]", staging: "tuple[object, ...] | None", failure: int) -> int:
-    namespace = -1
-    if staging is not None:
-        from aisbx_linux.stage import enter, identity_namespace
-
-        sources, owner, outside, limits, descriptor = staging
-        namespace = identity_namespace(owner, outside)
-    contain()
-    child = posix.fork()
-    if child:
-        return child
-    try:
-        restore_signals()
-        if staging is None:
-            posix.execve(program, argv, {})
-        enter(sources, namespace, outside, limits)
-        posix.execve(descriptor, argv, {})
-    except BaseException as error:  # noqa: BLE001  (a forked child must never return into the caller's code)
-        report(error, failure)
-    return 0
 
 
 if __name__ == "__main__":

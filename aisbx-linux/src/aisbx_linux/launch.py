@@ -116,10 +116,13 @@ class Launch:
             self.wires.close_inside()
             # Loaded now, while the tool makes its namespaces on another core.
             from aisbx_linux.rlimits import set_limits
+            from aisbx_linux.sources import strike
 
             if self._await_first():
                 if self.plan["outside"] is None:
                     set_limits(self.plan["rlimits"], self.first)
+                elif self.request["exclusive"]:
+                    strike()  # the tool has a copy of the stage in a namespace of its own
                 posix.write(assembly.gate, self.plan["filter"])
                 posix.close(assembly.gate)
                 assembly.gate = -1

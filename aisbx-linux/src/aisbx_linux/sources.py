@@ -6,8 +6,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from aisbx.types import Source
 
-STAGE = "/tmp"  # noqa: S108  (a mount point that every host has, covered before it is used)
-"""Where root lays the sources out in a private mount namespace: source N is `STAGE/N`."""
+STAGE = "/sys"
+"""Where root lays the sources out in a private mount namespace, on a mount point that every host has and no
+launch needs: source N is `STAGE/N`."""
 _O_PATH = 0o10000000
 _FLAGS = _O_PATH | posix.O_NOFOLLOW | posix.O_CLOEXEC
 _LINK = 0o120000
@@ -37,3 +38,10 @@ def open_source(source: "Source") -> int:
         msg = f"{path} is not what it was when the run was planned"
         raise SourceError(msg)
     return descriptor
+
+
+def strike() -> None:
+    """Take the stage down in this process's mount namespace."""
+    from aisbx_linux.syscalls import detach
+
+    detach(STAGE)

@@ -1,8 +1,7 @@
-"""Start the tool as the first process of an outer PID namespace, by one of three roads. Builtin modules only.
+"""Start the tool as the first process of an outer PID namespace. Builtin modules only.
 
-posix_spawn    an ordinary user's process that exists for this run alone
-fork           root's: the child stages the mounts and becomes another user before it executes the tool
-helper         a process that is large, threaded or has other children starts a small one that takes one of the above
+A process that exists for one run alone does it itself; root's also stages the mounts and gives the tool another user.
+One that is large, threaded or has other children starts a small helper that does it in its place.
 """
 
 import posix
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from aisbx_linux.wire import Wires
 
     Staging = tuple[list[tuple[int, bool, bool]], tuple[int, int], int, list[tuple[int, int, int]], int]
-    """Sources, (uid, gid) on disk, outside uid, limits, the tool's descriptor; see `stage.enter`."""
+    """Sources, (uid, gid) on disk, outside uid, limits, the tool's descriptor; see `stage.Stage`."""
 
 UIDS = 1 << 22
 """How many uids from a plan's first one are used: one for each live launcher (PID_MAX_LIMIT, proc(5))."""
@@ -48,19 +47,41 @@ def spawn(plan: "LocalPlan", assembly: "Assembly", wires: "Wires", outside: int,
             posix.fchown(descriptor, outside, outside)  # else /dev/stdout could not be opened inside
     if not exclusive:
         return _helped(plan, assembly, wires, staging)
-    if staging is not None:
-        return _forked(assembly, wires, staging)
+    return start_tool(plan["program"], assembly.argv, _actions(assembly.passed, assembly.base, wires, {}), staging)
+
+
+def start_tool(program: str, argv: "list[str]", actions: "list[tuple[object, ...]]", staging: "Staging | None") -> int:
+    """Start the tool as the first process of an outer PID namespace. This process can start no other then."""
     from aisbx_linux.cradle import contain
 
+    if staging is None:
+        contain()
+        return _posix_spawn(program, argv, actions)
+    from aisbx_linux.rlimits import OWN_TASKS, set_limits
+    from aisbx_linux.stage import Stage
+
+    sources, owner, outside, limits, descriptor = staging
+    stage = Stage(sources, owner, outside)
     contain()
-    actions = _actions(assembly.passed, assembly.base, wires, {})
-    return _posix_spawn(plan["program"], assembly.argv, actions)
+    # On this process, which ends with the run, and not on the sandbox's first: root may lack CAP_SYS_RESOURCE, and
+    # the uid is the run's alone.
+    set_limits(limits, extra_tasks=OWN_TASKS + 1)
+    with stage:
+        # By descriptor: `outside` may not be able to reach the path.
+        return _posix_spawn(f"/proc/self/fd/{descriptor}", argv, actions, reset=True)
 
 
-def _posix_spawn(program: str, argv: "list[str]", actions: "list[tuple[object, ...]]") -> int:
-    return posix.posix_spawn(
-        program, argv, {}, file_actions=actions, setsid=True, setsigdef=_RESTORED, setsigmask=()
-    )  # pyright: ignore[reportArgumentType]
+def _posix_spawn(program: str, argv: "list[str]", actions: "list[tuple[object, ...]]", *, reset: bool = False) -> int:
+    return posix.posix_spawn(  # pyright: ignore[reportUnknownVariableType]
+        program,
+        argv,
+        {},
+        file_actions=actions,  # pyright: ignore[reportArgumentType]
+        resetids=reset,
+        setsid=True,
+        setsigdef=_RESTORED,
+        setsigmask=(),
+    )
 
 
 def _actions(passed: "list[int]", base: int, wires: "Wires", moved: "dict[int, int]") -> "list[tuple[object, ...]]":
@@ -84,36 +105,6 @@ def strays() -> "list[int]":
         except OSError:
             continue  # the one that listed the directory
     return found
-
-
-def _forked(assembly: "Assembly", wires: "Wires", staging: "Staging") -> int:
-    from aisbx_linux.cradle import contain
-    from aisbx_linux.stage import enter, identity_namespace
-
-    sources, owner, outside, limits, program = staging
-    told, writer = posix.pipe2(posix.O_CLOEXEC)
-    above = assembly.base + len(assembly.passed)
-    # Above the numbers that the tool's own descriptors are copied to in the child.
-    failure, namespace = _raised(writer, above), _raised(identity_namespace(owner, outside), above)
-    contain()
-    child = posix.fork()
-    if child == 0:
-        try:
-            restore_signals()
-            posix.setsid()
-            for stray in strays():
-                posix.close(stray)
-            for index, descriptor in enumerate(assembly.passed):
-                posix.dup2(descriptor, assembly.base + index)
-            for number, descriptor in ((2, wires.inside[2]), (1, wires.inside[1]), (0, wires.inside[0])):
-                posix.dup2(descriptor, number)
-            enter(sources, namespace, outside, limits)
-            posix.execve(program, assembly.argv, {})
-        except BaseException as error:  # noqa: BLE001  (a forked child must never return into the caller's code)
-            report(error, failure)
-    posix.close(failure)
-    posix.close(namespace)
-    return _started(child, told)
 
 
 def _helped(plan: "LocalPlan", assembly: "Assembly", wires: "Wires", staging: "Staging | None") -> int:
@@ -154,24 +145,6 @@ def _started(child: int, told: int) -> int:
         posix.waitpid(child, 0)
         raise OSError(reason.decode(errors="replace"))
     return child
-
-
-def _raised(descriptor: int, above: int) -> int:
-    """Move a descriptor to a number of at least `above`."""
-    import fcntl
-
-    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, above)
-    posix.close(descriptor)
-    return moved
-
-
-def restore_signals() -> None:
-    """Give every signal its default action, as exec(2) would but for those that are ignored."""
-    import _signal
-
-    for number in range(1, 32):
-        if _signal.getsignal(number) is not None and number not in {9, 19}:
-            _signal.signal(number, _signal.SIG_DFL)
 
 
 def report(error: BaseException, descriptor: int) -> None:

@@ -9,7 +9,6 @@ On the hot path: builtin modules only.
 import posix
 
 from aisbx_linux import syscalls
-from aisbx_linux.rlimits import OWN_TASKS, set_limits
 from aisbx_linux.sources import STAGE
 
 _DIRECTORY = 0o040000
@@ -44,35 +43,51 @@ def identity_namespace(on_disk: tuple[int, int], outside: int) -> int:
         posix.waitpid(child, 0)
 
 
-def enter(
-    sources: "list[tuple[int, bool, bool]]", namespace: int, outside: int, limits: "list[tuple[int, int, int]]"
-) -> None:
-    """Stage the sources in a mount namespace of this process, limit it, and become `outside`.
+class Stage:
+    """What root does around starting the tool; for a process that starts one tool and ends."""
 
-    `sources` has, for each mount, its open descriptor, whether it is to be mapped, and whether it is useless
-    unmapped (the workspace). Source N is then at `STAGE/N`. OSError where the kernel or a file system refuses.
-    """
-    # Copied while the descriptors' mounts are still those of this namespace; the copies belong to none.
-    trees = [syscalls.clone_tree(descriptor) for descriptor, _, _ in sources]
-    syscalls.unshare(syscalls.CLONE_NEWNS)
-    syscalls.mount("none", "/", "", syscalls.MS_REC | syscalls.MS_SLAVE, "")
-    syscalls.mount("aisbx", STAGE, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=0711,size=1m")
-    for number, (tree, (descriptor, mapped, needed)) in enumerate(zip(trees, sources, strict=True)):
-        if mapped and not syscalls.idmap_tree(tree, namespace) and needed:
-            msg = "this file system cannot show its files to another user (no idmapped mounts)"
-            raise OSError(msg)
-        place = f"{STAGE}/{number}"
-        if posix.fstat(descriptor).st_mode & _FORMAT == _DIRECTORY:
-            posix.mkdir(place, 0o700)
-        else:
-            posix.close(posix.open(place, posix.O_CREAT | posix.O_WRONLY | posix.O_CLOEXEC, 0o600))
-        syscalls.attach_tree(tree, place)
-    # Here and not on the sandbox's first process: root may lack CAP_SYS_RESOURCE, and this uid is the run's alone.
-    set_limits(limits, extra_tasks=OWN_TASKS + 1)
-    posix.chdir("/")
-    posix.setgroups([])
-    posix.setresgid(outside, outside, outside)
-    posix.setresuid(outside, outside, outside)
+    def __init__(self, sources: "list[tuple[int, bool, bool]]", owner: tuple[int, int], outside: int) -> None:
+        """Lay the sources out at `STAGE`, in a mount namespace of this process from now on.
+
+        `sources` has, for each mount, its open descriptor, whether it is to be mapped from `owner` (uid, gid) to
+        `outside`, and whether it is useless unmapped (the workspace). OSError where the kernel or a file system
+        refuses.
+        """
+        self._outside = outside
+        namespace = identity_namespace(owner, outside)
+        try:
+            # Copied while the descriptors' mounts are still those of this namespace; the copies belong to none.
+            trees = [syscalls.clone_tree(descriptor) for descriptor, _, _ in sources]
+            syscalls.unshare(syscalls.CLONE_NEWNS)
+            syscalls.mount("none", "/", "", syscalls.MS_REC | syscalls.MS_SLAVE, "")
+            syscalls.mount("aisbx", STAGE, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=0711,size=1m")
+            for number, (tree, (descriptor, mapped, needed)) in enumerate(zip(trees, sources, strict=True)):
+                if mapped and not syscalls.idmap_tree(tree, namespace) and needed:
+                    msg = "this file system cannot show its files to another user (no idmapped mounts)"
+                    raise OSError(msg)
+                place = f"{STAGE}/{number}"
+                if posix.fstat(descriptor).st_mode & _FORMAT == _DIRECTORY:
+                    posix.mkdir(place, 0o700)
+                else:
+                    posix.close(posix.open(place, posix.O_CREAT | posix.O_WRONLY | posix.O_CLOEXEC, 0o600))
+                syscalls.attach_tree(tree, place)
+                posix.close(tree)
+        finally:
+            posix.close(namespace)
+
+    def __enter__(self) -> None:
+        """Be ready for `posix_spawn(resetids=True)`: the child becomes `outside`, this process stays root.
+
+        Only the real ids change here; what the child executes has `outside` in all of them, and no group more.
+        """
+        posix.setgroups([])
+        posix.setresgid(self._outside, 0, 0)
+        posix.setresuid(self._outside, 0, 0)
+
+    def __exit__(self, *_: object) -> None:
+        """Be root in every respect again."""
+        posix.setresuid(0, 0, 0)
+        posix.setresgid(0, 0, 0)
 
 
 def can_map(path: str, outside: int) -> bool:

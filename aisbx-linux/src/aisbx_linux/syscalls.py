@@ -26,6 +26,7 @@ _MOUNT_SETATTR = 442
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
+_MNT_DETACH = 2
 MS_NOSUID = 2
 MS_NODEV = 4
 MS_REC = 0x4000
@@ -57,6 +58,13 @@ def mount(source: str, target: str, kind: str, flags: int, data: str) -> None:
     text = [part.encode() + b"\0" for part in (source, target, kind)]
     if _libc("mount", *text, flags, data.encode() + b"\0") != 0:
         msg = f"mounting {kind or 'propagation'} on {target} was refused"
+        raise OSError(msg)
+
+
+def detach(target: str) -> None:
+    """umount2(2) with MNT_DETACH; OSError if the kernel refuses."""
+    if _libc("umount2", target.encode() + b"\0", _MNT_DETACH) != 0:
+        msg = f"unmounting {target} was refused"
         raise OSError(msg)
 
 
