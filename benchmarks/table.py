@@ -1,0 +1,73 @@
+"""The figures of a benchmark with their targets, as a table and as data."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+TIMES = "\N{MULTIPLICATION SIGN}"
+"""The unit of a figure that is a ratio to the floor's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One figure. A row without a target is for information."""
+
+    name: str
+    figure: float
+    """What the target is held against."""
+    unit: str
+    """TIMES, "MiB" or "ms"."""
+    best_ms: float | None = None
+    median_ms: float | None = None
+    best_ratio: float | None = None
+    at_most: float | None = None
+    at_least: float | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether the target is met; a figure that is no number meets none."""
+        if self.at_most is not None and not self.figure <= self.at_most:
+            return False
+        return self.at_least is None or self.figure >= self.at_least
+
+    @property
+    def target(self) -> str:
+        """The target in words."""
+        if self.at_most is not None:
+            return f"≤ {self.at_most:g} {self.unit}"
+        return f"≥ {self.at_least:g} {self.unit}" if self.at_least is not None else ""
+
+
+def render(rows: Sequence[Row], rounds: int, machine: dict[str, object]) -> str:
+    """Give a Markdown table: it is read in a terminal and pasted into the documentation."""
+    head = ("what", "min ms", "median ms", f"min {TIMES}", "figure", "target", "")
+    lines = [head, *(_cells(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    padded = [[cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines]
+    texts = [f"| {' | '.join(cells)} |" for cells in padded]
+    texts.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    facts = ", ".join(f"{name} {value}" for name, value in machine.items())
+    return "\n".join([*texts, "", f"{rounds} rounds; {facts}"])
+
+
+def as_json(rows: Sequence[Row], rounds: int, machine: dict[str, object]) -> str:
+    """Give one JSON object."""
+    figures = [{**asdict(row), "ok": row.ok} for row in rows]
+    return json.dumps({"machine": machine, "rounds": rounds, "ok": all(row.ok for row in rows), "rows": figures})
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    verdict = ("ok" if row.ok else "MISSED") if row.target else ""
+    return (
+        row.name,
+        _number(row.best_ms, ".2f"),
+        _number(row.median_ms, ".2f"),
+        _number(row.best_ratio, ".2f"),
+        f"{row.figure:.2f} {row.unit}",
+        row.target,
+        verdict,
+    )
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
