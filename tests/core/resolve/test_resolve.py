@@ -58,12 +58,13 @@ def test_resolving_looks_at_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
     everything = replace(REQUEST, mounts=(MountRequest("data", "/data"),), limits={"memory": 1.0})
     toolchain = Toolchain(mounts=(Mount("/opt/python", "/opt/python"),), path=("/opt/python/bin",))
-    before = spec(everything, toolchain=toolchain)
+    given = settings()  # making them looks at the environment
+    before = spec(everything, given=given, toolchain=toolchain)
     with monkeypatch.context() as patched:  # pytest itself must be able to look when this fails
         for name in ("stat", "lstat", "open", "listdir", "scandir", "readlink", "getcwd", "access", "environ"):
             patched.setattr(os, name, refuse)
         patched.setattr("builtins.open", refuse)
-        after = spec(everything, toolchain=toolchain)
+        after = spec(everything, given=given, toolchain=toolchain)
     assert after == before
 
 

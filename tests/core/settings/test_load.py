@@ -2,6 +2,8 @@ import pytest
 from aisbx import settings, trust
 from aisbx.errors import AisbxError, ConfigError, TrustError
 from aisbx.settings import Settings
+from aisbx.settings.sources import UserFile
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from tests.core.world import World
 
@@ -259,3 +261,35 @@ def test_a_configuration_of_somebody_else_is_not_read(world: World) -> None:
     world.give_away(file)
     with pytest.raises(ConfigError, match="belongs to"):
         load(world)
+
+
+# pydantic-settings underneath
+
+
+def test_settings_are_those_of_pydantic_settings_with_sources_of_our_own(world: World) -> None:
+    assert issubclass(Settings, BaseSettings)
+    file = UserFile(world.inputs())
+    assert isinstance(file, PydanticBaseSettingsSource)
+    assert Settings.read_from(file).model_dump() == load(world).model_dump()
+
+
+def test_the_process_own_environment_is_no_source(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PROFILE", "profile", "AISBX_PROFILE", "DRIVER", "LOWER"):
+        monkeypatch.setenv(name, '["fs:protected"]')
+    defaults = Settings.model_construct().model_dump()
+    assert (Settings().model_dump(), load(world).model_dump()) == (defaults, defaults)
+
+
+def test_sources_of_one_load_do_not_leak_into_the_next(world: World) -> None:
+    world.config('profile = "mine"\n')
+    assert load(world).profile == "mine"
+    assert Settings().profile == "base"
+
+
+def test_an_origin_is_told_of_what_holds_and_of_nothing_else(world: World) -> None:
+    world.config("[drivers.bwrap.extra]\nkey = 1\n")
+    world.environ["AISBX_DRIVERS__BWRAP__EXTRA"] = "x"
+    found = load(world)
+    assert found.drivers == {"bwrap": {"extra": "x"}}
+    assert found.origins()["drivers.bwrap.extra"] == "environment AISBX_DRIVERS__BWRAP__EXTRA"
+    assert "drivers.bwrap.extra.key" not in found.origins()

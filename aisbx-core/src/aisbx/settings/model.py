@@ -1,11 +1,13 @@
 """What can be set, by whom, and what holds where nothing is set."""
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Annotated, cast
+from typing import Annotated, Self, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, field_validator
 from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from aisbx import amounts, units
 from aisbx.errors import UsageError
@@ -49,6 +51,13 @@ def _size(written: object) -> object:
 
 Limits = Annotated[dict[str, float], BeforeValidator(_limits)]
 Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
+
+
+Sources = tuple[PydanticBaseSettingsSource, ...]
+
+# Which places the settings that are being made come from, the strongest first. By default none: pydantic-settings
+# would read the process's environment, where we are told which environment counts.
+_SOURCES: ContextVar[Sources] = ContextVar("aisbx_settings_sources", default=())
 
 
 class _Table(BaseModel):
@@ -101,8 +110,10 @@ class Context:
     own_dirs: tuple[str, ...] = ()
 
 
-class Settings(_Table):
+class Settings(BaseSettings):
     """All that `config.toml` and `AISBX_*` can say; a trusted project's values are already in it."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     profile: str = "base"
     """Profiles of a run that names none, as `-p` takes them (`python-dev+offline`)."""
@@ -128,6 +139,34 @@ class Settings(_Table):
             if name not in CONTROLS:
                 raise ValueError(f"there is no control {name!r}; `aisbx doctor` lists them")
         return ids
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> Sources:
+        """Take the sources of `read_from` in place of pydantic-settings' own, which say neither line nor variable."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings, *_SOURCES.get())
+
+    @classmethod
+    def read_from(cls, *sources: PydanticBaseSettingsSource) -> Self:
+        """Merge sources, the strongest first; tables key by key, everything else as a whole."""
+        token = _SOURCES.set(sources)
+        try:
+            return cls()
+        finally:
+            _SOURCES.reset(token)
+
+    @classmethod
+    def validate_alone(cls, table: Mapping[str, object], *, strict: bool) -> None:
+        """Validate what one source says, before it is merged; pydantic's ValidationError says where it is wrong."""
+        # Not `model_validate`: for settings that asks the sources again, and forgets `strict` on the way.
+        cls.__pydantic_validator__.validate_python(table, strict=strict, self_instance=cls.model_construct())
 
     def with_context(self, context: Context) -> "Settings":
         """Give the same settings with what is known beside them."""
