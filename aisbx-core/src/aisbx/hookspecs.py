@@ -27,7 +27,10 @@ hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 Settings = Mapping[str, object]
-"""The plugin's own table of the settings (`[drivers.NAME]` and so on), already validated as data."""
+"""The plugin's own table of the settings (`[drivers.NAME]` and so on), already validated as data.
+
+A driver's also holds `cache_dir`, the path of a private directory (0700) where it may keep what it can make again.
+"""
 
 
 @hookspec(firstresult=True)

@@ -14,6 +14,6 @@ def aisbx_driver(name: str, settings: Mapping[str, object]) -> "Driver | None":
     """Give the driver; `settings` is the table `[drivers.bwrap]`."""
     if name != "bwrap":
         return None
-    from aisbx_driver_bwrap.driver import BwrapDriver  # noqa: PLC0415
+    from aisbx_driver_bwrap.driver import BwrapDriver
 
     return BwrapDriver(settings)

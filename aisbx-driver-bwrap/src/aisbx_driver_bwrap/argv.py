@@ -4,12 +4,13 @@ import resource
 from pathlib import Path
 
 from aisbx.types import LocalPlan, Mount, NetworkMode, SandboxSpec, Source, WorkspaceMode
-from aisbx_driver_bwrap import etc
 from aisbx_linux.launch import FORMAT
+
+from aisbx_driver_bwrap import etc
 
 # Top-level directories of the runtime beside /usr: links into it on a merged system, directories of their own elsewhere.
 _RUNTIME = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-_DISK_SHARES = {"/tmp": 4, "home": 3, "/dev/shm": 1}  # noqa: S108
+_DISK_SHARES = {"/tmp": 4, "home": 3, "/dev/shm": 1}
 """How a `disk` limit is divided, in eighths: each place is a tmpfs of its own."""
 
 
@@ -37,6 +38,7 @@ def plan(
         "filter": filter_,
         "rlimits": rlimits(spec),
         "outside": outside,
+        "contained": "proc:no-survivors" not in spec.lowered,
         "workspace": (spec.workspace.path, spec.workspace.mode.value) if spec.workspace else None,
         "cwd": spec.cwd,
         "search": list(spec.path),
@@ -82,12 +84,16 @@ def _private(spec: SandboxSpec) -> list[str]:
     home = spec.identity.home
     disk = int(_amount(spec, "disk"))
     words = ["--proc", "/proc", "--dev", "/dev"]
-    for place, mode, share in (("/tmp", "1777", "/tmp"), (home, "0700", "home"), ("/dev/shm", "1777", "/dev/shm")):  # noqa: S108
+    for place, mode, share in (("/tmp", "1777", "/tmp"), (home, "0700", "home"), ("/dev/shm", "1777", "/dev/shm")):
         words += ["--perms", mode]
         words += ["--size", str(max(4096, disk * _DISK_SHARES[share] // 8))] if disk else []
         words += ["--tmpfs", place]
     words += ["--perms", "0644", "--file", "{file:0}", f"{home}/.gitconfig"]
-    return [*words, "--dir", "/run", "--dir", "/var", "--symlink", "/tmp", "/var/tmp", "--symlink", "/run", "/var/run"]
+    words += ["--dir", "/run", "--dir", "/var", "--symlink", "/run", "/var/run"]
+    targets = [home, *(mount.target for mount in spec.mounts), *([spec.workspace.path] if spec.workspace else [])]
+    if not any(target.startswith("/var/tmp/") for target in targets):
+        words += ["--symlink", "/tmp", "/var/tmp"]
+    return words
 
 
 def _links(spec: SandboxSpec) -> list[str]:

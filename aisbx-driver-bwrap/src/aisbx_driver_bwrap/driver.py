@@ -6,13 +6,14 @@ from pathlib import Path
 
 from aisbx.errors import AisbxError, DriverUnavailableError, StateError
 from aisbx.types import Enforcement, LocalPlan, Probe, Sandbox, SandboxSpec
+from aisbx_linux import cradle, stage
+from aisbx_linux.sandbox import LocalSandbox
+from aisbx_linux.seccomp import cached_filter
+
 from aisbx_driver_bwrap import etc, tool
 from aisbx_driver_bwrap.argv import plan
 from aisbx_driver_bwrap.enforce import Facts, enforcement
 from aisbx_driver_bwrap.tree import materialise
-from aisbx_linux import stage
-from aisbx_linux.sandbox import LocalSandbox
-from aisbx_linux.seccomp import cached_filter
 
 _NPROC_PER_NAMESPACE = (5, 14)
 
@@ -73,6 +74,7 @@ class BwrapDriver:
             unmappable=unmappable,
             counts_tasks=(int(release[0]), int(release[1].split("-")[0])) >= _NPROC_PER_NAMESPACE,
             filter_problem=self._filter_problem(spec),
+            contained=not probed.usable or cradle.possible(),
         )
 
     def _filter(self, spec: SandboxSpec) -> bytes:
@@ -90,5 +92,5 @@ def _outside(spec: SandboxSpec) -> tuple[int, int, int] | None:
     """Give who root's sandbox is on the host; None for an ordinary user, or where `priv:not-root` was given up."""
     if os.geteuid() != 0 or "priv:not-root" in spec.lowered:
         return None
-    owner = os.stat(spec.workspace.path) if spec.workspace else None  # noqa: PTH116
+    owner = os.stat(spec.workspace.path) if spec.workspace else None
     return (owner.st_uid if owner else 0, owner.st_gid if owner else 0, tool.OUTSIDE_ID)

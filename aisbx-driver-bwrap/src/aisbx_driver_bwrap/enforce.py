@@ -19,6 +19,8 @@ class Facts:
     counts_tasks: bool = True
     """RLIMIT_NPROC counts per user namespace (Linux 5.14)."""
     filter_problem: str = ""
+    contained: bool = True
+    """An outer PID namespace can be made (`aisbx_linux.cradle`)."""
 
 
 def enforcement(spec: SandboxSpec, facts: Facts) -> Enforcement:
@@ -41,7 +43,6 @@ _BY_CONSTRUCTION = {
     "fs:private-tmp": "tmpfs, own devtmpfs subset, own procfs",
     "fs:home-empty": "tmpfs",
     "proc:isolated": "PID namespace",
-    "proc:no-survivors": "PID namespace, parent-death signal",
     "ipc:isolated": "IPC namespace",
     "priv:no-caps": "user namespace, empty bounding set",
     "priv:no-new-privs": "no_new_privs, nosuid mounts",
@@ -75,11 +76,19 @@ def _conditional(spec: SandboxSpec, facts: Facts) -> list[ControlState]:
             states.append(ControlState(control, none, reason=facts.filter_problem, remedy=remedy))
         else:
             states.append(ControlState(control, full, "seccomp filter"))
+    if facts.contained and "proc:no-survivors" not in spec.lowered:
+        states.append(ControlState("proc:no-survivors", full, "nested PID namespaces, parent-death signal"))
+    else:
+        reason = "killed in its first moments, bubblewrap can leave an idle process behind"
+        remedy = "let processes other than bubblewrap make user namespaces (apparmor_restrict_unprivileged_userns=0)"
+        states.append(ControlState("proc:no-survivors", partial, "parent-death signal", reason, remedy))
     if facts.unmappable:
         reason = f"{facts.unmappable}: its file system has no idmapped mounts"
         states.append(ControlState("priv:not-root", none, reason=reason, remedy="run it as an ordinary user"))
     else:
-        states.append(ControlState("priv:not-root", full, "own uid, idmapped mounts" if facts.root else "the caller's uid"))
+        states.append(
+            ControlState("priv:not-root", full, "own uid, idmapped mounts" if facts.root else "the caller's uid")
+        )
     states += _network(spec)
     return states
 
@@ -110,7 +119,11 @@ def _limits(spec: SandboxSpec, facts: Facts) -> list[ControlState]:
         states.append(ControlState("limit:pids", none, reason=reason, remedy="use Linux 5.14 or newer"))
     states.append(
         ControlState(
-            "limit:memory", partial, "RLIMIT_DATA", "each process is capped, the sum of all is not", "leave --memory out"
+            "limit:memory",
+            partial,
+            "RLIMIT_DATA",
+            "each process is capped, the sum of all is not",
+            "leave --memory out",
         )
     )
     states.append(ControlState("limit:cpus", none, reason="needs a cgroup, which this driver does not use yet"))

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from aisbx.errors import StateError
+
 from aisbx_driver_bwrap.etc import Content
 
 
@@ -31,7 +32,9 @@ def materialise(content: Content, parent: Path) -> Path:
             if not place.is_dir():  # else another run was first
                 raise
     except OSError as error:
-        raise StateError(f"{parent}: /etc of the sandbox cannot be made: {error.strerror}", hint="see its disk and mode") from error
+        raise StateError(
+            f"{parent}: /etc of the sandbox cannot be made: {error.strerror}", hint="see its disk and mode"
+        ) from error
     return place
 
 

@@ -51,7 +51,9 @@ class Assembly:
         self.opened.clear()
 
 
-def assemble(assembly: Assembly, plan: "LocalPlan", request: "LaunchRequest", covered: "Sequence[tuple[str, str, str]]") -> None:
+def assemble(
+    assembly: Assembly, plan: "LocalPlan", request: "LaunchRequest", covered: "Sequence[tuple[str, str, str]]"
+) -> None:
     """Fill an assembly. `covered` has (option, source, target) to mount over the workspace, in this order.
 
     Raises SourceError and OSError; the caller closes the assembly in any case.
@@ -97,7 +99,14 @@ def assemble(assembly: Assembly, plan: "LocalPlan", request: "LaunchRequest", co
     while content:
         content = content[posix.write(descriptor, content) :]
     posix.lseek(descriptor, 0, 0)
-    assembly.argv = ["bwrap", "--args", number(options), "--", *(_TERMINAL if request["terminal"] else ()), *request["argv"]]
+    assembly.argv = [
+        "bwrap",
+        "--args",
+        number(options),
+        "--",
+        *(_TERMINAL if request["terminal"] else ()),
+        *request["argv"],
+    ]
 
 
 def _filled(words: "Sequence[str]", files: "Sequence[int]", number: "Callable[[int], str]") -> list[str]:

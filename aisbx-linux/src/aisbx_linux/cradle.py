@@ -35,7 +35,7 @@ def possible() -> bool:
             contain()
             code = 0
         finally:
-            posix._exit(code)  # noqa: SLF001  (that is its name)
+            posix._exit(code)
     return posix.waitstatus_to_exitcode(posix.waitpid(child, 0)[1]) == 0
 
 

@@ -23,20 +23,20 @@ def main() -> None:
     try:
         for descriptor in (failure, memory, *own):
             posix.set_inheritable(descriptor, False)
-        with open(memory, "rb") as stream:  # noqa: PTH123
-            parent, program, argv, staging = marshal.load(stream)  # noqa: S302  (made by our own launcher)
+        with open(memory, "rb") as stream:
+            parent, program, argv, staging, contained = marshal.load(stream)
         die_with_parent()
         if posix.getppid() != parent:
-            posix._exit(1)  # noqa: SLF001  (it had ended before we could ask to end with it)
-        child = start_tool(program, argv, [], staging)
-    except BaseException as error:  # noqa: BLE001  (whatever it is, the launcher must hear of it)
+            posix._exit(1)
+        child = start_tool(program, argv, [], staging, contained=contained)
+    except BaseException as error:
         report(error, failure)
         return
     posix.close(failure)
     # Only the tool may hold the streams and reports: their end tells that it has ended.
     posix.closerange(0, 1 << 16)
     code = posix.waitstatus_to_exitcode(posix.waitpid(child, 0)[1])
-    posix._exit(code if code >= 0 else _BASE - code)  # noqa: SLF001
+    posix._exit(code if code >= 0 else _BASE - code)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ _RELAYED = (1, 2, 3, 10, 12, 15)  # HUP, INT, QUIT, USR1, USR2, TERM
 _WINCH = 28
 
 
-class owned:  # noqa: N801  (used as a function: `with owned(launch):`)
+class owned:
     """While it lasts, this process serves one launch: signals, terminal, orphans."""
 
     __slots__ = ("before", "launch", "raw")

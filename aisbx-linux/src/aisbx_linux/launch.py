@@ -21,7 +21,12 @@ from aisbx_linux.wire import Wires
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aisbx.types import LaunchRequest, LaunchResult, LocalPlan
+
+    from aisbx_linux.protect.scan import State
+    from aisbx_linux.relay import Output
 
 HOT = (
     "aisbx_linux",
@@ -95,7 +100,7 @@ class Launch:
         self._budget = Budget(plan["output"], log)
         self._assembly = Assembly()
         self._report = b""
-        self._watch: object = None
+        self._watch: State | None = None
         self._findings: list[str] = []
         self._status = 0
         self._usage = (0.0, 0.0, 0)
@@ -126,7 +131,7 @@ class Launch:
                 posix.write(assembly.gate, self.plan["filter"])
                 posix.close(assembly.gate)
                 assembly.gate = -1
-        except Exception as error:  # noqa: BLE001  (whatever it was: nothing may be left behind, and it is told)
+        except Exception as error:
             self._fail("launch", str(error))
             self.kill()
         finally:
@@ -158,7 +163,7 @@ class Launch:
             for descriptor, _ in ready:
                 for step in steps[descriptor][1]:
                     step()
-            if held and not ready and self._runs():
+            if held and self._runs():
                 for relay in self._outputs():
                     relay.release()
             self._mind_time()
@@ -203,7 +208,9 @@ class Launch:
         stdout, stderr = (wires.stdout, wires.stderr) if wires else (None, None)
         return {
             "code": exit_code,
-            "signal": exit_code - _SHELL_SIGNAL_BASE if _SHELL_SIGNAL_BASE < exit_code <= _SHELL_SIGNAL_BASE + 64 else 0,
+            "signal": exit_code - _SHELL_SIGNAL_BASE
+            if _SHELL_SIGNAL_BASE < exit_code <= _SHELL_SIGNAL_BASE + 64
+            else 0,
             "timed_out": self.timed_out,
             "duration": self._ended - self._started,
             "user_seconds": self._usage[0],
@@ -303,11 +310,11 @@ class Launch:
         if self._budget.log:
             self._budget.log.close()
         self._explain()
-        if self._watch is not None and self.failure is None:
+        if self._watch is not None and self.monitor:
             from aisbx_linux.protect.settle import settle
 
             quarantine = f"{self.request['state']}/quarantine/{self.request['run']}"
-            self._findings = settle(self.plan["workspace"][0], self._watch, quarantine)
+            self._findings = settle(self._watch.workspace, self._watch, quarantine)
 
     def _explain(self) -> None:
         """Without the tool's own word that the command ended, it never ran: say why."""
@@ -338,7 +345,9 @@ class Launch:
 
     def _exit_code(self) -> int:
         if self.failure is not None:
-            return {"command-not-found": _NOT_FOUND, "command-not-executable": _CANNOT_RUN}.get(self.failure[0], _REFUSED)
+            return {"command-not-found": _NOT_FOUND, "command-not-executable": _CANNOT_RUN}.get(
+                self.failure[0], _REFUSED
+            )
         if self.timed_out:
             return _TIMED_OUT
         if b'"exit-code":' in self._report:

@@ -8,7 +8,7 @@ def children_of(pid: int) -> list[int]:
     found: list[int] = []
     try:
         for task in posix.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{task}/children", "rb") as stream:  # noqa: PTH123
+            with open(f"/proc/{pid}/task/{task}/children", "rb") as stream:
                 found += map(int, stream.read().split())
     except OSError:
         pass  # it has ended meanwhile
@@ -21,11 +21,11 @@ def command_of(first: int) -> int:
 
 
 def executes(pid: int, program: str) -> bool:
-    """Tell whether a process still runs the tool itself, that is has not executed the command yet."""
+    """Tell whether a process still runs the tool itself, or may have until it ended just now."""
     try:
         return posix.readlink(f"/proc/{pid}/exe") == program
     except OSError:
-        return False
+        return True
 
 
 def foreground(first: int, command: int) -> list[int]:

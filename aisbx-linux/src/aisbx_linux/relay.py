@@ -18,6 +18,7 @@ _S_IFMT, _S_IFIFO, _S_IFREG, _S_IFCHR = 0o170000, 0o010000, 0o100000, 0o020000
 _NULL_DEVICE = (1, 3)
 # What bubblewrap says on stderr, in this form, before the command runs is its own report, not the command's.
 TOOL_PREFIX = b"bwrap: "
+_LONGEST_REPORT = 8192
 
 
 def kind_of(descriptor: int) -> str:
@@ -74,7 +75,20 @@ class Log:
 class Output:
     """One stream from the sandbox to the caller's descriptor, or into memory when `target` is -1."""
 
-    __slots__ = ("budget", "capture", "captured", "direct", "dropped", "held", "holding", "passed", "pending", "source", "step", "target")
+    __slots__ = (
+        "budget",
+        "capture",
+        "captured",
+        "direct",
+        "dropped",
+        "held",
+        "holding",
+        "passed",
+        "pending",
+        "source",
+        "step",
+        "target",
+    )
 
     def __init__(self, source: int, target: int, budget: Budget, *, capture: int = 0, holding: bool = False) -> None:
         """Read from `source`; `holding` keeps back a first chunk that may be the tool's own report."""
@@ -111,16 +125,17 @@ class Output:
                 data = b""  # EIO: the last holder of a pty is gone
             if not data:
                 self.close()
-            elif self.holding and data.startswith(TOOL_PREFIX):
-                self.holding, self.held = False, data
+            elif self.holding and (self.held or TOOL_PREFIX.startswith(data[: len(TOOL_PREFIX)])):
+                self.held += data  # the tool writes its report in pieces
+                if len(self.held) > _LONGEST_REPORT:
+                    self.release()
             else:
                 self.holding = False
-                self.release()
                 self._accept(data)
 
     def release(self) -> None:
         """Pass on what was held back: it was the command's after all."""
-        held, self.held = self.held, b""
+        held, self.held, self.holding = self.held, b"", False
         if held:
             self._accept(held)
 

@@ -18,8 +18,8 @@ def set_limits(limits: "Sequence[tuple[int, int, int]]", process: int = 0, *, ex
     """
     for kind, soft, hard in limits:
         if kind == resource.RLIMIT_NPROC:
-            soft, hard = soft + extra_tasks, hard + extra_tasks  # noqa: PLW2901
+            soft, hard = soft + extra_tasks, hard + extra_tasks
         _, ceiling = resource.prlimit(process, kind)
         if ceiling != resource.RLIM_INFINITY:
-            soft, hard = min(soft, ceiling), min(hard, ceiling)  # noqa: PLW2901
+            soft, hard = min(soft, ceiling), min(hard, ceiling)
         resource.prlimit(process, kind, (soft, hard))

@@ -47,22 +47,32 @@ def spawn(plan: "LocalPlan", assembly: "Assembly", wires: "Wires", outside: int,
             posix.fchown(descriptor, outside, outside)  # else /dev/stdout could not be opened inside
     if not exclusive:
         return _helped(plan, assembly, wires, staging)
-    return start_tool(plan["program"], assembly.argv, _actions(assembly.passed, assembly.base, wires, {}), staging)
+    actions = _actions(assembly.passed, assembly.base, wires, {})
+    return start_tool(plan["program"], assembly.argv, actions, staging, contained=plan["contained"])
 
 
-def start_tool(program: str, argv: "list[str]", actions: "list[tuple[object, ...]]", staging: "Staging | None") -> int:
-    """Start the tool as the first process of an outer PID namespace. This process can start no other then."""
+def start_tool(
+    program: str,
+    argv: "list[str]",
+    actions: "list[tuple[object, ...]]",
+    staging: "Staging | None",
+    *,
+    contained: bool,
+) -> int:
+    """Start the tool, `contained` as the first process of an outer PID namespace. This process starts no other."""
     from aisbx_linux.cradle import contain
 
     if staging is None:
-        contain()
+        if contained:
+            contain()
         return _posix_spawn(program, argv, actions)
     from aisbx_linux.rlimits import OWN_TASKS, set_limits
     from aisbx_linux.stage import Stage
 
     sources, owner, outside, limits, descriptor = staging
     stage = Stage(sources, owner, outside)
-    contain()
+    if contained:
+        contain()
     # On this process, which ends with the run, and not on the sandbox's first: root may lack CAP_SYS_RESOURCE, and
     # the uid is the run's alone.
     set_limits(limits, extra_tasks=OWN_TASKS + 1)
@@ -91,7 +101,10 @@ def _actions(passed: "list[int]", base: int, wires: "Wires", moved: "dict[int, i
     actions += [(posix.POSIX_SPAWN_DUP2, descriptor, base + index) for index, descriptor in enumerate(passed)]
     first, second, third = wires.inside
     # Onto 2, 1, 0 in this order none is overwritten that is still to be copied: all of ours lie above.
-    return [*actions, *((posix.POSIX_SPAWN_DUP2, descriptor, number) for number, descriptor in ((2, third), (1, second), (0, first)))]
+    return [
+        *actions,
+        *((posix.POSIX_SPAWN_DUP2, descriptor, number) for number, descriptor in ((2, third), (1, second), (0, first))),
+    ]
 
 
 def strays() -> "list[int]":
@@ -100,7 +113,7 @@ def strays() -> "list[int]":
     for name in posix.listdir("/proc/self/fd"):
         descriptor = int(name)
         try:
-            if descriptor > 2 and posix.get_inheritable(descriptor):  # noqa: PLR2004
+            if descriptor > 2 and posix.get_inheritable(descriptor):
                 found.append(descriptor)
         except OSError:
             continue  # the one that listed the directory
@@ -126,7 +139,7 @@ def _helped(plan: "LocalPlan", assembly: "Assembly", wires: "Wires", staging: "S
             sources, owner, outside, limits, program = staging
             staged = [(moved[descriptor], mapped, needed) for descriptor, mapped, needed in sources]
             staging = (staged, owner, outside, limits, moved[program])
-        posix.write(memory, marshal.dumps((posix.getpid(), plan["program"], assembly.argv, staging)))
+        posix.write(memory, marshal.dumps((posix.getpid(), plan["program"], assembly.argv, staging, plan["contained"])))
         posix.lseek(memory, 0, 0)
         actions = _actions(assembly.passed, assembly.base, wires, moved)
         numbers = [str(number) for number in moved.values()]
@@ -139,7 +152,7 @@ def _helped(plan: "LocalPlan", assembly: "Assembly", wires: "Wires", staging: "S
 
 def _started(child: int, told: int) -> int:
     """Wait until the tool is executed, or raise what kept it from being."""
-    with open(told, "rb", buffering=0) as reader:  # noqa: PTH123  (closes the descriptor)
+    with open(told, "rb", buffering=0) as reader:
         reason = reader.read(512)
     if reason:
         posix.waitpid(child, 0)
@@ -150,4 +163,4 @@ def _started(child: int, told: int) -> int:
 def report(error: BaseException, descriptor: int) -> None:
     """Tell the launcher, over its own pipe, what went wrong; then end."""
     posix.write(descriptor, (str(error) or type(error).__name__).encode(errors="replace")[:500])
-    posix._exit(1)  # noqa: SLF001  (that is its name)
+    posix._exit(1)

@@ -25,8 +25,14 @@ class RawTerminal:
 
         raw = list(self.saved)
         raw[0] &= ~(
-            termios.IGNBRK | termios.BRKINT | termios.PARMRK | termios.ISTRIP
-            | termios.INLCR | termios.IGNCR | termios.ICRNL | termios.IXON
+            termios.IGNBRK
+            | termios.BRKINT
+            | termios.PARMRK
+            | termios.ISTRIP
+            | termios.INLCR
+            | termios.IGNCR
+            | termios.ICRNL
+            | termios.IXON
         )
         raw[1] &= ~termios.OPOST
         raw[2] = (raw[2] & ~(termios.CSIZE | termios.PARENB)) | termios.CS8

@@ -50,7 +50,9 @@ class Wires:
         self.opened.append(descriptor)
         return descriptor
 
-    def _out(self, target: "int | None", budget: Budget, capture: int, *, holding: bool = False) -> "tuple[int, Output | None]":
+    def _out(
+        self, target: "int | None", budget: Budget, capture: int, *, holding: bool = False
+    ) -> "tuple[int, Output | None]":
         if target is not None and kind_of(target) == "null" and not holding:
             return self._keep(posix.open("/dev/null", posix.O_WRONLY | posix.O_CLOEXEC)), None
         reader, writer = posix.pipe2(posix.O_CLOEXEC)

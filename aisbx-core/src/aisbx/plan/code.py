@@ -58,7 +58,7 @@ class _Importer:
         """Leave it to the interpreter."""
 
     def exec_module(self, module: "ModuleType") -> None:
-        exec(self._kept[module.__name__][3], module.__dict__)  # noqa: S102  (of an entry that only its user can write)
+        exec(self._kept[module.__name__][3], module.__dict__)
 
 
 def install(kept: "Iterable[Kept]") -> None:

@@ -40,7 +40,7 @@ def read(directory: str, name: str) -> "PlanEntry | None":
     finally:
         posix.close(file)
     try:
-        entry: PlanEntry = marshal.loads(data)  # noqa: S302  (guarded above: nobody else can have written it)
+        entry: PlanEntry = marshal.loads(data)
         fresh = (
             entry["format"] == FORMAT
             and entry["name"] == name

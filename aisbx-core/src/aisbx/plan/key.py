@@ -2,7 +2,6 @@
 
 import posix
 import sys
-
 from _imp import source_hash
 
 TYPE_CHECKING = False
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
 
     Signature = tuple[int, int, int, int, int, int]
 
-FORMAT = 3
+FORMAT = 4
 """Version of the entries; raise it whenever their layout or meaning changes."""
 
 
@@ -29,7 +28,17 @@ def name_of(options: "Mapping[str, Sequence[str]]", cwd: str) -> str:
     """Give the file name for these options (raw strings, without `env`) in this directory, for this user and kernel."""
     chosen = sorted((name, list(values)) for name, values in options.items() if name != "env" and values)
     kernel = posix.uname()
-    material = (FORMAT, sys.version, posix.geteuid(), posix.getuid(), posix.getegid(), kernel.release, kernel.machine, cwd, chosen)
+    material = (
+        FORMAT,
+        sys.version,
+        posix.geteuid(),
+        posix.getuid(),
+        posix.getegid(),
+        kernel.release,
+        kernel.machine,
+        cwd,
+        chosen,
+    )
     return digest(repr(material).encode(errors="surrogateescape")).hex()
 
 

@@ -26,7 +26,9 @@ class Control:
 CONTROLS: Mapping[str, Control] = {
     control.id: control
     for control in (
-        Control("fs:host-hidden", "nothing of the host's files exists inside but the runtime, the mounts and the workspace"),
+        Control(
+            "fs:host-hidden", "nothing of the host's files exists inside but the runtime, the mounts and the workspace"
+        ),
         Control("fs:readonly-runtime", "the runtime and the toolchain cannot be written"),
         Control("fs:workspace", "the workspace has the access its mode names, at the same path"),
         Control("fs:protected", "files that the host would execute by itself are not changed by the sandbox"),

@@ -57,7 +57,9 @@ _FAILURES: Mapping[str, type[LaunchError | CommandNotFoundError | CommandNotExec
 }
 
 
-def launch_request(command: Command, stdio: Stdio, *, exclusive: bool, state: str, run: str, keep: int) -> LaunchRequest:
+def launch_request(
+    command: Command, stdio: Stdio, *, exclusive: bool, state: str, run: str, keep: int
+) -> LaunchRequest:
     """Give a command and its streams as the launcher's plain data."""
     return {
         "argv": list(command.argv),

@@ -46,6 +46,8 @@ class LocalPlan(TypedDict):
     """(resource, soft, hard) set on the sandbox's first process, inside its user namespace."""
     outside: tuple[int, int, int] | None
     """Run by root: (uid on disk that is mapped, uid and gid that the sandbox has on the host)."""
+    contained: bool
+    """The tool is the first process of an outer PID namespace; False only where `proc:no-survivors` was given up."""
     workspace: tuple[str, str] | None
     """(path, mode) where protected files are to be watched."""
     cwd: str

@@ -125,9 +125,7 @@ class SandboxSpec:
             # In `rw` what appears during the run is only caught at the end: partial by definition.
             skipped |= {"fs:protected"}
         return tuple(
-            name
-            for name in CONTROLS
-            if name not in skipped and (not name.startswith("limit:") or name in wanted)
+            name for name in CONTROLS if name not in skipped and (not name.startswith("limit:") or name in wanted)
         )
 
     def _binding(self, name: str) -> bool:
