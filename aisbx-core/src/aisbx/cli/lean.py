@@ -1,11 +1,10 @@
 """`aisbx run` for a plan that is at hand: reads the options, checks the plan, runs, ends. Builtin modules only.
 
-Whatever is out of the ordinary (help, an error, no plan, a stale one) goes to the full command line, which also
-writes the plan. Both carry the run out with the same code.
+Without a plan, or with a stale one, the engine makes one from the options that are read here (`prepare`). Whatever else
+is out of the ordinary (help, an error) goes to the full command line. All carry the run out with the same code.
 """
 
 import posix
-import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,19 +34,16 @@ VALUED = {
 
 def main(arguments: "list[str]") -> "NoReturn":
     """Run one command line and end the process with its exit code."""
-    code = attempt(arguments) if arguments[:1] == ["run"] else None
+    read = read_options(arguments[1:]) if arguments[:1] == ["run"] else None
+    code = attempt(*read) if read else None
     if code is None:
-        code = full(arguments)
+        code = prepare(read[0], read[2]) if read else full(arguments)
     # Nothing of ours is left to flush, and taking the interpreter down in order costs a millisecond.
     posix._exit(code)  # noqa: SLF001  (that is its name)
 
 
-def attempt(arguments: "list[str]") -> "int | None":
-    """Run by a plan that is at hand; None where the full command line is to answer."""
-    read = read_options(arguments[1:])
-    if read is None:
-        return None
-    options, environment, command = read
+def attempt(options: "dict[str, list[str]]", environment: "dict[str, str]", command: "list[str]") -> "int | None":
+    """Run by a plan that is at hand; None where there is none, or something is out of the ordinary."""
     directory = plans_directory()
     if directory is None:
         return None
@@ -91,7 +87,7 @@ def attempt(arguments: "list[str]") -> "int | None":
             "cli",
         )
     except AuditError:
-        return None  # the full command line says what is wrong with it
+        return None  # a run without a plan says what is wrong with it
     if result["failure"] is not None:
         say(": ".join(result["failure"]))
     for finding in result["findings"]:
@@ -152,6 +148,20 @@ def write_error(text: str) -> None:
         posix.write(2, text.encode(errors="backslashreplace"))
     except OSError:
         return
+
+
+def prepare(options: "dict[str, list[str]]", command: "list[str]") -> int:
+    """Run without a plan and leave one. The options are read already, so typer is not needed, which is slow to import.
+
+    Garbage is not looked for here either: this process makes a plan and a run, and ends.
+    """
+    import site
+
+    site.main()
+    from aisbx.cli.answer import answer
+    from aisbx.cli.perform import perform
+
+    return answer(lambda: perform(options, command), as_json=lambda: False)
 
 
 def full(arguments: "list[str]") -> int:

@@ -1,18 +1,12 @@
-"""`aisbx run`: collects the raw strings of its options; `request.to_request` reads them."""
+"""`aisbx run`: collects the raw strings of its options; `perform` does the rest."""
 
-import os
-import sys
 from typing import Annotated
 
 import typer
 
 from aisbx.cli import complete
 from aisbx.cli.options import Json
-from aisbx.cli.render import emit_json, one_line
-from aisbx.cli.request import to_request
-from aisbx.cli.session import directory, engine, principal
-from aisbx.errors import UsageError
-from aisbx.types import RunRequest, Stdio
+from aisbx.cli.perform import perform
 
 EXAMPLES = """\b
 Examples:
@@ -99,24 +93,4 @@ def run(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one paramete
         "sandbox": sandbox,
     }
     given = {name: values for name, values in options.items() if values}
-    request = to_request(given, command or (), directory())
-    if dry_run:
-        from aisbx.cli import preview
-
-        return preview.show(engine().preview(request), request, as_json=json)
-    stdio = _captured(request) if json else Stdio(0, 1, 2, terminal=os.isatty(0) and os.isatty(1))
-    if not request.command and not stdio.terminal:
-        raise UsageError("no command was given", hint="aisbx run [OPTIONS] -- CMD...; a shell needs a terminal")
-    # Under the raw options the lean front finds the plan of this run again.
-    outcome = engine().run(request, principal(), stdio, host="cli", options=None if json else given)
-    if json:
-        emit_json(outcome.as_record())
-    for finding in outcome.status.findings if not json else ():
-        print(f"aisbx: {one_line(finding)}", file=sys.stderr)
-    return outcome.status.code
-
-
-def _captured(request: RunRequest) -> Stdio:
-    """Capture both streams; as much of them as the request asks to see."""
-    output = request.limits.get("output")
-    return Stdio(0) if output is None else Stdio(0, capture=int(output))
+    return perform(given, command or (), dry_run=dry_run, as_json=json)

@@ -4,10 +4,11 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
+from typing import TYPE_CHECKING
 
 from aisbx.admission import require
 from aisbx.audit.write import AuditError, append, ending, open_log, refusal, start
-from aisbx.doctor import DoctorRow, examine
 from aisbx.engine.prepare import Preparation, Prepared, Preview, directories
 from aisbx.errors import AisbxError, PolicyError, StateError
 from aisbx.inputs import Inputs
@@ -31,6 +32,9 @@ from aisbx.types import (
     exit_status,
     launch_request,
 )
+
+if TYPE_CHECKING:
+    from aisbx.doctor import DoctorRow
 
 
 class Engine:
@@ -69,7 +73,9 @@ class Engine:
         try:
             result, captured = self._launch(prepared, principal, stdio, run, host, options)
         except AuditError as error:
-            raise StateError(f"the audit log cannot be written: {error}", hint="a run without a record is refused") from None
+            raise StateError(
+                f"the audit log cannot be written: {error}", hint="a run without a record is refused"
+            ) from None
         status = exit_status(result)
         outcome = Outcome(
             run=run,
@@ -86,8 +92,10 @@ class Engine:
         """Say what a run would be; nothing is started."""
         return self._preparation.preview(request)
 
-    def doctor(self) -> list[DoctorRow]:
+    def doctor(self) -> "list[DoctorRow]":
         """Say what works here, by what mechanism, and what to do about the rest."""
+        from aisbx.doctor import examine  # no run needs it
+
         places = {
             "configuration": str(config_dir(self._inputs)),
             "state": str(self._state),
@@ -170,7 +178,7 @@ class Engine:
             sink = self.plugins.get("sink", name, {})
             try:
                 sink.emit(event)
-            except Exception as error:  # noqa: BLE001  (a sink must not be able to stop or change a run)
+            except Exception as error:
                 import logging
 
                 logging.getLogger("aisbx").warning("sink %s: %s", name, error)
@@ -179,11 +187,13 @@ class Engine:
 def _review(name: str, plugins: Plugins, spec: SandboxSpec, command: Command, principal: Principal) -> None:
     """Ask one policy; anything but a verdict that allows is a denial."""
     try:
-        verdict: object = plugins.get("policy", name, {}).review(spec, command, principal)
+        verdict = cast("object", plugins.get("policy", name, {}).review(spec, command, principal))
     except AisbxError:
         raise
     except Exception as error:
-        raise PolicyError(f"policy {name} failed: {type(error).__name__}: {error}", hint="a failing policy denies") from error
+        raise PolicyError(
+            f"policy {name} failed: {type(error).__name__}: {error}", hint="a failing policy denies"
+        ) from error
     if not isinstance(verdict, Verdict):
         raise PolicyError(f"policy {name} gave no verdict", hint="it must return a Verdict")
     if not verdict.allow:

@@ -1,0 +1,39 @@
+"""`aisbx run`, once its options are raw strings: typer read them, or the lean front did and found no plan."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from aisbx.cli.render import emit_json, one_line
+from aisbx.cli.request import to_request
+from aisbx.cli.session import directory, engine, principal
+from aisbx.errors import UsageError
+from aisbx.types import RunRequest, Stdio
+
+
+def perform(
+    given: Mapping[str, list[str]], command: Sequence[str], *, dry_run: bool = False, as_json: bool = False
+) -> int:
+    """Run the command, or say what a run would be; gives the exit code, and raises AisbxErrors."""
+    request = to_request(given, command, directory())
+    if dry_run:
+        from aisbx.cli import preview
+
+        return preview.show(engine().preview(request), request, as_json=as_json)
+    stdio = _captured(request) if as_json else Stdio(0, 1, 2, terminal=os.isatty(0) and os.isatty(1))
+    if not request.command and not stdio.terminal:
+        raise UsageError("no command was given", hint="aisbx run [OPTIONS] -- CMD...; a shell needs a terminal")
+    # Under the raw options the lean front finds the plan of this run again.
+    options = None if as_json else dict(given)
+    outcome = engine().run(request, principal(), stdio, host="cli", options=options)
+    if as_json:
+        emit_json(outcome.as_record())
+    for finding in outcome.status.findings if not as_json else ():
+        print(f"aisbx: {one_line(finding)}", file=sys.stderr)
+    return outcome.status.code
+
+
+def _captured(request: RunRequest) -> Stdio:
+    """Capture both streams; as much of them as the request asks to see."""
+    output = request.limits.get("output")
+    return Stdio(0) if output is None else Stdio(0, capture=int(output))
