@@ -77,15 +77,19 @@ class Bench:
         begin = time.perf_counter()
         waiting = count
         running: dict[int, int] = {}
-        while waiting or running:
-            while waiting and len(running) < in_flight:
-                waiting -= 1
-                running[self._start(chain[0])] = 0
-            child, status = os.wait()
-            step = running.pop(child)
-            self._must(chain[step], status)
-            if step + 1 < len(chain):
-                running[self._start(chain[step + 1])] = step + 1
+        try:
+            while waiting or running:
+                while waiting and len(running) < in_flight:
+                    waiting -= 1
+                    running[self._start(chain[0])] = 0
+                child, status = os.wait()
+                step = running.pop(child)
+                self._must(chain[step], status)
+                if step + 1 < len(chain):
+                    running[self._start(chain[step + 1])] = step + 1
+        finally:
+            for child in running:  # of a failed attempt
+                os.waitpid(child, 0)
         return count / (time.perf_counter() - begin)
 
     def peak(self, python: str, argv: Sequence[str]) -> int:
