@@ -50,13 +50,16 @@ class World:
     def warm(self, *options: str) -> None:
         """Let the full way leave a plan for these options; and it must leave one."""
         done = subprocess.run(
-            self.full(*options, "--", "true"), cwd=self.project, env=self.environ, capture_output=True, timeout=60, check=False
+            self.full(*options, "--", "true"),
+            cwd=self.project,
+            env=self.environ,
+            capture_output=True,
+            timeout=60,
+            check=False,
         )
         assert done.returncode == 0, done.stderr.decode()
 
-    def run(
-        self, *command: str, options: Sequence[str] = (), **how: Any
-    ) -> subprocess.CompletedProcess[bytes]:
+    def run(self, *command: str, options: Sequence[str] = (), **how: Any) -> subprocess.CompletedProcess[bytes]:  # noqa: ANN401
         if self.way == "lean":
             self.warm(*options)
         how = {"stdin": subprocess.DEVNULL} | how if "input" not in how else how

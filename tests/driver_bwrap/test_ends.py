@@ -51,13 +51,20 @@ def started(world: World, script: str) -> subprocess.Popen[bytes]:
     )
 
 
-@pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 7", 7), ("exit 255", 255), ("kill -9 $$", 137), ("kill -15 $$", 143)])
+@pytest.mark.parametrize(
+    ("script", "code"), [("exit 0", 0), ("exit 7", 7), ("exit 255", 255), ("kill -9 $$", 137), ("kill -15 $$", 143)]
+)
 def test_the_exit_code_is_the_commands_own(world: World, script: str, code: int) -> None:
     assert world.run("sh", "-c", script).returncode == code
 
 
-@pytest.mark.parametrize(("command", "code", "name"), [("no-such", 127, b"command-not-found"), ("/etc/passwd", 126, b"command-not-executable")])
-def test_a_command_that_cannot_run_has_the_shells_codes_and_one_line(world: World, command: str, code: int, name: bytes) -> None:
+@pytest.mark.parametrize(
+    ("command", "code", "name"),
+    [("no-such", 127, b"command-not-found"), ("/etc/passwd", 126, b"command-not-executable")],
+)
+def test_a_command_that_cannot_run_has_the_shells_codes_and_one_line(
+    world: World, command: str, code: int, name: bytes
+) -> None:
     done = world.run(command)
     assert (done.returncode, done.stdout) == (code, b"")
     assert done.stderr.startswith(b"aisbx: " + name + b": ")
@@ -121,7 +128,11 @@ def test_nothing_survives_a_launcher_that_is_killed_at_any_moment(world_of: Call
     for round_ in range(40):
         launcher = subprocess.Popen(
             world.argv("--", "sh", "-c", f"setsid sleep {mark} & sleep {mark}"),
-            cwd=world.project, env=world.environ, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            cwd=world.project,
+            env=world.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         time.sleep(round_ * 0.002)
         launcher.kill()

@@ -47,7 +47,9 @@ def test_a_loop_over_lines_keeps_the_lines_that_the_command_does_not_read(world:
     start = f"cat {lines} |" if kind == "pipe" else ""
     end = "" if kind == "pipe" else f"< {lines}"
     script = f"{start} while read line; do {shlex.join(world.argv('--', 'true'))} || exit 9; echo got $line; done {end}"
-    done = subprocess.run(["sh", "-c", script], cwd=world.project, env=world.environ, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=world.project, env=world.environ, capture_output=True, timeout=60, check=False
+    )
     assert done.stdout == b"got one\ngot two\ngot three\n", done.stderr
 
 
@@ -59,7 +61,9 @@ def test_what_the_command_leaves_unread_is_there_for_the_next_reader(world: Worl
     lines.write_text("one\ntwo\nthree\n")
     reader = shlex.join(world.argv("--", "sh", "-c", "read line; echo inside $line"))
     script = f"cat {lines} | {{ {reader}; cat; }}" if kind == "pipe" else f"{{ {reader}; cat; }} < {lines}"
-    done = subprocess.run(["sh", "-c", script], cwd=world.project, env=world.environ, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=world.project, env=world.environ, capture_output=True, timeout=60, check=False
+    )
     assert done.stdout == b"inside one\ntwo\nthree\n", done.stderr
 
 
@@ -96,7 +100,9 @@ def test_a_reader_that_goes_away_ends_the_writer(world: World) -> None:
     if world.way == "lean":
         world.warm()
     script = f"{shlex.join(world.argv('--', 'yes'))} | head -n 1"
-    done = subprocess.run(["sh", "-c", script], cwd=world.project, env=world.environ, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=world.project, env=world.environ, capture_output=True, timeout=60, check=False
+    )
     assert done.stdout == b"y\n"
 
 

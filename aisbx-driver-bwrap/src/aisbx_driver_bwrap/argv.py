@@ -8,7 +8,7 @@ from aisbx_linux.launch import FORMAT
 
 from aisbx_driver_bwrap import etc
 
-# Top-level directories of the runtime beside /usr: links into it on a merged system, directories of their own elsewhere.
+# Top-level directories of the runtime: links into /usr on a merged system, directories of their own elsewhere.
 _RUNTIME = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _DISK_SHARES = {"/tmp": 4, "home": 3, "/dev/shm": 1}
 """How a `disk` limit is divided, in eighths: each place is a tmpfs of its own."""
@@ -17,8 +17,10 @@ _DISK_SHARES = {"/tmp": 4, "home": 3, "/dev/shm": 1}
 def plan(
     spec: SandboxSpec, program: str, filter_: bytes, outside: tuple[int, int, int] | None, etc_directory: str
 ) -> LocalPlan:
-    """Give the whole launch as data. `outside` is (uid on disk, gid on disk, uid and gid on the host) for root;
-    `etc_directory` holds what is shown as /etc.
+    """Give the whole launch as data.
+
+    `outside` is (uid on disk, gid on disk, uid and gid on the host) for root; `etc_directory` holds what is
+    shown as /etc.
     """
     mounts = [Mount(etc_directory, "/etc", origin="driver"), *spec.mounts]
     if spec.workspace is not None:

@@ -24,7 +24,7 @@ class BwrapDriver:
     name = "bwrap"
 
     def __init__(self, settings: Mapping[str, object]) -> None:
-        """Keep the settings: `cache_dir` is a private directory; `path` names a bubblewrap instead of looking for one."""
+        """Keep the settings: `cache_dir`, a private directory, and `path`, a bubblewrap to use instead of searching."""
         self._settings = settings
         self._cache = Path(str(settings["cache_dir"]))
         self._found: tuple[tool.Tool | None, Probe] | None = None
@@ -55,7 +55,7 @@ class BwrapDriver:
 
     def _tool(self) -> tuple[tool.Tool | None, Probe]:
         if self._found is None:
-            self._found = tool.probe(self._settings)
+            self._found = tool.probe(self._settings, str(self._cache / "probes"))
         return self._found
 
     def _facts(self, spec: SandboxSpec) -> Facts:

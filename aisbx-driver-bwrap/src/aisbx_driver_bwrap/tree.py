@@ -16,8 +16,7 @@ def materialise(content: Content, parent: Path) -> Path:
 
     It is made beside and renamed, so nobody ever sees half of it. StateError if it can't be made.
     """
-    digest = hashlib.sha256(repr(sorted(content.items())).encode(errors="surrogateescape")).hexdigest()[:32]
-    place = parent / digest
+    place = parent / _digest(content)
     if place.is_dir() and not place.is_symlink():
         return place
     try:
@@ -36,6 +35,18 @@ def materialise(content: Content, parent: Path) -> Path:
             f"{parent}: /etc of the sandbox cannot be made: {error.strerror}", hint="see its disk and mode"
         ) from error
     return place
+
+
+def _digest(content: Content) -> str:
+    """Give a name for the content: every part goes in with its kind and length, so that no two contents look alike."""
+    digest = hashlib.sha256()
+    for name, what in sorted(content.items()):
+        kind, data = ("link", os.fsencode(what)) if isinstance(what, str) else ("file", what)
+        key = os.fsencode(name)
+        digest.update(b"%s %d %d:" % (kind.encode(), len(key), len(data)))
+        digest.update(key)
+        digest.update(data)
+    return digest.hexdigest()[:32]
 
 
 def _write(content: Content, root: Path) -> None:

@@ -8,6 +8,7 @@ takes everything along, whenever it ends (pid_namespaces(7)); and a terminal's k
 import posix
 
 from aisbx_linux import syscalls
+from aisbx_linux.processes import leave
 
 
 def contain() -> None:
@@ -35,7 +36,7 @@ def possible() -> bool:
             contain()
             code = 0
         finally:
-            posix._exit(code)
+            leave(code)
     return posix.waitstatus_to_exitcode(posix.waitpid(child, 0)[1]) == 0
 
 

@@ -1,19 +1,21 @@
-"""A process that exists for one launch only: its signals go to the command, orphans come to it. Builtin modules only."""
-
-import _signal
+"""A process that exists for one launch: it passes signals on and lends its terminal. Builtin modules only."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import FrameType, TracebackType
+    import signal as _signal
+    from types import TracebackType
 
     from aisbx_linux.launch import Launch
     from aisbx_linux.terminal import RawTerminal
+
+if not TYPE_CHECKING:
+    import _signal  # the C module: `signal` costs milliseconds for its enumerations
 
 _RELAYED = (1, 2, 3, 10, 12, 15)  # HUP, INT, QUIT, USR1, USR2, TERM
 _WINCH = 28
 
 
-class owned:
+class Owned:
     """While it lasts, this process serves one launch: signals, terminal, orphans."""
 
     __slots__ = ("before", "launch", "raw")
@@ -49,10 +51,10 @@ class owned:
         for number, handler in self.before.items():
             _signal.signal(number, handler)  # pyright: ignore[reportArgumentType]
 
-    def _relay(self, number: int, frame: "FrameType | None") -> None:
+    def _relay(self, number: int, _: object) -> None:
         self.launch.signal(number)
 
-    def _resize(self, number: int, frame: "FrameType | None") -> None:
+    def _resize(self, *_: object) -> None:
         from aisbx_linux.terminal import copy_size
 
         wires = self.launch.wires

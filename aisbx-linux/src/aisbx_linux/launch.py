@@ -63,9 +63,9 @@ def launch(plan: "LocalPlan", request: "LaunchRequest") -> "LaunchResult":
     """Run one command to its end."""
     running = Launch(plan, request)
     if request["exclusive"]:
-        from aisbx_linux.host import owned
+        from aisbx_linux.host import Owned
 
-        with owned(running):
+        with Owned(running):
             running.start()
             running.wait()
     else:
@@ -131,7 +131,7 @@ class Launch:
                 posix.write(assembly.gate, self.plan["filter"])
                 posix.close(assembly.gate)
                 assembly.gate = -1
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it was: it is told, and nothing is left behind
             self._fail("launch", str(error))
             self.kill()
         finally:

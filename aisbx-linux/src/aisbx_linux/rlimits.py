@@ -17,9 +17,9 @@ def set_limits(limits: "Sequence[tuple[int, int, int]]", process: int = 0, *, ex
     held when each was made: set on the first process of a namespace it is that sandbox's alone.
     """
     for kind, soft, hard in limits:
-        if kind == resource.RLIMIT_NPROC:
-            soft, hard = soft + extra_tasks, hard + extra_tasks
+        more = extra_tasks if kind == resource.RLIMIT_NPROC else 0
         _, ceiling = resource.prlimit(process, kind)
+        wanted = (soft + more, hard + more)
         if ceiling != resource.RLIM_INFINITY:
-            soft, hard = min(soft, ceiling), min(hard, ceiling)
-        resource.prlimit(process, kind, (soft, hard))
+            wanted = (min(wanted[0], ceiling), min(wanted[1], ceiling))
+        resource.prlimit(process, kind, wanted)

@@ -4,7 +4,21 @@ import secrets
 from pathlib import Path
 
 from aisbx.errors import UsageError
-from aisbx.types import Command, Enforcement, ExitStatus, LocalPlan, Stdio, Usage, exit_status, launch_request, usage
+from aisbx.types import (
+    Command,
+    Enforcement,
+    ExitStatus,
+    Files,
+    Freezer,
+    Layers,
+    LocalPlan,
+    Ports,
+    Stdio,
+    Usage,
+    exit_status,
+    launch_request,
+    usage,
+)
 
 from aisbx_linux.launch import Launch
 
@@ -15,10 +29,10 @@ class LocalSandbox:
     """Nothing runs until `spawn`; nothing is left when its command has ended."""
 
     handle = ""
-    files = None
-    layers = None
-    ports = None
-    freezer = None
+    files: Files | None = None
+    layers: Layers | None = None
+    ports: Ports | None = None
+    freezer: Freezer | None = None
 
     def __init__(self, plan: LocalPlan, enforcement: Enforcement, home: Path, *, exclusive: bool = False) -> None:
         """`home` is the private directory for scan caches, quarantine and logs; `exclusive` as in `LaunchRequest`."""
@@ -59,7 +73,7 @@ class LocalProcess:
         self._launch = launch
 
     def wait(self, timeout: float | None = None) -> ExitStatus | None:
-        """Relay until the command has ended; None when `timeout` seconds passed first; raises what kept it from running."""
+        """Relay until the end; None when `timeout` seconds passed first; raises what kept the command from running."""
         return exit_status(self._launch.result()) if self._launch.wait(timeout) else None
 
     def signal(self, number: int) -> None:

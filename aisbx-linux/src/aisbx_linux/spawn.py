@@ -6,6 +6,8 @@ One that is large, threaded or has other children starts a small helper that doe
 
 import posix
 
+from aisbx_linux.processes import leave
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from aisbx.types import LocalPlan
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     Staging = tuple[list[tuple[int, bool, bool]], tuple[int, int], int, list[tuple[int, int, int]], int]
     """Sources, (uid, gid) on disk, outside uid, limits, the tool's descriptor; see `stage.Stage`."""
 
+_STANDARD = 2
 UIDS = 1 << 22
 """How many uids from a plan's first one are used: one for each live launcher (PID_MAX_LIMIT, proc(5))."""
 # Python ignores these two; a command expects their defaults.
@@ -113,7 +116,7 @@ def strays() -> "list[int]":
     for name in posix.listdir("/proc/self/fd"):
         descriptor = int(name)
         try:
-            if descriptor > 2 and posix.get_inheritable(descriptor):
+            if descriptor > _STANDARD and posix.get_inheritable(descriptor):
                 found.append(descriptor)
         except OSError:
             continue  # the one that listed the directory
@@ -163,4 +166,4 @@ def _started(child: int, told: int) -> int:
 def report(error: BaseException, descriptor: int) -> None:
     """Tell the launcher, over its own pipe, what went wrong; then end."""
     posix.write(descriptor, (str(error) or type(error).__name__).encode(errors="replace")[:500])
-    posix._exit(1)
+    leave(1)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _call = _ctypes.call_function
 _symbol = _ctypes.dlsym
-_handle = _ctypes.dlopen(None, 2)
+_handle = _ctypes.dlopen(None, 2)  # pyright: ignore[reportArgumentType]
 
 # Numbers of the generic table, the same on x86_64 and aarch64 (include/uapi/asm-generic/unistd.h).
 _OPEN_TREE = 428
@@ -47,14 +47,14 @@ def _libc(name: str, *arguments: int | bytes) -> int:
 
 
 def unshare(flags: int) -> None:
-    """unshare(2); OSError if the kernel refuses."""
+    """Enter new namespaces; OSError if the kernel refuses (unshare(2))."""
     if _libc("unshare", flags) != 0:
         msg = f"unshare({flags:#x}) was refused"
         raise OSError(msg)
 
 
 def mount(source: str, target: str, kind: str, flags: int, data: str) -> None:
-    """mount(2); OSError if the kernel refuses."""
+    """Mount a file system, or change how mounts spread; OSError if the kernel refuses (mount(2))."""
     text = [part.encode() + b"\0" for part in (source, target, kind)]
     if _libc("mount", *text, flags, data.encode() + b"\0") != 0:
         msg = f"mounting {kind or 'propagation'} on {target} was refused"
@@ -62,14 +62,14 @@ def mount(source: str, target: str, kind: str, flags: int, data: str) -> None:
 
 
 def detach(target: str) -> None:
-    """umount2(2) with MNT_DETACH; OSError if the kernel refuses."""
+    """Unmount lazily; OSError if the kernel refuses (umount2(2), MNT_DETACH)."""
     if _libc("umount2", target.encode() + b"\0", _MNT_DETACH) != 0:
         msg = f"unmounting {target} was refused"
         raise OSError(msg)
 
 
 def clone_tree(descriptor: int) -> int:
-    """open_tree(2) with OPEN_TREE_CLONE: a detached copy of the mount tree under a directory or file."""
+    """Give by open_tree(2), with OPEN_TREE_CLONE, a detached copy of the mount tree under a directory or file."""
     flags = _OPEN_TREE_CLONE | _O_CLOEXEC | _AT_EMPTY_PATH | _AT_RECURSIVE
     tree = _libc("syscall", _OPEN_TREE, descriptor, b"\0", flags)
     if tree < 0:
@@ -79,23 +79,23 @@ def clone_tree(descriptor: int) -> int:
 
 
 def idmap_tree(tree: int, namespace: int) -> bool:
-    """mount_setattr(2) with MOUNT_ATTR_IDMAP; False where the file system can't be mapped."""
+    """Map by mount_setattr(2) with MOUNT_ATTR_IDMAP; False where the file system can't be mapped."""
     attributes = b"".join(value.to_bytes(8, "little") for value in (_MOUNT_ATTR_IDMAP, 0, 0, namespace))
     return _libc("syscall", _MOUNT_SETATTR, tree, b"\0", _AT_EMPTY_PATH, attributes, len(attributes)) == 0
 
 
 def attach_tree(tree: int, target: str) -> None:
-    """move_mount(2): put a detached tree on a path."""
+    """Put by move_mount(2) a detached tree on a path."""
     if _libc("syscall", _MOVE_MOUNT, tree, b"\0", -100, target.encode() + b"\0", _MOVE_MOUNT_F_EMPTY_PATH) != 0:
         msg = f"attaching a mount to {target} was refused"
         raise OSError(msg)
 
 
 def tee(source: int, target: int, length: int) -> int:
-    """tee(2), not blocking: copy from pipe to pipe without consuming; -1 when it would block or failed."""
+    """Copy from pipe to pipe without consuming and without blocking (tee(2)); -1 when that can't be."""
     return _libc("tee", source, target, length, _SPLICE_F_NONBLOCK)
 
 
 def die_with_parent() -> None:
-    """prctl(PR_SET_PDEATHSIG, SIGKILL): end when the thread that started this process ends."""
+    """Ask, by prctl(PR_SET_PDEATHSIG, SIGKILL), to end when the thread that started this process ends."""
     _libc("prctl", _PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)

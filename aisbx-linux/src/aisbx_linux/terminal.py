@@ -1,4 +1,4 @@
-"""A pty of the run's own, and the caller's terminal in raw mode while it lasts. On the hot path: builtin modules only."""
+"""A pty of the run's own, and the caller's terminal in raw mode while it lasts. Builtin modules only."""
 
 import posix
 
@@ -19,7 +19,7 @@ class RawTerminal:
         self.descriptor = descriptor
         self.saved = termios.tcgetattr(descriptor)
 
-    def __enter__(self) -> "RawTerminal":
+    def __enter__(self) -> None:
         """Switch to raw mode (termios(3), cfmakeraw)."""
         import termios
 
@@ -38,7 +38,6 @@ class RawTerminal:
         raw[2] = (raw[2] & ~(termios.CSIZE | termios.PARENB)) | termios.CS8
         raw[3] &= ~(termios.ECHO | termios.ECHONL | termios.ICANON | termios.ISIG | termios.IEXTEN)
         termios.tcsetattr(self.descriptor, termios.TCSADRAIN, raw)
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"

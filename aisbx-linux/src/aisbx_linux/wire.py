@@ -1,4 +1,4 @@
-"""Make the pipes or the pty of a run, and the relays that join them to the caller. On the hot path: builtin modules only."""
+"""Make the pipes or the pty of a run, and the relays that join them to the caller. Builtin modules only."""
 
 import posix
 

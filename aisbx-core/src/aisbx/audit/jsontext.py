@@ -10,8 +10,8 @@ def quote(text: str) -> str:
     return encode_basestring_ascii(text)
 
 
-def dumps(value: object) -> str:
-    """Give JSON (RFC 8259, ASCII, no spaces) of None, bool, int, finite float, str, list, tuple or str-keyed dict.
+def dumps(value: object) -> str:  # noqa: PLR0911 - one answer for each type
+    r"""Give JSON (RFC 8259, ASCII, no spaces) of None, bool, int, finite float, str, list, tuple or str-keyed dict.
 
     Surrogate escapes, which stand for bytes that are no UTF-8, come out as their \\udcXX. TypeError for anything else.
     """
@@ -27,7 +27,7 @@ def dumps(value: object) -> str:
     if kind is int:
         return repr(value)
     if isinstance(value, float):
-        if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124  (NaN is the one that differs)
+        if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124 - NaN is the one that differs from itself
             msg = "JSON has no such number"
             raise TypeError(msg)
         return repr(value)

@@ -1,4 +1,4 @@
-"""Append to the audit log: one line for each run, under a lock, never to a file that others may touch. Builtin modules only."""
+"""Append to the audit log: one line for each run, under a lock, to a file of ours alone. Builtin modules only."""
 
 import sys
 import time
@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from aisbx.types import LaunchResult
 
 VERSION = 1
-_FLAGS = posix.O_WRONLY | posix.O_APPEND | posix.O_CREAT
-if sys.platform != "win32":
-    _FLAGS |= posix.O_NOFOLLOW | posix.O_CLOEXEC | posix.O_NONBLOCK
+_HERE_ONLY = 0 if sys.platform == "win32" else posix.O_NOFOLLOW | posix.O_CLOEXEC | posix.O_NONBLOCK
+_FLAGS = posix.O_WRONLY | posix.O_APPEND | posix.O_CREAT | _HERE_ONLY
 _REGULAR, _FORMAT, _FOR_OTHERS = 0o100000, 0o170000, 0o077
 
 

@@ -4,8 +4,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import cast
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aisbx.admission import require
 from aisbx.audit.write import AuditError, append, ending, open_log, refusal, start
@@ -178,7 +177,7 @@ class Engine:
             sink = self.plugins.get("sink", name, {})
             try:
                 sink.emit(event)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - a sink must not be able to stop or change a run
                 import logging
 
                 logging.getLogger("aisbx").warning("sink %s: %s", name, error)

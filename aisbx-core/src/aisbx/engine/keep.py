@@ -52,7 +52,11 @@ def entry_of(plan: LocalPlan, record: str, settings: Settings, state: Path) -> P
 def keep(entry: PlanEntry, options: dict[str, list[str]], cwd: str, inputs: Inputs, directory: Path) -> None:
     """Write the entry for these options in this directory. That it can't be kept costs speed, no more."""
     plan = entry["plan"]
-    for path in (plan["program"], *plan["inputs"], *(source["path"] for source in plan["sources"] if not source["writable"])):
+    for path in (
+        plan["program"],
+        *plan["inputs"],
+        *(source["path"] for source in plan["sources"] if not source["writable"]),
+    ):
         inputs.note_link(path)
     inputs.note(plan["program"])
     for path in _code():

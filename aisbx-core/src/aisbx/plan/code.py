@@ -1,4 +1,4 @@
-"""Keep the code of the modules that every launch needs in the entry itself: one read in place of twenty. Builtin modules only."""
+"""Keep the code of the modules that every launch needs in the entry: one read, not twenty. Builtin modules only."""
 
 import sys
 from _frozen_importlib import ModuleSpec  # importlib.machinery's own, without importing that
@@ -21,10 +21,11 @@ def collect(names: "Iterable[str]") -> "list[Kept]":
     kept: list[Kept] = []
     for name in names:
         spec = importlib.util.find_spec(name)
-        source = spec.loader.get_source(name) if spec and spec.loader else None  # pyright: ignore[reportAttributeAccessIssue]
-        if spec is None or source is None or spec.origin is None:
+        if spec is None or spec.origin is None:
             msg = f"{name} has no source"
             raise ImportError(msg)
+        with open(spec.origin, encoding="utf-8") as stream:
+            source = stream.read()
         # Without docstrings and line tables it loads twice as fast; a traceback names the function all the same.
         code = compile(source, spec.origin, "exec", dont_inherit=True, optimize=2)
         kept.append((name, spec.origin, spec.submodule_search_locations is not None, _bare(code)))
@@ -43,12 +44,12 @@ class _Importer:
     def __init__(self, kept: "Iterable[Kept]") -> None:
         self._kept = {row[0]: row for row in kept}
 
-    def find_spec(self, name: str, path: object = None, target: object = None) -> "ModuleSpec | None":
+    def find_spec(self, name: str, *_ignored: object) -> "ModuleSpec | None":
         row = self._kept.get(name)
         if row is None:
             return None
-        _, file, package, _ = row
-        spec = ModuleSpec(name, self, origin=file, is_package=package)
+        file, package = row[1], row[2]
+        spec = ModuleSpec(name, self, origin=file, is_package=package)  # pyright: ignore[reportArgumentType]
         spec.has_location = True
         if package:
             spec.submodule_search_locations = [file.rpartition("/")[0]]
@@ -58,7 +59,7 @@ class _Importer:
         """Leave it to the interpreter."""
 
     def exec_module(self, module: "ModuleType") -> None:
-        exec(self._kept[module.__name__][3], module.__dict__)
+        exec(self._kept[module.__name__][3], module.__dict__)  # noqa: S102 - only its user can have written it
 
 
 def install(kept: "Iterable[Kept]") -> None:

@@ -40,7 +40,7 @@ def read(directory: str, name: str) -> "PlanEntry | None":
     finally:
         posix.close(file)
     try:
-        entry: PlanEntry = marshal.loads(data)
+        entry: PlanEntry = marshal.loads(data)  # noqa: S302 - guarded above: nobody else can have written it
         fresh = (
             entry["format"] == FORMAT
             and entry["name"] == name
@@ -62,7 +62,7 @@ def write(directory: str, entry: "PlanEntry") -> None:
         temporary = f".{entry['name']}.{posix.getpid()}"
         file = posix.open(temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | _OPEN, 0o600, dir_fd=folder)
         try:
-            data = marshal.dumps(entry)
+            data = marshal.dumps(entry)  # pyright: ignore[reportArgumentType]  (plain data and code)
             while data:
                 data = data[posix.write(file, data) :]
         finally:

@@ -57,7 +57,7 @@ class Sandbox(Protocol):
     freezer: "Freezer | None"
 
     def spawn(self, command: Command, stdio: Stdio) -> Process:
-        """Start a command; CommandNotFoundError, CommandNotExecutableError and LaunchError may also come from `wait`."""
+        """Start a command; that it is missing, can't be executed or launched may also come from `wait`."""
         ...
 
     def close(self) -> None:
@@ -151,7 +151,7 @@ class Freezer(Protocol):
 
 @runtime_checkable
 class Auth(Protocol):
-    """Who is this?"""
+    """Says who somebody is."""
 
     def authenticate(self, credentials: Mapping[str, str]) -> Principal:
         """Give the principal; any exception is a denial."""

@@ -42,7 +42,7 @@ _DATA = frozenset({"objects", "lfs", "annex"})
 
 
 # One loop for everything: a call for each name would cost more than the reading.
-def read(state: "State", fd: int, path: str, context: int) -> "list[tuple[str, int]]":
+def read(state: "State", fd: int, path: str, context: int) -> "list[tuple[str, int]]":  # noqa: C901, PLR0912
     """Read the directory that `fd` is into `state`; gives its subdirectories to go on with, and their contexts.
 
     PermissionError if its entries can be listed but not looked at.

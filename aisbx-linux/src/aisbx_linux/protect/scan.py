@@ -164,7 +164,7 @@ def recall(workspace: str, cache: str) -> "State | None":
     if data is None:
         return None
     try:
-        version, place, paths, stamps, rest = marshal.loads(data)
+        version, place, paths, stamps, rest = marshal.loads(data)  # noqa: S302  (ours, see above)
         if version != FORMAT or place != workspace:
             return None
         state = State(workspace, cache)
@@ -231,7 +231,7 @@ def store(state: State) -> None:
             posix.close(fd)
         posix.rename(temporary, cache)
     except OSError:
-        try:
+        try:  # noqa: SIM105  (contextlib costs more than all of this)
             posix.unlink(temporary)
         except OSError:
             pass
