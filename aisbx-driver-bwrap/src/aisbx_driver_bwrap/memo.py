@@ -29,7 +29,19 @@ _SWITCHES = (
     "/proc/self/gid_map",
 )
 """What the kernel lets this process do; one that is not there counts as empty."""
-_CONFINEMENT = ("Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp")
+_CONFINEMENT = (
+    "Uid",
+    "Gid",
+    "Groups",
+    "CapInh",
+    "CapPrm",
+    "CapEff",
+    "CapBnd",
+    "CapAmb",
+    "NoNewPrivs",
+    "Seccomp",
+    "Seccomp_filters",
+)
 """Lines of /proc/self/status, by proc(5): in another container than the one it worked in, it is tried again."""
 
 

@@ -39,7 +39,7 @@ def probe(settings: Mapping[str, object], remembered: str) -> tuple[Tool | None,
     reasons: list[str] = []
     for path, origin in _candidates(settings):
         reason = _unfit(path)
-        name = "" if reason else memo.key(path, NEEDED, *_TRIAL)
+        name = "" if reason else memo.key(path, NEEDED, str(OUTSIDE_ID), *_TRIAL)
         version = memo.recall(remembered, name) if name else None
         if version is not None:
             return _usable(Tool(path, version, origin))
