@@ -16,7 +16,7 @@ NOT_LEAN = 99
 """Exit code of the lean front in these tests where it would have handed over to the full command line."""
 _LEAN = (
     "import sys; sys.path.insert(0, sys.argv[1]); import aisbx.cli.lean as lean;"
-    f"lean.full = lambda arguments: {NOT_LEAN}; lean.main(sys.argv[2:])"
+    f"lean.full = lean.prepare = lambda *_: {NOT_LEAN}; lean.main(sys.argv[2:])"
 )
 
 

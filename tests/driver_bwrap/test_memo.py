@@ -44,7 +44,7 @@ class Fake:
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
     # Root tries it as somebody else, who can't reach pytest's directories.
-    monkeypatch.setattr(tool, "_reachable", lambda _: False)
+    monkeypatch.setattr(tool, "_reachable", bool)
     return Fake(tmp_path)
 
 
