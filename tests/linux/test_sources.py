@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from aisbx.types import Source
-
 from aisbx_linux.sources import SourceError, open_source
 
 
