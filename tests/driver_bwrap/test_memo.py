@@ -43,8 +43,10 @@ class Fake:
 
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
-    # Root tries it as somebody else, who can't reach pytest's directories.
-    monkeypatch.setattr(tool, "_reachable", bool)
+    def reachable(_: str) -> bool:
+        return False  # root tries it as somebody else where they can reach it; pytest's directories they can't
+
+    monkeypatch.setattr(tool, "_reachable", reachable)
     return Fake(tmp_path)
 
 

@@ -1,16 +1,21 @@
 """What a prepared run leaves for the next one: an entry that the lean front can carry out by itself."""
 
+import marshal
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from aisbx.audit.jsontext import members
-from aisbx.inputs import Inputs
-from aisbx.plan.code import OWN, collect
-from aisbx.plan.entry import write
-from aisbx.plan.key import FORMAT, environment_digest, name_of
+from aisbx.inputs import Inputs, signature
+from aisbx.plan.code import OWN, collect, locate
+from aisbx.plan.entry import load, store, write
+from aisbx.plan.key import FORMAT, digest, environment_digest, name_of
 from aisbx.settings import Settings
 from aisbx.types import Enforcement, LocalPlan, PlanEntry, SandboxSpec
+
+if TYPE_CHECKING:
+    from aisbx.plan.code import Kept
 
 
 def static_record(spec: SandboxSpec, driver: str, enforcement: Enforcement) -> str:
@@ -64,7 +69,7 @@ def keep(entry: PlanEntry, options: dict[str, list[str]], cwd: str, inputs: Inpu
     import os
 
     launcher = sys.modules[plan["launcher"]]
-    entry["code"] = collect((*OWN, *getattr(launcher, "HOT", ())))
+    entry["code"] = _collected((*OWN, *getattr(launcher, "HOT", ())), str(directory.parent / "code"))
     entry["name"] = name_of(options, cwd)
     entry["paths"] = list(inputs.paths)
     entry["variables"] = sorted(inputs.environ)
@@ -72,6 +77,24 @@ def keep(entry: PlanEntry, options: dict[str, list[str]], cwd: str, inputs: Inpu
     entry["environment"] = environment_digest(os.environb, entry["variables"], entry["prefixes"])
     with suppress(OSError):
         write(str(directory), entry)
+
+
+def _collected(names: tuple[str, ...], directory: str) -> "list[Kept]":
+    """Give the code of these modules. Compiling it takes longer than all else here, so every plan shares one result."""
+    located = locate(names)
+    made_from = [(*row, signature(row[1], nofollow=False)) for row in located]
+    # The signatures are taken before the sources are read: a change in between then shows as another name.
+    name = digest(repr((FORMAT, sys.version, made_from)).encode(errors="surrogateescape")).hex()
+    data = load(directory, name)
+    with suppress(EOFError, ValueError, TypeError):
+        if data is not None:
+            kept: object = marshal.loads(data)  # noqa: S302 - `load` gives only what nobody else can have written
+            if isinstance(kept, list):
+                return cast("list[Kept]", kept)
+    kept = collect(located)
+    with suppress(OSError):
+        store(directory, name, marshal.dumps(kept))
+    return kept
 
 
 def _roots(launcher: str) -> list[str]:

@@ -107,4 +107,4 @@ class Preparation:
 
 def directories(state: Path, cache: Path) -> tuple[Path, ...]:
     """Give the private directories that runs write to."""
-    return (state, state / "runs", state / "scans", cache, cache / "plans", cache / "filters")
+    return (state, state / "runs", state / "scans", cache, cache / "plans", cache / "code", cache / "filters")

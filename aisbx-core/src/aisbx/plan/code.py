@@ -14,21 +14,29 @@ OWN = ("aisbx.audit", "aisbx.audit.jsontext", "aisbx.audit.write", "aisbx.plan.r
 """Our own modules that come after the entry is read."""
 
 
-def collect(names: "Iterable[str]") -> "list[Kept]":
-    """Give (name, file, is a package, code) for each module; ImportError if one has no code of its own."""
+def locate(names: "Iterable[str]") -> "list[tuple[str, str, bool]]":
+    """Give (name, file, is a package) for each module; ImportError if one has no code of its own."""
     import importlib.util
 
-    kept: list[Kept] = []
+    found: list[tuple[str, str, bool]] = []
     for name in names:
         spec = importlib.util.find_spec(name)
         if spec is None or spec.origin is None:
             msg = f"{name} has no source"
             raise ImportError(msg)
-        with open(spec.origin, encoding="utf-8") as stream:
+        found.append((name, spec.origin, spec.submodule_search_locations is not None))
+    return found
+
+
+def collect(located: "Iterable[tuple[str, str, bool]]") -> "list[Kept]":
+    """Give each of these modules with its code."""
+    kept: list[Kept] = []
+    for name, origin, is_package in located:
+        with open(origin, encoding="utf-8") as stream:
             source = stream.read()
         # Without docstrings and line tables it loads twice as fast; a traceback names the function all the same.
-        code = compile(source, spec.origin, "exec", dont_inherit=True, optimize=2)
-        kept.append((name, spec.origin, spec.submodule_search_locations is not None, _bare(code)))
+        code = compile(source, origin, "exec", dont_inherit=True, optimize=2)
+        kept.append((name, origin, is_package, _bare(code)))
     return kept
 
 

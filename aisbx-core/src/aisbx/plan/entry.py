@@ -21,24 +21,9 @@ _LARGEST = 8 << 20
 
 def read(directory: str, name: str) -> "PlanEntry | None":
     """Give the entry if it is there, is ours alone, and everything it was made from is still the same."""
-    try:
-        folder = posix.open(directory, posix.O_RDONLY | posix.O_DIRECTORY | _OPEN)
-    except OSError:
+    data = load(directory, name)
+    if data is None:
         return None
-    try:
-        if not _ours(folder, _DIRECTORY):
-            return None
-        file = posix.open(name, posix.O_RDONLY | posix.O_NONBLOCK | _OPEN, dir_fd=folder)
-    except OSError:
-        return None
-    finally:
-        posix.close(folder)
-    try:
-        if not _ours(file, _REGULAR):
-            return None
-        data = posix.read(file, _LARGEST)
-    finally:
-        posix.close(file)
     try:
         entry: PlanEntry = marshal.loads(data)  # noqa: S302 - guarded above: nobody else can have written it
         fresh = (
@@ -53,21 +38,45 @@ def read(directory: str, name: str) -> "PlanEntry | None":
     return entry if fresh else None
 
 
+def load(directory: str, name: str) -> "bytes | None":
+    """Give a file's bytes if it and its directory are there and ours alone."""
+    try:
+        folder = posix.open(directory, posix.O_RDONLY | posix.O_DIRECTORY | _OPEN)
+    except OSError:
+        return None
+    try:
+        if not _ours(folder, _DIRECTORY):
+            return None
+        file = posix.open(name, posix.O_RDONLY | posix.O_NONBLOCK | _OPEN, dir_fd=folder)
+    except OSError:
+        return None
+    finally:
+        posix.close(folder)
+    try:
+        return posix.read(file, _LARGEST) if _ours(file, _REGULAR) else None
+    finally:
+        posix.close(file)
+
+
 def write(directory: str, entry: "PlanEntry") -> None:
     """Keep an entry, whole or not at all; an OSError costs speed only, so it is the caller's to ignore."""
+    store(directory, entry["name"], marshal.dumps(entry))  # pyright: ignore[reportArgumentType]  (plain data and code)
+
+
+def store(directory: str, name: str, data: bytes) -> None:
+    """Write a file, whole or not at all, into a directory that is ours alone; into no other."""
     folder = posix.open(directory, posix.O_RDONLY | posix.O_DIRECTORY | _OPEN)
     try:
         if not _ours(folder, _DIRECTORY):
             return
-        temporary = f".{entry['name']}.{posix.getpid()}"
+        temporary = f".{name}.{posix.getpid()}"
         file = posix.open(temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | _OPEN, 0o600, dir_fd=folder)
         try:
-            data = marshal.dumps(entry)  # pyright: ignore[reportArgumentType]  (plain data and code)
             while data:
                 data = data[posix.write(file, data) :]
         finally:
             posix.close(file)
-        posix.rename(temporary, entry["name"], src_dir_fd=folder, dst_dir_fd=folder)
+        posix.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
     finally:
         posix.close(folder)
 
