@@ -2,31 +2,39 @@
 
 import os
 import subprocess
+from pathlib import Path
 
-from aisbx_driver_bwrap.tool import find
+import pytest
+from aisbx_driver_bwrap.driver import BwrapDriver
 
 _SANDBOX = ("--unshare-user", "--unshare-pid", "--ro-bind", "/", "/", "--proc", "/proc")
 
 
-def released_by_nothing(option: str) -> "subprocess.CompletedProcess[bytes]":
+@pytest.fixture
+def tool(tmp_path: Path) -> str:
+    """The bubblewrap that the driver uses here."""
+    probed = BwrapDriver({"cache_dir": str(tmp_path)}).probe()
+    assert probed.usable, probed.reason
+    return probed.facts["path"]
+
+
+def released_by_nothing(tool: str, option: str) -> "subprocess.CompletedProcess[bytes]":
     """Start a bubblewrap that waits on a pipe by this option, and let the pipe's writer go without a byte."""
-    tool, reason = find({})
-    assert tool is not None, reason
     reader, writer = os.pipe()
     os.close(writer)
     try:
-        argv = [tool.path, *_SANDBOX, option, str(reader), "--", "echo", "it runs"]
+        argv = [tool, *_SANDBOX, option, str(reader), "--", "echo", "it runs"]
         return subprocess.run(argv, pass_fds=[reader], stdin=subprocess.DEVNULL, capture_output=True, check=False)
     finally:
         os.close(reader)
 
 
-def test_a_launcher_that_ends_before_it_gives_the_filter_has_started_nothing() -> None:
-    done = released_by_nothing("--seccomp")
+def test_a_launcher_that_ends_before_it_gives_the_filter_has_started_nothing(tool: str) -> None:
+    done = released_by_nothing(tool, "--seccomp")
     assert done.stdout == b""
     assert done.returncode != 0
     assert b"EINVAL" in done.stderr
 
 
-def test_the_option_made_for_waiting_lets_the_command_run_when_its_writer_is_gone() -> None:
-    assert released_by_nothing("--block-fd").stdout == b"it runs\n"
+def test_the_option_made_for_waiting_lets_the_command_run_when_its_writer_is_gone(tool: str) -> None:
+    assert released_by_nothing(tool, "--block-fd").stdout == b"it runs\n"
