@@ -12,6 +12,11 @@ from .support import PROJECTS, ROOT, tracked_files
 LONGEST = 300  # lines; a reader holds a file of that size in their head
 LONGER = {  # path: why it may be longer
     "requirements.lock": "generated",
+    "docs/profile.schema.json": "generated",
+    "aisbx-linux/src/aisbx_linux/protect/undo.py": "one walk over one state",
+    "tests/core/cli/test_run.py": "one subject, many short tests",
+    "tests/core/resolve/test_resolve.py": "one subject, many short tests",
+    "tests/linux/protect/test_git_attacks.py": "a table of attacks",
 }
 LOCKS_WITH_HOSTS = ("uv.lock", "package-lock.json", "yarn.lock", "pnpm-lock.yaml", "poetry.lock", "Pipfile.lock")
 # Spelt in two parts so that this file does not hold what it looks for.

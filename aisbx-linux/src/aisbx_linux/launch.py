@@ -14,6 +14,8 @@ import posix
 import time
 
 from aisbx_linux.assemble import Assembly, assemble
+from aisbx_linux.ending import TIMED_OUT, code_of, exit_code, failure_of, ran, signal_of
+from aisbx_linux.guard import Guard
 from aisbx_linux.processes import command_of, executes, foreground, only_child, send
 from aisbx_linux.relay import POLLIN, Budget, Log
 from aisbx_linux.spawn import outside_id, spawn
@@ -25,15 +27,17 @@ if TYPE_CHECKING:
 
     from aisbx.types import LaunchRequest, LaunchResult, LocalPlan
 
-    from aisbx_linux.protect.scan import State
     from aisbx_linux.relay import Output
 
 HOT = (
     "aisbx_linux",
     "aisbx_linux.sources",
     "aisbx_linux.assemble",
+    "aisbx_linux.ending",
+    "aisbx_linux.guard",
     "aisbx_linux.processes",
     "aisbx_linux.relay",
+    "aisbx_linux.lend",
     "aisbx_linux.spawn",
     "aisbx_linux.wire",
     "aisbx_linux.launch",
@@ -54,9 +58,6 @@ GRACE = 1.0
 _HOLD = 0.1
 _turns = iter(range(1 << 62))
 _INT, _QUIT, _HUP, _KILL, _TERM = 2, 3, 1, 9, 15
-_SHELL_SIGNAL_BASE = 128
-_TIMED_OUT = 124
-_CANNOT_RUN, _NOT_FOUND, _REFUSED = 126, 127, 125
 
 
 def launch(plan: "LocalPlan", request: "LaunchRequest") -> "LaunchResult":
@@ -100,7 +101,7 @@ class Launch:
         self._budget = Budget(plan["output"], log)
         self._assembly = Assembly()
         self._report = b""
-        self._watch: State | None = None
+        self._guard: Guard | None = None
         self._findings: list[str] = []
         self._status = 0
         self._usage = (0.0, 0.0, 0)
@@ -114,7 +115,8 @@ class Launch:
         assembly = self._assembly
         try:
             self.wires = Wires(self.request, self._budget)
-            assemble(assembly, self.plan, self.request, self._protect())
+            self._guard = Guard(self.plan, self.request["state"], self.request["run"])
+            assemble(assembly, self.plan, self.request, self._guard.covers(self.plan))
             outside = outside_id(self.plan, next(_turns))
             self.monitor = spawn(self.plan, assembly, self.wires, outside, exclusive=self.request["exclusive"])
             assembly.close()
@@ -132,7 +134,7 @@ class Launch:
                 posix.close(assembly.gate)
                 assembly.gate = -1
         except Exception as error:  # noqa: BLE001 - whatever it was: it is told, and nothing is left behind
-            self._fail("launch", str(error))
+            self.failure = self.failure or ("launch", str(error))
             self.kill()
         finally:
             assembly.close()
@@ -164,8 +166,7 @@ class Launch:
                 for step in steps[descriptor][1]:
                     step()
             if held and self._runs():
-                for relay in self._outputs():
-                    relay.release()
+                self._release()
             self._mind_time()
             if until is not None and time.monotonic() >= until:
                 return self.done
@@ -203,14 +204,15 @@ class Launch:
 
     def result(self) -> "LaunchResult":
         """Give what came of it, once `wait` has returned True."""
-        exit_code = self._exit_code()
+        if self.failure is not None:
+            code = code_of(self.failure)
+        else:
+            code = TIMED_OUT if self.timed_out else exit_code(self._report, self._status, self.asked)
         wires = self.wires
         stdout, stderr = (wires.stdout, wires.stderr) if wires else (None, None)
         return {
-            "code": exit_code,
-            "signal": exit_code - _SHELL_SIGNAL_BASE
-            if _SHELL_SIGNAL_BASE < exit_code <= _SHELL_SIGNAL_BASE + 64
-            else 0,
+            "code": code,
+            "signal": signal_of(code),
             "timed_out": self.timed_out,
             "duration": self._ended - self._started,
             "user_seconds": self._usage[0],
@@ -227,25 +229,6 @@ class Launch:
         }
 
     # --- inside -------------------------------------------------------------------------------------------
-
-    def _protect(self) -> "list[tuple[str, str, str]]":
-        """Look at the workspace before anything runs; gives what is to be mounted over it."""
-        workspace = self.plan["workspace"]
-        if workspace is None or workspace[1] != "rw":
-            return []
-        from aisbx_linux.protect.scan import scan
-        from aisbx_linux.sources import STAGE
-
-        path = workspace[0]
-        state = self.request["state"]
-        self._watch = watch = scan(path, f"{state}/scans/{_name(path)}" if state else None)
-        root = path
-        if self.plan["outside"] is not None:
-            index = [source["path"] for source in self.plan["sources"]].index(path)
-            root = f"{STAGE}/{index}"
-        rows = [("--bind", place) for place in watch.pins] + [("--ro-bind", place) for place in watch.mounts]
-        covered = [(option, root + place[len(path) :], place) for option, place in rows]
-        return covered + [("--ro-bind", "/dev/null", place) for place in watch.sockets]
 
     def _await_first(self) -> bool:
         """Read the tool's report of its first process; False when it ended without."""
@@ -283,6 +266,12 @@ class Launch:
             self._ended = time.monotonic()
             if self.wires and self.wires.stdin:
                 self.wires.stdin.close()
+            if ran(self._report):
+                self._release()
+
+    def _release(self) -> None:
+        for relay in self._outputs():
+            relay.release()
 
     def _runs(self) -> bool:
         """Tell whether the command has been executed, so that what is heard is its own."""
@@ -310,63 +299,12 @@ class Launch:
         if self._budget.log:
             self._budget.log.close()
         self._explain()
-        if self._watch is not None and self.monitor:
-            from aisbx_linux.protect.settle import settle
-
-            quarantine = f"{self.request['state']}/quarantine/{self.request['run']}"
-            self._findings = settle(self._watch.workspace, self._watch, quarantine)
+        if self._guard is not None and self.monitor:
+            self._findings = self._guard.settle()
 
     def _explain(self) -> None:
         """Without the tool's own word that the command ended, it never ran: say why."""
-        outputs = self._outputs()
-        if b'"exit-code":' in self._report or self.timed_out or self.asked:
-            for relay in outputs:
-                relay.release()
+        if ran(self._report) or self.timed_out or self.asked or self.failure is not None:
             return
-        told = b"".join(relay.held + bytes(relay.captured) for relay in outputs).decode(errors="replace").strip()
-        if self.failure is not None or (self._killed() and not told):
-            return
-        command = self.request["argv"][0]
-        if "execvp" in told:
-            missing = told.endswith("No such file or directory")
-            reason = "not found inside the sandbox" if missing else told.rpartition(": ")[2]
-            self._fail("command-not-found" if missing else "command-not-executable", f"{command}: {reason}")
-        else:
-            self._fail("launch", told or "the sandbox could not be made")
-
-    def _killed(self) -> int:
-        """Give the signal that ended the tool from outside, 0 if none did."""
-        code = posix.waitstatus_to_exitcode(self._status)
-        return -code if code < 0 else code - _SHELL_SIGNAL_BASE if code > _SHELL_SIGNAL_BASE else 0
-
-    def _fail(self, code: str, message: str) -> None:
-        if self.failure is None:
-            self.failure = (code, message)
-
-    def _exit_code(self) -> int:
-        if self.failure is not None:
-            return {"command-not-found": _NOT_FOUND, "command-not-executable": _CANNOT_RUN}.get(
-                self.failure[0], _REFUSED
-            )
-        if self.timed_out:
-            return _TIMED_OUT
-        if b'"exit-code":' in self._report:
-            return _number(self._report, b'"exit-code":')
-        if self._killed():
-            return _SHELL_SIGNAL_BASE + (self.asked or self._killed())
-        return posix.waitstatus_to_exitcode(self._status)
-
-
-def _name(path: str) -> str:
-    """Give a file name that stands for a path."""
-    from _imp import source_hash
-
-    data = path.encode(errors="surrogateescape")
-    return (source_hash(1, data) + source_hash(2, data)).hex()
-
-
-def _number(report: bytes, key: bytes) -> int:
-    """Give the integer after a key of bubblewrap's flat JSON, 0 if there is none."""
-    _, found, rest = report.partition(key)
-    digits = rest.lstrip().split(b",")[0].split(b"}")[0].strip()
-    return int(digits) if found and digits.isdigit() else 0
+        told = b"".join(relay.held + bytes(relay.captured) for relay in self._outputs())
+        self.failure = failure_of(told.decode(errors="replace").strip(), self.request["argv"][0], self._status)

@@ -2,7 +2,8 @@
 
 import posix
 
-from aisbx_linux.relay import Budget, Input, Output, kind_of
+from aisbx_linux.lend import Input
+from aisbx_linux.relay import Budget, Output, kind_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

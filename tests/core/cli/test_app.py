@@ -202,3 +202,23 @@ def test_help_is_there_for_who_has_a_broken_settings_file(cli: Cli) -> None:
     assert cli("--help").returncode == 0
     line = cli.refused("config", "show", code="config")
     assert f"{cli.config}/config.toml:1: profile: " in line
+
+
+def test_no_code_is_loaded_through_the_plugins_of_pydantic(cli: Cli, tmp_path: Path) -> None:
+    """They are entry points of another project, which `plugins.allow` knows nothing of."""
+    site = tmp_path / "site"
+    info = site / "acme_evil-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-evil\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[pydantic]\nevil = acme_evil:plugin\n")
+    (site / "acme_evil.py").write_text("open('loaded', 'w').close()\nplugin = None\n")
+    program = f"import sys; sys.path.insert(0, {str(site)!r}); from aisbx.cli.app import main; main(['config', 'show'])"
+    for lines, loaded in (
+        (program, False),
+        (
+            f"import sys; sys.path.insert(0, {str(site)!r}); import pydantic\nclass M(pydantic.BaseModel): a: int\n",
+            True,
+        ),
+    ):
+        subprocess.run([sys.executable, "-I", "-c", lines], cwd=tmp_path, env=cli.env, check=True, capture_output=True)
+        assert (tmp_path / "loaded").exists() is loaded

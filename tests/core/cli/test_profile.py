@@ -36,9 +36,9 @@ def test_a_broken_profile_does_not_hide_the_others(cli: Cli) -> None:
 
 
 def test_show_gives_the_composition(cli: Cli) -> None:
-    write_profile(cli, "web", "extends: base\nnetwork: {allow: [pypi.org]}\nlimits: {memory: 3G, wall_time: 90s}\n")
+    write_profile(cli, "web", "extends: base\nnetwork: {allow: [pypi.example]}\nlimits: {memory: 3G, wall_time: 90s}\n")
     shown = dict(line.split(None, 1) for line in cli("profile", "show", "web").stdout.splitlines())
-    assert shown["network"] == "allowlist: pypi.org"
+    assert shown["network"] == "allowlist: pypi.example"
     text = cli("profile", "show", "web").stdout
     assert "memory 3G (default)" in text
     assert "wall_time 1m30s (default)" in text

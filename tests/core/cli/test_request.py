@@ -112,9 +112,9 @@ def test_half_a_mount_is_refused(value: str) -> None:
 def test_network_modes_and_lists() -> None:
     assert parse_network("none") == Network(NetworkMode.NONE)
     assert parse_network("open") == Network(NetworkMode.OPEN)
-    made = parse_network("allow=PyPI.org:443,*.example.com,10.0.0.1:80,[2001:DB8::1]:443,[::1]")
+    made = parse_network("allow=PyPI.example:443,*.example.com,10.0.0.1:80,[2001:DB8::1]:443,[::1]")
     assert made == Network(
-        NetworkMode.ALLOWLIST, ("pypi.org:443", "*.example.com", "10.0.0.1:80", "[2001:db8::1]:443", "::1")
+        NetworkMode.ALLOWLIST, ("pypi.example:443", "*.example.com", "10.0.0.1:80", "[2001:db8::1]:443", "::1")
     )
 
 

@@ -145,7 +145,7 @@ def test_a_refusal_is_one_line_or_one_object(cli: Cli, arguments: tuple[str, ...
     assert json.loads(done.stdout)["error"]["code"] == code
 
 
-@pytest.mark.parametrize("option", ["--publish=8080", "--network=open", "--network=allow=pypi.org:443"])
+@pytest.mark.parametrize("option", ["--publish=8080", "--network=open", "--network=allow=pypi.example:443"])
 def test_what_cannot_be_enforced_is_refused_not_ignored(cli: Cli, option: str) -> None:
     done = cli("run", option, "--", "true")
     if option == "--network=open":

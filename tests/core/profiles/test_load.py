@@ -27,7 +27,7 @@ mounts:
 environment: {A: "1", PORT: 8080}
 path: [/opt/z/bin, /opt/a/bin]
 workspace: cow
-network: {allow: ["PyPI.org:443", "*.pypi.org", "files.pypi.org"]}
+network: {allow: ["PyPI.example:443", "*.pypi.example", "files.pypi.example"]}
 syscalls: [base, debug]
 limits:
   memory: 1.5G
@@ -48,7 +48,7 @@ shell: /bin/zsh
         environment={"A": "1", "PORT": "8080"},
         path=("/opt/a/bin", "/opt/z/bin"),
         workspace_mode=WorkspaceMode.COW,
-        network=Network(NetworkMode.ALLOWLIST, ("*.pypi.org", "pypi.org:443")),
+        network=Network(NetworkMode.ALLOWLIST, ("*.pypi.example", "pypi.example:443")),
         syscalls=frozenset({"base", "debug"}),
         limits={
             "wall_time": Limit(120.0, REQUIRED),

@@ -116,10 +116,10 @@ def test_the_request_decides_the_network_then_the_profile_then_none() -> None:
 
 
 def test_rules_of_the_request_are_checked_and_reduced() -> None:
-    asked = Network(NetworkMode.ALLOWLIST, ("PyPI.org:443", "*.org", "files.pypi.org"))
-    assert spec(replace(REQUEST, network=asked)).network == Network(NetworkMode.ALLOWLIST, ("*.org",))
+    asked = Network(NetworkMode.ALLOWLIST, ("PyPI.example:443", "*.example", "files.pypi.example"))
+    assert spec(replace(REQUEST, network=asked)).network == Network(NetworkMode.ALLOWLIST, ("*.example",))
     with pytest.raises(UsageError, match="--network"):
-        spec(replace(REQUEST, network=Network(NetworkMode.ALLOWLIST, ("http://pypi.org",))))
+        spec(replace(REQUEST, network=Network(NetworkMode.ALLOWLIST, ("http://pypi.example",))))
 
 
 def test_an_empty_allow_list_is_no_network() -> None:

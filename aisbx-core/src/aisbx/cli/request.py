@@ -84,7 +84,7 @@ def parse_mount(value: str) -> MountRequest:
 
 def parse_network(value: str) -> Network:
     """Read `none`, `open` or `allow=HOST[:PORT],…`; an empty list is refused rather than read as either extreme."""
-    hint = "write none, open or allow=HOST[:PORT],… such as allow=pypi.org:443"
+    hint = "write none, open or allow=HOST[:PORT],… such as allow=pypi.example:443"
     if value in (NetworkMode.NONE.value, NetworkMode.OPEN.value):
         return Network(NetworkMode(value))
     word, _, rules = value.partition("=")

@@ -1,0 +1,56 @@
+"""What the end of a launch means: exit codes, and why a command never ran. Pure. Builtin modules only."""
+
+import posix
+
+TIMED_OUT = 124
+REFUSED, CANNOT_RUN, NOT_FOUND = 125, 126, 127
+SHELL_SIGNAL_BASE = 128
+_LAST_SIGNAL = 64
+_EXIT_CODE = b'"exit-code":'
+
+
+def ran(report: bytes) -> bool:
+    """Tell whether the tool reported the end of the command: it only does for one that it could execute."""
+    return _EXIT_CODE in report
+
+
+def number(report: bytes, key: bytes) -> int:
+    """Give the integer after a key of bubblewrap's flat JSON, 0 if there is none."""
+    _, found, rest = report.partition(key)
+    digits = rest.lstrip().split(b",")[0].split(b"}")[0].strip()
+    return int(digits) if found and digits.isdigit() else 0
+
+
+def killed_by(status: int) -> int:
+    """Give the signal that ended the tool from outside, 0 if none did; a helper passes it on as 128+N."""
+    code = posix.waitstatus_to_exitcode(status)
+    return -code if code < 0 else code - SHELL_SIGNAL_BASE if code > SHELL_SIGNAL_BASE else 0
+
+
+def failure_of(told: str, command: str, status: int) -> "tuple[str, str] | None":
+    """Say why a command never ran, by what the tool told; None where somebody killed the tool before it could tell."""
+    if killed_by(status) and not told:
+        return None
+    if "execvp" not in told:
+        return "launch", told or "the sandbox could not be made"
+    if told.endswith("No such file or directory"):
+        return "command-not-found", f"{command}: not found inside the sandbox"
+    return "command-not-executable", f"{command}: {told.rpartition(': ')[2]}"
+
+
+def exit_code(report: bytes, status: int, asked: int) -> int:
+    """Give the code of a command that ran, or of a tool that was ended; `asked` is the signal we passed on last."""
+    if ran(report):
+        return number(report, _EXIT_CODE)
+    signal = killed_by(status)
+    return SHELL_SIGNAL_BASE + (asked or signal) if signal else posix.waitstatus_to_exitcode(status)
+
+
+def code_of(failure: "tuple[str, str]") -> int:
+    """Give the exit code of a failure."""
+    return {"command-not-found": NOT_FOUND, "command-not-executable": CANNOT_RUN}.get(failure[0], REFUSED)
+
+
+def signal_of(code: int) -> int:
+    """Give the signal that an exit code stands for, 0 if none."""
+    return code - SHELL_SIGNAL_BASE if SHELL_SIGNAL_BASE < code <= SHELL_SIGNAL_BASE + _LAST_SIGNAL else 0
