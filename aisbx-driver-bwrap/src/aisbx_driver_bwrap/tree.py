@@ -2,8 +2,6 @@
 
 import hashlib
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
 from aisbx.errors import StateError
@@ -19,6 +17,9 @@ def materialise(content: Content, parent: Path) -> Path:
     place = parent / _digest(content)
     if place.is_dir() and not place.is_symlink():
         return place
+    import shutil  # both only where there is something to make
+    import tempfile
+
     try:
         parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         making = Path(tempfile.mkdtemp(dir=parent))

@@ -4,7 +4,9 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from aisbx.cli.options import wants_json
@@ -211,14 +213,10 @@ def test_no_code_is_loaded_through_the_plugins_of_pydantic(cli: Cli, tmp_path: P
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-evil\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[pydantic]\nevil = acme_evil:plugin\n")
-    (site / "acme_evil.py").write_text("open('loaded', 'w').close()\nplugin = None\n")
-    program = f"import sys; sys.path.insert(0, {str(site)!r}); from aisbx.cli.app import main; main(['config', 'show'])"
-    for lines, loaded in (
-        (program, False),
-        (
-            f"import sys; sys.path.insert(0, {str(site)!r}); import pydantic\nclass M(pydantic.BaseModel): a: int\n",
-            True,
-        ),
-    ):
-        subprocess.run([sys.executable, "-I", "-c", lines], cwd=tmp_path, env=cli.env, check=True, capture_output=True)
+    (site / "acme_evil.py").write_text("open('loaded', 'w').close()\n")
+    found = f"import sys; sys.path.insert(0, {str(site)!r})"
+    ours = f"{found}; from aisbx.cli.app import main; main(['config', 'show'])"
+    others = f"{found}; import aisbx.settings"
+    for program, loaded in ((ours, False), (others, True)):
+        subprocess.run([sys.executable, "-I", "-c", program], cwd=tmp_path, env=cli.env, check=False, timeout=60)
         assert (tmp_path / "loaded").exists() is loaded

@@ -16,6 +16,8 @@ SIGINT, SIGPIPE = 2, 13
 def answer(work: Callable[[], int], *, as_json: Callable[[], bool]) -> int:
     """Do the work and give the exit code; whatever goes wrong is told in one line, or as one object if `as_json`."""
     _settle_streams()
+    # pydantic would import whatever is installed under its own entry points, past `plugins.allow`.
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     try:
         code = _attempt(work, as_json)
         sys.stdout.flush()
