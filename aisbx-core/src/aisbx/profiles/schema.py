@@ -18,7 +18,7 @@ Absolute = Annotated[str, Field(pattern=ABSOLUTE)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
 class LimitEntry(_Strict):
@@ -114,7 +114,7 @@ class ProfileFile(_Strict):
         | None
     ) = None
     syscalls: list[Name] = []
-    limits: Limits = Limits()
+    limits: Limits = Field(default_factory=Limits)
     shell: Absolute | None = None
     cpu: AnyLimit | None = None
     """Older spelling of `limits.cpus`."""
