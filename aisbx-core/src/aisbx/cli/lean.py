@@ -39,7 +39,7 @@ def main(arguments: "list[str]") -> "NoReturn":
     if code is None:
         code = prepare(read[0], read[2]) if read else full(arguments)
     # Nothing of ours is left to flush, and taking the interpreter down in order costs a millisecond.
-    posix._exit(code)  # noqa: SLF001  (that is its name)
+    posix._exit(code)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
 def attempt(options: "dict[str, list[str]]", environment: "dict[str, str]", command: "list[str]") -> "int | None":
@@ -48,7 +48,8 @@ def attempt(options: "dict[str, list[str]]", environment: "dict[str, str]", comm
     if directory is None:
         return None
     try:
-        posix.fstat(0), posix.fstat(1), posix.fstat(2)
+        for descriptor in (0, 1, 2):
+            posix.fstat(descriptor)
         cwd = posix.getcwd()
     except OSError:
         return None
