@@ -34,13 +34,14 @@ HOT = (
     *(
         f"aisbx_linux.{name}"
         for name in (  # noqa: SIM905 - one line each otherwise
-            "sources assemble ending guard processes relay lend "
-            "spawn wire launch host protect protect.scan "
-            "protect.settle syscalls cradle rlimits stage"
+            "syscalls cradle sources assemble ending guard processes relay lend "
+            "spawn wire protect protect.scan launch host"
         ).split()
     ),
 )
-"""What an ordinary launch imports: a plan may keep their code, to load it in one go."""
+"""What every launch imports, each after what it needs: a plan may keep their code, to make them without a search."""
+LATE = ("aisbx_linux.rlimits", "aisbx_linux.protect.settle", "aisbx_linux.stage")
+"""What is imported while the tool works, or by root alone."""
 FORMAT = 1
 """Version of `LocalPlan`; a plan of another version is not carried out."""
 GRACE = 1.0

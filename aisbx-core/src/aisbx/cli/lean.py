@@ -54,14 +54,12 @@ def attempt(options: "dict[str, list[str]]", environment: "dict[str, str]", comm
     except OSError:
         return None
 
-    from aisbx.plan.entry import read as read_entry
-    from aisbx.plan.key import name_of
+    from aisbx.plan.recall import install, name_of
+    from aisbx.plan.recall import read as read_entry
 
     entry = read_entry(directory, name_of(options, cwd))
     if entry is None:
         return None
-
-    from aisbx.plan.code import install
 
     install(entry["code"])
     from aisbx.audit.write import AuditError

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, cast
 
 from aisbx.audit.jsontext import members
 from aisbx.inputs import Inputs, signature
-from aisbx.plan.code import OWN, collect, locate
-from aisbx.plan.entry import load, store, write
-from aisbx.plan.key import FORMAT, digest, environment_digest, name_of
+from aisbx.plan.keep import OWN, collect, locate, store, write
+from aisbx.plan.recall import FORMAT, digest, environment_digest, load, name_of
 from aisbx.settings import Settings
 from aisbx.types import Enforcement, LocalPlan, PlanEntry, SandboxSpec
 
 if TYPE_CHECKING:
-    from aisbx.plan.code import Kept
+    from aisbx.plan.recall import Kept
 
 
 def static_record(spec: SandboxSpec, driver: str, enforcement: Enforcement) -> str:
@@ -69,7 +68,9 @@ def keep(entry: PlanEntry, options: dict[str, list[str]], cwd: str, inputs: Inpu
     import os
 
     launcher = sys.modules[plan["launcher"]]
-    entry["code"] = _collected((*OWN, *getattr(launcher, "HOT", ())), str(directory.parent / "code"))
+    late = tuple(getattr(launcher, "LATE", ()))
+    names = (*OWN, *getattr(launcher, "HOT", ()), *late)
+    entry["code"] = _collected(names, late, str(directory.parent / "code"))
     entry["name"] = name_of(options, cwd)
     entry["paths"] = list(inputs.paths)
     entry["variables"] = sorted(inputs.environ)
@@ -79,19 +80,19 @@ def keep(entry: PlanEntry, options: dict[str, list[str]], cwd: str, inputs: Inpu
         write(str(directory), entry)
 
 
-def _collected(names: tuple[str, ...], directory: str) -> "list[Kept]":
+def _collected(names: tuple[str, ...], late: tuple[str, ...], directory: str) -> "list[Kept]":
     """Give the code of these modules. Compiling it takes longer than all else here, so every plan shares one result."""
     located = locate(names)
     made_from = [(*row, signature(row[1], nofollow=False)) for row in located]
     # The signatures are taken before the sources are read: a change in between then shows as another name.
-    name = digest(repr((FORMAT, sys.version, made_from)).encode(errors="surrogateescape")).hex()
+    name = digest(repr((FORMAT, sys.version, made_from, late)).encode(errors="surrogateescape")).hex()
     data = load(directory, name)
     with suppress(EOFError, ValueError, TypeError):
         if data is not None:
             kept: object = marshal.loads(data)  # noqa: S302 - `load` gives only what nobody else can have written
             if isinstance(kept, list):
                 return cast("list[Kept]", kept)
-    kept = collect(located)
+    kept = collect(located, late)
     with suppress(OSError):
         store(directory, name, marshal.dumps(kept))
     return kept

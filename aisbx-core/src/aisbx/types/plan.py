@@ -71,8 +71,8 @@ class PlanEntry(TypedDict):
     """Digest of the named variables and of those that begin with a prefix."""
     roots: list[str]
     """Directories that the launcher is imported from."""
-    code: list[tuple[str, str, bool, CodeType]]
-    """Modules to be made without looking for their files; see `aisbx.plan.code`."""
+    code: list[tuple[str, str, bool, CodeType, bool]]
+    """Modules to be made without looking for their files; see `aisbx.plan.recall`."""
     plan: LocalPlan
     record: str
     """The part of the audit record that is the same for all its runs, as JSON members."""

@@ -1,0 +1,72 @@
+"""Keep a plan for the next run, with the code of the modules that carry it out. Guarded like a key; see `recall`."""
+
+import marshal
+import posix
+
+from aisbx.plan.recall import DIRECTORY, OPEN, ours
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable
+    from types import CodeType
+
+    from aisbx.plan.recall import Kept
+    from aisbx.types import PlanEntry
+
+OWN = ("aisbx.audit", "aisbx.audit.jsontext", "aisbx.audit.write", "aisbx.plan.run")
+"""Our own modules that come after the entry is read."""
+
+
+def locate(names: "Iterable[str]") -> "list[tuple[str, str, bool]]":
+    """Give (name, file, is a package) for each module; ImportError if one has no code of its own."""
+    import importlib.util
+
+    found: list[tuple[str, str, bool]] = []
+    for name in names:
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            msg = f"{name} has no source"
+            raise ImportError(msg)
+        found.append((name, spec.origin, spec.submodule_search_locations is not None))
+    return found
+
+
+def collect(located: "Iterable[tuple[str, str, bool]]", late: "Container[str]") -> "list[Kept]":
+    """Give each of these modules with its code; those in `late` are made only when something imports them."""
+    kept: list[Kept] = []
+    for name, origin, is_package in located:
+        with open(origin, encoding="utf-8") as stream:
+            source = stream.read()
+        # Without docstrings and line tables it loads twice as fast; a traceback names the function all the same.
+        code = compile(source, origin, "exec", dont_inherit=True, optimize=2)
+        kept.append((name, origin, is_package, _bare(code), name not in late))
+    return kept
+
+
+def _bare(code: "CodeType") -> "CodeType":
+    """Give code without its line table, also that of the functions in it."""
+    constants = tuple(_bare(constant) if isinstance(constant, type(code)) else constant for constant in code.co_consts)
+    return code.replace(co_linetable=b"", co_consts=constants)
+
+
+def write(directory: str, entry: "PlanEntry") -> None:
+    """Keep an entry, whole or not at all; an OSError costs speed only, so it is the caller's to ignore."""
+    store(directory, entry["name"], marshal.dumps(entry))  # pyright: ignore[reportArgumentType]  (plain data and code)
+
+
+def store(directory: str, name: str, data: bytes) -> None:
+    """Write a file, whole or not at all, into a directory that is ours alone; into no other."""
+    folder = posix.open(directory, posix.O_RDONLY | posix.O_DIRECTORY | OPEN)
+    try:
+        if not ours(folder, DIRECTORY):
+            return
+        temporary = f".{name}.{posix.getpid()}"
+        file = posix.open(temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | OPEN, 0o600, dir_fd=folder)
+        try:
+            while data:
+                data = data[posix.write(file, data) :]
+        finally:
+            posix.close(file)
+        posix.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    finally:
+        posix.close(folder)

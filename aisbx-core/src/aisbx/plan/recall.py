@@ -1,0 +1,188 @@
+"""Find the plan of a run and use it, if it still holds and nobody else can have made it. Builtin modules only.
+
+An entry carries authority: whoever could write one would decide what a sandbox may do. So the directory and the file
+must be the effective user's alone and no links; what is not exactly that, or was made from what is no longer so, is
+not used, and the run takes the full path.
+"""
+
+import marshal
+import posix
+import sys
+from _frozen_importlib import ModuleSpec  # importlib.machinery's own, without importing that
+from _imp import source_hash
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from types import CodeType, ModuleType
+
+    from aisbx.types import PlanEntry, Source
+
+    Signature = tuple[int, int, int, int, int, int]
+    Kept = tuple[str, str, bool, CodeType, bool]
+    """Name, file, is a package, code, is needed by every launch."""
+
+OPEN = posix.O_NOFOLLOW | posix.O_CLOEXEC
+DIRECTORY, REGULAR, FORMAT_BITS, FOR_OTHERS = 0o040000, 0o100000, 0o170000, 0o077
+_LARGEST = 8 << 20
+FORMAT = 5
+"""Version of the entries; raise it whenever their layout or meaning changes."""
+
+
+def digest(data: bytes) -> bytes:
+    """Give 16 bytes that tell contents apart (SipHash-1-3 twice; builtin, where `hashlib` costs a millisecond).
+
+    Nobody who could search for a collision gains by one: options, directory and environment are the user's own.
+    """
+    return source_hash(1, data) + source_hash(2, data)
+
+
+def name_of(options: "Mapping[str, Sequence[str]]", cwd: str) -> str:
+    """Give the file name for these options (raw strings, without `env`) in this directory, for this user and kernel."""
+    chosen = sorted((name, list(values)) for name, values in options.items() if name != "env" and values)
+    kernel = posix.uname()
+    material = (
+        FORMAT,
+        sys.version,
+        posix.geteuid(),
+        posix.getuid(),
+        posix.getegid(),
+        kernel.release,
+        kernel.machine,
+        cwd,
+        chosen,
+    )
+    return digest(repr(material).encode(errors="surrogateescape")).hex()
+
+
+def environment_digest(environ: "Mapping[bytes, bytes]", names: "Iterable[str]", prefixes: "Iterable[str]") -> bytes:
+    """Digest the named variables and all that begin with a prefix: values may be secret, so they are not kept."""
+    starts = tuple(prefix.encode() for prefix in prefixes)
+    rows = [(name, environ.get(name.encode())) for name in sorted(names)]
+    rows += sorted((name.decode(errors="replace"), value) for name, value in environ.items() if name.startswith(starts))
+    return digest(repr(rows).encode())
+
+
+def unchanged(paths: "Iterable[tuple[str, Signature | None, bool]]") -> bool:
+    """Tell whether each path still has the (dev, ino, mode, mtime, ctime, size) that it had, or is still absent."""
+    stat, lstat = posix.stat, posix.lstat
+    for path, signature, nofollow in paths:
+        try:
+            now = lstat(path) if nofollow else stat(path)
+        except (OSError, ValueError):
+            if signature is None:
+                continue
+            return False
+        if signature != (now.st_dev, now.st_ino, now.st_mode, now.st_mtime_ns, now.st_ctime_ns, now.st_size):
+            return False
+    return True
+
+
+def in_place(sources: "Iterable[Source]") -> bool:
+    """Tell whether each source is still the same directory or file; what is in it may change."""
+    for source in sources:
+        try:
+            now = posix.stat(source["path"])
+        except OSError:
+            return False
+        if source["identity"] not in (None, (now.st_dev, now.st_ino)):
+            return False
+    return True
+
+
+def read(directory: str, name: str) -> "PlanEntry | None":
+    """Give the entry if it is there, is ours alone, and everything it was made from is still the same."""
+    data = load(directory, name)
+    if data is None:
+        return None
+    try:
+        entry: PlanEntry = marshal.loads(data)  # noqa: S302 - guarded above: nobody else can have written it
+        fresh = (
+            entry["format"] == FORMAT
+            and entry["name"] == name
+            and environment_digest(posix.environ, entry["variables"], entry["prefixes"]) == entry["environment"]
+            and unchanged(entry["paths"])
+            and in_place(entry["plan"]["sources"])
+        )
+    except (EOFError, ValueError, TypeError, KeyError):
+        return None  # torn or of another time
+    return entry if fresh else None
+
+
+def load(directory: str, name: str) -> "bytes | None":
+    """Give a file's bytes if it and its directory are there and ours alone."""
+    try:
+        folder = posix.open(directory, posix.O_RDONLY | posix.O_DIRECTORY | OPEN)
+    except OSError:
+        return None
+    try:
+        if not ours(folder, DIRECTORY):
+            return None
+        file = posix.open(name, posix.O_RDONLY | posix.O_NONBLOCK | OPEN, dir_fd=folder)
+    except OSError:
+        return None
+    finally:
+        posix.close(folder)
+    try:
+        return posix.read(file, _LARGEST) if ours(file, REGULAR) else None
+    finally:
+        posix.close(file)
+
+
+def ours(descriptor: int, kind: int) -> bool:
+    """Tell whether an open file (`REGULAR`) or directory is the effective user's alone and known by one name."""
+    status = posix.fstat(descriptor)
+    return (
+        status.st_mode & FORMAT_BITS == kind
+        and status.st_uid == posix.geteuid()
+        and not status.st_mode & FOR_OTHERS
+        and (kind == DIRECTORY or status.st_nlink == 1)
+    )
+
+
+class _Importer:
+    """Finds and makes the modules whose code is at hand; the rest is for the finders behind it."""
+
+    def __init__(self, kept: "Iterable[Kept]") -> None:
+        self._kept = {row[0]: row for row in kept}
+
+    def find_spec(self, name: str, *_ignored: object) -> "ModuleSpec | None":
+        row = self._kept.get(name)
+        if row is None:
+            return None
+        file, package = row[1], row[2]
+        spec = ModuleSpec(name, self, origin=file, is_package=package)  # pyright: ignore[reportArgumentType]
+        spec.has_location = True
+        if package:
+            spec.submodule_search_locations = [file.rpartition("/")[0]]
+        return spec
+
+    def create_module(self, spec: "ModuleSpec") -> None:
+        """Leave it to the interpreter."""
+
+    def exec_module(self, module: "ModuleType") -> None:
+        exec(self._kept[module.__name__][3], module.__dict__)  # noqa: S102 - only its user can have written it
+
+
+def install(kept: "Iterable[Kept]") -> None:
+    """Make the modules that every launch needs, in their order, and import the others from the code at hand.
+
+    Making them directly costs a tenth of what the import system takes for a module.
+    """
+    modules = sys.modules
+    late: list[Kept] = []
+    for row in kept:
+        name, file, package, code, always = row
+        if not always:
+            late.append(row)
+            continue
+        parent, _, child = name.rpartition(".")
+        modules[name] = module = type(sys)(name)
+        module.__file__ = file
+        module.__package__ = name if package else parent
+        if package:
+            module.__path__ = [file.rpartition("/")[0]]
+        exec(code, module.__dict__)  # noqa: S102 - of an entry that only its user can have written
+        if parent:
+            setattr(modules[parent], child, module)
+    sys.meta_path.insert(0, _Importer(late))  # pyright: ignore[reportArgumentType]
