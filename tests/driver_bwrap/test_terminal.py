@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import termios
 import time
@@ -48,13 +49,17 @@ class Terminal:
         before, _, self.seen = self.seen.partition(text)
         return before
 
-    def end(self) -> int:
+    def end(self, seconds: float = 30.0) -> int:
+        until = time.monotonic() + seconds
         while True:
+            ready, _, _ = select.select([self.master], [], [], max(0.0, until - time.monotonic()))
             try:
-                if not os.read(self.master, 4096):
+                if not ready or not os.read(self.master, 4096):
                     break
             except OSError:
                 break
+        if not ready:
+            os.kill(self.pid, signal.SIGKILL)
         _, status = os.waitpid(self.pid, 0)
         os.close(self.master)
         return os.waitstatus_to_exitcode(status)
@@ -81,12 +86,14 @@ def test_the_inside_is_on_a_terminal_of_the_callers_size(open_terminal: Callable
 
 
 def test_a_new_size_reaches_the_inside(open_terminal: Callable[..., Terminal]) -> None:
-    terminal = open_terminal("bash", "-c", "trap 'stty size' WINCH; echo ready; while :; do sleep 0.1; done")
+    terminal = open_terminal(
+        "bash", "-c", "trap 'stty size' WINCH; trap 'exit 7' INT; echo ready; while :; do sleep 0.1; done"
+    )
     terminal.until(b"ready")
     terminal.size(44, 122)
     terminal.until(b"44 122")
     terminal.type(b"\x03")
-    assert terminal.end() == 130
+    assert terminal.end() == 7
 
 
 def test_keys_arrive_as_keys_and_an_interrupt_interrupts(open_terminal: Callable[..., Terminal]) -> None:
