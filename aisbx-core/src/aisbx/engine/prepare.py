@@ -54,6 +54,8 @@ class Preparation:
 
     def prepare(self, request: RunRequest) -> Prepared:
         """Resolve a request and ask its driver. Raises AisbxErrors that say what is wrong with it."""
+        if not self.plugins.names("driver"):
+            self.load(PREFERRED[0])  # nothing can run: says which distribution to install, whatever else is missing
         spec, shell = self.resolve(request)
         if not request.command:
             request = replace(request, command=(shell,))
@@ -84,8 +86,6 @@ class Preparation:
         if name != AUTO:
             return self.load(name)
         names = self.plugins.names("driver")
-        if not names:
-            return self.load(PREFERRED[0])  # says which distribution to install
         names.sort(key=lambda known: (PREFERRED.index(known) if known in PREFERRED else len(PREFERRED), known))
         problems: list[str] = []
         for known in names:

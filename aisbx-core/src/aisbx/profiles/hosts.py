@@ -5,7 +5,6 @@ a port all ports are covered. Two rules either nest or have at most one rule in 
 a lattice: union up, intersection down, both reduced to the rules that no other one covers.
 """
 
-import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -47,6 +46,8 @@ def parse(text: str) -> Rule:
 
 
 def _host(host: str, text: str) -> str:
+    import ipaddress  # few rules name an address, and every profile comes here
+
     try:
         return str(ipaddress.ip_address(host))
     except ValueError:
