@@ -42,8 +42,7 @@ HOT = (
 """What every launch imports, each after what it needs: a plan may keep their code, to make them without a search."""
 LATE = ("aisbx_linux.rlimits", "aisbx_linux.protect.settle", "aisbx_linux.stage")
 """What is imported while the tool works, or by root alone."""
-FORMAT = 1
-"""Version of `LocalPlan`; a plan of another version is not carried out."""
+FORMAT = 1  # of `LocalPlan`; a plan of another version is not carried out
 GRACE = 1.0
 """Seconds between SIGTERM and SIGKILL at the time limit."""
 _HOLD = 0.1
