@@ -197,3 +197,20 @@ def test_both_ways_record_the_same(world_of: Callable[[str], World]) -> None:
         for varying in ("time", "run", "duration", "usage"):
             assert record.pop(varying)
     assert full == short
+
+
+def test_only_the_newest_plans_are_kept(warm: World) -> None:
+    for number in range(230):
+        old = warm.plans / f"{number:032d}"
+        old.write_bytes(b"")
+        os.utime(old, (number, number))
+    newest = the_plan_of(warm)
+    warm.warm("-t", "7s")
+    left = list(warm.plans.iterdir())
+    assert len(left) == 200
+    assert newest in left
+    assert lean(warm) == 0
+
+
+def the_plan_of(world: World) -> Path:
+    return max(world.plans.iterdir(), key=lambda path: path.stat().st_mtime)

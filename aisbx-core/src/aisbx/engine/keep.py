@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from aisbx.audit.jsontext import members
+from aisbx.audit.write import prune
 from aisbx.inputs import Inputs, signature
 from aisbx.plan.keep import OWN, collect, locate, store, write
 from aisbx.plan.recall import FORMAT, digest, environment_digest, load, name_of
@@ -15,6 +16,9 @@ from aisbx.types import Enforcement, LocalPlan, PlanEntry, SandboxSpec
 
 if TYPE_CHECKING:
     from aisbx.plan.recall import Kept
+
+KEPT = 200
+"""How many plans are kept, the newest; each has about 100 KB."""
 
 
 def static_record(spec: SandboxSpec, driver: str, enforcement: Enforcement) -> str:
@@ -78,6 +82,7 @@ def keep(entry: PlanEntry, options: dict[str, list[str]], cwd: str, inputs: Inpu
     entry["environment"] = environment_digest(os.environb, entry["variables"], entry["prefixes"])
     with suppress(OSError):
         write(str(directory), entry)
+        prune(str(directory), KEPT)
 
 
 def _collected(names: tuple[str, ...], late: tuple[str, ...], directory: str) -> "list[Kept]":
