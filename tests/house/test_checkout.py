@@ -58,7 +58,7 @@ def started(done: subprocess.CompletedProcess[str]) -> list[str]:
 def test_with_an_environment_aisbx_starts_python_and_nothing_else(checkout: Path, tmp_path: Path) -> None:
     stand_in(checkout / ".venv", checkout, "run")
     lines = started(run([checkout / "aisbx", "run", "a b", ""], cwd=tmp_path, env=NO_COMMANDS))
-    assert lines == [str(tmp_path), "-I", "-S", str(checkout / FAST), "run", "a b", ""]
+    assert lines == [str(tmp_path), "-I", "-S", "-X", "utf8", str(checkout / FAST), "run", "a b", ""]
 
 
 @pytest.mark.parametrize("call", ["./aisbx", "../a checkout/aisbx", "docs/../aisbx"])
@@ -66,8 +66,8 @@ def test_relative_calls_work(checkout: Path, call: str) -> None:
     (checkout / "docs").mkdir(exist_ok=True)
     stand_in(checkout / ".venv", checkout, "run")
     lines = started(run([call, "x"], cwd=checkout, env=NO_COMMANDS))
-    assert os.path.samefile(os.path.dirname(lines[3].removesuffix(FAST)), checkout)
-    assert lines[4:] == ["x"]
+    assert os.path.samefile(os.path.dirname(lines[5].removesuffix(FAST)), checkout)
+    assert lines[6:] == ["x"]
 
 
 def test_a_call_through_a_link_in_path_works_from_any_folder(checkout: Path, tmp_path: Path, tools: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_call_through_a_link_in_path_works_from_any_folder(checkout: Path, tmp
     (tmp_path / "second").symlink_to(checkout / "aisbx")
     (tools / "aisbx").symlink_to("../second")
     done = run(["/bin/sh", "-c", "aisbx x"], cwd="/", env={"PATH": f"{tools}:{os.environ['PATH']}"})
-    assert started(done)[1:] == ["-I", "-S", str(checkout / FAST), "x"]
+    assert started(done)[1:] == ["-I", "-S", "-X", "utf8", str(checkout / FAST), "x"]
 
 
 def test_dev_hands_its_arguments_to_the_session(checkout: Path) -> None:
@@ -167,12 +167,19 @@ class TestSomebodyElsesCheckout:
 
     def test_its_environment_is_used_where_there_is_one(self, theirs: Path) -> None:
         stand_in(theirs / ".venv", theirs, "run")
-        assert started(self.call(theirs))[1:] == ["-I", "-S", str(theirs / FAST), "x"]
+        assert started(self.call(theirs))[1:] == ["-I", "-S", "-X", "utf8", str(theirs / FAST), "x"]
 
     def test_otherwise_the_environment_lies_in_ones_own_cache(self, theirs: Path, tmp_path: Path) -> None:
         cache = tmp_path / "cache"
         stand_in(cache / f"aisbx/checkouts{theirs}/.venv", theirs, "run")
-        assert started(self.call(theirs, XDG_CACHE_HOME=str(cache)))[1:] == ["-I", "-S", str(theirs / FAST), "x"]
+        assert started(self.call(theirs, XDG_CACHE_HOME=str(cache)))[1:] == [
+            "-I",
+            "-S",
+            "-X",
+            "utf8",
+            str(theirs / FAST),
+            "x",
+        ]
 
     def test_without_a_home_it_says_so(self, theirs: Path) -> None:
         done = self.call(theirs)

@@ -34,13 +34,13 @@ def started(done: subprocess.CompletedProcess[str]) -> list[str]:
 
 def is_fast(arguments: list[str], environment: Path) -> bool:
     fast = environment / "lib/python3.12/site-packages/aisbx/cli/fast.py"
-    return arguments[:2] == ["-I", "-S"] and os.path.samefile(arguments[2], fast)
+    return arguments[:4] == ["-I", "-S", "-X", "utf8"] and os.path.samefile(arguments[4], fast)
 
 
 def test_an_ordinary_call_starts_python_and_nothing_else(environment: Path) -> None:
     arguments = started(run([environment / "bin/aisbx", "run", "a b", ""], env=NO_COMMANDS))
     assert is_fast(arguments, environment)
-    assert arguments[3:] == ["run", "a b", ""]
+    assert arguments[5:] == ["run", "a b", ""]
 
 
 def test_a_call_through_path_finds_its_environment(environment: Path) -> None:
@@ -56,7 +56,7 @@ def test_links_to_the_launcher_are_followed(environment: Path, tmp_path: Path) -
 
 def test_a_relative_call_works(environment: Path) -> None:
     arguments = started(run(["bin/aisbx", "x"], cwd=environment, env=NO_COMMANDS))
-    assert arguments[2].startswith("bin/../lib/")
+    assert arguments[4].startswith("bin/../lib/")
 
 
 def test_lib64_as_a_link_counts_once(environment: Path) -> None:
