@@ -47,7 +47,7 @@ GRACE = 1.0
 """Seconds between SIGTERM and SIGKILL at the time limit."""
 _HOLD = 0.1
 _turns = iter(range(1 << 62))
-_INT, _QUIT, _HUP, _KILL, _TERM = 2, 3, 1, 9, 15
+_INT, _QUIT, _HUP, _KILL, _TERM, _CONT = 2, 3, 1, 9, 15, 18
 
 
 def launch(plan: "LocalPlan", request: "LaunchRequest") -> "LaunchResult":
@@ -172,11 +172,10 @@ class Launch:
         command = command_of(self.first)
         if not command:
             self.kill()
-        elif number in {_INT, _QUIT, _HUP}:
-            for member in foreground(self.first, command):
-                send(member, number)
-        else:
-            send(command, number)
+            return
+        for member in foreground(self.first, command) if number in {_INT, _QUIT, _HUP} else [command]:
+            send(member, number)
+            send(member, _CONT)  # one that is stopped would never hear of it
 
     def resize(self, rows: int, columns: int) -> None:
         """Give the command's pty a size; ValueError where it has none."""
