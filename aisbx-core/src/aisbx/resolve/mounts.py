@@ -40,6 +40,15 @@ def merged_mounts(
     for mount in (*toolchain.mounts, *profile.mounts, *asked):
         _check_target(mount, workspace, identity, own_dirs)
         _check_source(mount, identity, own_dirs)
+        if (
+            mount.writable
+            and workspace
+            and (within(mount.source, workspace.path) or within(workspace.path, mount.source))
+        ):
+            raise UsageError(
+                f"{mount.source} cannot be mounted rw: it shows the workspace again, past its protected files",
+                hint="mount it read-only",
+            )
         present = by_target.setdefault(mount.target, mount)
         if (present.source, present.writable) != (mount.source, mount.writable):
             raise UsageError(
