@@ -43,7 +43,6 @@ def plan(
         "contained": "proc:no-survivors" not in spec.lowered,
         "workspace": (spec.workspace.path, spec.workspace.mode.value) if spec.workspace else None,
         "cwd": spec.cwd,
-        "search": list(spec.path),
         "wall_time": _amount(spec, "wall_time"),
         "output": int(_amount(spec, "output")),
     }

@@ -2,6 +2,7 @@
 
 import posix
 
+from aisbx_linux.relay import write_all
 from aisbx_linux.sources import STAGE, open_source
 
 TYPE_CHECKING = False
@@ -94,11 +95,7 @@ def assemble(
     for name, value in {**plan["environment"], **request["environment"]}.items():
         words += ["--setenv", name, value]
     words += ["--chdir", request["cwd"] or plan["cwd"]]
-    descriptor = assembly.passed[options]
-    content = "\0".join(words).encode(errors="surrogateescape") + b"\0"
-    while content:
-        content = content[posix.write(descriptor, content) :]
-    posix.lseek(descriptor, 0, 0)
+    _fill(assembly.passed[options], "\0".join(words).encode(errors="surrogateescape") + b"\0")
     assembly.argv = [
         "bwrap",
         "--args",
@@ -116,7 +113,11 @@ def _filled(words: "Sequence[str]", files: "Sequence[int]", number: "Callable[[i
 
 def _memory(content: bytes) -> int:
     descriptor = posix.memfd_create("content", posix.MFD_CLOEXEC)
-    while content:
-        content = content[posix.write(descriptor, content) :]
-    posix.lseek(descriptor, 0, 0)
+    _fill(descriptor, content)
     return descriptor
+
+
+def _fill(descriptor: int, content: bytes) -> None:
+    """Write a memory file and set it back to its beginning, where the tool reads on."""
+    write_all(descriptor, content)
+    posix.lseek(descriptor, 0, 0)

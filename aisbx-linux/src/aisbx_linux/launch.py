@@ -16,7 +16,7 @@ import time
 from aisbx_linux.assemble import Assembly, assemble
 from aisbx_linux.ending import TIMED_OUT, code_of, exit_code, failure_of, ran, signal_of
 from aisbx_linux.guard import Guard
-from aisbx_linux.processes import command_of, executes, foreground, only_child, send
+from aisbx_linux.processes import executes, first_child, foreground, send
 from aisbx_linux.relay import POLLIN, Budget, Log
 from aisbx_linux.spawn import outside_id, spawn
 from aisbx_linux.wire import Wires
@@ -34,7 +34,7 @@ HOT = (
     *(
         f"aisbx_linux.{name}"
         for name in (  # noqa: SIM905 - one line each otherwise
-            "syscalls cradle sources assemble ending guard processes relay lend "
+            "syscalls cradle sources relay assemble ending guard processes lend "
             "spawn wire protect protect.scan launch host"
         ).split()
     ),
@@ -113,12 +113,13 @@ class Launch:
             self.wires.close_inside()
             # Loaded now, while the tool makes its namespaces on another core.
             from aisbx_linux.rlimits import set_limits
-            from aisbx_linux.sources import strike
 
             if self._await_first():
                 if self.plan["outside"] is None:
                     set_limits(self.plan["rlimits"], self.first)
                 elif self.request["exclusive"]:
+                    from aisbx_linux.stage import strike
+
                     strike()  # the tool has a copy of the stage in a namespace of its own
                 posix.write(assembly.gate, self.plan["filter"])
                 posix.close(assembly.gate)
@@ -169,7 +170,7 @@ class Launch:
         if number in {_INT, _TERM} and self.asked == number:
             self.kill()  # asked twice
         self.asked = number
-        command = command_of(self.first)
+        command = first_child(self.first)
         if not command:
             self.kill()
             return
@@ -227,8 +228,8 @@ class Launch:
                 return False
             self._report += data
         # The tool counts in the namespace that it is in; we need the number that the host knows.
-        tool = self.monitor if self.request["exclusive"] else only_child(self.monitor)
-        self.first = only_child(tool)
+        tool = self.monitor if self.request["exclusive"] else first_child(self.monitor)
+        self.first = first_child(tool)
         return self.first > 0
 
     def _outputs(self) -> "list[Output]":
@@ -264,12 +265,12 @@ class Launch:
 
     def _runs(self) -> bool:
         """Tell whether the command has been executed, so that what is heard is its own."""
-        command = command_of(self.first)
+        command = first_child(self.first)
         return command > 0 and not executes(command, self.plan["program"])
 
     def _mind_time(self) -> None:
         if self._deadline and self._assembly.status >= 0 and time.monotonic() >= self._deadline:
-            command = command_of(self.first) if self.first else 0
+            command = first_child(self.first) if self.first else 0
             if self.timed_out or not command:
                 self.timed_out, self._deadline = True, 0.0
                 self.kill()

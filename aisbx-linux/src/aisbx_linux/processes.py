@@ -18,9 +18,10 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
-def command_of(first: int) -> int:
-    """Give the command's pid: the first child of the sandbox's PID 1; 0 when there is none (yet)."""
-    return only_child(first)
+def first_child(pid: int) -> int:
+    """Give a process's first child, 0 when there is none (yet); of the sandbox's PID 1 that is the command."""
+    children = children_of(pid)
+    return children[0] if children else 0
 
 
 def executes(pid: int, program: str) -> bool:
@@ -56,9 +57,3 @@ def send(pid: int, number: int) -> None:
         posix.kill(pid, number)
     except ProcessLookupError:
         return
-
-
-def only_child(pid: int) -> int:
-    """Give the one child of a process, 0 when there is none."""
-    children = children_of(pid)
-    return children[0] if children else 0

@@ -34,12 +34,11 @@ class LocalSandbox:
     ports: Ports | None = None
     freezer: Freezer | None = None
 
-    def __init__(self, plan: LocalPlan, enforcement: Enforcement, home: Path, *, exclusive: bool = False) -> None:
-        """`home` is the private directory for scan caches, quarantine and logs; `exclusive` as in `LaunchRequest`."""
+    def __init__(self, plan: LocalPlan, enforcement: Enforcement, home: Path) -> None:
+        """`home` is the private directory for scan caches, quarantine and logs."""
         self.enforcement = enforcement
         self._plan = plan
         self._home = home
-        self._exclusive = exclusive
         self._running: list[Launch] = []
 
     def spawn(self, command: Command, stdio: Stdio) -> "LocalProcess":
@@ -50,7 +49,7 @@ class LocalSandbox:
                 raise UsageError(f"{name} cannot be set for one command here", hint="set it for the sandbox")
             plan = _bounded(plan, name, amount)
         wanted = launch_request(
-            command, stdio, exclusive=self._exclusive, state=str(self._home), run=secrets.token_hex(6), keep=0
+            command, stdio, exclusive=False, state=str(self._home), run=secrets.token_hex(6), keep=0
         )
         launch = Launch(plan, wanted)
         self._running.append(launch)

@@ -38,10 +38,3 @@ def open_source(source: "Source") -> int:
         msg = f"{path} is not what it was when the run was planned"
         raise SourceError(msg)
     return descriptor
-
-
-def strike() -> None:
-    """Take the stage down in this process's mount namespace."""
-    from aisbx_linux.syscalls import detach
-
-    detach(STAGE)

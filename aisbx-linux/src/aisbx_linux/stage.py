@@ -91,6 +91,11 @@ class Stage:
         posix.setresgid(0, 0, 0)
 
 
+def strike() -> None:
+    """Take the stage down in this process's mount namespace, once the tool has a copy of it in its own."""
+    syscalls.detach(STAGE)
+
+
 def can_map(path: str, outside: int) -> bool:
     """Tell whether root can show the files under `path` to another user (mount_setattr(2), idmapped mounts)."""
     status = posix.stat(path)

@@ -51,8 +51,6 @@ class LocalPlan(TypedDict):
     workspace: tuple[str, str] | None
     """(path, mode) where protected files are to be watched."""
     cwd: str
-    search: list[str]
-    """Directories of PATH as they are seen inside."""
     wall_time: float
     output: int
     """Bounds in seconds and bytes; 0 means none."""
