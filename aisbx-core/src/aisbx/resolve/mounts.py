@@ -39,16 +39,7 @@ def merged_mounts(
     by_target: dict[str, Mount] = {}
     for mount in (*toolchain.mounts, *profile.mounts, *asked):
         _check_target(mount, workspace, identity, own_dirs)
-        _check_source(mount, identity, own_dirs)
-        if (
-            mount.writable
-            and workspace
-            and (within(mount.source, workspace.path) or within(workspace.path, mount.source))
-        ):
-            raise UsageError(
-                f"{mount.source} cannot be mounted rw: it shows the workspace again, past its protected files",
-                hint="mount it read-only",
-            )
+        _check_source(mount, workspace, identity, own_dirs)
         present = by_target.setdefault(mount.target, mount)
         if (present.source, present.writable) != (mount.source, mount.writable):
             raise UsageError(
@@ -90,9 +81,9 @@ def _check_target(mount: Mount, workspace: Workspace | None, identity: Identity,
         raise UsageError(f"nothing can be mounted at {target} ({mount.origin}): it {why}", hint=_HINT)
 
 
-def _check_source(mount: Mount, identity: Identity, own_dirs: Sequence[str]) -> None:
+def _check_source(mount: Mount, workspace: Workspace | None, identity: Identity, own_dirs: Sequence[str]) -> None:
     source = mount.source
-    why = ""
+    why, hint = "", "mount a directory in it"
     if source == "/":
         why = "is the whole file system"
     elif any(within(source, root) for root in _OWN):
@@ -101,5 +92,7 @@ def _check_source(mount: Mount, identity: Identity, own_dirs: Sequence[str]) -> 
         why = "holds aisbx's own files"
     elif mount.writable and within(identity.home, source):
         why = "holds your home, with files that the host runs by itself"
+    elif mount.writable and workspace and (within(source, workspace.path) or within(workspace.path, source)):
+        why, hint = "shows the workspace again, past its protected files", "mount it read-only"
     if why:
-        raise UsageError(f"{source} cannot be mounted ({mount.origin}): it {why}", hint="mount a directory in it")
+        raise UsageError(f"{source} cannot be mounted ({mount.origin}): it {why}", hint=hint)

@@ -1,0 +1,22 @@
+"""Mounts that would undo what the workspace holds."""
+
+import pytest
+
+from .conftest import Cli
+
+
+@pytest.mark.parametrize("shown", ["", ".git", ".."], ids=["the workspace", "a part of it", "what holds it"])
+def test_a_writable_mount_that_shows_the_workspace_again_is_refused(cli: Cli, shown: str) -> None:
+    project = cli.project / "inner"
+    (project / ".git" / "hooks").mkdir(parents=True)
+    source = (project / shown).resolve()
+    attack = "find /again -type d -name hooks -exec touch {}/pre-push ';'"
+    done = cli("run", "--mount", f"{source}:/again:rw", "--", "sh", "-c", attack, cwd=project)
+    assert done.returncode == 125, done.stdout + done.stderr
+    assert "shows the workspace again" in done.stderr
+    assert not list(cli.project.rglob("pre-push"))
+
+
+def test_a_read_only_mount_of_it_is_not(cli: Cli) -> None:
+    (cli.project / "file").write_text("seen")
+    assert cli("run", "--mount", f"{cli.project}:/again", "--", "cat", "/again/file").stdout == "seen"
