@@ -5,21 +5,28 @@ place, because its scripts carry their own path; a stamp file, written last, say
 """
 
 import fcntl
-import glob
 import os
 import subprocess
 import sys
 import time
 
 LOCKS = {"run": "requirements-run.lock", "dev": "requirements.lock"}
+# By name, never by pattern: what is installed from here is executed, and a sandbox that works on this folder must not
+# be able to add to it.
+DISTRIBUTIONS = ("aisbx-core", "aisbx-driver-bwrap", "aisbx-linux", "aisbx-profiles")
+
+ELSEWHERE = "/"
+"""Where uv is started: it takes settings from the directory it is in, whoever wrote them there."""
 
 
 def main(kind: str, root: str, venv: str, uv: str | None = None) -> None:
     """Set up `venv` for `kind` unless another process did so while we waited for it."""
     root = os.path.realpath(root)
+    uv = os.path.abspath(uv) if uv else None
     os.makedirs(os.path.dirname(venv), exist_ok=True)
     # flock, not a lock directory: the kernel drops it when its holder dies, so that no stale lock can exist.
-    with open(f"{venv}.lock", "w") as lock:
+    # Not through a link, and nothing is cut off: the name lies where others may have put something.
+    with open(os.open(f"{venv}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -47,7 +54,7 @@ def set_up(kind: str, root: str, venv: str, uv: str | None) -> None:
     say(f"2/3 installing the locked packages ({LOCKS[kind]})")
     install(venv, uv, "--require-hashes", "-r", os.path.join(root, LOCKS[kind]))
     say("3/3 linking this checkout's distributions")
-    editables = [arg for path in distributions(root) for arg in ("-e", os.path.dirname(path))]
+    editables = [arg for name in DISTRIBUTIONS for arg in ("-e", os.path.join(root, name))]
     install(venv, uv, "--no-deps", "--no-build-isolation", *editables)
     # As old as the start: an edit made meanwhile counts as newer. A file dated in the future must not do so for ever.
     dates = [os.stat(path).st_mtime_ns for path in inputs(root)]
@@ -64,7 +71,7 @@ def create(venv: str, uv: str | None) -> None:
     """Start from nothing. The interpreter is linked by its full name, so that its removal is noticed."""
     base = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
     if uv:
-        run(uv, "venv", "--quiet", "--clear", "--python", base, venv)
+        run(uv, "venv", "--quiet", "--clear", "--python", base, venv, where=ELSEWHERE)
     else:
         run(base, "-I", "-m", "venv", "--clear", venv)
 
@@ -73,14 +80,15 @@ def install(venv: str, uv: str | None, *args: str) -> None:
     """Install with the user's own index settings (environment, pip.conf)."""
     python = f"{venv}/bin/python"
     if uv:
-        run(uv, "pip", "install", "--quiet", "--python", python, *args)
+        # Copies: a hard link to uv's cache would be one file with the packages of other environments.
+        run(uv, "pip", "install", "--quiet", "--link-mode", "copy", "--python", python, *args, where=ELSEWHERE)
     else:
         run(python, "-I", "-m", "pip", "install", "--quiet", "--no-user", "--disable-pip-version-check", *args)
 
 
-def run(*argv: str) -> None:
+def run(*argv: str, where: str | None = None) -> None:
     """Run one step; its output is progress, hence standard error."""
-    code = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False).returncode
+    code = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False, cwd=where).returncode
     if code:
         say(f"the set-up failed: `{' '.join(argv[:5])} …` ended with {code}")
         sys.exit(125)
@@ -100,12 +108,8 @@ def is_fresh(kind: str, root: str, venv: str) -> bool:
 
 def inputs(root: str) -> list[str]:
     """List the files whose change makes an environment stale."""
-    return [*glob.glob(f"{glob.escape(root)}/requirements*.lock"), *distributions(root), f"{root}/tools/setup.py"]
-
-
-def distributions(root: str) -> list[str]:
-    """List the pyproject.toml of each distribution in the checkout."""
-    return sorted(glob.glob(f"{glob.escape(root)}/aisbx-*/pyproject.toml"))
+    projects = [os.path.join(root, name, "pyproject.toml") for name in DISTRIBUTIONS]
+    return [*(os.path.join(root, lock) for lock in LOCKS.values()), *projects, f"{root}/tools/setup.py"]
 
 
 def stamp(venv: str, kind: str) -> str:
@@ -121,6 +125,10 @@ def say(text: str) -> None:
 if __name__ == "__main__":
     try:
         main(*sys.argv[1:])
+    except OSError as error:
+        place = error.filename or sys.argv[3]
+        say(f"the set-up failed: {place}: {error.strerror}; hint: check HOME, XDG_CACHE_HOME and the disk")
+        sys.exit(125)
     except KeyboardInterrupt:
         say("interrupted; the next run starts the set-up again")
         sys.exit(130)

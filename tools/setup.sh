@@ -1,8 +1,9 @@
 #!/bin/sh
 # setup.sh KIND ROOT VENV: find a Python that can make environments and let it do the rest.
 
-new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
-makes_venvs() { "$1" -c 'import ensurepip, venv' >/dev/null 2>&1; }
+# -I everywhere: without it Python would import from the directory that we happen to be called in.
+new_enough() { "$1" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
+makes_venvs() { "$1" -I -c 'import ensurepip, venv' >/dev/null 2>&1; }
 
 here=${0%/*}
 uv=$(command -v uv)

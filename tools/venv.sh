@@ -1,19 +1,36 @@
 # Sourced by ./aisbx and ./dev with $root set. `use_venv run|dev` leaves the environment's folder in $venv.
 # The ordinary path (it exists and is fresh) uses shell built-ins only.
 
+# As in setup.py: by name, so that nobody adds to what is looked at by making a file.
+inputs='requirements-run.lock requirements.lock tools/setup.py aisbx-core/pyproject.toml aisbx-driver-bwrap/pyproject.toml
+    aisbx-linux/pyproject.toml aisbx-profiles/pyproject.toml'
+
 # Is the environment $venv complete for KIND, newer than what it was made from, and made for this very folder?
 venv_is_fresh() {
     stamp=$venv/.aisbx-$1
     [ -r "$stamp" ] && [ -x "$venv/bin/python" ] || return 1
-    for input in "$root"/requirements*.lock "$root"/aisbx-*/pyproject.toml "$root/tools/setup.py"; do
-        if [ "$input" -nt "$stamp" ]; then return 1; fi
+    for input in $inputs; do
+        if [ "$root/$input" -nt "$stamp" ]; then return 1; fi
     done
     IFS= read -r made_for <"$stamp" && [ "$made_for" -ef "$root" ] # a moved checkout leaves links that point nowhere
+}
+
+# Where the environment or pip's cache would go if $1 is the value of $2; below the current directory it must not.
+absolute() {
+    case $1 in
+        '' | /*) ;;
+        *)
+            echo "aisbx: config: $2: '$1' is not an absolute path; hint: unset $2 or correct it" >&2
+            exit 125
+            ;;
+    esac
 }
 
 use_venv() {
     venv=$root/.venv
     if venv_is_fresh "$1"; then return; fi
+    absolute "${HOME-}" HOME
+    absolute "${XDG_CACHE_HOME-}" XDG_CACHE_HOME
     if ! [ -w "$root" ] || { [ -e "$venv" ] && ! [ -w "$venv" ]; }; then
         # Somebody else's checkout (or their environment in it): keep ours in our own cache, under the checkout's path.
         case $root/ in */../* | */./*) root=$(cd -- "$root" && pwd -P) || exit 125 ;; esac

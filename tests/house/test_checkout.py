@@ -4,13 +4,16 @@ A stand-in takes the place of the environment's Python here; test_checkout_setup
 """
 
 import os
+import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
+from runpy import run_path
 
 import pytest
 
-from .support import copy_checkout, once, run
+from .support import PROJECTS, copy_checkout, once, run
 
 PYTHON = '#!/bin/sh\nprintf "%s\\n" "$PWD" "$@"\n'
 NO_COMMANDS = {"PATH": "/nonexistent"}  # whatever the script started by name would fail
@@ -81,7 +84,7 @@ def test_a_call_through_a_link_in_path_works_from_any_folder(checkout: Path, tmp
 def test_dev_hands_its_arguments_to_the_session(checkout: Path) -> None:
     stand_in(checkout / ".venv", checkout, "run", "dev")
     lines = started(run([checkout / "dev", "test", "-k", "a b"], env=NO_COMMANDS))
-    assert lines[1:4] == ["-I", "-m", "nox"]
+    assert lines[1:6] == ["-I", "-X", f"pycache_prefix={checkout}/.venv/cache/python", "-m", "nox"]
     assert lines[-5:] == ["-s", "test", "--", "-k", "a b"]
 
 
@@ -147,6 +150,86 @@ def test_a_python_named_by_the_user_is_used_or_refused_but_never_replaced(checko
     done = run([checkout / "aisbx"], env={"PATH": str(tools), "AISBX_PYTHON": "/nonexistent/my python"})
     assert done.returncode == 125
     assert done.stderr == "aisbx: AISBX_PYTHON=/nonexistent/my python is not a Python 3.11 or newer\n"
+
+
+PLANTED = "import os\nopen(os.environ['PLANTED'], 'w').close()\n"
+
+
+@pytest.fixture
+def real_python(tools: Path) -> Path:
+    """A folder for PATH with this Python in it, which looks for modules as ever but sets nothing up."""
+    command(
+        tools, "python3", f'case $* in *setup.py*) echo "asked: $*" >&2; exit 3 ;; esac; exec {sys.executable} "$@"'
+    )
+    return tools
+
+
+@pytest.mark.parametrize("name", ["venv.py", "ensurepip/__init__.py"])
+def test_looking_for_a_python_imports_nothing_from_the_directory_one_is_in(
+    checkout: Path, real_python: Path, tmp_path: Path, name: str
+) -> None:
+    here, marker = tmp_path / "here", tmp_path / "marker"
+    (here / name).parent.mkdir(parents=True)
+    (here / name).write_text(PLANTED)
+    done = run([checkout / "aisbx"], cwd=here, env={"PATH": str(real_python), "PLANTED": str(marker)})
+    assert "asked: -I" in done.stderr
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("name", ["aisbx-more/pyproject.toml", "requirements-more.lock"])
+def test_a_file_that_somebody_adds_sets_nothing_up_again(checkout: Path, tools: Path, name: str) -> None:
+    stand_in(checkout / ".venv", checkout, "run")
+    stamp = (checkout / ".venv/.aisbx-run").stat().st_mtime
+    (checkout / name).parent.mkdir(exist_ok=True)
+    (checkout / name).touch()
+    os.utime(checkout / name, (stamp + 2, stamp + 2))
+    assert run([checkout / "aisbx"], env={"PATH": str(tools)}).returncode == 0
+
+
+def test_the_set_up_installs_exactly_the_distributions_of_the_checkout(checkout: Path) -> None:
+    listed = run_path(str(checkout / "tools/setup.py"))["DISTRIBUTIONS"]
+    assert sorted(listed) == [project.name for project in PROJECTS]
+    shell = (checkout / "tools/venv.sh").read_text()
+    assert sorted(re.findall(r"(aisbx-[a-z-]+)/pyproject\.toml", shell)) == sorted(listed)
+
+
+def test_the_lock_of_the_set_up_is_not_written_through_a_link(checkout: Path, tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("kept")
+    (checkout / ".venv.lock").symlink_to(precious)
+    done = run([sys.executable, "-I", checkout / "tools/setup.py", "run", checkout, checkout / ".venv"])
+    assert done.returncode == 125
+    assert done.stderr.startswith(f"aisbx: the set-up failed: {checkout}/.venv.lock: ")
+    assert done.stderr.count("\n") == 1
+    assert precious.read_text() == "kept"
+
+
+@pytest.mark.parametrize("variable", ["HOME", "XDG_CACHE_HOME"])
+@pytest.mark.parametrize("script", ["aisbx", "dev"])
+def test_a_relative_place_is_refused_before_anything_is_set_up(
+    checkout: Path, tools: Path, tmp_path: Path, script: str, variable: str
+) -> None:
+    command(tools, "python3", "echo started >&2")
+    here = tmp_path / "here"
+    here.mkdir()
+    env = {"PATH": str(tools), "HOME": str(tmp_path), variable: "relative"}
+    done = run([checkout / script, "lint"], cwd=here, env=env)
+    assert done.returncode == 125
+    assert done.stderr == (
+        f"aisbx: config: {variable}: 'relative' is not an absolute path; hint: unset {variable} or correct it\n"
+    )
+    assert not list(here.iterdir())
+
+
+@pytest.mark.parametrize("home", ["closed/home", "file/home"])
+def test_a_home_that_cannot_be_made_is_said_in_one_line(checkout: Path, tmp_path: Path, home: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "closed").symlink_to("/proc/self")  # nobody can make anything there, root neither
+    venv = tmp_path / home / ".cache/aisbx/checkouts/.venv"
+    done = run([sys.executable, "-I", checkout / "tools/setup.py", "run", checkout, venv])
+    assert done.returncode == 125
+    assert done.stderr.startswith("aisbx: the set-up failed: ")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs another user's checkout")
