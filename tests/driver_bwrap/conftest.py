@@ -1,7 +1,6 @@
 """`aisbx run` both ways: through the full command line, and through the lean front with a plan at hand."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -45,7 +44,7 @@ class World:
         return [sys.executable, "-I", "-m", "aisbx", "run", *arguments]
 
     def lean(self, *arguments: str) -> list[str]:
-        return [os.path.realpath(sys.executable), "-I", "-S", "-c", _LEAN, CORE, "run", *arguments]
+        return [sys.executable, "-I", "-S", "-c", _LEAN, CORE, "run", *arguments]
 
     def warm(self, *options: str) -> None:
         """Let the full way leave a plan for these options; and it must leave one."""

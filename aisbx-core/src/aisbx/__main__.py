@@ -2,7 +2,10 @@
 
 import sys
 
-from aisbx.cli.app import main
+from aisbx.installation.narrow import narrow
 
 if __name__ == "__main__":
+    narrow()
+    from aisbx.cli.app import main
+
     sys.exit(main(sys.argv[1:]))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aisbx.errors import AisbxError, DriverUnavailableError, StateError
-from aisbx.types import Enforcement, LocalPlan, Probe, Sandbox, SandboxSpec
+from aisbx.types import Enforcement, LocalPlan, Probe, Sandbox, SandboxSpec, WorkspaceMode
 from aisbx_linux import cradle, stage
 from aisbx_linux.sandbox import LocalSandbox
 from aisbx_linux.seccomp import cached_filter
@@ -42,6 +42,9 @@ class BwrapDriver:
         found, probed = self._tool()
         if found is None or not probed.usable:
             raise DriverUnavailableError(f"bwrap: {probed.reason}", hint=probed.remedy)
+        if place := _writable(spec, found.path):
+            hint = "use one that is installed elsewhere, or a read-only workspace"
+            raise DriverUnavailableError(f"bwrap: the command could write {found.path}, in {place}", hint=hint)
         directory = materialise(etc.content(spec), self._cache / "etc")
         return plan(spec, found.path, self._filter(spec), _outside(spec), str(directory))
 
@@ -86,6 +89,17 @@ class BwrapDriver:
         except AisbxError as error:
             return error.message
         return ""
+
+
+def _writable(spec: SandboxSpec, program: str) -> str:
+    """Give the writable mount that shows the tool, which the host executes; empty where none does."""
+    shown = [(mount.source, mount.writable) for mount in spec.mounts]
+    if spec.workspace is not None:
+        shown.append((spec.workspace.path, spec.workspace.mode is not WorkspaceMode.RO))
+    real = Path(os.path.realpath(program))
+    around = [(source, writable) for source, writable in shown if real.is_relative_to(os.path.realpath(source))]
+    source, writable = max(around, key=lambda row: len(row[0]), default=("", False))
+    return source if writable else ""
 
 
 def _outside(spec: SandboxSpec) -> tuple[int, int, int] | None:

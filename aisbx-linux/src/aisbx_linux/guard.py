@@ -36,7 +36,10 @@ class Guard:
         root = path = state.workspace
         if plan["outside"] is not None:
             root = f"{STAGE}/{[source['path'] for source in plan['sources']].index(path)}"
-        rows = [("--bind", place) for place in state.pins] + [("--ro-bind", place) for place in state.mounts]
+        # A pin that the plan has made is not made again: that would hide the plan's mounts in it.
+        pinned = {source["target"] for source in plan["sources"] if source["target"] == source["path"]}
+        rows = [("--bind", place) for place in state.pins if place not in pinned]
+        rows += [("--ro-bind", place) for place in state.mounts]
         covered = [(option, root + place[len(path) :], place) for option, place in rows]
         return covered + [("--ro-bind", "/dev/null", place) for place in state.sockets]
 

@@ -154,9 +154,9 @@ def prepare(options: "dict[str, list[str]]", command: "list[str]") -> int:
 
     Garbage is not looked for here either: this process makes a plan and a run, and ends.
     """
-    import site
+    from aisbx.installation.narrow import enter_site
 
-    site.main()
+    enter_site()
     from aisbx.cli.answer import answer
     from aisbx.cli.perform import perform
 
@@ -166,10 +166,11 @@ def prepare(options: "dict[str, list[str]]", command: "list[str]") -> int:
 def full(arguments: "list[str]") -> int:
     """Hand over to the full command line, in the environment that Python would have had without -S."""
     import gc
-    import site
+
+    from aisbx.installation.narrow import enter_site
 
     gc.enable()
-    site.main()
+    enter_site()
     from aisbx.cli.app import main as full_main
 
     return full_main(arguments)

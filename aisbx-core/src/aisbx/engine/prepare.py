@@ -8,6 +8,8 @@ from aisbx.admission import unmet
 from aisbx.errors import DriverUnavailableError, UsageError
 from aisbx.identity import identity
 from aisbx.inputs import Inputs
+from aisbx.installation.hold import hold
+from aisbx.installation.parts import parts
 from aisbx.paths import cache_dir
 from aisbx.plugins import Plugins
 from aisbx.profiles import Finder, choose
@@ -78,6 +80,7 @@ class Preparation:
         toolchain = discover(profile.toolchains, workspace, self.environ, self.inputs)
         who = identity(self.environ, self.inputs)
         spec = resolve(request, profile, self.settings, workspace, toolchain, who)
+        spec = hold(spec, parts(self.inputs), self.inputs)
         return spec, profile.shell or spec.environment.get("SHELL", "/bin/sh")
 
     def driver(self, request: RunRequest) -> Driver:

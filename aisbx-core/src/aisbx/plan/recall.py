@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 OPEN = posix.O_NOFOLLOW | posix.O_CLOEXEC
 DIRECTORY, REGULAR, FORMAT_BITS, FOR_OTHERS = 0o040000, 0o100000, 0o170000, 0o077
 _LARGEST = 8 << 20
-FORMAT = 5
+FORMAT = 6
 """Version of the entries; raise it whenever their layout or meaning changes."""
 
 
@@ -38,12 +38,17 @@ def digest(data: bytes) -> bytes:
 
 
 def name_of(options: "Mapping[str, Sequence[str]]", cwd: str) -> str:
-    """Give the file name for these options (raw strings, without `env`) in this directory, for this user and kernel."""
+    """Give the file name for these options (raw strings, without `env`) in this directory, for this user and kernel.
+
+    And for this installation: a plan keeps the sandbox from writing the one that made it, not any other.
+    """
     chosen = sorted((name, list(values)) for name, values in options.items() if name != "env" and values)
     kernel = posix.uname()
     material = (
         FORMAT,
         sys.version,
+        sys.executable,
+        __file__,
         posix.geteuid(),
         posix.getuid(),
         posix.getegid(),

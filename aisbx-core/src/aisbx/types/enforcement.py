@@ -29,7 +29,7 @@ CONTROLS: Mapping[str, Control] = {
         Control(
             "fs:host-hidden", "nothing of the host's files exists inside but the runtime, the mounts and the workspace"
         ),
-        Control("fs:readonly-runtime", "the runtime and the toolchain cannot be written"),
+        Control("fs:readonly-runtime", "the runtime, the toolchain and the aisbx that runs cannot be written"),
         Control("fs:workspace", "the workspace has the access its mode names, at the same path"),
         Control("fs:protected", "files that the host would execute by itself are not changed by the sandbox"),
         Control("fs:private-tmp", "/tmp, /dev and /proc are the sandbox's own and end with it"),

@@ -43,6 +43,23 @@ def _changed(scene: Scene, _status: ExitStatus) -> str:
     return "; ".join(found)
 
 
+def _own(scene: Scene) -> Mapping[str, object]:
+    """Make a tool in the workspace that the host will execute, as an environment with aisbx in it is."""
+    return {"tool": scene.file("home", "project", "own", "bin", "tool", text=_HOSTS, mode=0o755)}
+
+
+def _held(scene: Scene, spec: SandboxSpec) -> SandboxSpec:
+    """Ask for it read-only, and for a mount over the directory above, which then cannot be renamed."""
+    above = os.path.join(scene.workspace, "own")
+    own = os.path.join(above, "bin")
+    return replace(spec, mounts=(*spec.mounts, Mount(above, above, writable=True), Mount(own, own)))
+
+
+def _swapped(scene: Scene, _status: ExitStatus) -> str:
+    tool = os.path.join(scene.workspace, "own", "bin", "tool")
+    return "" if scene.read(tool) == _HOSTS else "the host would execute another tool"
+
+
 def _usr_is_not_writable() -> str:
     return "" if os.access("/usr/lib", os.W_OK) else "/usr cannot be written by this user anyway"
 
@@ -100,6 +117,21 @@ ATTACKS = (
         """
             os.link(facts["tool"], "second-name")
             put("second-name")
+        """,
+    ),
+    Attack(
+        id="fs:readonly-runtime/in-the-workspace",
+        sentence="write a tool that lies read-only in the live workspace, or put another directory in its place",
+        stage=_own,
+        shape=_held,
+        evidence=_swapped,
+        program="""
+            tries(put, "own/bin/tool")
+            tries(os.rename, "own/bin", "own/away")
+            tries(os.rename, "own", "away")
+            for directory in ("own", "own/bin"):
+                tries(os.mkdir, directory)
+            tries(put, "own/bin/tool")
         """,
     ),
     Attack(
