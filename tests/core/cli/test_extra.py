@@ -36,10 +36,12 @@ def site(tmp_path: Path) -> Path:
 
 
 def run(cli: Cli, site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    # Not by PYTHONPATH: what the environment adds to the search path is not aisbx's to import.
+    script = "import sys; sys.path.append(sys.argv.pop(1)); from aisbx.cli.app import main; sys.exit(main())"
     return subprocess.run(
-        [sys.executable, "-m", "aisbx", *arguments],
+        [sys.executable, "-I", "-c", script, str(site), *arguments],
         cwd=cli.project,
-        env=cli.env | {"PYTHONPATH": str(site)},
+        env=cli.env,
         capture_output=True,
         text=True,
         timeout=60,
