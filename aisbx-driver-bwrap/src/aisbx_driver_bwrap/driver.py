@@ -12,7 +12,7 @@ from aisbx_linux.seccomp import cached_filter
 
 from aisbx_driver_bwrap import etc, tool
 from aisbx_driver_bwrap.argv import plan
-from aisbx_driver_bwrap.enforce import Facts, enforcement
+from aisbx_driver_bwrap.enforce import Facts, enforcement, refuse_unsupported
 from aisbx_driver_bwrap.tree import materialise
 
 _NPROC_PER_NAMESPACE = (5, 14)
@@ -34,11 +34,13 @@ class BwrapDriver:
         return self._tool()[1]
 
     def check(self, spec: SandboxSpec) -> Enforcement:
-        """Say how far each control of this spec will hold."""
+        """Say how far each control of this spec will hold; UsageError for what is no control and not there yet."""
+        refuse_unsupported(spec)
         return enforcement(spec, self._facts(spec))
 
     def plan(self, spec: SandboxSpec) -> LocalPlan:
-        """Give the launch as data; DriverUnavailableError where `probe` says unusable."""
+        """Give the launch as data; DriverUnavailableError where `probe` says unusable, UsageError as `check`."""
+        refuse_unsupported(spec)
         found, probed = self._tool()
         if found is None or not probed.usable:
             raise DriverUnavailableError(f"bwrap: {probed.reason}", hint=probed.remedy)

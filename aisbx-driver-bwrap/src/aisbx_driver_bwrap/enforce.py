@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from aisbx.errors import UsageError
 from aisbx.types import CONTROLS, ControlState, Enforcement, Level, NetworkMode, SandboxSpec, WorkspaceMode
 
 _RW_DISK = "the workspace is live (rw): what is written there lands on the host's disk"
@@ -33,6 +34,21 @@ def enforcement(spec: SandboxSpec, facts: Facts) -> Enforcement:
     for state in (*_conditional(spec, facts), *_limits(spec, facts)):
         states[state.control] = state
     return Enforcement.of(states.values())
+
+
+def refuse_unsupported(spec: SandboxSpec) -> None:
+    """Raise UsageError for what this driver has not got yet: it is no control, so that nobody can give it up."""
+    if spec.publish:
+        ports = ", ".join(map(str, spec.publish))
+        raise UsageError(
+            f"--publish {ports}: the driver bwrap cannot publish ports yet",
+            hint="leave out --publish; the command can listen for its own processes",
+        )
+    if spec.network.mode is NetworkMode.ALLOWLIST:
+        raise UsageError(
+            f"--network allow={','.join(spec.network.allow)}: the driver bwrap has no allow-list yet",
+            hint="leave it out for no network, or ask for all of it with --network open",
+        )
 
 
 # Held for every spec, whatever it says.
@@ -94,19 +110,15 @@ def _conditional(spec: SandboxSpec, facts: Facts) -> list[ControlState]:
 
 
 def _network(spec: SandboxSpec) -> list[ControlState]:
-    full, none = Level.FULL, Level.NONE
-    if spec.network.mode is NetworkMode.NONE and not spec.publish:
+    if spec.network.mode is not NetworkMode.OPEN:
         return [
-            ControlState("net:deny", full, "network namespace"),
-            ControlState("net:host-sockets", full, "network and mount namespaces"),
+            ControlState("net:deny", Level.FULL, "network namespace"),
+            ControlState("net:host-sockets", Level.FULL, "network and mount namespaces"),
         ]
-    if spec.network.mode is NetworkMode.OPEN and not spec.publish:
-        reason = "the network is open"
-        return [
-            ControlState("net:deny", none, reason=reason),
-            ControlState("net:host-sockets", Level.PARTIAL, "mount namespace", "abstract sockets are the network's"),
-        ]
-    return [ControlState("net:deny", none), ControlState("net:host-sockets", none)]
+    return [
+        ControlState("net:deny", Level.NONE, reason="the network is open"),
+        ControlState("net:host-sockets", Level.PARTIAL, "mount namespace", "abstract sockets are the network's"),
+    ]
 
 
 def _limits(spec: SandboxSpec, facts: Facts) -> list[ControlState]:
