@@ -4,7 +4,7 @@ import os
 
 from aisbx import hookimpl
 
-NAMES = frozenset({"base", "offline", "python-dev", "readonly", "shell", "strict"})
+NAMES = frozenset({"base", "node-dev", "offline", "python-dev", "readonly", "shell", "strict"})
 
 # A wheel is always unpacked, so a plain path is the cheapest way to a data file.
 _HERE = os.path.dirname(__file__)

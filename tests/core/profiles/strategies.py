@@ -33,6 +33,7 @@ runtimes = st.builds(
     mounts=mounts,
     environment=st.dictionaries(st.sampled_from(["A", "B"]), st.sampled_from(["", "1", "2"]), max_size=2),
     path=st.frozensets(st.sampled_from(["/p", "/q"])).map(lambda found: tuple(sorted(found))),
+    cache=st.none() | st.booleans(),
     workspace_mode=modes,
     network=networks,
     syscalls=st.frozensets(st.sampled_from(["base", "debug", "numa"])),

@@ -166,9 +166,9 @@ def test_going_beyond_in_any_one_field_is_not_narrower_and_is_named(key: str, fi
 def test_every_field_of_a_profile_is_compared() -> None:
     from dataclasses import fields
 
-    compared = {"toolchains", "mounts", "environment", "path", "workspace_mode", "network", "syscalls", "limits"}
+    compared = {"toolchains", "mounts", "environment", "path", "cache", "workspace_mode", "network", "syscalls"}
     names = {field.name for field in fields(Profile)} - {"name", "description", "restriction"}
-    assert names == compared | {"shell", "ceiling"}
+    assert names == compared | {"limits", "shell", "ceiling"}
 
 
 def test_contradicting_environment_names_both_values_and_profiles() -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aisbx.admission import unmet
+from aisbx.caches import kept_cache
 from aisbx.errors import DriverUnavailableError, UsageError
 from aisbx.identity import identity
 from aisbx.inputs import Inputs
@@ -79,7 +80,8 @@ class Preparation:
         workspace = choose_workspace(request, profile, self.inputs)
         toolchain = discover(profile.toolchains, workspace, self.environ, self.inputs)
         who = identity(self.environ, self.inputs)
-        spec = resolve(request, profile, self.settings, workspace, toolchain, who)
+        cache = kept_cache(profile, workspace, self.inputs)
+        spec = resolve(request, profile, self.settings, workspace, toolchain, who, cache)
         spec = hold(spec, parts(self.inputs), self.inputs)
         return spec, profile.shell or spec.environment.get("SHELL", "/bin/sh")
 

@@ -30,6 +30,7 @@ EXPECTED: Mapping[str, type] = {
 _KNOWN: Mapping[tuple[str, str], str] = {
     ("driver", "bwrap"): "aisbx-driver-bwrap",
     ("profile", "base"): "aisbx-profiles",
+    ("profile", "node-dev"): "aisbx-profiles",
     ("profile", "python-dev"): "aisbx-profiles",
     ("profile", "shell"): "aisbx-profiles",
     ("profile", "offline"): "aisbx-profiles",

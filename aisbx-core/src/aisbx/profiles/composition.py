@@ -67,5 +67,6 @@ def _inherit(parent: Profile | None, own: Profile) -> Profile:
         network=own.network or parent.network,
         syscalls=parent.syscalls | own.syscalls,
         limits=dict(sorted({**parent.limits, **own.limits}.items())),
+        cache=parent.cache if own.cache is None else own.cache,
         shell=own.shell or parent.shell,
     )

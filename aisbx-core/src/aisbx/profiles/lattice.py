@@ -36,6 +36,7 @@ def join(a: Profile, b: Profile) -> Profile:
         network=_pick(a.network, b.network, _wider_network),
         syscalls=a.syscalls | b.syscalls,
         limits=_limits(a.limits, b.limits, max),
+        cache=_pick(a.cache, b.cache, lambda x, y: x or y),
         shell=_same("shell", a.shell or b.shell, b.shell or a.shell, a, b),
     )
 

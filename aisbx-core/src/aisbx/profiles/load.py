@@ -116,6 +116,7 @@ def _profile(found: ProfileText, said: ProfileFile, read: Document, inputs: Inpu
         network=_network(said.network),
         syscalls=frozenset(said.syscalls),
         limits=_limits(said, read),
+        cache=said.cache,
         shell=said.shell or "",
     )
 

@@ -19,6 +19,7 @@ def widened(a: Profile, b: Profile) -> tuple[str, ...]:
         "mounts": all(_has_mount(mount.target, mount.source, b, writable=mount.writable) for mount in a.mounts),
         "environment": a.environment.items() <= b.environment.items(),
         "path": set(a.path) <= set(b.path),
+        "cache": bool(a.cache) <= bool(b.cache),
         "workspace": _index(a.workspace_mode) <= _index(b.workspace_mode),
         "network": network_within(a.network or Network(), b.network or Network()),
         "syscalls": (a.syscalls or DEFAULT_SYSCALLS) <= (b.syscalls or DEFAULT_SYSCALLS),

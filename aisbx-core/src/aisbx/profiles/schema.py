@@ -105,6 +105,8 @@ class ProfileFile(_Strict):
     mounts: list[MountEntry] = []
     environment: dict[Annotated[str, Field(pattern=VARIABLE)], str | int] = {}
     path: list[Absolute] = []
+    cache: bool | None = None
+    """Keep `/var/cache` between runs, one for each project and profile."""
     workspace: Literal["ro", "cow", "guarded", "rw"] | None = None
     network: (
         Annotated[
@@ -145,7 +147,7 @@ class ProfileFile(_Strict):
     @model_validator(mode="after")
     def _restricts(self) -> "ProfileFile":
         if self.restriction:
-            for key in ("toolchains", "mounts", "environment", "path", "shell"):
+            for key in ("toolchains", "mounts", "environment", "path", "cache", "shell"):
                 if getattr(self, key):
                     raise ValueError(f"a restriction only takes away: it cannot have {key}")
         return self

@@ -24,8 +24,9 @@ def merged_mounts(
     workspace: Workspace | None,
     identity: Identity,
     own_dirs: Sequence[str],
+    cache: Mount | None = None,
 ) -> tuple[Mount, ...]:
-    """Give the mounts of toolchain, profile and request, parents before what lies in them.
+    """Give the mounts of toolchain, profile and request, and the cache, parents before what lies in them.
 
     UsageError for a target or a source that no sandbox gets, or two sources for one target; PolicyError for a
     writable one under a restriction to reading.
@@ -36,7 +37,7 @@ def merged_mounts(
             raise PolicyError(
                 f"the profile {profile.name} allows no writable mount", hint=f"drop :rw of {mount.source}"
             )
-    by_target: dict[str, Mount] = {}
+    by_target: dict[str, Mount] = {cache.target: cache} if cache else {}
     for mount in (*toolchain.mounts, *profile.mounts, *asked):
         _check_target(mount, workspace, identity, own_dirs)
         _check_source(mount, workspace, identity, own_dirs)

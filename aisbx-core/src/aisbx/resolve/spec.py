@@ -1,5 +1,6 @@
 """`resolve`: the parts put together."""
 
+from aisbx import caches
 from aisbx.errors import PolicyError, UsageError
 from aisbx.places import within
 from aisbx.profiles import hosts
@@ -9,7 +10,7 @@ from aisbx.resolve.limits import merged_limits
 from aisbx.resolve.mounts import merged_mounts
 from aisbx.settings import Settings
 from aisbx.toolchains import Toolchain
-from aisbx.types import Identity, Network, NetworkMode, Profile, RunRequest, SandboxSpec, Workspace
+from aisbx.types import Identity, Mount, Network, NetworkMode, Profile, RunRequest, SandboxSpec, Workspace
 
 PATH = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin")
 SHELL = "/bin/sh"
@@ -22,23 +23,29 @@ def resolve(
     workspace: Workspace | None,
     toolchain: Toolchain,
     identity: Identity,
+    cache: Mount | None = None,
 ) -> SandboxSpec:
-    """Give the specification of a request.
+    """Give the specification of a request; `cache` is what it keeps between runs, as `aisbx.caches` gives it.
 
     UsageError for what makes no sense, PolicyError for what a restriction excludes, TrustError for an untrusted
     project that asks for more. What the request adds to the environment is not in it: that goes with the command.
     """
     path = tuple(dict.fromkeys((*toolchain.path, *profile.path, *PATH)))
+    network = _network(request, profile)
+    mounts = merged_mounts(request, profile, toolchain, workspace, identity, settings.own_dirs, cache)
+    links = dict(toolchain.links)
+    if profile.cache and not any(within(mount.target, caches.INSIDE) for mount in mounts):
+        links[caches.INSIDE] = "/tmp"  # a place to write to, for this run alone
     return SandboxSpec(
         profile=profile.name,
         identity=identity,
         cwd=_directory(request, workspace, identity),
         workspace=workspace,
-        mounts=merged_mounts(request, profile, toolchain, workspace, identity, settings.own_dirs),
-        links=dict(sorted(toolchain.links.items())),
+        mounts=mounts,
+        links=dict(sorted(links.items())),
         path=path,
-        environment=_environment(profile, toolchain, identity, path),
-        network=_network(request, profile),
+        environment=_environment(profile, toolchain, identity, path, network),
+        network=network,
         publish=request.publish,
         syscalls=tuple(sorted(profile.syscalls or DEFAULT_SYSCALLS)),
         limits=merged_limits(request, profile, settings),
@@ -52,7 +59,9 @@ def _directory(request: RunRequest, workspace: Workspace | None, identity: Ident
     return request.cwd if within(request.cwd, workspace.path) else workspace.path
 
 
-def _environment(profile: Profile, toolchain: Toolchain, identity: Identity, path: tuple[str, ...]) -> dict[str, str]:
+def _environment(
+    profile: Profile, toolchain: Toolchain, identity: Identity, path: tuple[str, ...], network: Network
+) -> dict[str, str]:
     """Give every variable there is inside, in the order of who may replace whose: defaults, toolchain, profile."""
     fixed = {
         "HOME": identity.home,
@@ -64,6 +73,10 @@ def _environment(profile: Profile, toolchain: Toolchain, identity: Identity, pat
     }
     # The C.UTF-8 locale is part of glibc since 2.35 and of musl; no other one is sure to exist inside.
     defaults = {"LANG": "C.UTF-8", "TERM": "xterm-256color"}
+    if profile.cache:
+        defaults["XDG_CACHE_HOME"] = caches.INSIDE
+    if network.mode is NetworkMode.NONE:
+        defaults |= toolchain.offline
     return dict(sorted({**defaults, **toolchain.environment, **profile.environment, **fixed}.items()))
 
 

@@ -13,7 +13,10 @@ from aisbx.types import Workspace
 
 __all__ = ["BIN", "TOOLCHAINS", "Toolchain", "discover"]
 
-TOOLCHAINS: Mapping[str, str] = {"python": "aisbx.toolchains.python"}
+TOOLCHAINS: Mapping[str, str] = {
+    "node": "aisbx.toolchains.node",
+    "python": "aisbx.toolchains.python",
+}
 """Name in a profile → module whose `find(workspace, inputs)` looks for it."""
 
 

@@ -18,6 +18,8 @@ class Toolchain:
     links: Mapping[str, str] = field(default_factory=dict[str, str])
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     notes: tuple[str, ...] = ()
+    offline: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Variables where there is no network: its tools say so at once instead of waiting for one."""
 
     def __or__(self, other: "Toolchain") -> "Toolchain":
         """Put two together; toolchains don't share variables or links, so nothing can be contradicted."""
@@ -27,4 +29,5 @@ class Toolchain:
             links={**self.links, **other.links},
             environment={**self.environment, **other.environment},
             notes=(*self.notes, *other.notes),
+            offline={**self.offline, **other.offline},
         )

@@ -25,6 +25,8 @@ class Profile:
     network: Network | None = None
     syscalls: frozenset[str] = frozenset()
     limits: Mapping[str, Limit] = field(default_factory=dict[str, Limit])
+    cache: bool | None = None
+    """`/var/cache` survives runs: one for each project and profile (`aisbx.caches`)."""
     shell: str = ""
     """What `run` without a command starts on a terminal, an absolute path inside."""
     ceiling: "Profile | None" = None

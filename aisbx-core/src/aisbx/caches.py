@@ -1,0 +1,65 @@
+"""What a project's tools keep between runs: a directory for each project and profile, `/var/cache` inside.
+
+Whoever can write a cache decides what later runs take out of it. So no two projects share one, nor two profiles of one
+project, and nothing outside of a sandbox ever reads it.
+"""
+
+import hashlib
+import json
+import os
+import stat
+
+from aisbx.errors import StateError
+from aisbx.inputs import Inputs
+from aisbx.paths import cache_dir, ensure_private
+from aisbx.types import Mount, Profile, Workspace, WorkspaceMode
+
+INSIDE = "/var/cache"
+FOLDER = "projects"
+"""Below aisbx's own cache directory."""
+
+
+def kept_cache(profile: Profile, workspace: Workspace | None, inputs: Inputs) -> Mount | None:
+    """Make the cache of a project and profile where there is none yet, and give it as a writable mount.
+
+    None where the profile keeps none, and for a workspace that is not live: what a run leaves behind there is thrown
+    away or reviewed, and nobody reviews a cache. StateError where it can't be made, or is not what we made.
+    """
+    if not profile.cache or workspace is None or workspace.mode is not WorkspaceMode.RW:
+        return None
+    found = os.stat(workspace.path)
+    root = cache_dir(inputs)
+    for directory in (root, root / FOLDER):
+        ensure_private(directory)
+    path = str(root / FOLDER / _name(profile, workspace, found))
+    _make(path, found)
+    return Mount(os.path.realpath(path), INSIDE, writable=True, origin="the cache of this project and profile")
+
+
+def _name(profile: Profile, workspace: Workspace, found: os.stat_result) -> str:
+    """Give a name for what the cache belongs to: another directory at the same path is another project.
+
+    Restrictions do not count: `go-dev+offline` uses what `go-dev` has fetched.
+    """
+    restrictions = set(profile.ceiling.name.split("+")) if profile.ceiling else set[str]()
+    giving = sorted(set(profile.name.split("+")) - restrictions)
+    owner = (workspace.path, found.st_dev, found.st_ino, found.st_uid, found.st_gid)
+    return hashlib.sha256(json.dumps([owner, giving]).encode()).hexdigest()[:32]
+
+
+def _make(path: str, project: os.stat_result) -> None:
+    """Make the directory for the project's owner: run by root, the inside writes as that account."""
+    by_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    try:
+        try:
+            os.mkdir(path, 0o700)
+            if by_root:
+                os.chown(path, project.st_uid, project.st_gid, follow_symlinks=False)
+        except FileExistsError:
+            pass
+        there = os.lstat(path)
+    except OSError as error:
+        raise StateError(f"{path} cannot be made: {error.strerror}", hint="check HOME and XDG_CACHE_HOME") from error
+    owner = project.st_uid if by_root else there.st_uid
+    if not stat.S_ISDIR(there.st_mode) or there.st_uid != owner:
+        raise StateError(f"{path} is not the cache that aisbx made", hint="remove it; it is made anew")
