@@ -4,13 +4,14 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from .conftest import NOT_LEAN, World
+from .conftest import CORE, NOT_LEAN, World
 
 
 def alive(marker: str) -> list[str]:
@@ -103,6 +104,81 @@ def test_a_signal_to_the_launcher_reaches_the_command(world: World, number: sign
         launcher.send_signal(number)
         assert launcher.stdout.read() == b"caught\n"
         assert launcher.wait(20) == 5
+
+
+# Another thread takes the signal, so the launcher's wait is not interrupted: as when it comes just before poll(2).
+# A thread cannot be started behind an outer PID namespace, so there is none here.
+LATE = """
+import select, signal, sys, threading, time
+sys.path.insert(0, sys.argv[1])
+import aisbx.cli.lean as lean
+import aisbx.plan.recall as recall
+install, real = recall.install, select.poll
+def without_outer_namespace(kept):
+    install(kept)
+    sys.modules["aisbx_linux.cradle"].contain = lambda: None
+def poll():
+    select.poll = real
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    return real()
+recall.install, select.poll = without_outer_namespace, poll
+lean.main(sys.argv[2:])
+"""
+
+
+def test_a_signal_that_comes_just_before_the_launcher_waits_is_not_lost(world_of: Callable[[str], World]) -> None:
+    world = world_of("lean")
+    world.warm()
+    argv = [sys.executable, "-I", "-S", "-c", LATE, CORE, "run", "--", "sh", "-c", "echo ready; exec sleep 50"]
+    with subprocess.Popen(
+        argv, cwd=world.project, env=world.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    ) as launcher:
+        assert launcher.stdout is not None
+        assert launcher.stdout.readline() == b"ready\n"
+        time.sleep(0.2)  # by now it waits
+        launcher.send_signal(signal.SIGINT)
+        assert launcher.wait(20) == 130
+
+
+# The signal comes while the tool has not yet told of its first process.
+EARLY = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+import aisbx.cli.lean as lean
+import aisbx.plan.recall as recall
+install = recall.install
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name == "aisbx_linux.rlimits":
+            os.kill(os.getpid(), int(sys.argv[2]))
+def watched(kept):
+    install(kept)
+    sys.modules.pop("aisbx_linux.rlimits", None)
+    sys.meta_path.insert(0, Watch())
+recall.install = watched
+lean.main(sys.argv[3:])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_that_comes_before_the_command_runs_keeps_it_from_running(
+    world_of: Callable[[str], World], number: signal.Signals
+) -> None:
+    world = world_of("lean")
+    world.warm()
+    argv = [sys.executable, "-I", "-S", "-c", EARLY, CORE, str(int(number)), "run", "--", "touch", "ran"]
+    done = subprocess.run(
+        argv,
+        cwd=world.project,
+        env=world.environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, b"", b"")
+    assert not (world.project / "ran").exists()
 
 
 def test_a_second_request_to_end_is_not_ignored(world: World) -> None:

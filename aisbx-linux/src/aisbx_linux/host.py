@@ -1,5 +1,7 @@
 """A process that exists for one launch: it passes signals on and lends its terminal. Builtin modules only."""
 
+import posix
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
@@ -18,17 +20,21 @@ _WINCH = 28
 class Owned:
     """While it lasts, this process serves one launch: signals, terminal, orphans."""
 
-    __slots__ = ("before", "launch", "raw")
+    __slots__ = ("before", "launch", "raw", "wakers")
 
     def __init__(self, launch: "Launch") -> None:
         """Nothing is changed yet."""
         self.launch = launch
         self.before: dict[int, object] = {}
         self.raw: RawTerminal | None = None
+        self.wakers: tuple[int, ...] = ()
 
     def __enter__(self) -> None:
         """Take the signals over; put the caller's terminal into raw mode where the command has a pty."""
         launch = self.launch
+        self.wakers = posix.pipe2(posix.O_CLOEXEC | posix.O_NONBLOCK)
+        launch.waker = self.wakers[0]
+        _signal.set_wakeup_fd(self.wakers[1], warn_on_full_buffer=False)
         for number in _RELAYED:
             if _signal.getsignal(number) is not _signal.SIG_IGN:  # nohup stays in force
                 self.before[number] = _signal.signal(number, self._relay)
@@ -50,6 +56,10 @@ class Owned:
             self.raw.__exit__(kind, error, trace)
         for number, handler in self.before.items():
             _signal.signal(number, handler)  # pyright: ignore[reportArgumentType]
+        _signal.set_wakeup_fd(-1)
+        self.launch.waker = -1
+        for descriptor in self.wakers:
+            posix.close(descriptor)
 
     def _relay(self, number: int, _: object) -> None:
         self.launch.signal(number)

@@ -16,7 +16,7 @@ import time
 from aisbx_linux.assemble import Assembly, assemble
 from aisbx_linux.ending import TIMED_OUT, code_of, exit_code, failure_of, ran, signal_of
 from aisbx_linux.guard import Guard
-from aisbx_linux.processes import executes, first_child, foreground, send
+from aisbx_linux.processes import deliver, executes, first_child, send
 from aisbx_linux.relay import POLLIN, Budget, Log
 from aisbx_linux.spawn import outside_id, spawn
 from aisbx_linux.wire import Wires
@@ -47,7 +47,7 @@ GRACE = 1.0
 """Seconds between SIGTERM and SIGKILL at the time limit."""
 _HOLD = 0.1
 _turns = iter(range(1 << 62))
-_INT, _QUIT, _HUP, _KILL, _TERM, _CONT = 2, 3, 1, 9, 15, 18
+_INT, _KILL, _TERM = 2, 9, 15
 
 
 def launch(plan: "LocalPlan", request: "LaunchRequest") -> "LaunchResult":
@@ -85,6 +85,8 @@ class Launch:
         self.done = False
         self.asked = 0
         """The last signal that a person or the time limit sent through us."""
+        self.waker = -1
+        """Readable once a signal has come: one that comes just before poll(2) would not interrupt it."""
         log = None
         if request["keep_output"] and request["state"]:
             log = Log(f"{request['state']}/runs/{request['run']}.log", request["keep_output"])
@@ -111,10 +113,12 @@ class Launch:
             self.monitor = spawn(self.plan, assembly, self.wires, outside, exclusive=self.request["exclusive"])
             assembly.close()
             self.wires.close_inside()
+            if self.asked:  # before there was anything to end
+                self.kill()
             # Loaded now, while the tool makes its namespaces on another core.
             from aisbx_linux.rlimits import set_limits
 
-            if self._await_first():
+            if self._await_first() and not self.asked:
                 if self.plan["outside"] is None:
                     set_limits(self.plan["rlimits"], self.first)
                 elif self.request["exclusive"]:
@@ -124,6 +128,8 @@ class Launch:
                 posix.write(assembly.gate, self.plan["filter"])
                 posix.close(assembly.gate)
                 assembly.gate = -1
+            elif self.asked:
+                self.kill()  # the gate stays shut
         except Exception as error:  # noqa: BLE001 - whatever it was: it is told, and nothing is left behind
             self.failure = self.failure or ("launch", str(error))
             self.kill()
@@ -165,27 +171,19 @@ class Launch:
 
     def signal(self, number: int) -> None:
         """Pass a signal on: to the foreground group for those a terminal sends, else to the command."""
-        if self.done or not self.first:
+        if self.done:
             return
         if number in {_INT, _TERM} and self.asked == number:
             self.kill()  # asked twice
         self.asked = number
-        command = first_child(self.first)
-        if not command:
-            self.kill()
-            return
-        for member in foreground(self.first, command) if number in {_INT, _QUIT, _HUP} else [command]:
-            send(member, number)
-            send(member, _CONT)  # one that is stopped would never hear of it
+        if not deliver(self.first, number):
+            self.kill()  # nothing that could handle it: `start` goes no further, or all is about to end
 
     def resize(self, rows: int, columns: int) -> None:
         """Give the command's pty a size; ValueError where it has none."""
         from aisbx_linux.terminal import set_size
 
-        if self.wires is None or self.wires.master < 0:
-            msg = "the command has no terminal"
-            raise ValueError(msg)
-        set_size(self.wires.master, rows, columns)
+        set_size(self.wires.master if self.wires else -1, rows, columns)
 
     def kill(self) -> None:
         """End every process now: the kernel ends a PID namespace with its first process."""
@@ -200,6 +198,12 @@ class Launch:
             code = TIMED_OUT if self.timed_out else exit_code(self._report, self._status, self.asked)
         wires = self.wires
         stdout, stderr = (wires.stdout, wires.stderr) if wires else (None, None)
+        findings = self._findings
+        if wires and any(output.error for output in wires.outputs()) and self.failure is None and not self.timed_out:
+            from aisbx_linux.undelivered import answer
+
+            code, told = answer(code, wires)
+            findings = [*findings, *told]
         return {
             "code": code,
             "signal": signal_of(code),
@@ -214,7 +218,7 @@ class Launch:
             "stderr_bytes": stderr.passed if stderr else 0,
             "stdout_dropped": stdout.dropped if stdout else 0,
             "stderr_dropped": stderr.dropped if stderr else 0,
-            "findings": self._findings,
+            "findings": findings,
             "failure": self.failure,
         }
 
@@ -233,19 +237,21 @@ class Launch:
         return self.first > 0
 
     def _outputs(self) -> "list[Output]":
-        return [] if self.wires is None else [relay for relay in (self.wires.stdout, self.wires.stderr) if relay]
+        return [] if self.wires is None else self.wires.outputs()
 
     def _wanted(self) -> "dict[int, tuple[int, list[Callable[[], None]]]]":
         """Give what the loop waits for: descriptor → poll events and the steps to take."""
         steps: dict[int, tuple[int, list[Callable[[], None]]]] = {}
         if self._assembly.status >= 0:
             steps[self._assembly.status] = (POLLIN, [self._read_status])
-        for relay in self.wires.relays() if self.wires else ():
-            descriptor, event = relay.wants()
-            if descriptor >= 0:
-                events, others = steps.get(descriptor, (0, []))
-                steps[descriptor] = (events | event, [*others, relay.step_on])
+        if self.wires:
+            self.wires.add_steps(steps)
+        if steps and self.waker >= 0:
+            steps[self.waker] = (POLLIN, [self._wake])
         return steps
+
+    def _wake(self) -> None:
+        posix.read(self.waker, 64)  # its handler has run by now
 
     def _read_status(self) -> None:
         data = posix.read(self._assembly.status, 4096)

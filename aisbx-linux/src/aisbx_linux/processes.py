@@ -4,6 +4,8 @@ import posix
 
 leave = posix._exit  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 """End this process at once, with an exit code: for a forked child, and where nothing is left to flush."""
+_TERMINAL_SENDS = (1, 2, 3)  # SIGHUP, SIGINT, SIGQUIT
+_CONT = 18
 
 
 def children_of(pid: int) -> list[int]:
@@ -49,6 +51,17 @@ def foreground(first: int, command: int) -> list[int]:
         except ProcessLookupError:
             continue
     return members
+
+
+def deliver(first: int, number: int) -> bool:
+    """Send a signal to the command, or its whole group if a terminal would; False where there is no command."""
+    command = first_child(first) if first else 0
+    if not command:
+        return False
+    for member in foreground(first, command) if number in _TERMINAL_SENDS else [command]:
+        send(member, number)
+        send(member, _CONT)  # one that is stopped would never hear of it
+    return True
 
 
 def send(pid: int, number: int) -> None:

@@ -17,6 +17,7 @@ _NULL_DEVICE = (1, 3)
 # What bubblewrap says on stderr, in this form, before the command runs is its own report, not the command's.
 TOOL_PREFIX = b"bwrap: "
 _LONGEST_REPORT = 8192
+_EIO = 5
 
 
 def kind_of(descriptor: int) -> str:
@@ -79,6 +80,7 @@ class Output:
         "captured",
         "direct",
         "dropped",
+        "error",
         "held",
         "holding",
         "passed",
@@ -100,6 +102,8 @@ class Output:
         self.pending = b""
         self.passed = 0
         self.dropped = 0
+        self.error = 0
+        """The errno with which the caller's descriptor refused bytes, 0 if it took all."""
         kind = kind_of(target) if target >= 0 else ""
         self.direct = kind == "pipe" and kind_of(source) == "pipe"
         self.step = CHUNK if kind in {"file", "null"} else SAFE_WRITE
@@ -153,8 +157,8 @@ class Output:
             moved = posix.splice(self.source, self.target, length, flags=_SPLICE_F_NONBLOCK)
         except BlockingIOError:
             return False  # the target is full: read a chunk and wait for room with it
-        except OSError:
-            self.close()  # the reader is gone
+        except OSError as error:
+            self._refused(error)
             return True
         if not moved:
             self.close()
@@ -190,11 +194,16 @@ class Output:
             written = posix.write(self.target, self.pending[: self.step])
         except BlockingIOError:
             return
-        except OSError:
-            self.pending = b""
-            self.close()  # EPIPE, ENOSPC, EIO: nobody takes the rest
+        except OSError as error:
+            self._refused(error)
             return
         self.pending = self.pending[written:]
+
+    def _refused(self, error: OSError) -> None:
+        """Stop at EPIPE, ENOSPC or EIO: nobody takes the rest. What it means for the run is decided at its end."""
+        self.error = error.errno or _EIO
+        self.pending = b""
+        self.close()
 
 
 def write_all(descriptor: int, data: bytes) -> None:

@@ -68,8 +68,11 @@ def copy_size(source: int, target: int) -> None:
 
 
 def set_size(target: int, rows: int, columns: int) -> None:
-    """Give a pty a size in character cells."""
+    """Give a pty a size in character cells; ValueError where there is none (-1)."""
     import fcntl
     import termios
 
+    if target < 0:
+        msg = "the command has no terminal"
+        raise ValueError(msg)
     fcntl.ioctl(target, termios.TIOCSWINSZ, b"".join(n.to_bytes(2, "little") for n in (rows, columns, 0, 0)))

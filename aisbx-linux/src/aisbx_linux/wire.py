@@ -7,6 +7,8 @@ from aisbx_linux.relay import Budget, Output, kind_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aisbx.types import LaunchRequest
 
 
@@ -37,9 +39,17 @@ class Wires:
         third, self.stderr = self._out(request["stderr"], budget, capture, holding=True)
         self.inside = (first, second, third)
 
-    def relays(self) -> "list[Input | Output]":
-        """Give the relays that exist."""
-        return [relay for relay in (self.stdin, self.stdout, self.stderr) if relay is not None]
+    def outputs(self) -> "list[Output]":
+        """Give the relays from the command."""
+        return [relay for relay in (self.stdout, self.stderr) if relay is not None]
+
+    def add_steps(self, steps: "dict[int, tuple[int, list[Callable[[], None]]]]") -> None:
+        """Add what the relays wait for: descriptor → poll events and the steps to take."""
+        for relay in (self.stdin, self.stdout, self.stderr):
+            descriptor, event = relay.wants() if relay is not None else (-1, 0)
+            if relay is not None and descriptor >= 0:
+                events, others = steps.get(descriptor, (0, []))
+                steps[descriptor] = (events | event, [*others, relay.step_on])
 
     def close_inside(self) -> None:
         """Close the ends that the command holds by now."""

@@ -1,7 +1,6 @@
 """`aisbx run`, once its options are raw strings: typer read them, or the lean front did and found no plan."""
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
 
 from aisbx.cli.render import emit_json, one_line
@@ -29,8 +28,16 @@ def perform(
     if as_json:
         emit_json(outcome.as_record())
     for finding in outcome.status.findings if not as_json else ():
-        print(f"aisbx: {one_line(finding)}", file=sys.stderr)
+        _tell(f"aisbx: {one_line(finding)}\n")
     return outcome.status.code
+
+
+def _tell(text: str) -> None:
+    """Write to stderr; when nobody takes it, the exit code tells alone."""
+    try:
+        os.write(2, text.encode(errors="backslashreplace"))
+    except OSError:
+        return
 
 
 def _captured(request: RunRequest) -> Stdio:

@@ -37,7 +37,7 @@ class ExitStatus:
     stdout: Captured = Captured()
     stderr: Captured = Captured()
     findings: tuple[str, ...] = ()
-    """One line for each protected file that was planted, neutralised or restored at the end."""
+    """One line for each protected file that was planted, neutralised or restored at the end, and each lost stream."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
