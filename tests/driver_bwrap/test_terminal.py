@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import select
+import shlex
 import signal
 import struct
 import termios
@@ -63,6 +64,51 @@ class Terminal:
         _, status = os.waitpid(self.pid, 0)
         os.close(self.master)
         return os.waitstatus_to_exitcode(status)
+
+
+def on_terminal(world: World, *argv: str) -> Terminal:
+    """Start a command of the host's on a new terminal; `$A` is `aisbx run --` there."""
+    if world.way == "lean":
+        world.warm()
+    aisbx = world.home / "aisbx-run"
+    aisbx.write_text("#!/bin/sh\nexec " + " ".join(shlex.quote(word) for word in world.argv("--")) + ' "$@"\n')
+    aisbx.chmod(0o755)
+    terminal = Terminal.__new__(Terminal)
+    terminal.seen = b""
+    terminal.pid, terminal.master = pty.fork()
+    if terminal.pid == 0:
+        try:
+            os.chdir(world.project)
+            os.execve(argv[0], argv, {**world.environ, "TERM": "xterm", "A": str(aisbx), "PS1": "$ "})
+        finally:
+            os._exit(99)
+    return terminal
+
+
+# timeout(1) puts its command into a process group of its own, which a script does not make the foreground one.
+def test_a_run_in_a_background_group_ends_as_the_command_would(world: World) -> None:
+    terminal = on_terminal(world, "/bin/sh", "-c", "timeout 40 $A test -t 1; echo code=$?; stty -a; echo end")
+    seen = terminal.until(b"code=0", 30)
+    assert b"Error" not in seen
+    assert b" icanon" in terminal.until(b"end"), "nothing of the terminal was changed"
+    terminal.end()
+
+
+def test_a_run_in_the_background_leaves_keys_to_the_shell_until_it_is_in_the_foreground(world: World) -> None:
+    terminal = on_terminal(world, "/bin/bash", "--norc", "--noprofile", "-i")
+    terminal.type(b"$A sh -c 'echo in''side; read a; echo got:$a:' &\r")
+    terminal.until(b"inside")
+    terminal.type(b"echo my''self\r")
+    terminal.until(b"myself")
+    terminal.type(b"jobs; echo list''ed\r")
+    assert b"Running" in terminal.until(b"listed")
+    terminal.type(b"fg\r")
+    time.sleep(1)
+    terminal.type(b"word\r")
+    terminal.until(b"got:word:")
+    terminal.type(b"stty -a; exit 5\r")
+    terminal.until(b" icrnl")
+    assert terminal.end() == 5
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ if not TYPE_CHECKING:
     import _signal  # the C module: `signal` costs milliseconds for its enumerations
 
 _RELAYED = (1, 2, 3, 10, 12, 15)  # HUP, INT, QUIT, USR1, USR2, TERM
-_WINCH = 28
+_CONT, _WINCH = 18, 28
 
 
 class Owned:
@@ -42,8 +42,9 @@ class Owned:
         if launch.request["terminal"] and isinstance(source, int) and target is not None:
             from aisbx_linux.terminal import RawTerminal
 
-            self.raw = RawTerminal(source)
-            self.raw.__enter__()
+            self.raw = launch.lent = RawTerminal(source)
+            self.raw.enter()
+            self.before[_CONT] = _signal.signal(_CONT, self._continued)
             self.before[_WINCH] = _signal.signal(_WINCH, self._resize)
 
     def __exit__(
@@ -53,7 +54,7 @@ class Owned:
         if kind is not None:
             self.launch.kill()
         if self.raw is not None:
-            self.raw.__exit__(kind, error, trace)
+            self.raw.give_back()
         for number, handler in self.before.items():
             _signal.signal(number, handler)  # pyright: ignore[reportArgumentType]
         _signal.set_wakeup_fd(-1)
@@ -63,6 +64,10 @@ class Owned:
 
     def _relay(self, number: int, _: object) -> None:
         self.launch.signal(number)
+
+    def _continued(self, *_: object) -> None:
+        if self.raw is not None:
+            self.raw.continued()
 
     def _resize(self, *_: object) -> None:
         from aisbx_linux.terminal import copy_size

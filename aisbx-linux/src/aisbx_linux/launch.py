@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from aisbx.types import LaunchRequest, LaunchResult, LocalPlan
 
     from aisbx_linux.relay import Output
+    from aisbx_linux.terminal import RawTerminal
 
 HOT = (
     "aisbx_linux",
@@ -85,6 +86,8 @@ class Launch:
         self.done = False
         self.asked = 0
         """The last signal that a person or the time limit sent through us."""
+        self.lent: RawTerminal | None = None
+        """The caller's terminal, where this process may change it."""
         self.waker = -1
         """Readable once a signal has come: one that comes just before poll(2) would not interrupt it."""
         log = None
@@ -106,7 +109,7 @@ class Launch:
             self._deadline = self._started + self.plan["wall_time"]
         assembly = self._assembly
         try:
-            self.wires = Wires(self.request, self._budget)
+            self.wires = Wires(self.request, self._budget, self.lent)
             self._guard = Guard(self.plan, self.request["state"], self.request["run"])
             assemble(assembly, self.plan, self.request, self._guard.covers(self.plan))
             outside = outside_id(self.plan, next(_turns))
@@ -155,7 +158,7 @@ class Launch:
                 poller.register(descriptor, events)
             now = time.monotonic()
             moments = [moment for moment in (until, self._deadline or None) if moment is not None]
-            held = any(relay.held for relay in self._outputs())
+            held = self.wires is not None and self.wires.held()
             if held:
                 moments.append(now + _HOLD)
             ready = poller.poll(max(0.0, min(moments) - now) * 1000 if moments else None)

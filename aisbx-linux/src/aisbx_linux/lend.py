@@ -15,6 +15,7 @@ _FIONREAD = 0x541B
 class Input:
     """The caller's stdin on its way in: never consumes more of a pipe or file than the command has read."""
 
+    held = False
     __slots__ = ("at_end", "kind", "lent", "pending", "reader", "source", "target")
 
     def __init__(self, source: int | bytes, target: int) -> None:

@@ -2,27 +2,49 @@
 
 import posix
 
+from aisbx_linux.lend import Input
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import TracebackType
+    from typing import Any
+
+_EINTR = 4
 
 
 class RawTerminal:
-    """The caller's terminal, passing every key through; given back as it was found."""
+    """The caller's terminal, passing every key through; given back as it was found.
 
-    __slots__ = ("descriptor", "saved")
+    Only while this process is in the terminal's foreground: from the background, a change of its modes or a read stops
+    the process (SIGTTOU, SIGTTIN; termios(3), setpgid(2)), and nobody may be there to continue it.
+    """
+
+    __slots__ = ("active", "descriptor", "saved")
 
     def __init__(self, descriptor: int) -> None:
-        """Remember the terminal's settings; nothing is changed yet."""
-        import termios
-
+        """Nothing is changed yet."""
         self.descriptor = descriptor
-        self.saved = termios.tcgetattr(descriptor)
+        self.active = False
+        self.saved: list[Any] | None = None
 
-    def __enter__(self) -> None:
-        """Switch to raw mode (termios(3), cfmakeraw)."""
+    def enter(self) -> bool:
+        """Switch to raw mode (cfmakeraw) unless it is; False in the background, where nothing is changed."""
         import termios
 
+        while in_foreground(self.descriptor):
+            if self.active:
+                return True
+            try:
+                self._make_raw()
+            except termios.error as error:
+                if error.args[0] != _EINTR:  # the terminal has gone
+                    return False
+        return False
+
+    def _make_raw(self) -> None:
+        import termios
+
+        if self.saved is None:
+            self.saved = termios.tcgetattr(self.descriptor)
         raw = list(self.saved)
         raw[0] &= ~(
             termios.IGNBRK
@@ -38,14 +60,45 @@ class RawTerminal:
         raw[2] = (raw[2] & ~(termios.CSIZE | termios.PARENB)) | termios.CS8
         raw[3] &= ~(termios.ECHO | termios.ECHONL | termios.ICANON | termios.ISIG | termios.IEXTEN)
         termios.tcsetattr(self.descriptor, termios.TCSADRAIN, raw)
+        self.active = True
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
-    ) -> None:
-        """Give the terminal back as it was found."""
+    def continued(self) -> None:
+        """Enter again: while this process was stopped, others may have changed the modes."""
+        self.active = False
+        self.enter()
+
+    def give_back(self) -> None:
+        """Give the terminal back as it was found, if it is ours to change."""
         import termios
 
-        termios.tcsetattr(self.descriptor, termios.TCSADRAIN, self.saved)
+        if self.active and self.saved is not None and in_foreground(self.descriptor):
+            termios.tcsetattr(self.descriptor, termios.TCSADRAIN, self.saved)
+
+
+def in_foreground(terminal: int) -> bool:
+    """Tell whether this process may read and change a terminal; one that does not control it always may."""
+    try:
+        return posix.tcgetpgrp(terminal) == posix.getpgrp()
+    except OSError:  # ENOTTY: not our controlling terminal
+        return True
+
+
+class Keys(Input):
+    """What is typed on the caller's terminal: in the background it is somebody else's, and stays where it is."""
+
+    __slots__ = ("held", "lent_terminal")
+
+    def __init__(self, source: int, target: int, lent: RawTerminal) -> None:
+        """Feed `target`, a pty, from the terminal `source` while it is lent to us."""
+        super().__init__(source, target)
+        self.lent_terminal = lent
+        self.held = False
+
+    def wants(self) -> tuple[int, int]:
+        """Wait for keys in the foreground only; `held` asks to be looked at again, for nothing tells of a change."""
+        descriptor, event = super().wants()
+        self.held = descriptor == self.source and not self.lent_terminal.enter()
+        return (-1, 0) if self.held else (descriptor, event)
 
 
 def open_pty(like: int) -> tuple[int, int]:

@@ -11,13 +11,15 @@ if TYPE_CHECKING:
 
     from aisbx.types import LaunchRequest
 
+    from aisbx_linux.terminal import RawTerminal
+
 
 class Wires:
     """The streams of one run: what the command gets, and what the launcher relays."""
 
     __slots__ = ("inside", "master", "opened", "stderr", "stdin", "stdout")
 
-    def __init__(self, request: "LaunchRequest", budget: Budget) -> None:
+    def __init__(self, request: "LaunchRequest", budget: Budget, lent: "RawTerminal | None" = None) -> None:
         """Make what the request asks for; `inside` are the descriptors that become 0, 1 and 2."""
         self.opened: list[int] = []
         self.stdin: Input | None = None
@@ -26,7 +28,7 @@ class Wires:
         self.master = -1
         capture = request["capture"]
         if request["terminal"]:
-            self._terminal(request, budget)
+            self._terminal(request, budget, lent)
             return
         standard_input = request["stdin"]
         if standard_input is None or (isinstance(standard_input, int) and kind_of(standard_input) == "null"):
@@ -42,6 +44,10 @@ class Wires:
     def outputs(self) -> "list[Output]":
         """Give the relays from the command."""
         return [relay for relay in (self.stdout, self.stderr) if relay is not None]
+
+    def held(self) -> bool:
+        """Tell whether a relay keeps something back that has to be looked at again after a while."""
+        return any(relay.held for relay in (self.stdin, self.stdout, self.stderr) if relay is not None)
 
     def add_steps(self, steps: "dict[int, tuple[int, list[Callable[[], None]]]]") -> None:
         """Add what the relays wait for: descriptor → poll events and the steps to take."""
@@ -70,8 +76,8 @@ class Wires:
         relay = Output(reader, -1 if target is None else target, budget, capture=capture, holding=holding)
         return self._keep(writer), relay
 
-    def _terminal(self, request: "LaunchRequest", budget: Budget) -> None:
-        from aisbx_linux.terminal import open_pty
+    def _terminal(self, request: "LaunchRequest", budget: Budget, lent: "RawTerminal | None") -> None:
+        from aisbx_linux.terminal import Keys, open_pty
 
         source, target, errors = request["stdin"], request["stdout"], request["stderr"]
         if not isinstance(source, int) or target is None:
@@ -79,7 +85,8 @@ class Wires:
             raise ValueError(msg)
         self.master, slave = open_pty(source)
         self._keep(slave)
-        self.stdin = Input(source, posix.dup(self.master))
+        keys = posix.dup(self.master)
+        self.stdin = Input(source, keys) if lent is None else Keys(source, keys, lent)
         self.stdout = Output(self.master, target, budget, holding=True)
         third = slave
         if errors is not None and not posix.isatty(errors):
