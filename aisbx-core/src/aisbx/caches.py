@@ -17,6 +17,7 @@ from aisbx.types import Mount, Profile, Workspace, WorkspaceMode
 INSIDE = "/var/cache"
 FOLDER = "projects"
 """Below aisbx's own cache directory."""
+ORIGIN = "the cache of this project and profile"
 
 
 def kept_cache(profile: Profile, workspace: Workspace | None, inputs: Inputs) -> Mount | None:
@@ -33,7 +34,7 @@ def kept_cache(profile: Profile, workspace: Workspace | None, inputs: Inputs) ->
         ensure_private(directory)
     path = str(root / FOLDER / _name(profile, workspace, found))
     _make(path, found)
-    return Mount(os.path.realpath(path), INSIDE, writable=True, origin="the cache of this project and profile")
+    return Mount(os.path.realpath(path), INSIDE, writable=True, origin=ORIGIN)
 
 
 def _name(profile: Profile, workspace: Workspace, found: os.stat_result) -> str:

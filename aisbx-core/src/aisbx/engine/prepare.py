@@ -14,7 +14,7 @@ from aisbx.installation.parts import parts
 from aisbx.paths import cache_dir
 from aisbx.plugins import Plugins
 from aisbx.profiles import Finder, choose
-from aisbx.resolve import resolve
+from aisbx.resolve import real_sources, resolve
 from aisbx.settings import Settings
 from aisbx.toolchains import discover
 from aisbx.types import ControlState, Driver, Enforcement, LocalDriver, LocalPlan, RunRequest, SandboxSpec
@@ -82,6 +82,7 @@ class Preparation:
         who = identity(self.environ, self.inputs)
         cache = kept_cache(profile, workspace, self.inputs)
         spec = resolve(request, profile, self.settings, workspace, toolchain, who, cache)
+        spec = real_sources(spec, self.settings.own_dirs, self.inputs)
         spec = hold(spec, parts(self.inputs), self.inputs)
         return spec, profile.shell or spec.environment.get("SHELL", "/bin/sh")
 

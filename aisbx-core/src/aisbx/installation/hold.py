@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from aisbx.errors import PolicyError, WorkspaceError
 from aisbx.inputs import Inputs
 from aisbx.installation.parts import Part
-from aisbx.installation.walk import Place, locate
+from aisbx.locate import Place, locate
 from aisbx.places import within
 from aisbx.types import Mount, SandboxSpec, WorkspaceMode
 

@@ -1,10 +1,12 @@
-"""From a request, a profile and the settings to the one specification that drivers see. Pure: reads nothing.
+"""From a request, a profile and the settings to the one specification that drivers see.
 
-The request has the last word but for two things: what a restriction of the profile excludes, and what no sandbox
-gets at all.
+`resolve` is pure: it reads nothing. The request has the last word but for two things: what a restriction of the
+profile excludes, and what no sandbox gets at all. What the mounts of the result are on disk is seen
+afterwards, by `real_sources`.
 """
 
 from aisbx.identity import identity
+from aisbx.resolve.sources import real_sources
 from aisbx.resolve.spec import resolve
 
-__all__ = ["identity", "resolve"]
+__all__ = ["identity", "real_sources", "resolve"]

@@ -14,7 +14,13 @@ _OWN = ("/proc", "/dev", "/sys")
 # Put over one of these, a mount would hide the runtime or a private directory; below them it is fine.
 _WHOLE = ("/", "/tmp", "/run", "/run/aisbx", "/usr", "/usr/bin", "/usr/lib", "/bin", "/sbin", "/lib", "/lib64", "/etc")
 
-_HINT = "choose another target, such as /mnt/NAME"
+HINT = "choose another target, such as /mnt/NAME"
+
+# Why a source is refused, and what to do instead.
+_PART = "mount a directory in it"
+OURS = ("holds aisbx's own files", _PART)
+HOME = ("holds your home, with files that the host runs by itself", _PART)
+AGAIN = ("shows the workspace again, past its protected files", "mount it read-only")
 
 
 def merged_mounts(
@@ -40,13 +46,13 @@ def merged_mounts(
     by_target: dict[str, Mount] = {cache.target: cache} if cache else {}
     for mount in (*toolchain.mounts, *profile.mounts, *asked):
         _check_target(mount, workspace, identity, own_dirs)
-        _check_source(mount, workspace, identity, own_dirs)
+        check_source(mount, workspace, identity, own_dirs)
         present = by_target.setdefault(mount.target, mount)
         if (present.source, present.writable) != (mount.source, mount.writable):
             raise UsageError(
                 f"{mount.target} is mounted twice: {present.source} ({present.origin}) and "
                 f"{mount.source} ({mount.origin})",
-                hint=_HINT,
+                hint=HINT,
             )
     return tuple(by_target[target] for target in sorted(by_target))
 
@@ -56,7 +62,7 @@ def _absolute(mount: MountRequest, cwd: str) -> Mount:
         if not path or "\0" in path:
             raise UsageError("--mount: a path is empty or contains a NUL byte", hint="write --mount SRC:DST[:ro|rw]")
     if not mount.target.startswith("/"):
-        raise UsageError(f"--mount: the target {mount.target} is not absolute", hint=_HINT)
+        raise UsageError(f"--mount: the target {mount.target} is not absolute", hint=HINT)
     source = os.path.normpath(os.path.join(cwd, mount.source))
     return Mount(_clean(source), _clean(os.path.normpath(mount.target)), mount.writable, "the request")
 
@@ -79,21 +85,30 @@ def _check_target(mount: Mount, workspace: Workspace | None, identity: Identity,
     elif any(within(target, own) or within(own, target) for own in own_dirs):
         why = "is a place of aisbx's own"
     if why:
-        raise UsageError(f"nothing can be mounted at {target} ({mount.origin}): it {why}", hint=_HINT)
+        raise UsageError(f"nothing can be mounted at {target} ({mount.origin}): it {why}", hint=HINT)
 
 
-def _check_source(mount: Mount, workspace: Workspace | None, identity: Identity, own_dirs: Sequence[str]) -> None:
+def check_source(
+    mount: Mount, workspace: Workspace | None, identity: Identity, own_dirs: Sequence[str], named: str = ""
+) -> None:
+    """See that no sandbox is denied this source; UsageError, in which it is called `named` if that is another name."""
     source = mount.source
-    why, hint = "", "mount a directory in it"
+    why: tuple[str, str] | None = None
     if source == "/":
-        why = "is the whole file system"
+        why = ("is the whole file system", _PART)
     elif any(within(source, root) for root in _OWN):
-        why = "is a view of the kernel's"
+        why = ("is a view of the kernel's", _PART)
     elif any(within(source, own) or within(own, source) for own in own_dirs):
-        why = "holds aisbx's own files"
+        why = OURS
     elif mount.writable and within(identity.home, source):
-        why = "holds your home, with files that the host runs by itself"
+        why = HOME
     elif mount.writable and workspace and (within(source, workspace.path) or within(workspace.path, source)):
-        why, hint = "shows the workspace again, past its protected files", "mount it read-only"
+        why = AGAIN
     if why:
-        raise UsageError(f"{source} cannot be mounted ({mount.origin}): it {why}", hint=hint)
+        raise refuse_source(mount, named, *why)
+
+
+def refuse_source(mount: Mount, named: str, why: str, hint: str) -> UsageError:
+    """Give the error that says why a source, which somebody called `named`, is refused."""
+    shown = mount.source if named in {"", mount.source} else f"{named} (really {mount.source})"
+    return UsageError(f"{shown} cannot be mounted ({mount.origin}): it {why}", hint=hint)

@@ -1,0 +1,121 @@
+"""Which part of which file system a directory shows: two names, by links or by bind mounts, can show the same.
+
+The identity of a directory finds another name of it, and of what holds it. It does not find another name of what lies
+in it: with `mount --bind project/.git /other`, neither lies in the other by any path. The kernel's table of mounts
+says that.
+"""
+
+import os
+import sys
+from dataclasses import dataclass
+
+from aisbx.errors import PolicyError
+from aisbx.inputs import Inputs
+from aisbx.locate import Place, locate
+from aisbx.places import within
+
+_MOUNTINFO = "/proc/self/mountinfo"
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A subtree of a file system: its device as the table of mounts names it, and the path from its own root."""
+
+    device: str
+    path: str
+
+    def holds(self, other: "Region") -> bool:
+        """Tell whether the other one is this or a part of it."""
+        return self.device == other.device and within(other.path, self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A path and all that is shown by it, mounts that lie below it included; `regions` begins with its own."""
+
+    place: Place
+    regions: tuple[Region, ...]
+
+    def holds(self, other: "Shown") -> bool:
+        """Tell whether the other path, by whatever name, is this one or lies in it."""
+        if other.place.below(self.place) is not None:
+            return True
+        return any(one.holds(theirs) for one in self.regions for theirs in other.regions[:1])
+
+    def meets(self, other: "Shown") -> bool:
+        """Tell whether there is anything that both show."""
+        if self.holds(other) or other.holds(self):
+            return True
+        return any(a.holds(b) or b.holds(a) for a in self.regions for b in other.regions)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mounted:
+    point: str
+    region: Region
+
+
+class MountTable:
+    """The mounts of this process's namespace, as they are now; empty on systems other than Linux."""
+
+    def __init__(self) -> None:
+        """Read /proc/self/mountinfo (proc(5)). PolicyError where Linux doesn't show it."""
+        self._mounts: dict[str, _Mounted] = {}
+        if sys.platform != "linux":
+            return
+        try:
+            with open(_MOUNTINFO, "rb") as file:
+                lines = file.read().splitlines()
+        except OSError as error:
+            raise _unknown(f"{_MOUNTINFO}: {error.strerror}") from error
+        for line in lines:
+            number, _, device, root, point, *_ = line.split(b" ")
+            region = Region(device.decode(), _plain(root))
+            self._mounts[number.decode()] = _Mounted(_plain(point), region)
+
+    def shown(self, path: str, inputs: Inputs) -> Shown:
+        """Give what an absolute path shows; it need not be there. PolicyError where that can't be told."""
+        place = locate(path, inputs)[0]
+        if sys.platform != "linux":
+            return Shown(place, ())
+        names = [name for name in place.path.split("/") if name]
+        there = "/" + "/".join(names[: len(place.chain) - 1])
+        mounted = self._mounts.get(_mount_of(there))
+        if mounted is None or not within(there, mounted.point):
+            raise _unknown(f"{_MOUNTINFO} does not have the mount of {there}")
+        own = Region(mounted.region.device, _join(mounted.region.path, place.path, mounted.point))
+        below = [each.region for each in self._mounts.values() if place.there and _below(each.point, place.path)]
+        return Shown(place, (own, *below))
+
+
+def _mount_of(path: str) -> str:
+    """Give the number of the mount that a path is on, links not followed (proc(5), /proc/PID/fdinfo)."""
+    try:
+        descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            with open(f"/proc/self/fdinfo/{descriptor}", encoding="ascii") as file:
+                fields = dict(line.split(":", 1) for line in file)
+        finally:
+            os.close(descriptor)
+        return fields["mnt_id"].strip()
+    except OSError as error:
+        raise _unknown(f"{path}: {error.strerror}") from error
+
+
+def _below(point: str, path: str) -> bool:
+    return point != path and within(point, path)
+
+
+def _join(root: str, path: str, point: str) -> str:
+    rest = path[len(point.rstrip("/")) :].strip("/")
+    return f"{root.rstrip('/')}/{rest}" if rest else root
+
+
+def _plain(field: bytes) -> str:
+    """Undo the table's escapes: blanks, tabs, line feeds and backslashes are a backslash and three octal digits."""
+    first, *rest = field.split(b"\\")
+    return os.fsdecode(first + b"".join(bytes([int(part[:3], 8)]) + part[3:] for part in rest))
+
+
+def _unknown(why: str) -> PolicyError:
+    return PolicyError(f"it cannot be told what a mount shows: {why}", hint="leave out --mount, or show /proc here")
