@@ -1,4 +1,4 @@
-"""Git's configuration format: read it as git does, write it, and put back what may not have changed.
+"""Git's configuration format: read it as git does, and write it.
 
 The parser follows git's own, character by character (config.c, `git_parse_source`), since where two parsers differ an
 attack lives. What git would refuse to read gives None.
@@ -6,7 +6,8 @@ attack lives. What git would refuse to read gives None.
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    Entry = tuple[str, str | None]
+    Piece = tuple[int, int, str, str | None, str | None]
 
 _SPACE = " \t\r\n"
 _ESCAPES = {"t": "\t", "b": "\b", "n": "\n", "\\": "\\", '"': '"'}
@@ -39,24 +40,36 @@ class _Reader:
         return char
 
 
-def parse(data: bytes) -> "list[tuple[str, str | None]] | None":
+def parse(data: bytes) -> "list[Entry] | None":
     """Give (name, value) in the order of the file; None if git could not read it.
 
     Names are as git gives them, `section.key` or `section.Sub.Section.key`; bytes are mapped to the characters of
     Latin-1. A value is None where a key stands alone. A zero byte makes the file unreadable here, though not to git.
     """
+    found = pieces(data)
+    return None if found is None else [(name, value) for _, _, _, name, value in found if name is not None]
+
+
+def pieces(data: bytes) -> "list[Piece] | None":
+    """Give each section's head and each entry with where it stands: (start, end, section, name, value).
+
+    `start` and `end` are offsets in bytes; an entry ends behind its line feed. Of a head, name and value are None.
+    None if git could not read it.
+    """
     if b"\0" in data:
         return None
-    reader = _Reader(data.decode("latin-1").removeprefix("\xef\xbb\xbf"))
-    entries: list[tuple[str, str | None]] = []
+    reader = _Reader(data.decode("latin-1"))
+    reader.at = 3 if data.startswith(b"\xef\xbb\xbf") else 0
+    found: list[Piece] = []
     base = ""
     comment = False
     try:
         while True:
             char = reader.next()
+            start = reader.at - 1
             if char == "\n":
                 if reader.ended:
-                    return entries
+                    return found
                 comment = False
             elif comment or char in _SPACE:
                 pass
@@ -64,8 +77,10 @@ def parse(data: bytes) -> "list[tuple[str, str | None]] | None":
                 comment = True
             elif char == "[":
                 base = _section(reader) + "."
+                found.append((start, reader.at, base, None, None))
             elif char in _ALPHA:
-                entries.append(_entry(reader, base + char.lower()))
+                name, value = _entry(reader, base + char.lower())
+                found.append((start, reader.at, base, name, value))
             else:
                 return None
     except _MalformedError:
@@ -109,7 +124,7 @@ def _subsection(reader: _Reader, char: str) -> str:
     return name
 
 
-def _entry(reader: _Reader, name: str) -> "tuple[str, str | None]":
+def _entry(reader: _Reader, name: str) -> "Entry":
     while True:
         char = reader.next()
         if reader.ended or char not in _KEY:
@@ -157,7 +172,7 @@ def _value(reader: _Reader) -> str:  # noqa: C901  (as parse_value in git: easie
             value += char
 
 
-def serialise(entries: "list[tuple[str, str | None]]") -> bytes:
+def serialise(entries: "list[Entry]") -> bytes:
     """Write entries so that `parse` and git read the same ones; comments of an earlier file are gone."""
     lines: list[str] = []
     last = None
@@ -181,25 +196,3 @@ def split(name: str) -> "tuple[str, str | None, str]":
     section, _, rest = name.partition(".")
     sub, dot, key = rest.rpartition(".")
     return section, (sub if dot else None), key
-
-
-def reconcile(
-    before: "bytes | None", data: "bytes | None", may: "Callable[[str, str | None], bool]"
-) -> "tuple[bytes, list[str]] | None":
-    """Give what a configuration is to be and the names that have to be put back for it; None if it may stay.
-
-    `before` and `data` are its contents at the start and now, None where it was not there or can't be read. Entries
-    that `may` be written are as they are now, the others as they were.
-    """
-    if data is not None and data == before:
-        return None
-    was = parse(before) or [] if before else []
-    now = parse(data) if data is not None else None
-    kept = [entry for entry in was if not may(*entry)]
-    added = [entry for entry in now or () if not may(*entry)]
-    if now is None:
-        return before or b"", []
-    if added == kept:
-        return None
-    changed = {entry[0] for entry in (*added, *kept) if added.count(entry) != kept.count(entry)}
-    return serialise(kept + [entry for entry in now if may(*entry)]), sorted(changed)
