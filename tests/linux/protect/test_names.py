@@ -8,10 +8,10 @@ from aisbx_linux.protect.names import NAMES, ONLY_BELOW, SUFFIXES
 
 from tests.linux.protect.conftest import Lab
 
-PLACES = {
-    **{name: f"{ONLY_BELOW[name]}/{name}" if name in ONLY_BELOW else name for name in NAMES},
-    **{suffix: "my" + suffix for suffix in SUFFIXES},
-}
+PLACES = [
+    *(f"{place}/{name}" if place else name for name in NAMES for place in ONLY_BELOW.get(name, ("",))),
+    *("my" + suffix for suffix in SUFFIXES),
+]
 
 CHANGES = {
     "writing to it": "echo evil >> .envrc",
@@ -55,11 +55,11 @@ def test_what_is_protected_is_not_changed_by(lab: Lab, change: str) -> None:
 def test_every_name_of_the_table_is_held_as_a_file_and_as_a_directory(lab: Lab) -> None:
     for make, write in (("echo good >", "echo evil >>"), ("mkdir", "echo evil > ")):
         lab.fresh()
-        for place in PLACES.values():
+        for place in PLACES:
             lab_path = shlex.quote(f"deep/er/{place}")
             assert lab.host(f"mkdir -p $(dirname {lab_path}); {make} {lab_path}").returncode == 0
         tail = "/new" if make == "mkdir" else ""
-        ran = lab.run("cd deep/er\n" + "\n".join(f"{write} {place}{tail}" for place in PLACES.values()), undo=False)
+        ran = lab.run("cd deep/er\n" + "\n".join(f"{write} {place}{tail}" for place in PLACES), undo=False)
         assert ran.output.count("Read-only file system") == len(PLACES)
         assert len(ran.mounts) == len(PLACES)
 
@@ -67,12 +67,47 @@ def test_every_name_of_the_table_is_held_as_a_file_and_as_a_directory(lab: Lab) 
 def test_every_name_of_the_table_is_taken_where_it_appears(lab: Lab) -> None:
     for make in ("echo evil >", "mkdir", "ln -s x", "mkfifo"):
         lab.fresh()
-        script = "\n".join(f"mkdir -p deep/er/$(dirname {place}); {make} deep/er/{place}" for place in PLACES.values())
+        script = "\n".join(f"mkdir -p deep/er/$(dirname {place}); {make} deep/er/{place}" for place in PLACES)
         ran = lab.run(script)
-        assert not any(os.path.lexists(lab.workspace / "deep/er" / place) for place in PLACES.values())
+        assert not any(os.path.lexists(lab.workspace / "deep/er" / place) for place in PLACES)
         taken = [line for line in ran.lines if line.startswith("quarantined deep/er/")]
         assert len(taken) == min(len(PLACES), 100)
         assert len(os.listdir(lab.quarantine)) == len(PLACES) if make != "mkfifo" else not lab.quarantine.exists()
+
+
+def test_a_plain_name_is_free_everywhere_else(lab: Lab) -> None:
+    script = "\n".join(f"mkdir -p deep/er; echo mine > deep/er/{name}" for name in ONLY_BELOW)
+    assert lab.run(script).lines == []
+    assert lab.run("cd deep/er; for name in *; do echo more >> $name; done").output == ""
+
+
+def test_a_place_of_plain_names_is_compared_without_case(lab: Lab) -> None:
+    ran = lab.run("mkdir -p .HG .Config/Fish; echo evil > .HG/HgRc")
+    assert sorted(line.partition(" (")[0] for line in ran.lines) == [
+        "quarantined .Config/Fish",
+        "quarantined .HG/HgRc",
+    ]
+
+
+MOVES = {
+    "renamed, and another put in its place": "mv a b; mkdir -p a/deep; echo evil > a/deep/.envrc",
+    "copied, and the copy put in its place": "cp -r a b; mv a c; mv b a; echo evil > a/deep/.envrc",
+    "replaced by a link": "mv a b; mkdir -p c/deep; echo evil > c/deep/.envrc; ln -s c a",
+    "swapped with another": "mkdir -p b/deep; echo evil > b/deep/.envrc; mv a c; mv b a; mv c b",
+    "moved into another": "mkdir b; mv a b; mkdir -p a/deep; echo evil > a/deep/.envrc",
+}
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_a_protected_file_is_not_exchanged_when_its_parent_is(lab: Lab, move: str) -> None:
+    """What is new is taken at the end, wherever it is; the file itself is not changed under whatever name."""
+    for control in (False, True):
+        lab.fresh()
+        lab.host("mkdir -p a/deep; echo good > a/deep/.envrc")
+        write = "find . -name .envrc -exec sh -c 'echo evil >> $1' sh {} ';'"
+        ran = lab.run(f"{MOVES[move]}; {write}", undo=control, hold=control)
+        found = lab.host("cat $(find . -name .envrc)").stdout
+        assert (found == "good\n") is control, ran.lines
 
 
 def test_what_is_taken_is_kept_and_cannot_be_run_by_accident(lab: Lab) -> None:
@@ -145,6 +180,15 @@ def test_a_file_of_the_workspace_that_the_home_links_to_is_held_whatever_its_nam
         lab.host("echo good > bash; ln -s $PWD/bash $HOME/.bashrc")
         lab.run("echo evil > bash", hold=control, undo=False)
         assert (lab.host("cat $HOME/.bashrc").stdout == "evil\n") is not control
+
+
+def test_a_directory_of_the_workspace_that_the_home_links_to_is_held_below_it(lab: Lab) -> None:
+    for link in ("mkdir -p $HOME/.config; ln -s $PWD/dots/fish $HOME/.config/fish", "ln -s $PWD/dots $HOME/.config"):
+        for control in (False, True):
+            lab.fresh()
+            lab.host(f"mkdir -p dots/fish; echo good > dots/fish/config.fish; {link}")
+            lab.run("echo evil > dots/fish/config.fish", hold=control, undo=False)
+            assert (lab.host("cat $HOME/.config/fish/config.fish").stdout == "evil\n") is not control
 
 
 def test_what_is_written_through_a_hard_link_that_was_there_before_is_put_back(lab: Lab) -> None:

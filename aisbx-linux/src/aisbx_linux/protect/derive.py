@@ -17,7 +17,7 @@ from aisbx_linux.protect.look import (
     SOCKET,
     read_small,
 )
-from aisbx_linux.protect.names import NAMES
+from aisbx_linux.protect.names import NAMES, ONLY_BELOW
 from aisbx_linux.protect.walk import Walk
 
 TYPE_CHECKING = False
@@ -202,14 +202,23 @@ def _linked_from_home(state: "State") -> list[str]:
     home = _decoded(posix.environ.get(b"HOME", b""))
     paths: list[str] = []
     for name in NAMES if home.startswith("/") else ():
-        path = home + "/" + name
-        try:
-            posix.readlink(path)
-        except OSError:
-            continue
-        paths.append(path)
-        state.others[path] = _stamp(state, path)
+        for place in ONLY_BELOW.get(name, ("",)):
+            # `~/.config` may be a link itself.
+            steps = [f"{home}/{place}", f"{home}/{place}/{name}"] if place else [f"{home}/{name}"]
+            links = [path for path in steps if _is_link(path)]
+            for path in links:
+                state.others[path] = _stamp(state, path)
+            if links:
+                paths.append(steps[-1])
     return paths
+
+
+def _is_link(path: str) -> bool:
+    try:
+        posix.readlink(path)
+    except OSError:
+        return False
+    return True
 
 
 def _stamp(state: "State", path: str) -> "Stamp | None":

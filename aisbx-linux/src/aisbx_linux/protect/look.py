@@ -25,6 +25,7 @@ NAMED, LINK, GITFILE, HOOKS, CONFIG, REDIRECT, STRAY, SOCKET, TODO, DEEP, SHUT, 
 MAX_FILE = 1 << 20
 
 _SUFFIXES = tuple(SUFFIXES)
+_BELOW = {name: tuple("/" + place for place in places) for name, places in ONLY_BELOW.items()}
 _FILE = posix.O_RDONLY | posix.O_NONBLOCK | posix.O_NOFOLLOW | posix.O_CLOEXEC | posix.O_NOCTTY
 _S_IFMT, _S_IFSOCK, _S_IFREG, _S_IXUSR = 0o170000, 0o140000, 0o100000, 0o100
 # Directories of a repository that are read, and how. Its data (objects, lfs, annex) is not.
@@ -56,7 +57,7 @@ def read(state: "State", fd: int, path: str, context: int) -> "list[tuple[str, i
     found: list[tuple[int, str]] = []
     subs: list[tuple[str, int]] = []
     shape: list[tuple[str, str, bool]] = []
-    parent = path[path.rfind("/") + 1 :]
+    where = path.lower()
     named = context in (TREE, INNER, MODULES)
     inside = context >= GITDIR
     below = TREE if context == GITDIR else context
@@ -79,7 +80,11 @@ def read(state: "State", fd: int, path: str, context: int) -> "list[tuple[str, i
                 found.append((LINK if link else REPOSITORY if directory else GITFILE, name))
                 if directory:
                     subs.append((name, GITDIR))
-            elif named and (low in NAMES or low.endswith(_SUFFIXES)) and ONLY_BELOW.get(low, parent) == parent:
+            elif (
+                named
+                and (low in NAMES or low.endswith(_SUFFIXES))
+                and (low not in _BELOW or where.endswith(_BELOW[low]))
+            ):
                 found.append((LINK if link else NAMED, name))
                 if directory:
                     subs.append((name, CLOSED))
