@@ -23,6 +23,8 @@ SEVERAL = {
     "sys:no-userns": 3,
     "desc:clean": 4,
     "info:host": 4,
+    "limit:memory": 4,
+    "limit:pids": 3,
 }
 
 

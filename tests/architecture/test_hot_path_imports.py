@@ -29,6 +29,9 @@ OWN = {
     "aisbx_linux",
     "aisbx_linux.launch",
     "aisbx_linux.assemble",
+    "aisbx_linux.bounds",
+    "aisbx_linux.cgroup",  # where cgroups can be made
+    "aisbx_linux.cgroup.group",
     "aisbx_linux.cradle",
     "aisbx_linux.ending",
     "aisbx_linux.guard",
@@ -148,7 +151,9 @@ def test_the_command_as_users_start_it_imports_only_what_is_listed_here(bench: B
 def test_the_list_holds_no_module_that_is_never_imported(bench: Bench) -> None:
     bench.modules()
     seen = bench.modules()
-    # `stage` makes root's sandboxes another user's; the others read a workspace that changed, or undo what was planted.
+    # `stage` makes root's sandboxes another user's, `cgroup` is for who can make one; the others read a workspace that
+    # changed, or undo what was planted.
     protect = ("derive", "gitconfig", "keys", "look", "names", "quarantine", "undo", "walk")
-    sometimes = {"aisbx_linux.stage", *(f"aisbx_linux.protect.{name}" for name in protect)}
+    cgroup = {"aisbx_linux.cgroup", "aisbx_linux.cgroup.group"}
+    sometimes = {"aisbx_linux.stage", *cgroup, *(f"aisbx_linux.protect.{name}" for name in protect)}
     assert sorted(OWN - seen - sometimes) == []

@@ -4,6 +4,7 @@ import resource
 from pathlib import Path
 
 from aisbx.types import LocalPlan, Mount, NetworkMode, SandboxSpec, Source, WorkspaceMode
+from aisbx_linux.cgroup.find import Places, rows
 from aisbx_linux.launch import FORMAT
 
 from aisbx_driver_bwrap import etc
@@ -15,13 +16,19 @@ _DISK_SHARES = {"/tmp": 4, "home": 3, "/dev/shm": 1}
 
 
 def plan(
-    spec: SandboxSpec, program: str, filter_: bytes, outside: tuple[int, int, int] | None, etc_directory: str
+    spec: SandboxSpec,
+    program: str,
+    filter_: bytes,
+    outside: tuple[int, int, int] | None,
+    etc_directory: str,
+    places: Places,
 ) -> LocalPlan:
     """Give the whole launch as data.
 
     `outside` is (uid on disk, gid on disk, uid and gid on the host) for root; `etc_directory` holds what is
-    shown as /etc.
+    shown as /etc; `places` is where cgroups can be made.
     """
+    groups = rows(places, {name: _amount(spec, name) for name in places.by_limit})
     mounts = [Mount(etc_directory, "/etc", origin="driver"), *spec.mounts]
     if spec.workspace is not None:
         path = spec.workspace.path
@@ -38,7 +45,9 @@ def plan(
         "environment": dict(spec.environment),
         "inputs": [*_RUNTIME, *etc.INPUTS],
         "filter": filter_,
-        "rlimits": rlimits(spec),
+        "rlimits": rlimits(spec, places),
+        "cgroup": (places.own, groups) if groups else None,
+        "watch": _watch(spec, places),
         "outside": outside,
         "contained": "proc:no-survivors" not in spec.lowered,
         "workspace": (spec.workspace.path, spec.workspace.mode.value) if spec.workspace else None,
@@ -48,16 +57,26 @@ def plan(
     }
 
 
-def rlimits(spec: SandboxSpec) -> list[tuple[int, int, int]]:
-    """Give (resource, soft, hard) for each limit that setrlimit(2) can hold."""
+def rlimits(spec: SandboxSpec, places: Places) -> list[tuple[int, int, int]]:
+    """Give (resource, soft, hard) for each limit that setrlimit(2) can hold and a cgroup does not hold better.
+
+    A cgroup counts what is used, and RLIMIT_DATA what is set aside: a thousand idle threads have 8 GB of stacks. And of
+    two bounds on tasks, only the cgroup's tells afterwards that it was met.
+    """
     wanted = [
         # 1, not 0: a core_pattern that is a pipe ignores 0 and takes the core, 1 stops it (core(5), fs/coredump.c).
         (resource.RLIMIT_CORE, max(1, int(_amount(spec, "core")))),
-        (resource.RLIMIT_NPROC, int(_amount(spec, "pids"))),
+        (resource.RLIMIT_NPROC, 0 if "pids" in places.by_limit else int(_amount(spec, "pids"))),
         (resource.RLIMIT_NOFILE, int(_amount(spec, "open_files"))),
-        (resource.RLIMIT_DATA, int(_amount(spec, "memory"))),
+        (resource.RLIMIT_DATA, 0 if "memory" in places.by_limit else int(_amount(spec, "memory"))),
     ]
     return [(kind, amount, amount) for kind, amount in wanted if amount]
+
+
+def _watch(spec: SandboxSpec, places: Places) -> tuple[int, int, list[str]] | None:
+    """Give what the launcher itself is to look after: the bounds on a sum that no cgroup holds or reports."""
+    memory, pids = (0 if name in places.by_limit else int(_amount(spec, name)) for name in ("memory", "pids"))
+    return (memory, pids, ["/tmp", "/dev/shm", spec.identity.home]) if memory or pids else None
 
 
 def _namespaces(spec: SandboxSpec) -> list[str]:

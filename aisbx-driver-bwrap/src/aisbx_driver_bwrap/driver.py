@@ -7,6 +7,7 @@ from pathlib import Path
 from aisbx.errors import AisbxError, DriverUnavailableError, StateError
 from aisbx.types import Enforcement, LocalPlan, Probe, Sandbox, SandboxSpec, WorkspaceMode
 from aisbx_linux import cradle, stage
+from aisbx_linux.cgroup import find
 from aisbx_linux.sandbox import LocalSandbox
 from aisbx_linux.seccomp import cached_filter
 
@@ -28,6 +29,7 @@ class BwrapDriver:
         self._settings = settings
         self._cache = Path(str(settings["cache_dir"]))
         self._found: tuple[tool.Tool | None, Probe] | None = None
+        self._places: find.Places | None = None
 
     def probe(self) -> Probe:
         """Find bubblewrap and try an empty sandbox, once."""
@@ -48,7 +50,7 @@ class BwrapDriver:
             hint = "use one that is installed elsewhere, or a read-only workspace"
             raise DriverUnavailableError(f"bwrap: the command could write {found.path}, in {place}", hint=hint)
         directory = materialise(etc.content(spec), self._cache / "etc")
-        return plan(spec, found.path, self._filter(spec), _outside(spec), str(directory))
+        return plan(spec, found.path, self._filter(spec), _outside(spec), str(directory), self._cgroups())
 
     def open(self, spec: SandboxSpec, home: Path) -> Sandbox:
         """Prepare a sandbox; its processes are started by `spawn`, each in namespaces of its own."""
@@ -62,6 +64,11 @@ class BwrapDriver:
         if self._found is None:
             self._found = tool.probe(self._settings, str(self._cache / "probes"))
         return self._found
+
+    def _cgroups(self) -> find.Places:
+        if self._places is None:
+            self._places = find.find()
+        return self._places
 
     def _facts(self, spec: SandboxSpec) -> Facts:
         probed = self.probe()
@@ -79,6 +86,7 @@ class BwrapDriver:
             unmappable=unmappable,
             counts_tasks=(int(release[0]), int(release[1].split("-")[0])) >= _NPROC_PER_NAMESPACE,
             filter_problem=self._filter_problem(spec),
+            cgroups=self._cgroups(),
             contained=not probed.usable or cradle.possible(),
         )
 

@@ -1,9 +1,10 @@
 """What this driver says of each control. Pure: a spec and a few facts in, a report out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aisbx.errors import UsageError
 from aisbx.types import CONTROLS, ControlState, Enforcement, Level, NetworkMode, SandboxSpec, WorkspaceMode
+from aisbx_linux.cgroup.find import Places
 
 _RW_DISK = "the workspace is live (rw): what is written there lands on the host's disk"
 
@@ -19,6 +20,8 @@ class Facts:
     """Run by root: the writable mount whose file system has no idmapped mounts."""
     counts_tasks: bool = True
     """RLIMIT_NPROC counts per user namespace (Linux 5.14)."""
+    cgroups: Places = field(default_factory=Places)
+    """Where cgroups can be made."""
     filter_problem: str = ""
     contained: bool = True
     """An outer PID namespace can be made (`aisbx_linux.cradle`)."""
@@ -122,25 +125,31 @@ def _network(spec: SandboxSpec) -> list[ControlState]:
 
 
 def _limits(spec: SandboxSpec, facts: Facts) -> list[ControlState]:
-    full, partial, none = Level.FULL, Level.PARTIAL, Level.NONE
-    states: list[ControlState] = []
-    if facts.counts_tasks:
-        states.append(ControlState("limit:pids", full, "RLIMIT_NPROC in the sandbox's user namespace"))
-    else:
-        reason = "this kernel counts tasks per user, not per namespace"
-        states.append(ControlState("limit:pids", none, reason=reason, remedy="use Linux 5.14 or newer"))
-    states.append(
-        ControlState(
-            "limit:memory",
-            partial,
-            "RLIMIT_DATA",
-            "each process is capped, the sum of all is not",
-            "leave --memory out",
-        )
-    )
-    states.append(ControlState("limit:cpus", none, reason="needs a cgroup, which this driver does not use yet"))
+    full, none = Level.FULL, Level.NONE
+    states = [_sum(limit, facts) for limit in ("memory", "pids", "cpus")]
     if spec.workspace is not None and spec.workspace.mode is WorkspaceMode.RW:
         states.append(ControlState("limit:disk", none, reason=_RW_DISK, remedy="use a read-only workspace"))
     else:
         states.append(ControlState("limit:disk", full, "sized tmpfs"))
     return states
+
+
+def _sum(limit: str, facts: Facts) -> ControlState:
+    """Report on a limit that counts all of a sandbox's processes together."""
+    control = f"limit:{limit}"
+    mechanism = facts.cgroups.mechanism(limit)
+    if mechanism:
+        return ControlState(control, Level.FULL, mechanism)
+    told = facts.cgroups.reasons.get(limit)
+    why = f"no cgroup can be made here: {told}" if told else "no cgroup can be made here"
+    remedy = facts.cgroups.remedy
+    if limit == "memory":
+        mechanism = "RLIMIT_DATA for each process, a watchdog for the sum"
+        reason = f"between two looks, a tenth of a second or more apart, the sum can pass the cap; {why}"
+        return ControlState(control, Level.PARTIAL, mechanism, reason, f"{remedy}; or leave --memory out")
+    if limit == "pids" and facts.counts_tasks:
+        return ControlState(control, Level.FULL, "RLIMIT_NPROC in the sandbox's user namespace")
+    if limit == "pids":
+        why = f"this kernel counts tasks per user, not per namespace; {why}"
+        remedy = f"use Linux 5.14 or newer, or {remedy}"
+    return ControlState(control, Level.NONE, reason=why, remedy=remedy)

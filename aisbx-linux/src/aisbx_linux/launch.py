@@ -14,6 +14,7 @@ import posix
 import time
 
 from aisbx_linux.assemble import Assembly, assemble
+from aisbx_linux.bounds import Bounds
 from aisbx_linux.ending import TIMED_OUT, code_of, exit_code, failure_of, ran, signal_of
 from aisbx_linux.guard import Guard
 from aisbx_linux.processes import deliver, executes, first_child, send
@@ -35,17 +36,15 @@ HOT = (
     *(
         f"aisbx_linux.{name}"
         for name in (  # noqa: SIM905 - one line each otherwise
-            "syscalls cradle sources relay assemble ending guard processes lend "
+            "syscalls cradle sources relay assemble ending guard processes bounds lend "
             "spawn wire protect protect.scan launch host"
         ).split()
     ),
 )
 """What every launch imports, each after what it needs: a plan may keep their code, to make them without a search."""
-LATE = ("aisbx_linux.rlimits", "aisbx_linux.protect.settle", "aisbx_linux.stage")
-"""What is imported while the tool works, or by root alone."""
-FORMAT = 1  # of `LocalPlan`; a plan of another version is not carried out
-GRACE = 1.0
-"""Seconds between SIGTERM and SIGKILL at the time limit."""
+LATE = tuple(f"aisbx_linux.{name}" for name in "rlimits protect.settle stage cgroup cgroup.group watch".split())  # noqa: SIM905
+"""What is imported while the tool works, or not by every launch."""
+FORMAT = 2  # of `LocalPlan`; a plan of another version is not carried out
 _HOLD = 0.1
 _turns = iter(range(1 << 62))
 _INT, _KILL, _TERM = 2, 9, 15
@@ -82,7 +81,7 @@ class Launch:
         """The sandbox's PID 1 as the host sees it."""
         self.wires: Wires | None = None
         self.failure: tuple[str, str] | None = None
-        self.timed_out = False
+        self.bounds = Bounds(plan)
         self.done = False
         self.asked = 0
         """The last signal that a person or the time limit sent through us."""
@@ -100,15 +99,14 @@ class Launch:
         self._findings: list[str] = []
         self._status = 0
         self._usage = (0.0, 0.0, 0)
-        self._started = self._deadline = self._ended = 0.0
+        self._started = self._ended = 0.0
 
     def start(self) -> None:
         """Start the command; what goes wrong is kept for `result`, and then nothing has run."""
         self._started = time.monotonic()
-        if self.plan["wall_time"]:
-            self._deadline = self._started + self.plan["wall_time"]
         assembly = self._assembly
         try:
+            self.bounds.begin(self._started)
             self.wires = Wires(self.request, self._budget, self.lent)
             self._guard = Guard(self.plan, self.request["state"], self.request["run"])
             assemble(assembly, self.plan, self.request, self._guard.covers(self.plan))
@@ -118,13 +116,10 @@ class Launch:
             self.wires.close_inside()
             if self.asked:  # before there was anything to end
                 self.kill()
-            # Loaded now, while the tool makes its namespaces on another core.
-            from aisbx_linux.rlimits import set_limits
-
+            self.bounds.prepare()
             if self._await_first() and not self.asked:
-                if self.plan["outside"] is None:
-                    set_limits(self.plan["rlimits"], self.first)
-                elif self.request["exclusive"]:
+                self.bounds.hold(self.first)
+                if self.plan["outside"] is not None and self.request["exclusive"]:
                     from aisbx_linux.stage import strike
 
                     strike()  # the tool has a copy of the stage in a namespace of its own
@@ -157,7 +152,7 @@ class Launch:
             for descriptor, (events, _) in steps.items():
                 poller.register(descriptor, events)
             now = time.monotonic()
-            moments = [moment for moment in (until, self._deadline or None) if moment is not None]
+            moments = self.bounds.moments(until)
             held = self.wires is not None and self.wires.held()
             if held:
                 moments.append(now + _HOLD)
@@ -167,7 +162,8 @@ class Launch:
                     step()
             if held and self._runs():
                 self._release()
-            self._mind_time()
+            if self.bounds.mind():
+                self.kill()
             if until is not None and time.monotonic() >= until:
                 return self.done
         return True
@@ -195,14 +191,15 @@ class Launch:
 
     def result(self) -> "LaunchResult":
         """Give what came of it, once `wait` has returned True."""
+        bounds = self.bounds
         if self.failure is not None:
             code = code_of(self.failure)
         else:
-            code = TIMED_OUT if self.timed_out else exit_code(self._report, self._status, self.asked)
+            code = TIMED_OUT if bounds.timed_out else exit_code(self._report, self._status, self.asked)
         wires = self.wires
         stdout, stderr = (wires.stdout, wires.stderr) if wires else (None, None)
         findings = self._findings
-        if wires and any(output.error for output in wires.outputs()) and self.failure is None and not self.timed_out:
+        if wires and any(output.error for output in wires.outputs()) and self.failure is None and not bounds.timed_out:
             from aisbx_linux.undelivered import answer
 
             code, told = answer(code, wires)
@@ -210,7 +207,9 @@ class Launch:
         return {
             "code": code,
             "signal": signal_of(code),
-            "timed_out": self.timed_out,
+            "timed_out": bounds.timed_out,
+            "oom_killed": "oom_killed" in bounds.happened,
+            "pids_limited": "pids_limited" in bounds.happened,
             "duration": self._ended - self._started,
             "user_seconds": self._usage[0],
             "system_seconds": self._usage[1],
@@ -263,6 +262,7 @@ class Launch:
             posix.close(self._assembly.status)
             self._assembly.status = -1
             self._ended = time.monotonic()
+            self.bounds.end()
             if self.wires and self.wires.stdin:
                 self.wires.stdin.close()
             if ran(self._report):
@@ -277,17 +277,6 @@ class Launch:
         command = first_child(self.first)
         return command > 0 and not executes(command, self.plan["program"])
 
-    def _mind_time(self) -> None:
-        if self._deadline and self._assembly.status >= 0 and time.monotonic() >= self._deadline:
-            command = first_child(self.first) if self.first else 0
-            if self.timed_out or not command:
-                self.timed_out, self._deadline = True, 0.0
-                self.kill()
-            else:
-                self.timed_out = True
-                send(command, _TERM)
-                self._deadline += GRACE
-
     def _finish(self) -> None:
         """Every stream has ended: reap, make sure that nothing is left, and look at the workspace again."""
         self.done = True
@@ -295,6 +284,7 @@ class Launch:
         if self.monitor:
             _, self._status, used = posix.wait4(self.monitor, 0)
             self._usage = (used.ru_utime, used.ru_stime, used.ru_maxrss * 1024)
+        self.bounds.settle()
         if self._budget.log:
             self._budget.log.close()
         self._explain()
@@ -303,7 +293,8 @@ class Launch:
 
     def _explain(self) -> None:
         """Without the tool's own word that the command ended, it never ran: say why."""
-        if ran(self._report) or self.timed_out or self.asked or self.failure is not None:
+        ended = self.bounds.timed_out or "oom_killed" in self.bounds.happened or self.asked
+        if ran(self._report) or ended or self.failure is not None:
             return
         told = b"".join(relay.held + bytes(relay.captured) for relay in self._outputs())
         self.failure = failure_of(told.decode(errors="replace").strip(), self.request["argv"][0], self._status)

@@ -81,6 +81,8 @@ def ending(result: "LaunchResult") -> str:
         "exit_code": result["code"],
         "signal": result["signal"] or None,
         "timed_out": result["timed_out"],
+        "oom_killed": result["oom_killed"],
+        "pids_limited": result["pids_limited"],
         "duration": round(result["duration"], 6),
         "usage": {
             "user_seconds": round(result["user_seconds"], 6),

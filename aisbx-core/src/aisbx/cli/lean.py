@@ -91,6 +91,17 @@ def attempt(options: "dict[str, list[str]]", environment: "dict[str, str]", comm
         say(": ".join(result["failure"]))
     for finding in result["findings"]:
         say(finding)
+    dropped = result["stdout_dropped"] + result["stderr_dropped"]
+    if result["timed_out"] or result["oom_killed"] or result["pids_limited"] or dropped:
+        from aisbx.cli.ends import met
+
+        for line in met(
+            timed_out=result["timed_out"],
+            oom_killed=result["oom_killed"],
+            pids_limited=result["pids_limited"],
+            dropped=dropped,
+        ):
+            say(line)
     return result["code"]
 
 

@@ -3,11 +3,12 @@
 import os
 from collections.abc import Mapping, Sequence
 
+from aisbx.cli.ends import met
 from aisbx.cli.render import emit_json, one_line
 from aisbx.cli.request import to_request
 from aisbx.cli.session import directory, engine, principal
 from aisbx.errors import UsageError
-from aisbx.types import RunRequest, Stdio
+from aisbx.types import ExitStatus, RunRequest, Stdio
 
 
 def perform(
@@ -27,8 +28,8 @@ def perform(
     outcome = engine().run(request, principal(), stdio, host="cli", options=options)
     if as_json:
         emit_json(outcome.as_record())
-    for finding in outcome.status.findings if not as_json else ():
-        _tell(f"aisbx: {one_line(finding)}\n")
+    for line in _told(outcome.status) if not as_json else ():
+        _tell(f"aisbx: {one_line(line)}\n")
     return outcome.status.code
 
 
@@ -38,6 +39,20 @@ def _tell(text: str) -> None:
         os.write(2, text.encode(errors="backslashreplace"))
     except OSError:
         return
+
+
+def _told(status: ExitStatus) -> list[str]:
+    """Give what a person is told beside the exit code."""
+    dropped = status.stdout.dropped + status.stderr.dropped
+    return [
+        *status.findings,
+        *met(
+            timed_out=status.timed_out,
+            oom_killed=status.oom_killed,
+            pids_limited=status.pids_limited,
+            dropped=dropped,
+        ),
+    ]
 
 
 def _captured(request: RunRequest) -> Stdio:

@@ -206,6 +206,8 @@ def _result(status: ExitStatus | None) -> LaunchResult:
         "code": status.code,
         "signal": status.signal,
         "timed_out": status.timed_out,
+        "oom_killed": status.oom_killed,
+        "pids_limited": status.pids_limited,
         "duration": status.duration,
         "user_seconds": status.usage.user_seconds,
         "system_seconds": status.usage.system_seconds,

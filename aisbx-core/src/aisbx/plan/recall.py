@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 OPEN = posix.O_NOFOLLOW | posix.O_CLOEXEC
 DIRECTORY, REGULAR, FORMAT_BITS, FOR_OTHERS = 0o040000, 0o100000, 0o170000, 0o077
 _LARGEST = 8 << 20
-FORMAT = 6
+FORMAT = 7
 """Version of the entries; raise it whenever their layout or meaning changes."""
 
 
@@ -95,6 +95,17 @@ def in_place(sources: "Iterable[Source]") -> bool:
     return True
 
 
+def in_group(cgroup: "tuple[bytes, object] | None") -> bool:
+    """Tell whether this process is still in the control group below which a plan makes its own."""
+    if cgroup is None:
+        return True
+    try:
+        with open("/proc/self/cgroup", "rb", buffering=0) as stream:
+            return stream.read() == cgroup[0]
+    except OSError:
+        return False
+
+
 def read(directory: str, name: str) -> "PlanEntry | None":
     """Give the entry if it is there, is ours alone, and everything it was made from is still the same."""
     data = load(directory, name)
@@ -108,6 +119,7 @@ def read(directory: str, name: str) -> "PlanEntry | None":
             and environment_digest(posix.environ, entry["variables"], entry["prefixes"]) == entry["environment"]
             and unchanged(entry["paths"])
             and in_place(entry["plan"]["sources"])
+            and in_group(entry["plan"]["cgroup"])
         )
     except (EOFError, ValueError, TypeError, KeyError):
         return None  # torn or of another time

@@ -3,7 +3,7 @@
 from aisbx.types.enforcement import CONTROLS, Control, ControlState, Enforcement, Level
 from aisbx.types.launch import LaunchRequest, LaunchResult, exit_status, launch_request, usage
 from aisbx.types.outcome import Captured, Event, ExitStatus, Outcome, Usage
-from aisbx.types.plan import LocalPlan, PlanEntry, Source
+from aisbx.types.plan import CgroupRow, LocalPlan, PlanEntry, Source
 from aisbx.types.plugin import (
     Auth,
     Driver,
@@ -41,6 +41,7 @@ __all__ = [
     "LIMITS",
     "Auth",
     "Captured",
+    "CgroupRow",
     "Command",
     "Control",
     "ControlState",

@@ -35,6 +35,8 @@ class LaunchResult(TypedDict):
     code: int
     signal: int
     timed_out: bool
+    oom_killed: bool
+    pids_limited: bool
     duration: float
     user_seconds: float
     system_seconds: float
@@ -86,6 +88,8 @@ def exit_status(result: LaunchResult) -> ExitStatus:
         code=result["code"],
         signal=result["signal"],
         timed_out=result["timed_out"],
+        oom_killed=result["oom_killed"],
+        pids_limited=result["pids_limited"],
         duration=result["duration"],
         usage=usage(result),
         stdout=Captured(result["stdout"], result["stdout_dropped"]),

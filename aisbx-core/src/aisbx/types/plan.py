@@ -22,6 +22,12 @@ class Source(TypedDict):
     owned: bool
 
 
+CgroupRow = tuple[str, list[tuple[str, str]], list[tuple[str, str, str]]]
+"""The directory to make a cgroup in; (file, value) to write there; (file, key, name) of what to look for at the end.
+
+A key that counts more than 0 then is reported as `name`, which is one of `oom_killed` and `pids_limited`."""
+
+
 class LocalPlan(TypedDict):
     """Everything that a launch needs but the command, its variables and its streams."""
 
@@ -44,6 +50,10 @@ class LocalPlan(TypedDict):
     """The compiled seccomp program: sock_filter[] in native order."""
     rlimits: list[tuple[int, int, int]]
     """(resource, soft, hard) set on the sandbox's first process, inside its user namespace."""
+    cgroup: tuple[bytes, list[CgroupRow]] | None
+    """/proc/self/cgroup when the plan was made, and the cgroups that a launch makes; None where it makes none."""
+    watch: tuple[int, int, list[str]] | None
+    """Bytes and tasks that the launcher looks after because no cgroup does (0: any), and where private space is."""
     outside: tuple[int, int, int] | None
     """Run by root: (uid on disk that is mapped, uid and gid that the sandbox has on the host)."""
     contained: bool

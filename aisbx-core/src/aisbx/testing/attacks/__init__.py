@@ -14,6 +14,7 @@ from aisbx.testing.attacks import (
     privileges,
     processes,
     runtime,
+    sums,
     workspace,
 )
 from aisbx.types import CONTROLS
@@ -29,6 +30,7 @@ EVERY = (
     *caller.ATTACKS,
     *information.ATTACKS,
     *limits.ATTACKS,
+    *sums.ATTACKS,
 )
 
 ATTACKS: Mapping[str, Attack] = MappingProxyType(

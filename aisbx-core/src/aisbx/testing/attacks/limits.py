@@ -1,4 +1,4 @@
-"""Attacks on the limits: each asks for one, and then takes more."""
+"""Attacks on the limits of time, output, disk and files: each asks for one, and then takes more."""
 
 import os
 import resource
@@ -11,11 +11,12 @@ from aisbx.testing.scene import Scene
 from aisbx.types import ExitStatus, Limit, LimitStrength, SandboxSpec, Workspace, WorkspaceMode
 
 _MIB = 1 << 20
-_SIGKILL = 9
 _OUTPUT = 64 << 10
 
 
-def _limited(name: str, amount: float) -> Callable[[Scene, SandboxSpec], SandboxSpec]:
+def limited(name: str, amount: float) -> Callable[[Scene, SandboxSpec], SandboxSpec]:
+    """Ask for a limit by name."""
+
     def shape(_scene: Scene, spec: SandboxSpec) -> SandboxSpec:
         return replace(spec, limits={**spec.limits, name: Limit(amount, LimitStrength.REQUESTED)})
 
@@ -39,10 +40,6 @@ def _passed_on(_scene: Scene, status: ExitStatus) -> str:
 def _exited(status: ExitStatus) -> bool:
     """Its word may lie beyond the bound; that it ended by itself is enough, for evidence counts the bytes."""
     return status.code == 0
-
-
-def _killed(status: ExitStatus) -> bool:
-    return status.signal == _SIGKILL or status.oom_killed
 
 
 def _late(_scene: Scene, status: ExitStatus) -> str:
@@ -78,7 +75,7 @@ ATTACKS = (
     Attack(
         id="limit:wall-time/deaf",
         sentence="go on after the time limit, deaf to every signal that can be ignored",
-        shape=_limited("wall_time", 1),
+        shape=limited("wall_time", 1),
         evidence=_late,
         unmarked=_timed_out,
         program="""
@@ -96,87 +93,13 @@ ATTACKS = (
     Attack(
         id="limit:output/flood",
         sentence="write more than the bound, to both streams",
-        shape=_limited("output", _OUTPUT),
+        shape=limited("output", _OUTPUT),
         evidence=_passed_on,
         unmarked=_exited,
         program="""
             for _ in range(64):
                 os.write(1, b"x" * 16384)
                 os.write(2, b"y" * 16384)
-        """,
-    ),
-    Attack(
-        id="limit:memory/one",
-        sentence="use more memory than the cap in one process",
-        shape=_limited("memory", 96 * _MIB),
-        unmarked=_killed,
-        program="""
-            taken = [b"x" * 1048576 for _ in range(256)]
-            breach("%d MiB" % len(taken))
-        """,
-    ),
-    Attack(
-        id="limit:memory/sum",
-        sentence="use more memory than the cap in several processes that each stay below it",
-        shape=_limited("memory", 96 * _MIB),
-        unmarked=_killed,
-        program="""
-            alive = []
-            for _ in range(5):
-                reader, writer = os.pipe()
-                child = os.fork()
-                if child == 0:
-                    try:
-                        taken = b"x" * (48 << 20)
-                        os.write(writer, b"!")
-                        time.sleep(5)
-                    finally:
-                        os._exit(0)
-                os.close(writer)
-                alive.append((child, os.read(reader, 1)))
-            time.sleep(0.2)
-            ended = sum(os.waitpid(child, os.WNOHANG)[0] != 0 for child, _ in alive)
-            for child, _ in alive:
-                tries(os.kill, child, signal.SIGKILL)
-            if not ended and all(answer for _, answer in alive):
-                breach("five times 48 MiB")
-        """,
-    ),
-    Attack(
-        id="limit:pids/fork",
-        sentence="fork more tasks than the cap",
-        shape=_limited("pids", 24),
-        unmarked=_killed,
-        program="""
-            children = []
-            try:
-                for _ in range(48):
-                    child = os.fork()
-                    if child == 0:
-                        time.sleep(10)
-                        os._exit(0)
-                    children.append(child)
-            except OSError:
-                pass
-            for child in children:
-                tries(os.kill, child, signal.SIGKILL)
-            for child in children:
-                os.waitpid(child, 0)
-            if len(children) > 24:
-                breach("%d tasks" % len(children))
-        """,
-    ),
-    Attack(
-        id="limit:cpus/burn",
-        sentence="use more processor time than the share allows",
-        shape=_limited("cpus", 0.1),
-        program="""
-            # On a busy host an unconfined program gets little as well, so it is given time to get ahead of the share.
-            begin = time.monotonic()
-            while (elapsed := time.monotonic() - begin) < 6:
-                used = time.process_time()
-                if used > 0.1 * elapsed + 0.4:
-                    breach("%.2f s of processor time in %.2f s" % (used, elapsed))
         """,
     ),
     Attack(
@@ -201,7 +124,7 @@ ATTACKS = (
     Attack(
         id="limit:open-files/open",
         sentence="open more files than the cap, after raising it as far as it goes",
-        shape=_limited("open_files", 32),
+        shape=limited("open_files", 32),
         unprovable=_few_files,
         program="""
             import resource
@@ -216,7 +139,7 @@ ATTACKS = (
         id="limit:core/raise",
         sentence="raise the limit for core files again, and crash",
         stage=_for_cores,
-        shape=_limited("core", 0),
+        shape=limited("core", 0),
         evidence=_core,
         unprovable=_no_cores,
         program="""

@@ -1,0 +1,231 @@
+"""Where control groups may be made here, by controller: cgroup v1 hierarchies, or a cgroup v2 subtree of the caller's.
+
+Looked at when a plan is made, by trying: what can't be made is not promised. cgroups(7), and the kernel's
+Documentation/admin-guide/cgroup-v1 and cgroup-v2.rst, which name every file here.
+"""
+
+import contextlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aisbx.types import CgroupRow
+
+from aisbx_linux.cgroup.group import PREFIX, put, sweep
+
+CONTROLLERS: Mapping[str, str] = {"memory": "memory", "pids": "pids", "cpus": "cpu"}
+"""Limit → the controller that holds it."""
+_MAIN = {
+    "memory": ("memory.limit_in_bytes", "memory.max"),
+    "pids": ("pids.max", "pids.max"),
+    "cpus": ("cpu.cfs_quota_us", "cpu.max"),
+}
+"""Limit → the file that a place must offer for it, in version 1 and 2: kernels are built without some."""
+OWN_TASKS = 1
+"""The sandbox's PID 1 counts too; a limit on tasks is meant for the command's own."""
+PERIOD = 100_000
+"""Microseconds over which processor time is shared out: the kernel's default."""
+LEAST_QUOTA = 1000
+"""Microseconds in a period, by sched-bwc.rst."""
+_DELEGATE = "run aisbx in a cgroup of yours: systemd-run --user --scope -p Delegate=yes -- aisbx …, or as root"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A directory to make groups in, and the control files that a group there has."""
+
+    parent: str
+    version: int
+    files: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What was found. `own` is /proc/self/cgroup as it was then: in another group, other places count."""
+
+    own: bytes = b""
+    by_limit: Mapping[str, Place] = field(default_factory=dict[str, Place])
+    reasons: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Limit → why there is no place for it."""
+    remedy: str = _DELEGATE
+
+    def mechanism(self, limit: str) -> str:
+        """Say by what a limit is held; empty where there is no place for it."""
+        place = self.by_limit.get(limit)
+        return f"cgroup v{place.version}, {CONTROLLERS[limit]} controller" if place else ""
+
+
+def find(proc: str = "/proc/self") -> Places:
+    """Look for places, and try each; `proc` is the process whose group counts."""
+    try:
+        own = Path(proc, "cgroup").read_bytes()
+        mounts = _mounts(Path(proc, "mountinfo").read_text(errors="surrogateescape"))
+    except OSError as error:
+        return Places(reasons=dict.fromkeys(CONTROLLERS, f"cgroups cannot be seen: {error.strerror}"))
+    groups = _groups(own.decode(errors="surrogateescape"))
+    by_limit: dict[str, Place] = {}
+    reasons: dict[str, str] = {}
+    for limit, controller in CONTROLLERS.items():
+        version = 1 if controller in groups else 2
+        key = controller if version == 1 else ""
+        directory = _directory(groups.get(key), mounts.get(key))
+        if directory is None:
+            reasons[limit] = f"no cgroup hierarchy with the {controller} controller is mounted"
+            continue
+        parent, reason = (directory, "") if version == 1 else _delegated(directory, controller)
+        place = reason or _tried(parent, version)
+        if isinstance(place, str):
+            reasons[limit] = place
+        elif _MAIN[limit][version - 1] in place.files:
+            by_limit[limit] = place
+        else:
+            reasons[limit] = f"cgroups in {parent} have no {_MAIN[limit][version - 1]}"
+    return Places(own, by_limit, reasons)
+
+
+def rows(places: Places, amounts: Mapping[str, float]) -> list[CgroupRow]:
+    """Give what to make for these limits (bytes, tasks, cores): one row for each directory; none for what has none."""
+    found: dict[str, CgroupRow] = {}
+    for limit, amount in amounts.items():
+        place = places.by_limit.get(limit)
+        if place is None or not amount:
+            continue
+        _, limits, events = found.setdefault(place.parent, (place.parent, [], []))
+        files, watched = _FILES[place.version][limit](amount)
+        limits += [(file, value) for file, value in files if file in place.files]
+        events += [(file, key, name) for file, key, name in watched if file in place.files]
+    return list(found.values())
+
+
+Files = tuple[list[tuple[str, str]], list[tuple[str, str, str]]]
+
+
+def _memory_1(amount: float) -> Files:
+    # In this order: memory with swap may not be less than memory. Without swap accounting the second is not there.
+    files = [("memory.limit_in_bytes", str(int(amount))), ("memory.memsw.limit_in_bytes", str(int(amount)))]
+    return files, [("memory.oom_control", "oom_kill", "oom_killed")]
+
+
+def _memory_2(amount: float) -> Files:
+    files = [("memory.max", str(int(amount))), ("memory.swap.max", "0"), ("memory.oom.group", "1")]
+    return files, [("memory.events", "oom_kill", "oom_killed")]
+
+
+def _pids(amount: float) -> Files:
+    return [("pids.max", str(int(amount) + OWN_TASKS))], [("pids.events", "max", "pids_limited")]
+
+
+def _quota(amount: float) -> str:
+    return str(max(LEAST_QUOTA, int(amount * PERIOD)))
+
+
+def _cpus_1(amount: float) -> Files:
+    return [("cpu.cfs_period_us", str(PERIOD)), ("cpu.cfs_quota_us", _quota(amount))], []
+
+
+def _cpus_2(amount: float) -> Files:
+    return [("cpu.max", f"{_quota(amount)} {PERIOD}")], []
+
+
+_FILES = {
+    1: {"memory": _memory_1, "pids": _pids, "cpus": _cpus_1},
+    2: {"memory": _memory_2, "pids": _pids, "cpus": _cpus_2},
+}
+
+
+def _mounts(mountinfo: str) -> dict[str, tuple[str, str]]:
+    """Give (root, mount point) by controller, "" for cgroup v2; proc_pid_mountinfo(5)."""
+    found: dict[str, tuple[str, str]] = {}
+    for line in mountinfo.splitlines():
+        before, _, after = line.partition(" - ")
+        kind, _, rest = after.partition(" ")
+        if kind in {"cgroup", "cgroup2"}:
+            options = rest.rpartition(" ")[2]
+            root, point = (_unescaped(word) for word in before.split()[3:5])
+            for name in options.split(",") if kind == "cgroup" else [""]:
+                found.setdefault(name, (root, point))
+    return found
+
+
+def _groups(own: str) -> dict[str, str]:
+    """Give the group by controller, "" for cgroup v2; cgroups(7), /proc/PID/cgroup."""
+    found: dict[str, str] = {}
+    for line in own.splitlines():
+        _, controllers, path = line.split(":", 2)
+        for name in controllers.split(","):
+            found[name] = path
+    return found
+
+
+def _directory(group: str | None, mount: tuple[str, str] | None) -> str | None:
+    """Give the group's directory; None where the mount does not show it."""
+    if group is None or mount is None:
+        return None
+    root, point = (text.rstrip("/") for text in mount)
+    if f"{group}/".startswith(f"{root}/") and ".." not in group.split("/"):
+        return (point + group[len(root) :]).rstrip("/")
+    return None
+
+
+def _delegated(own: str, controller: str) -> tuple[str, str]:
+    """Give the nearest directory above a v2 group whose groups have a controller and may be filled from there.
+
+    Not the group itself: it holds this process, so that it can't share anything out (cgroup-v2.rst, "No Internal
+    Process Constraint"). Or give the reason why there is none.
+    """
+    place = own
+    if os.path.exists(f"{own}/cgroup.type"):  # only the root has none, and it alone may have processes as well
+        place = os.path.dirname(own)
+    nothing = "this process is in a cgroup that is not its user's to share out"
+    while os.path.exists(f"{place}/cgroup.procs"):
+        if not (os.access(place, os.W_OK | os.X_OK) and os.access(f"{place}/cgroup.procs", os.W_OK)):
+            return "", nothing
+        if controller in _words(f"{place}/cgroup.subtree_control") or _enabled(place, controller):
+            return place, ""
+        nothing = f"the {controller} controller is not delegated to this process's cgroup"
+        place = os.path.dirname(place)
+    return "", nothing
+
+
+def _enabled(place: str, controller: str) -> bool:
+    """Share a controller out below a group that was delegated and where that changes nobody else's."""
+    if controller not in _words(f"{place}/cgroup.controllers") or os.stat(place).st_uid != os.geteuid():
+        return False
+    with contextlib.suppress(OSError):  # EBUSY: it has processes of its own
+        put(f"{place}/cgroup.subtree_control", f"+{controller}")
+        return True
+    return False
+
+
+def _tried(parent: str, version: int) -> "Place | str":
+    """Make a group and remove it; the place with the files that it had, or why not."""
+    trial = f"{parent}/{PREFIX}{os.getpid()}-trial-{os.urandom(4).hex()}"
+    try:
+        os.mkdir(trial)
+        try:
+            files = frozenset(os.listdir(trial))
+        finally:
+            os.rmdir(trial)
+        folder = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            sweep([folder])
+        finally:
+            os.close(folder)
+    except OSError as error:
+        return f"no cgroup can be made in {parent}: {error.strerror}"
+    return Place(parent, version, files)
+
+
+def _words(path: str) -> list[str]:
+    try:
+        return Path(path).read_text().split()
+    except OSError:
+        return []
+
+
+def _unescaped(word: str) -> str:
+    """Undo the octal escapes of mountinfo."""
+    for escaped, plain in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        word = word.replace(escaped, plain)
+    return word

@@ -1,0 +1,135 @@
+"""The groups of one launch, one in each hierarchy that it needs. On the hot path of plans that have any.
+
+A group's name has the launcher's pid: a launcher that was killed leaves empty groups behind, and the next run in the
+same place removes those whose launcher has gone. Builtin modules only.
+"""
+
+import posix
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aisbx.types import CgroupRow
+
+_DIRECTORY = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC
+PREFIX = "aisbx-"
+_TRIES = 50
+_turns = iter(range(1 << 62))
+
+
+class Group:
+    """A group in each place of a plan, under one name. By descriptor: root's launcher covers /sys for a while."""
+
+    __slots__ = ("_made", "_name", "_parents", "_rows")
+
+    def __init__(self, rows: "Sequence[CgroupRow]") -> None:
+        """Open the places; OSError where one is not there."""
+        self._rows = rows
+        self._name = f"{PREFIX}{posix.getpid()}-{next(_turns)}"
+        self._parents: list[int] = []
+        self._made: list[int] = []
+        """The parents in which there is a group by now."""
+        try:
+            self._parents += [posix.open(parent, _DIRECTORY) for parent, _, _ in rows]
+        except OSError as error:
+            self._close()
+            msg = f"cgroups cannot be made: {error.strerror}: {error.filename}"
+            raise OSError(msg) from None
+
+    def make(self) -> None:
+        """Make the groups and set their limits; OSError where the kernel refuses."""
+        for parent, (path, limits, _) in zip(self._parents, self._rows, strict=True):
+            try:
+                posix.mkdir(self._name, 0o755, dir_fd=parent)
+                self._made.append(parent)
+                for file, value in limits:
+                    put(f"{self._name}/{file}", value, parent)
+            except OSError as error:
+                msg = f"the cgroup {path}/{self._name} cannot be made: {error.strerror}"
+                raise OSError(msg) from None
+
+    def add(self, process: int) -> None:
+        """Move a process in; its later children are born there. OSError where the kernel refuses."""
+        for parent, (path, _, _) in zip(self._parents, self._rows, strict=True):
+            try:
+                put(f"{self._name}/cgroup.procs", str(process), parent)
+            except OSError as error:
+                msg = f"the sandbox cannot be moved into the cgroup {path}/{self._name}: {error.strerror}"
+                raise OSError(msg) from None
+
+    def settle(self) -> "set[str]":
+        """Once every process has ended: give the names of what happened (`oom_killed`, …), and remove the groups."""
+        happened: set[str] = set()
+        for parent, (_, _, events) in zip(self._made, self._rows, strict=False):
+            for file, key, name in events:
+                if count(read(f"{self._name}/{file}", parent), key):
+                    happened.add(name)
+        for parent in self._made:
+            _remove(self._name, parent)
+        sweep(self._parents)
+        self._close()
+        return happened
+
+    def _close(self) -> None:
+        for parent in self._parents:
+            posix.close(parent)
+        self._parents.clear()
+        self._made.clear()
+
+
+def sweep(parents: "Sequence[int]") -> None:
+    """Remove, below open directories, the groups of launchers that are gone; one with processes can't be removed."""
+    for name in posix.listdir(parents[0]) if parents else ():
+        if name.startswith(PREFIX) and not _lives(name[len(PREFIX) :].partition("-")[0]):
+            for parent in parents:
+                try:
+                    posix.rmdir(name, dir_fd=parent)
+                except OSError:
+                    continue  # another run was first, or something lives in it
+
+
+def put(path: str, value: str, folder: "int | None" = None) -> None:
+    """Write a control file, below an open directory; OSError if the kernel refuses."""
+    descriptor = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC, dir_fd=folder)
+    try:
+        posix.write(descriptor, value.encode())
+    finally:
+        posix.close(descriptor)
+
+
+def read(path: str, folder: "int | None" = None) -> bytes:
+    """Read a control file, at most a page, below an open directory."""
+    descriptor = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC, dir_fd=folder)
+    try:
+        return posix.read(descriptor, 4096)
+    finally:
+        posix.close(descriptor)
+
+
+def count(content: bytes, key: str) -> int:
+    """Give the number behind a key of a file with lines `KEY NUMBER`; 0 where it has no such line."""
+    for line in content.splitlines():
+        name, _, value = line.partition(b" ")
+        if name == key.encode():
+            return int(value)
+    return 0
+
+
+def _remove(name: str, parent: int) -> None:
+    for _ in range(_TRIES):  # the last process may be on its way out still
+        try:
+            posix.rmdir(name, dir_fd=parent)
+        except OSError:
+            time.sleep(0.001)
+        else:
+            return
+
+
+def _lives(pid: str) -> bool:
+    try:
+        posix.stat(f"/proc/{pid}")
+    except OSError:
+        return False
+    return True

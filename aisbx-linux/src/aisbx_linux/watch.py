@@ -1,0 +1,97 @@
+"""Look now and then at what a sandbox uses, where the kernel has no bound for the sum. Builtin modules only.
+
+It is a watchdog, not a wall: between two looks more can be taken. What it adds up: anonymous memory, by what each
+process is charged with of pages that several share (PSS), and files in private space, or shared memory that is mapped,
+whichever is more, for a mapped file is both. What no process maps (pipes, sockets, memory files) it does not see.
+"""
+
+import posix
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+INODE = 1024
+"""Bytes of kernel memory that a file of a tmpfs is reckoned at (mm/shmem.c, BOGO_INODE_SIZE)."""
+_PAGE = posix.sysconf("SC_PAGESIZE")
+# Places in /proc/PID/stat behind the command's name: fields 20 and 24 of proc_pid_stat(5).
+_THREADS, _RESIDENT = 17, 21
+
+
+class Watch:
+    """What is looked at: all of the sandbox's processes, through its own /proc, and its private space."""
+
+    SHARE = 20
+    """No look comes sooner than after this many times what the last one took: it may use a twentieth of a core."""
+    __slots__ = ("_memory", "_places", "_processes", "_tasks")
+
+    def __init__(self, first: int, memory: int, tasks: int, places: "Sequence[str]") -> None:
+        """Watch the sandbox whose first process the host knows as `first`; 0 bytes or tasks: any number.
+
+        `places` are the paths inside where its private file systems are mounted, all below read-only directories.
+        """
+        root = f"/proc/{first}/root"
+        self._processes = f"{root}/proc"
+        self._places = [root + place for place in places]
+        self._memory = memory
+        self._tasks = tasks
+
+    def look(self) -> "set[str]":
+        """Give which bounds are met: `oom_killed` with more memory, `pids_limited` with all tasks that it may have."""
+        try:
+            pids = [name for name in posix.listdir(self._processes) if name.isdigit()]
+            kept = sum(map(_kept, self._places))
+        except OSError:
+            return set()  # it has ended
+        tasks = resident = 0
+        for pid in pids:
+            fields = _read(f"{self._processes}/{pid}/stat").rpartition(b")")[2].split()
+            if fields:
+                tasks += int(fields[_THREADS])
+                resident += int(fields[_RESIDENT]) * _PAGE
+        met: set[str] = set()
+        if self._tasks and tasks > self._tasks:  # its first process is ours
+            met.add("pids_limited")
+        # Resident pages are cheap to count and never fewer: the dear way only where they would be too many.
+        if self._memory and kept + resident > self._memory and self._used(pids, kept) > self._memory:
+            met.add("oom_killed")
+        return met
+
+    def _used(self, pids: "Sequence[str]", kept: int) -> int:
+        own = shared = 0
+        for pid in pids:
+            process = f"{self._processes}/{pid}"
+            rows = _rows(_read(f"{process}/smaps_rollup"))
+            if b"Pss_Anon" in rows:
+                own += rows[b"Pss_Anon"]
+                shared += rows[b"Pss_Shmem"]
+            else:  # may not be read: then by what it has resident
+                rows = _rows(_read(f"{process}/status"))
+                own += rows.get(b"RssAnon", 0)
+                shared += rows.get(b"RssShmem", 0)
+        return own + max(shared, kept)
+
+
+def _rows(text: bytes) -> "dict[bytes, int]":
+    """Give bytes by name from lines `NAME: NUMBER kB`."""
+    rows: dict[bytes, int] = {}
+    for line in text.splitlines():
+        name, _, value = line.partition(b":")
+        if value.endswith(b" kB"):
+            rows[name] = int(value[:-3]) * 1024
+    return rows
+
+
+def _kept(place: str) -> int:
+    """Give the bytes that a tmpfs takes, by its blocks and files."""
+    system = posix.statvfs(place)
+    return (system.f_blocks - system.f_bfree) * system.f_frsize + (system.f_files - system.f_ffree) * INODE
+
+
+def _read(path: str) -> bytes:
+    """Read a file of /proc; nothing where its process is gone or hidden."""
+    try:
+        with open(path, "rb", buffering=0) as stream:
+            return stream.read()
+    except OSError:
+        return b""

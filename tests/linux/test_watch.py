@@ -1,0 +1,73 @@
+"""The watchdog on processes of this machine, through a /proc that is not a sandbox's own."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+from aisbx_linux.watch import Watch
+
+MIB = 1 << 20
+
+
+class Here(Watch):
+    """Looks at chosen processes, in this /proc."""
+
+    def __init__(self, pids: list[int], memory: int, tasks: int, places: list[str]) -> None:
+        super().__init__(os.getpid(), memory, tasks, [])
+        self._processes = "/proc"
+        self._places = places
+        self.pids = [str(pid) for pid in pids]
+
+    def used(self) -> int:
+        return self._used(self.pids, 0)
+
+
+@pytest.fixture
+def pair() -> Iterator[int]:
+    """A process with 64 MiB that a child of it shares."""
+    code = "import os, time; x = b'x' * (64 << 20); os.fork(); print(flush=True); time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True)
+    assert process.stdout is not None
+    with process.stdout:
+        process.stdout.readline()
+        time.sleep(0.1)
+        yield process.pid
+        os.killpg(process.pid, 9)
+        process.wait()
+
+
+def test_pages_that_processes_share_count_once(pair: int) -> None:
+    with open(f"/proc/{pair}/task/{pair}/children") as file:
+        child = int(file.read())
+    both, one = Here([pair, child], 1, 0, []).used(), Here([pair], 1, 0, []).used()
+    assert 60 * MIB < both < 90 * MIB
+    assert 30 * MIB < one < 60 * MIB
+
+
+def test_what_cannot_be_read_is_reckoned_by_what_is_resident(pair: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    import aisbx_linux.watch as module
+
+    read = module._read
+
+    def partly(path: str) -> bytes:
+        return b"" if path.endswith("smaps_rollup") else read(path)
+
+    monkeypatch.setattr(module, "_read", partly)
+    assert Here([pair], 1, 0, []).used() > 60 * MIB
+
+
+def test_a_sandbox_that_has_ended_meets_no_bound() -> None:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    assert Watch(process.pid, 1, 1, ["/tmp"]).look() == set()
+
+
+def test_a_look_takes_a_small_part_of_the_time_between_looks() -> None:
+    watch = Here([os.getpid()], 1 << 50, 1 << 20, ["/dev/shm"])
+    begun = time.process_time()
+    for _ in range(10):
+        watch.look()
+    assert (time.process_time() - begun) / 10 < 0.05
