@@ -28,6 +28,7 @@ ATTACKS = (
         id="limit:memory/sum",
         sentence="use more memory than the cap in several processes that each stay below it",
         shape=limited("memory", 96 * _MIB),
+        holds_from=Level.PARTIAL,
         unmarked=_killed,
         program="""
             alive = []
