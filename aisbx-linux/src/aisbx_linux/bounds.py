@@ -65,9 +65,9 @@ class Bounds:
 
             set_limits(self._plan["rlimits"], first)
 
-    def moments(self, until: "float | None") -> "list[float]":
-        """Give when `mind` has something to do next, and `until` if there is one: moments of time.monotonic."""
-        return [moment for moment in (self._deadline, self._look, until) if moment]
+    def moments(self, *others: "float | None") -> "list[float]":
+        """Give when `mind` has something to do next, and the others that are set: moments of time.monotonic."""
+        return [moment for moment in (self._deadline, self._look, *others) if moment]
 
     def mind(self) -> bool:
         """Look at clock and use; True when everything is to be ended now."""

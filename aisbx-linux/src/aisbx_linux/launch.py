@@ -128,6 +128,8 @@ class Launch:
                 assembly.gate = -1
             elif self.asked:
                 self.kill()  # the gate stays shut
+        except (ProcessLookupError, BrokenPipeError):
+            pass  # it has ended before its gate was opened: the tool says why
         except Exception as error:  # noqa: BLE001 - whatever it was: it is told, and nothing is left behind
             self.failure = self.failure or ("launch", str(error))
             self.kill()
@@ -152,10 +154,8 @@ class Launch:
             for descriptor, (events, _) in steps.items():
                 poller.register(descriptor, events)
             now = time.monotonic()
-            moments = self.bounds.moments(until)
             held = self.wires is not None and self.wires.held()
-            if held:
-                moments.append(now + _HOLD)
+            moments = self.bounds.moments(until, now + _HOLD if held else None)
             ready = poller.poll(max(0.0, min(moments) - now) * 1000 if moments else None)
             for descriptor, _ in ready:
                 for step in steps[descriptor][1]:

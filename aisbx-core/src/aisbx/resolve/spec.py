@@ -8,6 +8,7 @@ from aisbx.profiles.lattice import DEFAULT_SYSCALLS, allowlist
 from aisbx.profiles.order import network_within
 from aisbx.resolve.limits import merged_limits
 from aisbx.resolve.mounts import merged_mounts
+from aisbx.resolve.runtimes import told
 from aisbx.settings import Settings
 from aisbx.toolchains import Toolchain
 from aisbx.types import Identity, Mount, Network, NetworkMode, Profile, RunRequest, SandboxSpec, Workspace
@@ -30,6 +31,7 @@ def resolve(
     UsageError for what makes no sense, PolicyError for what a restriction excludes, TrustError for an untrusted
     project that asks for more. What the request adds to the environment is not in it: that goes with the command.
     """
+    limits = merged_limits(request, profile, settings)
     path = tuple(dict.fromkeys((*toolchain.path, *profile.path, *PATH)))
     network = _network(request, profile)
     mounts = merged_mounts(request, profile, toolchain, workspace, identity, settings.own_dirs, cache)
@@ -44,11 +46,11 @@ def resolve(
         mounts=mounts,
         links=dict(sorted(links.items())),
         path=path,
-        environment=_environment(profile, toolchain, identity, path, network),
+        environment=dict(sorted({**told(limits), **_environment(profile, toolchain, identity, path, network)}.items())),
         network=network,
         publish=request.publish,
         syscalls=tuple(sorted(profile.syscalls or DEFAULT_SYSCALLS)),
-        limits=merged_limits(request, profile, settings),
+        limits=limits,
         lowered=frozenset(settings.lower),
     )
 
@@ -77,7 +79,7 @@ def _environment(
         defaults["XDG_CACHE_HOME"] = caches.INSIDE
     if network.mode is NetworkMode.NONE:
         defaults |= toolchain.offline
-    return dict(sorted({**defaults, **toolchain.environment, **profile.environment, **fixed}.items()))
+    return {**defaults, **toolchain.environment, **profile.environment, **fixed}
 
 
 def _network(request: RunRequest, profile: Profile) -> Network:

@@ -51,10 +51,15 @@ class Group:
                 raise OSError(msg) from None
 
     def add(self, process: int) -> None:
-        """Move a process in; its later children are born there. OSError where the kernel refuses."""
+        """Move a process in; its later children are born there.
+
+        ProcessLookupError where it has ended, another OSError where the kernel refuses.
+        """
         for parent, (path, _, _) in zip(self._parents, self._rows, strict=True):
             try:
                 put(f"{self._name}/cgroup.procs", str(process), parent)
+            except ProcessLookupError:
+                raise
             except OSError as error:
                 msg = f"the sandbox cannot be moved into the cgroup {path}/{self._name}: {error.strerror}"
                 raise OSError(msg) from None
