@@ -6,6 +6,7 @@ On the hot path: builtin modules only, and the cgroups' and the watch's own only
 import time
 
 from aisbx_linux.processes import first_child, send
+from aisbx_linux.rlimits import set_limits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Bounds:
     def prepare(self) -> None:
         """Make the cgroups and load what `hold` needs, while the tool works on another core. OSError as of mkdir(2)."""
         if self._plan["outside"] is None:
-            from aisbx_linux import rlimits as _  # noqa: F401
+            import resource as _  # noqa: F401
         if self._group is not None:
             self._group.make()
 
@@ -61,8 +62,6 @@ class Bounds:
         if self._plan["watch"] is not None:
             self._look = time.monotonic() + LOOK
         if self._plan["outside"] is None:
-            from aisbx_linux.rlimits import set_limits
-
             set_limits(self._plan["rlimits"], first)
 
     def moments(self, *others: "float | None") -> "list[float]":

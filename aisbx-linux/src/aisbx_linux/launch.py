@@ -36,14 +36,22 @@ HOT = (
     *(
         f"aisbx_linux.{name}"
         for name in (  # noqa: SIM905 - one line each otherwise
-            "syscalls cradle sources relay assemble ending guard processes bounds lend "
-            "spawn wire protect protect.scan launch host"
+            "syscalls processes rlimits cradle sources relay assemble ending guard bounds lend "
+            "spawn wire protect protect.scan protect.settle launch host"
         ).split()
     ),
+    *(("aisbx_linux.stage",) if posix.geteuid() == 0 else ()),
 )
 """What every launch imports, each after what it needs: a plan may keep their code, to make them without a search."""
-LATE = tuple(f"aisbx_linux.{name}" for name in "rlimits protect.settle stage cgroup cgroup.group watch".split())  # noqa: SIM905
-"""What is imported while the tool works, or not by every launch."""
+LATE = (
+    *("_ctypes", "fcntl", "resource", "select", "termios"),
+    *(f"aisbx_linux.{name}" for name in "cgroup cgroup.group terminal undelivered watch".split()),  # noqa: SIM905
+    *(
+        f"aisbx_linux.protect.{name}"
+        for name in "derive gitconfig keys look names quarantine reconcile repair tree undo walk".split()  # noqa: SIM905
+    ),
+)
+"""What is not imported by every launch, or while the tool works; without a search for it."""
 FORMAT = 2  # of `LocalPlan`; a plan of another version is not carried out
 _HOLD = 0.1
 _turns = iter(range(1 << 62))

@@ -1,7 +1,5 @@
 """Limits of setrlimit(2) on a sandbox's processes. On the hot path: builtin modules only."""
 
-import resource
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +14,8 @@ def set_limits(limits: "Sequence[tuple[int, int, int]]", process: int = 0, *, ex
     RLIMIT_NPROC counts the tasks of a user in a user namespace and, since Linux 5.14, in those around it up to what
     held when each was made: set on the first process of a namespace it is that sandbox's alone.
     """
+    import resource
+
     for kind, soft, hard in limits:
         more = extra_tasks if kind == resource.RLIMIT_NPROC else 0
         _, ceiling = resource.prlimit(process, kind)

@@ -7,6 +7,7 @@ One that is large, threaded or has other children starts a small helper that doe
 import posix
 
 from aisbx_linux.processes import leave
+from aisbx_linux.rlimits import OWN_TASKS, set_limits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,19 +70,22 @@ def start_tool(
         if contained:
             contain()
         return _posix_spawn(program, argv, actions)
-    from aisbx_linux.rlimits import OWN_TASKS, set_limits
-    from aisbx_linux.stage import Stage
+    from aisbx_linux.stage import Identity, Stage
 
     sources, owner, outside, limits, descriptor = staging
-    stage = Stage(sources, owner, outside)
-    if contained:
-        contain()
-    # On this process, which ends with the run, and not on the sandbox's first: root may lack CAP_SYS_RESOURCE, and
-    # the uid is the run's alone.
-    set_limits(limits, extra_tasks=OWN_TASKS + 1)
-    with stage:
-        # By descriptor: `outside` may not be able to reach the path.
-        return _posix_spawn(f"/proc/self/fd/{descriptor}", argv, actions, reset=True)
+    identity = Identity(owner, outside)
+    try:
+        # On this process, which ends with the run, and not on the sandbox's first: root may lack CAP_SYS_RESOURCE, and
+        # the uid is the run's alone.
+        set_limits(limits, extra_tasks=OWN_TASKS + 1)
+        stage = Stage(sources, identity, outside)
+        if contained:
+            contain()
+        with stage:
+            # By descriptor: `outside` may not be able to reach the path.
+            return _posix_spawn(f"/proc/self/fd/{descriptor}", argv, actions, reset=True)
+    finally:
+        identity.close()
 
 
 def _posix_spawn(program: str, argv: "list[str]", actions: "list[tuple[object, ...]]", *, reset: bool = False) -> int:

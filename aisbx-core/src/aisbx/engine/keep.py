@@ -75,6 +75,9 @@ def keep(entry: PlanEntry, options: dict[str, list[str]], cwd: str, inputs: Inpu
     late = tuple(getattr(launcher, "LATE", ()))
     names = (*OWN, *getattr(launcher, "HOT", ()), *late)
     entry["code"] = _collected(names, late, str(directory.parent / "code"))
+    for _, file, _, code in entry["code"]:
+        if code is None:
+            inputs.note(file)
     entry["name"] = name_of(options, cwd)
     entry["paths"] = list(inputs.paths)
     entry["variables"] = sorted(inputs.environ)

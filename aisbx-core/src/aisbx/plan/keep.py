@@ -13,33 +13,37 @@ if TYPE_CHECKING:
     from aisbx.plan.recall import Kept
     from aisbx.types import PlanEntry
 
-OWN = ("aisbx.audit", "aisbx.audit.jsontext", "aisbx.audit.write", "aisbx.plan.run")
-"""Our own modules that come after the entry is read."""
+OWN = ("aisbx", "aisbx.audit", "aisbx.audit.jsontext", "aisbx.audit.write", "aisbx.plan", "aisbx.plan.run")
+"""Our own modules that come after the entry is read, and their packages."""
 
 
 def locate(names: "Iterable[str]") -> "list[tuple[str, str, bool]]":
-    """Give (name, file, is a package) for each module; ImportError if one has no code of its own."""
+    """Give (name, file, is a package) for each module that is not built in; ImportError if one has no code of its own."""
     import importlib.util
 
     found: list[tuple[str, str, bool]] = []
-    for name in names:
+    for name in dict.fromkeys(names):
         spec = importlib.util.find_spec(name)
         if spec is None or spec.origin is None:
             msg = f"{name} has no source"
             raise ImportError(msg)
-        found.append((name, spec.origin, spec.submodule_search_locations is not None))
+        if spec.origin not in {"built-in", "frozen"}:
+            found.append((name, spec.origin, spec.submodule_search_locations is not None))
     return found
 
 
 def collect(located: "Iterable[tuple[str, str, bool]]", late: "Container[str]") -> "list[Kept]":
-    """Give each of these modules with its code; those in `late` are made only when something imports them."""
+    """Give each of these modules with its code; those in `late` without, since not every launch imports them."""
     kept: list[Kept] = []
     for name, origin, is_package in located:
+        if name in late:
+            kept.append((name, origin, is_package, None))
+            continue
         with open(origin, encoding="utf-8") as stream:
             source = stream.read()
         # Without docstrings and line tables it loads twice as fast; a traceback names the function all the same.
-        code = compile(source, origin, "exec", dont_inherit=True, optimize=2)
-        kept.append((name, origin, is_package, _bare(code), name not in late))
+        code = _bare(compile(source, origin, "exec", dont_inherit=True, optimize=2))
+        kept.append((name, origin, is_package, code))
     return kept
 
 

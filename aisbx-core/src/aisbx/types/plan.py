@@ -79,7 +79,7 @@ class PlanEntry(TypedDict):
     """Digest of the named variables and of those that begin with a prefix."""
     roots: list[str]
     """Directories that the launcher is imported from."""
-    code: list[tuple[str, str, bool, CodeType, bool]]
+    code: list[tuple[str, str, bool, CodeType | None]]
     """Modules to be made without looking for their files; see `aisbx.plan.recall`."""
     plan: LocalPlan
     record: str
