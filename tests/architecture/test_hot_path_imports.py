@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,6 @@ EXTENSIONS = {"_ctypes", "errno", "fcntl", "gc", "marshal", "posix", "resource",
 # The way of an ordinary run, in order; more may come with other options, never with these.
 OWN = {
     "aisbx",
-    "aisbx.cli",
     "aisbx.cli.lean",
     "aisbx.plan",
     "aisbx.plan.recall",
@@ -61,16 +61,19 @@ OWN = {
 PROBE = """
 import sys, posix
 end = posix._exit
+report = int(sys.argv.pop(1))
 def tell(code):
+    searched = [f"searched:{directory}" for directory in sys.path_importer_cache]
     try:
-        posix.write(int(sys.argv[2]), ("\\n".join(sorted(sys.modules)) + "\\n").encode())
+        posix.write(report, "\\n".join([*sorted(sys.modules), *searched, ""]).encode())
     except OSError:
         pass  # a forked child of the launcher, which has closed what is not its own
     end(code)
 posix._exit = tell
-sys.path.insert(0, sys.argv[1])
-from aisbx.cli.lean import main
-main(sys.argv[3:])
+__file__ = sys.argv.pop(1)
+with open(__file__, encoding="utf-8") as file:
+    door = compile(file.read(), __file__, "exec")
+exec(door)
 """
 
 pytestmark = pytest.mark.skipif(
@@ -106,10 +109,10 @@ class Bench:
         return done
 
     def modules(self) -> set[str]:
-        """Give what is in `sys.modules` when the run ends."""
+        """Give what is in `sys.modules` when the run ends, and each directory that was searched (`searched:PATH`)."""
         path = self.home / "modules"
         with path.open("wb") as file:
-            self.python("-c", PROBE, str(CORE), str(file.fileno()), *RUN, pass_fds=(file.fileno(),))
+            self.python("-c", PROBE, str(file.fileno()), str(FAST), *RUN, pass_fds=(file.fileno(),))
         return set(path.read_text().split())
 
     def imports(self) -> set[str]:
@@ -138,13 +141,23 @@ def test_a_run_whose_plan_is_at_hand_imports_only_what_is_listed_here(bench: Ben
     assert "typer" not in first, "options that the lean front has read are not read again"
     second = bench.modules()
     assert "aisbx.cli.perform" not in second, "the plan of the first run was not used"
-    assert sorted(second - at_start(bench) - EXTENSIONS - OWN) == []
+    found = {name for name in second if not name.startswith("searched:")}
+    assert sorted(found - at_start(bench) - EXTENSIONS - OWN) == []
+
+
+def test_a_run_whose_plan_is_at_hand_looks_for_no_module(bench: Bench) -> None:
+    assert f"searched:{CORE}" in bench.modules(), "the first run looks for modules, so that the probe sees it"
+    bench.modules()  # its look at the workspace is too young to be kept by the first
+    time.sleep(0.1)
+    searched = {name.removeprefix("searched:") for name in bench.modules() if name.startswith("searched:")}
+    none = bench.python("-c", "import sys\nprint(*sys.path_importer_cache, sep=chr(10))").stdout.split("\n")
+    assert sorted(searched - set(none)) == [], "what a plan needs is loaded from where the plan says"
 
 
 def test_the_command_as_users_start_it_imports_only_what_is_listed_here(bench: Bench) -> None:
     assert "pluggy" in bench.imports(), "the first run must go the full way, which loads the driver"
     second = bench.imports()
-    assert "aisbx.cli.lean" in second
+    assert "pluggy" not in second
     assert sorted(second - at_start(bench) - EXTENSIONS - OWN) == []
 
 

@@ -24,7 +24,7 @@ class Kept:
 
     def value(self) -> object:
         """Give what the module's code says."""
-        [(name, file, _, code, _)] = keep._collected((MODULE,), (), str(self.directory))
+        [(name, file, _, code)] = keep._collected((MODULE,), (), str(self.directory))
         assert (name, file) == (MODULE, str(self.source))
         assert isinstance(code, CodeType)
         found: dict[str, object] = {}
@@ -39,7 +39,7 @@ class Kept:
     def plant(self) -> None:
         """Put other code in its place, as somebody would who could write there."""
         code = compile("VALUE = 'planted'", str(self.source), "exec")
-        self.file().write_bytes(marshal.dumps([(MODULE, str(self.source), False, code, True)]))
+        self.file().write_bytes(marshal.dumps([(MODULE, str(self.source), False, code)]))
 
 
 @pytest.fixture

@@ -16,5 +16,5 @@ if __name__ == "__main__":
     for name in ("aisbx.plan.recall", "aisbx.cli.lean"):
         sys.modules[name] = module = type(sys)(name)
         module.__file__ = f"{root}/{name.replace('.', '/')}.py"
-        exec(SourceFileLoader(name, module.__file__).get_code(name), module.__dict__)  # noqa: S102 - our own
+        exec(SourceFileLoader(name, module.__file__).get_code(name), module.__dict__)  # type: ignore[arg-type]  # noqa: S102 - our own source
     module.main(sys.argv[1:])

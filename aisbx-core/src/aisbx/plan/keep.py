@@ -18,7 +18,7 @@ OWN = ("aisbx", "aisbx.audit", "aisbx.audit.jsontext", "aisbx.audit.write", "ais
 
 
 def locate(names: "Iterable[str]") -> "list[tuple[str, str, bool]]":
-    """Give (name, file, is a package) for each module that is not built in; ImportError if one has no code of its own."""
+    """Give (name, file, is a package) for each module that is not built in; ImportError where there is no such file."""
     import importlib.util
 
     found: list[tuple[str, str, bool]] = []
