@@ -52,8 +52,11 @@ OWN = {
     "aisbx_linux.protect.look",
     "aisbx_linux.protect.names",
     "aisbx_linux.protect.quarantine",
+    "aisbx_linux.protect.reconcile",
+    "aisbx_linux.protect.repair",
     "aisbx_linux.protect.scan",
     "aisbx_linux.protect.settle",
+    "aisbx_linux.protect.tree",
     "aisbx_linux.protect.undo",
     "aisbx_linux.protect.walk",
 }
@@ -166,7 +169,19 @@ def test_the_list_holds_no_module_that_is_never_imported(bench: Bench) -> None:
     seen = bench.modules()
     # `stage` makes root's sandboxes another user's, `cgroup` is for who can make one; the others read a workspace that
     # changed, or undo what was planted.
-    protect = ("derive", "gitconfig", "keys", "look", "names", "quarantine", "undo", "walk")
+    protect = (
+        "derive",
+        "gitconfig",
+        "keys",
+        "look",
+        "names",
+        "quarantine",
+        "reconcile",
+        "repair",
+        "tree",
+        "undo",
+        "walk",
+    )
     cgroup = {"aisbx_linux.cgroup", "aisbx_linux.cgroup.group"}
     sometimes = {"aisbx_linux.stage", *cgroup, *(f"aisbx_linux.protect.{name}" for name in protect)}
     assert sorted(OWN - seen - sometimes) == []

@@ -166,7 +166,10 @@ class _Importer:
 
     def find_spec(self, name: str, *_ignored: object) -> "ModuleSpec | None":
         file = self._files.get(name)
-        return ModuleSpec(name, self, origin=file) if file else None  # pyright: ignore[reportArgumentType]
+        if file is None:
+            return None
+        package = file.endswith("/__init__.py")
+        return ModuleSpec(name, self, origin=file, is_package=package)  # pyright: ignore[reportArgumentType]
 
     def create_module(self, spec: "ModuleSpec") -> "ModuleType | None":
         """Load an extension; leave any other to the interpreter."""
@@ -177,6 +180,8 @@ class _Importer:
         file = self._files[name]
         if file.endswith(".py"):
             module.__file__ = file
+            if file.endswith("/__init__.py"):
+                module.__path__ = [file.rpartition("/")[0]]
             exec(SourceFileLoader(name, file).get_code(name), module.__dict__)  # type: ignore[arg-type]  # noqa: S102 - it has a source
         else:
             exec_dynamic(module)
