@@ -148,14 +148,14 @@ sys.path.insert(0, sys.argv[1])
 import aisbx.cli.lean as lean
 import aisbx.plan.recall as recall
 install = recall.install
-class Watch:
-    def find_spec(self, name, path=None, target=None):
-        if name == "aisbx_linux.rlimits":
-            os.kill(os.getpid(), int(sys.argv[2]))
 def watched(kept):
     install(kept)
-    sys.modules.pop("aisbx_linux.rlimits", None)
-    sys.meta_path.insert(0, Watch())
+    from aisbx_linux.launch import Launch
+    await_first = Launch._await_first
+    def early(self):
+        os.kill(os.getpid(), int(sys.argv[2]))
+        return await_first(self)
+    Launch._await_first = early
 recall.install = watched
 lean.main(sys.argv[3:])
 """

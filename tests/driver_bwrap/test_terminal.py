@@ -106,6 +106,7 @@ def test_a_run_in_the_background_leaves_keys_to_the_shell_until_it_is_in_the_for
     time.sleep(1)
     terminal.type(b"word\r")
     terminal.until(b"got:word:")
+    terminal.until(b"$ ")  # what is typed before that may still be the command's, as with any pty in between
     terminal.type(b"stty -a; exit 5\r")
     terminal.until(b" icrnl")
     assert terminal.end() == 5

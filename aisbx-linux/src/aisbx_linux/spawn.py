@@ -37,7 +37,8 @@ def outside_id(plan: "LocalPlan", turn: int) -> int:
 def spawn(plan: "LocalPlan", assembly: "Assembly", wires: "Wires", outside: int, *, exclusive: bool) -> int:
     """Start the tool in a session of its own with nothing open but what is meant for it; gives the pid to watch.
 
-    OSError with the kernel's or the stage's own words. `exclusive`: this process exists for this run alone.
+    OSError with the kernel's or the stage's own words. `exclusive`: this process exists for this run alone, and what
+    its caller left open for children is closed to them from now on.
     """
     staging: Staging | None = None
     if plan["outside"] is not None:
@@ -51,8 +52,17 @@ def spawn(plan: "LocalPlan", assembly: "Assembly", wires: "Wires", outside: int,
             posix.fchown(descriptor, outside, outside)  # else /dev/stdout could not be opened inside
     if not exclusive:
         return _helped(plan, assembly, wires, staging)
-    actions = _actions(assembly.passed, assembly.base, wires, {})
-    return start_tool(plan["program"], assembly.argv, actions, staging, contained=plan["contained"])
+    for stray in strays():
+        posix.set_inheritable(stray, False)  # noqa: FBT003 - positional only
+    # Copied here and not by posix_spawn(3): a limit on open files that is set first counts for what that does.
+    copies: list[int] = []
+    try:
+        for number, descriptor in enumerate(assembly.passed, assembly.base):
+            copies.append(posix.dup2(descriptor, number))
+        return start_tool(plan["program"], assembly.argv, _streams(wires), staging, contained=plan["contained"])
+    finally:
+        for number in copies:
+            posix.close(number)
 
 
 def start_tool(
@@ -75,12 +85,12 @@ def start_tool(
     sources, owner, outside, limits, descriptor = staging
     identity = Identity(owner, outside)
     try:
-        # On this process, which ends with the run, and not on the sandbox's first: root may lack CAP_SYS_RESOURCE, and
-        # the uid is the run's alone.
-        set_limits(limits, extra_tasks=OWN_TASKS + 1)
         stage = Stage(sources, identity, outside)
         if contained:
             contain()
+        # On this process, which ends with the run, and not on the sandbox's first: root may lack CAP_SYS_RESOURCE, and
+        # the uid is the run's alone.
+        set_limits(limits, extra_tasks=OWN_TASKS + 1)
         with stage:
             # By descriptor: `outside` may not be able to reach the path.
             return _posix_spawn(f"/proc/self/fd/{descriptor}", argv, actions, reset=True)
@@ -106,11 +116,14 @@ def _actions(passed: "list[int]", base: int, wires: "Wires", moved: "dict[int, i
     actions: list[tuple[object, ...]] = [(posix.POSIX_SPAWN_CLOSE, stray) for stray in strays()]
     actions += [(posix.POSIX_SPAWN_DUP2, descriptor, number) for descriptor, number in moved.items()]
     actions += [(posix.POSIX_SPAWN_DUP2, descriptor, base + index) for index, descriptor in enumerate(passed)]
+    return actions + _streams(wires)
+
+
+def _streams(wires: "Wires") -> "list[tuple[object, ...]]":
     first, second, third = wires.inside
     # Onto 2, 1, 0 in this order none is overwritten that is still to be copied: all of ours lie above.
     return [
-        *actions,
-        *((posix.POSIX_SPAWN_DUP2, descriptor, number) for number, descriptor in ((2, third), (1, second), (0, first))),
+        (posix.POSIX_SPAWN_DUP2, descriptor, number) for number, descriptor in ((2, third), (1, second), (0, first))
     ]
 
 
