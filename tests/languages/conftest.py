@@ -56,6 +56,12 @@ class Project:
         shutil.copytree(source, target, dirs_exist_ok=True) if source.is_dir() else shutil.copy(source, target)
         return target
 
+    @property
+    def cache(self) -> Path:
+        """The one cache that was kept in this home."""
+        (kept,) = (self.home / ".cache/aisbx/projects").iterdir()
+        return kept
+
     def another(self, name: str) -> "Project":
         """Give another project of the same user."""
         directory = self.directory.parent / name
@@ -63,13 +69,29 @@ class Project:
         return Project(self.home, directory, self.environ)
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    home = tmp_path / "home"
+def make(place: Path) -> Project:
+    home = place / "home"
     directory = home / "work" / "project"
     directory.mkdir(parents=True)
-    environ = {"HOME": str(home), "PATH": PATH, "LANG": "C.UTF-8"}
-    return Project(home, directory, environ)
+    return Project(home, directory, {"HOME": str(home), "PATH": PATH, "LANG": "C.UTF-8"})
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return make(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def _kept(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return make(tmp_path_factory.mktemp("kept"))
+
+
+@pytest.fixture
+def warm(_kept: Project) -> Project:
+    """A project that is empty, but whose cache has what the tests before left: compilers take a minute without."""
+    for path in _kept.directory.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return _kept
 
 
 def need(tool: str, *more: str) -> str:

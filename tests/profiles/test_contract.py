@@ -13,4 +13,15 @@ class TestProfiles(ProfileContract):
 
 
 def test_the_contract_is_run_for_every_profile_that_is_named() -> None:
-    assert {"base", "node-dev", "offline", "python-dev", "readonly", "shell", "strict"} <= set(OURS)
+    assert {
+        "base",
+        "go-dev",
+        "java-dev",
+        "node-dev",
+        "offline",
+        "python-dev",
+        "readonly",
+        "rust-dev",
+        "shell",
+        "strict",
+    } <= set(OURS)

@@ -12,7 +12,7 @@ from aisbx_linux.seccomp import GROUPS
 
 SOURCE = Path(aisbx_profiles.__file__).parent
 NAMES = sorted(path.stem for path in SOURCE.glob("*.yaml"))
-RUNTIMES = ["base", "node-dev", "python-dev", "shell"]
+RUNTIMES = ["base", "go-dev", "java-dev", "node-dev", "python-dev", "rust-dev", "shell"]
 RESTRICTIONS = ["offline", "readonly", "strict"]
 
 
@@ -62,7 +62,7 @@ def test_every_restriction_narrows_every_runtime_profile(runtime: str, restricti
 
 
 def test_all_runtime_profiles_compose() -> None:
-    assert load("+".join(NAMES)).toolchains == {"node", "python"}
+    assert load("+".join(NAMES)).toolchains == {"go", "java", "node", "python", "rust"}
 
 
 def test_what_each_restriction_is_for() -> None:

@@ -19,7 +19,14 @@ MARKERS = {
 SUFFIXES = {"python": ".py", "node": ".js", "go": ".go", "rust": ".rs", "java": ".java", "shell": ".sh"}
 
 # Kinds that a profile of their own exists for; the others work with the system's tools.
-PROFILES = {"python": "python-dev", "node": "node-dev", "shell": "shell"}
+PROFILES = {
+    "python": "python-dev",
+    "node": "node-dev",
+    "go": "go-dev",
+    "rust": "rust-dev",
+    "java": "java-dev",
+    "shell": "shell",
+}
 
 _NAMES = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,255}")
 

@@ -3,8 +3,9 @@
 import os
 import stat
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from aisbx.errors import UsageError
 from aisbx.types import Identity, NetworkMode, SandboxSpec
 
 _NOBODY = 65534
@@ -29,8 +30,8 @@ INPUTS = (*SHARED, "/etc/localtime", "/etc/resolv.conf")
 _LARGEST = 4 << 20
 """Bytes of one shared file; a larger one is left out."""
 
-Content = dict[str, bytes | str]
-"""Path below /etc → bytes of a file, or target of a link."""
+Content = dict[str, bytes | str | None]
+"""Path below /etc → bytes of a file, target of a link, or None for a directory."""
 
 
 def content(spec: SandboxSpec) -> Content:
@@ -41,7 +42,7 @@ def content(spec: SandboxSpec) -> Content:
     zone = _zone()
     if zone:
         found["localtime"] = zone
-    return found | _made(spec)
+    return _with_mount_points(spec, found | _made(spec))
 
 
 def gitconfig(spec: SandboxSpec) -> bytes:
@@ -54,6 +55,25 @@ def gitconfig(spec: SandboxSpec) -> bytes:
         path = spec.workspace.path
         lines += ["[safe]", f"\tdirectory = {_quoted(path)}", f"\tdirectory = {_quoted(path + '/*')}"]
     return ("\n".join(lines) + "\n").encode(errors="surrogateescape")
+
+
+def _with_mount_points(spec: SandboxSpec, found: Content) -> Content:
+    """Add a place for each mount below /etc: what is shown there is read-only, so none can be made later.
+
+    UsageError where a link is on the way: the place would be made where it leads to, on the host.
+    """
+    for mount in spec.mounts:
+        if not mount.target.startswith("/etc/"):
+            continue
+        name = mount.target.removeprefix("/etc/")
+        above = [str(parent) for parent in PurePosixPath(name).parents]
+        if blocked := next((parent for parent in above if isinstance(found.get(parent), str | bytes)), ""):
+            raise UsageError(
+                f"nothing can be mounted at {mount.target} ({mount.origin}): /etc/{blocked} is no directory",
+                hint="choose another target, such as /mnt/NAME",
+            )
+        found[name] = None if Path(mount.source).is_dir() else b""
+    return found
 
 
 def _made(spec: SandboxSpec) -> Content:
@@ -70,7 +90,8 @@ def _made(spec: SandboxSpec) -> Content:
         "profile": "export PS1='(sandbox) \\w \\$ '\n",
         "bash.bashrc": "PS1='(sandbox) \\w \\$ '\n",
     }
-    return {"mtab": "/proc/self/mounts"} | {name: text.encode() for name, text in texts.items()}
+    made: Content = {name: text.encode() for name, text in texts.items()}
+    return made | {"mtab": "/proc/self/mounts"}
 
 
 def _shared(path: str) -> Iterator[tuple[str, bytes | str]]:

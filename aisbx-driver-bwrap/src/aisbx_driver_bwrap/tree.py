@@ -42,7 +42,8 @@ def _digest(content: Content) -> str:
     """Give a name for the content: every part goes in with its kind and length, so that no two contents look alike."""
     digest = hashlib.sha256()
     for name, what in sorted(content.items()):
-        kind, data = ("link", os.fsencode(what)) if isinstance(what, str) else ("file", what)
+        kind, data = ("link", os.fsencode(what)) if isinstance(what, str) else ("file", what or b"")
+        kind = "folder" if what is None else kind
         key = os.fsencode(name)
         digest.update(b"%s %d %d:" % (kind.encode(), len(key), len(data)))
         digest.update(key)
@@ -54,7 +55,9 @@ def _write(content: Content, root: Path) -> None:
     for name, what in content.items():
         path = root / name
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        if isinstance(what, str):
+        if what is None:
+            path.mkdir(mode=0o755, exist_ok=True)
+        elif isinstance(what, str):
             path.symlink_to(what)
         else:
             path.write_bytes(what)

@@ -4,7 +4,9 @@ import os
 
 from aisbx import hookimpl
 
-NAMES = frozenset({"base", "node-dev", "offline", "python-dev", "readonly", "shell", "strict"})
+NAMES = frozenset(
+    {"base", "go-dev", "java-dev", "node-dev", "offline", "python-dev", "readonly", "rust-dev", "shell", "strict"}
+)
 
 # A wheel is always unpacked, so a plain path is the cheapest way to a data file.
 _HERE = os.path.dirname(__file__)

@@ -27,9 +27,10 @@ def test_asking_for_the_personality_is_allowed() -> None:
     assert all(rows[0][1] == 0 for rows in ask(probes, "base").values())
 
 
-def test_a_debugger_may_turn_off_randomisation_and_nothing_else() -> None:
+@pytest.mark.parametrize("group", ["debug", "sanitizers"])
+def test_a_debugger_or_sanitizer_may_turn_off_randomisation_and_nothing_else(group: str) -> None:
     probes = {str(p): [(number("personality"), p)] for p in (ADDR_NO_RANDOMIZE, READ_IMPLIES_EXEC)}
-    got = ask(probes, "base", "debug")
+    got = ask(probes, "base", group)
     assert got[str(ADDR_NO_RANDOMIZE)][0][1] == 0
     assert got[str(READ_IMPLIES_EXEC)] == [REFUSED]
 

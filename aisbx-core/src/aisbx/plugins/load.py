@@ -30,8 +30,11 @@ EXPECTED: Mapping[str, type] = {
 _KNOWN: Mapping[tuple[str, str], str] = {
     ("driver", "bwrap"): "aisbx-driver-bwrap",
     ("profile", "base"): "aisbx-profiles",
+    ("profile", "go-dev"): "aisbx-profiles",
+    ("profile", "java-dev"): "aisbx-profiles",
     ("profile", "node-dev"): "aisbx-profiles",
     ("profile", "python-dev"): "aisbx-profiles",
+    ("profile", "rust-dev"): "aisbx-profiles",
     ("profile", "shell"): "aisbx-profiles",
     ("profile", "offline"): "aisbx-profiles",
     ("profile", "readonly"): "aisbx-profiles",

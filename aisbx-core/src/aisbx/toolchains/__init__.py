@@ -14,8 +14,11 @@ from aisbx.types import Workspace
 __all__ = ["BIN", "TOOLCHAINS", "Toolchain", "discover"]
 
 TOOLCHAINS: Mapping[str, str] = {
+    "go": "aisbx.toolchains.golang",
+    "java": "aisbx.toolchains.java",
     "node": "aisbx.toolchains.node",
     "python": "aisbx.toolchains.python",
+    "rust": "aisbx.toolchains.rust",
 }
 """Name in a profile → module whose `find(workspace, inputs)` looks for it."""
 

@@ -138,10 +138,11 @@ CHECKS: Mapping[str, Check] = {
         _namespaces("unshare"),
         Check(
             "personality",
-            "all but asking, PER_LINUX and PER_LINUX32; ADDR_NO_RANDOMIZE with them in `debug`",
+            "all but asking, PER_LINUX and PER_LINUX32; ADDR_NO_RANDOMIZE with them in `debug` and `sanitizers`",
             (
                 Case(ALLOW, (Condition(0, (0, 8, 0xFFFF_FFFF)),)),
                 Case(ALLOW, (Condition(0, (0x4_0000, 0x4_0008)),), group="debug"),
+                Case(ALLOW, (Condition(0, (0x4_0000, 0x4_0008)),), group="sanitizers"),
             ),
             "EPERM",
         ),

@@ -1,0 +1,52 @@
+"""A mount below /etc, which is made up and read-only: its place is made with the rest, and never on the host."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> "Run":
+    return Run(tmp_path)
+
+
+class Run:
+    def __init__(self, place: Path) -> None:
+        self.home, self.project = place / "home", place / "project"
+        self.home.mkdir()
+        self.project.mkdir()
+
+    def __call__(self, mounts: list[str], *command: str) -> subprocess.CompletedProcess[str]:
+        options = [word for mount in mounts for word in ("--mount", mount)]
+        return subprocess.run(
+            [sys.executable, "-I", "-m", "aisbx", "run", *options, "--", *command],
+            cwd=self.project,
+            env={"HOME": str(self.home), "PATH": "/usr/bin:/bin"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+
+def test_directories_and_files_can_be_shown_below_etc(run: Run) -> None:
+    data = run.home / "data"
+    data.mkdir()
+    (data / "inner").write_text("mine\n")
+    done = run([f"{data}:/etc/app/conf.d", f"{data}/inner:/etc/hosts"], "cat", "/etc/app/conf.d/inner", "/etc/hosts")
+    assert (done.returncode, done.stdout) == (0, "mine\nmine\n"), done.stderr
+    assert run([], "test", "-e", "/etc/app").returncode == 1
+
+
+def test_no_place_is_made_where_a_link_of_etc_leads(run: Run) -> None:
+    (run.home / "data").mkdir()
+    link = next(path for path in sorted(Path("/etc/alternatives").iterdir()) if path.is_symlink())
+    before = sorted(Path(link).resolve().parent.iterdir())
+    done = run([f"{run.home}/data:{link}/planted"], "true")
+    assert done.returncode == 125
+    assert done.stderr.count("\n") == 1
+    assert f"{link} is no directory" in done.stderr
+    assert sorted(Path(link).resolve().parent.iterdir()) == before

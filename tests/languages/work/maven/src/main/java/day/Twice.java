@@ -1,0 +1,7 @@
+package day;
+
+public class Twice {
+    public static int of(int n) {
+        return 2 * n;
+    }
+}
