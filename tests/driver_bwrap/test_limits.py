@@ -133,6 +133,32 @@ def test_json_tells_the_limits_apart(world_of: Callable[[str], World]) -> None:
     assert [name for name in (*FLAGS, "output_truncated") if outcome[name]] == ["output_truncated"]
 
 
+@pytest.mark.parametrize("place", ["/tmp", "/dev/shm", "$HOME"])
+def test_private_space_is_full_before_memory_is(world_of: Callable[[str], World], place: str) -> None:
+    world = world_of("full")
+    world = replace(world, environ={**world.environ, "AISBX_LIMITS__MEMORY": "128M"})
+    done = world.run("sh", "-c", f"head -c 100M /dev/zero > {place}/x; stat -c %s {place}/x")
+    assert (done.returncode, flags(world)) == (0, {})
+    assert 0 <= (64 << 20) - int(done.stdout) < 1 << 16  # the home has a gitconfig
+    assert b"No space left on device" in done.stderr
+
+
+def test_files_in_every_private_place_together_are_memory(world: World) -> None:
+    world = replace(world, environ={**world.environ, "AISBX_LIMITS__MEMORY": "128M"})
+    fill = "for place in /tmp /dev/shm $HOME; do head -c 60M /dev/zero > $place/x; done; sleep 5"
+    done = world.run("sh", "-c", fill)
+    assert flags(world) == {"oom_killed": True}
+    assert b"it ran out of memory" in done.stderr
+
+
+def test_empty_files_are_memory(world_of: Callable[[str], World]) -> None:
+    world = world_of("full")
+    world = replace(world, environ={**world.environ, "AISBX_LIMITS__MEMORY": "64M"})
+    fill = "import os, time\nfor n in range(200_000): os.close(os.open(f'/tmp/{n}', os.O_CREAT))\ntime.sleep(5)"
+    world.run("python3", "-c", fill)
+    assert flags(world) == {"oom_killed": True}
+
+
 def test_a_sandbox_that_ends_before_it_is_held_says_why_itself(world_of: Callable[[str], World]) -> None:
     world = world_of("full")
     for _ in range(5):  # a race: the tool may end before or after it is moved

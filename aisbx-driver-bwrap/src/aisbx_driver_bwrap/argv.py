@@ -102,11 +102,13 @@ def _runtime() -> list[str]:
 
 def _private(spec: SandboxSpec) -> list[str]:
     home = spec.identity.home
-    disk = int(_amount(spec, "disk"))
+    # A tmpfs takes up to half of the machine's memory by default (tmpfs(5)); here the memory limit is the machine.
+    disk, memory = (int(_amount(spec, name)) for name in ("disk", "memory"))
     words = ["--proc", "/proc", "--dev", "/dev"]
     for place, mode, share in (("/tmp", "1777", "/tmp"), (home, "0700", "home"), ("/dev/shm", "1777", "/dev/shm")):
         words += ["--perms", mode]
-        words += ["--size", str(max(4096, disk * _DISK_SHARES[share] // 8))] if disk else []
+        size = disk * _DISK_SHARES[share] // 8 if disk else memory // 2
+        words += ["--size", str(max(4096, size))] if size else []
         words += ["--tmpfs", place]
     words += ["--perms", "0644", "--file", "{file:0}", f"{home}/.gitconfig"]
     words += ["--dir", "/run", "--dir", "/var", "--symlink", "/run", "/var/run"]

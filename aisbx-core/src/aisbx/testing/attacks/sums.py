@@ -63,15 +63,22 @@ ATTACKS = (
         holds_from=Level.PARTIAL,
         unmarked=_killed,
         program="""
-            path = "/dev/shm/" + token + "-files"
+            paths = [place + "/" + token + "-files" for place in ("/dev/shm", "/tmp", facts["home"])]
+            written = 0
             try:
-                with open(path, "wb", buffering=0) as file:
-                    for _ in range(160):
-                        file.write(b"x" * 1048576)
-                    time.sleep(2)
+                for path in paths:
+                    with open(path, "wb", buffering=0) as file:
+                        try:
+                            for _ in range(64):
+                                written += file.write(b"x" * 1048576)
+                        except OSError:
+                            continue  # this place is full
+                time.sleep(2)
             finally:
-                tries(os.unlink, path)
-            breach("160 MiB in /dev/shm")
+                for path in paths:
+                    tries(os.unlink, path)
+            if written > 96 << 20:
+                breach("%d MiB in private files" % (written >> 20))
         """,
     ),
     Attack(
