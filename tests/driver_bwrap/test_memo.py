@@ -142,3 +142,18 @@ def test_what_is_kept_is_the_users_alone(fake: Fake) -> None:
         os.umask(before)
     assert stat.S_IMODE(Path(fake.memory).stat().st_mode) == 0o700
     assert stat.S_IMODE(fake.file().stat().st_mode) == 0o600
+
+
+def test_that_something_was_possible_is_remembered_and_that_it_was_not_is_not(fake: Fake) -> None:
+    answers = [False, True]
+
+    def attempt() -> bool:
+        return answers.pop(0)
+
+    def tried(what: str) -> bool:
+        return memo.tried(fake.memory, str(fake.path), what, attempt)
+
+    assert [tried("contained"), tried("contained"), tried("contained")] == [False, True, True]
+    assert answers == []
+    with pytest.raises(IndexError):
+        tried("idmap 1 2")  # another thing is tried for itself

@@ -1,7 +1,7 @@
 """The bubblewrap driver: probe, check, plan and open."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from aisbx.errors import AisbxError, DriverUnavailableError, StateError
@@ -11,7 +11,7 @@ from aisbx_linux.cgroup import find
 from aisbx_linux.sandbox import LocalSandbox
 from aisbx_linux.seccomp import cached_filter
 
-from aisbx_driver_bwrap import etc, tool
+from aisbx_driver_bwrap import etc, memo, tool
 from aisbx_driver_bwrap.argv import plan
 from aisbx_driver_bwrap.enforce import Facts, enforcement, refuse_unsupported
 from aisbx_driver_bwrap.tree import materialise
@@ -78,7 +78,7 @@ class BwrapDriver:
         writable += [mount.source for mount in spec.mounts if mount.writable]
         unmappable = ""
         if root and probed.usable and "priv:not-root" not in spec.lowered:
-            unmappable = next((path for path in writable if not stage.can_map(path, tool.OUTSIDE_ID)), "")
+            unmappable = next((path for path in writable if not self._maps(path)), "")
         return Facts(
             unusable="" if probed.usable else probed.reason,
             remedy=probed.remedy,
@@ -87,8 +87,17 @@ class BwrapDriver:
             counts_tasks=(int(release[0]), int(release[1].split("-")[0])) >= _NPROC_PER_NAMESPACE,
             filter_problem=self._filter_problem(spec),
             cgroups=self._cgroups(),
-            contained=not probed.usable or cradle.possible(),
+            contained=not probed.usable or self._tried("contained", cradle.possible),
         )
+
+    def _maps(self, path: str) -> bool:
+        """Tell whether root can show what is under a path to another user: a matter of its file system."""
+        file_system = f"idmap {os.stat(path).st_dev} {os.statvfs(path).f_fsid}"
+        return self._tried(file_system, lambda: stage.can_map(path, tool.OUTSIDE_ID))
+
+    def _tried(self, what: str, attempt: Callable[[], bool]) -> bool:
+        found, _ = self._tool()
+        return memo.tried(str(self._cache / "probes"), found.path if found else "", what, attempt)
 
     def _filter(self, spec: SandboxSpec) -> bytes:
         return cached_filter(spec.syscalls, self._cache / "filters")

@@ -1,14 +1,14 @@
 """Remember that a bubblewrap worked: trying it takes three processes, and the answer changes with the machine only.
 
-Only an answer that it works is kept, under all that it depended on. The files are the effective user's alone and no
-links: whoever could write one could make us use what was never tried.
+So it is with what else takes a process to try. Only an answer that it works is kept, under all that it depended on.
+The files are the effective user's alone and no links: whoever could write one could make us use what was never tried.
 """
 
 import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -54,6 +54,17 @@ def key(path: str, *rest: str) -> str:
         f"{name}:{value.strip()}" for name, _, value in lines if name in _CONFINEMENT or name == "Seccomp_filters"
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def tried(directory: str, path: str, what: str, attempt: Callable[[], bool]) -> bool:
+    """Tell whether something can be done here, for the tool at `path`; that it could is remembered as `what`."""
+    name = key(path, what)
+    if recall(directory, name) is not None:
+        return True
+    possible = attempt()
+    if possible:
+        keep(directory, name, what)
+    return possible
 
 
 def recall(directory: str, name: str) -> str | None:
