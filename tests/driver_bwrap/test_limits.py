@@ -133,6 +133,14 @@ def test_json_tells_the_limits_apart(world_of: Callable[[str], World]) -> None:
     assert [name for name in (*FLAGS, "output_truncated") if outcome[name]] == ["output_truncated"]
 
 
+def test_the_share_is_told_to_runtimes_and_a_request_may_say_otherwise(world: World) -> None:
+    done = world.run("env", options=("-e", "NODE_OPTIONS=--no-warnings"))
+    told = dict(line.split("=", 1) for line in done.stdout.decode().splitlines() if "=" in line)
+    assert told["GOMEMLIMIT"] == f"{(2 << 30) * 9 // 10}B"
+    assert told["NODE_OPTIONS"] == "--no-warnings"
+    assert told["JAVA_TOOL_OPTIONS"] == f"-XX:MaxRAM={2 << 30}"
+
+
 @pytest.mark.parametrize("place", ["/tmp", "/dev/shm", "$HOME"])
 def test_private_space_is_full_before_memory_is(world_of: Callable[[str], World], place: str) -> None:
     world = world_of("full")
