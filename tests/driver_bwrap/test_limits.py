@@ -170,9 +170,9 @@ def test_empty_files_are_memory(world_of: Callable[[str], World]) -> None:
 def test_a_sandbox_that_ends_before_it_is_held_says_why_itself(world_of: Callable[[str], World]) -> None:
     world = world_of("full")
     for _ in range(5):  # a race: the tool may end before or after it is moved
-        done = world.run("true", options=("--mount", "/usr:/etc/nowhere"))
+        done = world.run("true", options=("--mount", "/var:/usr/nowhere"))
         assert (done.returncode, done.stdout) == (125, b"")
-        assert b"/etc/nowhere: Read-only file system" in done.stderr
+        assert b"/usr/nowhere: Read-only file system" in done.stderr
 
 
 def test_no_cgroup_is_left_behind(world: World, places: list[str]) -> None:
