@@ -72,8 +72,9 @@ def keep(entry: PlanEntry, options: dict[str, list[str]], cwd: str, inputs: Inpu
     import os
 
     launcher = sys.modules[plan["launcher"]]
-    late = tuple(getattr(launcher, "LATE", ()))
-    names = (*OWN, *getattr(launcher, "HOT", ()), *late)
+    hot = (*OWN, *getattr(launcher, "HOT", ()))
+    late = tuple(name for name in getattr(launcher, "LATE", ()) if name not in hot)
+    names = (*hot, *late)
     entry["code"] = _collected(names, late, str(directory.parent / "code"))
     for _, file, _, code in entry["code"]:
         if code is None:
