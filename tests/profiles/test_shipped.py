@@ -78,3 +78,17 @@ def test_what_each_restriction_is_for() -> None:
 
 def test_core_files_are_never_written_by_default() -> None:
     assert all(load(name).limits["core"].amount == 0 for name in RUNTIMES)
+
+
+def test_each_language_opens_what_it_needs_beyond_base_and_nothing_else() -> None:
+    more = {name: load(name).syscalls - {"base"} for name in RUNTIMES if name != "base"}
+    assert {name: set(groups) for name, groups in more.items() if groups} == {
+        "go-dev": {"netlink-route", "sanitizers"},
+        "node-dev": {"netlink-route"},
+        "rust-dev": {"sanitizers"},
+    }
+    assert all("base" in load(name).syscalls for name in RUNTIMES)
+
+
+def test_only_profiles_of_languages_keep_a_cache() -> None:
+    assert {name for name in NAMES if load(name).cache} == {name for name in RUNTIMES if name.endswith("-dev")}
