@@ -3,11 +3,17 @@
 import os
 import subprocess
 from pathlib import Path
+from typing import cast
 
 import pytest
 from aisbx_driver_bwrap.driver import BwrapDriver
+from aisbx_linux.assemble import Assembly, assemble
 
 _SANDBOX = ("--unshare-user", "--unshare-pid", "--ro-bind", "/", "/", "--proc", "/proc")
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from aisbx.types import LaunchRequest, LocalPlan
 
 
 @pytest.fixture
@@ -38,3 +44,32 @@ def test_a_launcher_that_ends_before_it_gives_the_filter_has_started_nothing(too
 
 def test_the_option_made_for_waiting_lets_the_command_run_when_its_writer_is_gone(tool: str) -> None:
     assert released_by_nothing(tool, "--block-fd").stdout == b"it runs\n"
+
+
+def abandoned(tool: str, *, gated: bool) -> "subprocess.CompletedProcess[bytes]":
+    """Start the tool as the launcher does, tell it some of what to mount, and be gone."""
+    assembly = Assembly()
+    plan = cast("LocalPlan", {"outside": None, "sources": [], "files": []})
+    assemble(assembly, plan, cast("LaunchRequest", {"terminal": False, "argv": ["echo", "it runs"]}))
+    numbers = [os.dup2(fd, assembly.base + index) for index, fd in enumerate(assembly.passed)]
+    argv = [tool, *assembly.argv[1:]]
+    if not gated:
+        at = argv.index("--seccomp")
+        del argv[at : at + 2]
+    try:
+        os.write(assembly.options, "\0".join(_SANDBOX).encode() + b"\0")
+        os.close(assembly.options)
+        os.close(assembly.gate)
+        return subprocess.run(argv, pass_fds=numbers, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    finally:
+        os.close(assembly.status)
+        assembly.close()
+        for number in numbers:
+            os.close(number)
+
+
+def test_a_launcher_that_ends_in_the_middle_of_what_it_tells_the_tool_has_started_nothing(tool: str) -> None:
+    done = abandoned(tool, gated=True)
+    assert done.stdout == b""
+    assert b"EINVAL" in done.stderr
+    assert abandoned(tool, gated=False).stdout == b"it runs\n", "it is the gate that holds it back"

@@ -19,7 +19,7 @@ _TERMINAL = ("/usr/bin/setsid", "--ctty", "--wait")
 class Assembly:
     """What the tool is started with; everything that is open here belongs to the launcher until `close`."""
 
-    __slots__ = ("argv", "base", "gate", "opened", "passed", "program", "sources", "status")
+    __slots__ = ("argv", "base", "files", "gate", "opened", "options", "passed", "program", "sources", "status")
 
     def __init__(self) -> None:
         """Nothing is open yet."""
@@ -28,8 +28,12 @@ class Assembly:
         self.passed: list[int] = []
         """Descriptors that the tool gets; the one at index N becomes number `base + N` there."""
         self.base = 0
+        self.files: list[int] = []
+        """Indices of the plan's contents among `passed`."""
         self.opened: list[int] = []
         self.program = -1
+        self.options = -1
+        """Where the launcher writes what is to be mounted; the tool waits for it."""
         self.gate = -1
         """Where the launcher writes the filter."""
         self.status = -1
@@ -52,10 +56,8 @@ class Assembly:
         self.opened.clear()
 
 
-def assemble(
-    assembly: Assembly, plan: "LocalPlan", request: "LaunchRequest", covered: "Sequence[tuple[str, str, str]]"
-) -> None:
-    """Fill an assembly. `covered` has (option, source, target) to mount over the workspace, in this order.
+def assemble(assembly: Assembly, plan: "LocalPlan", request: "LaunchRequest") -> None:
+    """Fill an assembly; what is to be mounted is told to the tool by `instruct`, once it runs.
 
     Raises SourceError and OSError; the caller closes the assembly in any case.
     """
@@ -68,42 +70,55 @@ def assemble(
     gate_end = posix.pipe2(posix.O_CLOEXEC)
     assembly.gate = gate_end[1]
     gate = assembly.give(gate_end[0])
-    files = [assembly.give(_memory(content)) for content in plan["files"]]
-    first_place = len(assembly.passed)
-    if not staged:
-        assembly.passed += assembly.sources
-    options = assembly.give(posix.memfd_create("options", posix.MFD_CLOEXEC))
+    options_end = posix.pipe2(posix.O_CLOEXEC)
+    assembly.options = options_end[1]
+    options = assembly.give(options_end[0])
+    assembly.files = [assembly.give(_memory(content)) for content in plan["files"]]
     if staged:
         assembly.program = assembly.keep(posix.open(plan["program"], _O_PATH | posix.O_CLOEXEC))
+    else:
+        assembly.passed += assembly.sources
     # Above every number in use here, so that no copy lands on a descriptor that is still to be copied.
-    assembly.base = max(*assembly.opened, assembly.status, assembly.gate) + 1
+    assembly.base = max(*assembly.opened, assembly.status, assembly.gate, assembly.options) + 1
+    assembly.argv = [
+        "bwrap",
+        # Not among what is read from the pipe: where a launcher ended before it had written all of that, nothing runs.
+        *("--json-status-fd", str(assembly.base + status), "--seccomp", str(assembly.base + gate)),
+        *("--args", str(assembly.base + options)),
+        "--",
+        *(_TERMINAL if request["terminal"] else ()),
+        *request["argv"],
+    ]
+
+
+def instruct(
+    assembly: Assembly, plan: "LocalPlan", request: "LaunchRequest", covered: "Sequence[tuple[str, str, str]]"
+) -> None:
+    """Tell the tool what to do. `covered` has (option, source, target) to mount over the workspace, in this order.
+
+    BrokenPipeError if the tool has ended already.
+    """
+    first_place = len(assembly.passed) - len(plan["sources"])
 
     def number(index: int) -> str:
         return str(assembly.base + index)
 
-    words = ["--json-status-fd", number(status), "--seccomp", number(gate)]
-    words += _filled(plan["head"], files, number)
+    words = _filled(plan["head"], assembly.files, number)
     for index, source in enumerate(plan["sources"]):
         bind = "bind" if source["writable"] else "ro-bind"
-        if staged:
+        if plan["outside"] is not None:
             words += [f"--{bind}", f"{STAGE}/{index}", source["target"]]
         else:
             words += [f"--{bind}-fd", number(first_place + index), source["target"]]
     for words_of_one in covered:
         words += words_of_one
-    words += _filled(plan["tail"], files, number)
+    words += _filled(plan["tail"], assembly.files, number)
     for name, value in {**plan["environment"], **request["environment"]}.items():
         words += ["--setenv", name, value]
     words += ["--chdir", request["cwd"] or plan["cwd"]]
-    _fill(assembly.passed[options], "\0".join(words).encode(errors="surrogateescape") + b"\0")
-    assembly.argv = [
-        "bwrap",
-        "--args",
-        number(options),
-        "--",
-        *(_TERMINAL if request["terminal"] else ()),
-        *request["argv"],
-    ]
+    write_all(assembly.options, "\0".join(words).encode(errors="surrogateescape") + b"\0")
+    posix.close(assembly.options)
+    assembly.options = -1
 
 
 def _filled(words: "Sequence[str]", files: "Sequence[int]", number: "Callable[[int], str]") -> list[str]:

@@ -2,8 +2,9 @@
 
 Order of a launch, and why nothing of the command can run before its walls stand:
 
-1. open the sources, find the workspace's protected files, write options and contents to memory files;
-2. start the tool with an empty environment, descriptors that were made for it, and nothing else open;
+1. open the sources, write contents to memory files;
+2. start the tool with an empty environment, descriptors that were made for it, and nothing else open; while it is
+   loaded, find the workspace's protected files; only then is it told, over a pipe, what to mount;
 3. it reports its first process; that one's limits are set from here, inside its user namespace;
 4. only then is the system-call filter written to the pipe that the tool waits on. A launcher that dies before
    leaves an empty filter, which the kernel refuses: the filter is the gate, and the gate fails closed;
@@ -13,7 +14,7 @@ Order of a launch, and why nothing of the command can run before its walls stand
 import posix
 import time
 
-from aisbx_linux.assemble import Assembly, assemble
+from aisbx_linux.assemble import Assembly, assemble, instruct
 from aisbx_linux.bounds import Bounds
 from aisbx_linux.ending import TIMED_OUT, code_of, exit_code, failure_of, ran, signal_of
 from aisbx_linux.guard import Guard
@@ -116,12 +117,14 @@ class Launch:
         try:
             self.bounds.begin(self._started)
             self.wires = Wires(self.request, self._budget, self.lent)
-            self._guard = Guard(self.plan, self.request["state"], self.request["run"])
-            assemble(assembly, self.plan, self.request, self._guard.covers(self.plan))
+            assemble(assembly, self.plan, self.request)
             outside = outside_id(self.plan, next(_turns))
             self.monitor = spawn(self.plan, assembly, self.wires, outside, exclusive=self.request["exclusive"])
             assembly.close()
             self.wires.close_inside()
+            # While the tool is being loaded; it waits for its options.
+            self._guard = Guard(self.plan, self.request["state"], self.request["run"])
+            instruct(assembly, self.plan, self.request, self._guard.covers(self.plan))
             if self.asked:  # before there was anything to end
                 self.kill()
             self.bounds.prepare()
@@ -145,8 +148,9 @@ class Launch:
             assembly.close()
             if self.wires is not None:
                 self.wires.close_inside()
-            if assembly.gate >= 0:
-                posix.close(assembly.gate)
+            for descriptor in (assembly.gate, assembly.options):
+                if descriptor >= 0:
+                    posix.close(descriptor)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Relay until every process has ended; False when `timeout` seconds passed first."""

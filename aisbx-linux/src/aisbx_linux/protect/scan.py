@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     Stamp = tuple[int, int, int, int, int]
 
 # Raise it whenever the table, the kinds or the layout change: older caches are then not used.
-FORMAT = 4
+FORMAT = 5
 # A directory can change twice within one tick of its clock, which is two seconds on the coarsest file systems: one
 # that changed so shortly before it was read is read again next time.
 RACY = 2_000_000_000
 
 _MAX_CACHE = 256 << 20
+_PLACE = posix.O_PATH | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
 _S_IFMT, _S_IFLNK, _PRIVATE = 0o170000, 0o120000, 0o100600  # the last: a regular file that only we may open
 
 
@@ -57,7 +58,7 @@ class State:
         self.workspace = workspace
         self.before = time.time_ns() - RACY
         self.cache = cache
-        self.packed: tuple[list[str], list[int]] | None = None
+        self.packed: tuple[list[bytes], list[int]] | None = None
         self.mounts: list[str] = []
         self.pins: list[str] = []
         self.links: dict[str, str] = {}
@@ -101,11 +102,21 @@ class State:
     def unpack(self) -> None:
         """Turn the cache's arrays into `dirs`."""
         if self.packed is not None:
-            paths, numbers = self.packed
+            names, numbers = self.packed
             self.packed = None
+            beneath = self.workspace + "/"
+            paths = [self.workspace if name == b"." else beneath + _decoded(name) for name in names]
             self.dirs = dict(
                 zip(paths, zip(numbers[0::4], numbers[1::4], numbers[2::4], numbers[3::4], strict=True), strict=True)
             )
+
+    def pack(self) -> "tuple[list[bytes], list[int]]":
+        """Give the directories' names below the workspace ("." is itself), and four numbers for each."""
+        if self.packed is not None:
+            return self.packed
+        cut = len(self.workspace) + 1
+        names = [path[cut:].encode("utf-8", "surrogateescape") or b"." for path in self.dirs]
+        return names, [number for stamp in self.dirs.values() for number in stamp]
 
 
 def scan(workspace: str, cache: "str | None" = None) -> State:
@@ -138,20 +149,27 @@ def compare(state: State) -> "tuple[list[str], list[str]] | None":
     """Give directories whose entries may have changed and those that are gone or others now; None: all is as it was."""
     touched: list[str] = []
     replaced: list[str] = []
+    names, numbers = state.pack()
     lstat = posix.lstat
-    if state.packed is not None:
-        paths, numbers = state.packed
-        known = zip(paths, numbers[0::4], numbers[1::4], numbers[2::4], strict=True)
-    else:
-        known = ((path, device, inode, ctime) for path, (device, inode, ctime, _) in state.dirs.items())
-    for path, device, inode, ctime in known:
-        try:
-            status = lstat(path)
-        except OSError:
-            replaced.append(path)
-            continue
-        if status.st_ctime_ns != ctime or status.st_ino != inode or status.st_dev != device:
-            (touched if status.st_ino == inode and status.st_dev == device else replaced).append(path)
+    beneath = state.workspace + "/"
+    try:
+        root = posix.open(state.workspace, _PLACE)
+    except OSError:
+        return touched, [state.workspace]
+    try:
+        # Short names, and bytes: most of the time that this takes is the kernel's, for each component of a path.
+        for name, device, inode, ctime in zip(names, numbers[0::4], numbers[1::4], numbers[2::4], strict=True):
+            try:
+                status = lstat(name, dir_fd=root)
+            except OSError:
+                changed = replaced
+            else:
+                if status.st_ctime_ns == ctime and status.st_ino == inode and status.st_dev == device:
+                    continue
+                changed = touched if status.st_ino == inode and status.st_dev == device else replaced
+            changed.append(state.workspace if name == b"." else beneath + _decoded(name))
+    finally:
+        posix.close(root)
     # Reading its directory again reads a file again.
     touched += [path[: path.rfind("/")] for path, known in state.files.items() if state.stamp(path) != known]
     same = all(state.stamp(path) == known for path, known in state.others.items())
@@ -169,7 +187,7 @@ def recall(workspace: str, cache: str) -> "State | None":
             return None
         state = State(workspace, cache)
         numbers = memoryview(stamps).cast("Q").tolist()
-        state.packed = paths.decode("utf-8", "surrogateescape").split("\0"), numbers
+        state.packed = paths.split(b"\0"), numbers
         types = (dict, dict, dict, dict, dict, dict, list, list, dict, list, list, dict)
         if len(numbers) != 4 * len(state.packed[0]) or tuple(map(type, rest)) != types:
             return None
@@ -202,22 +220,16 @@ def store(state: State) -> None:
     cache = state.cache
     if cache is None:
         return
-    state.unpack()
-    stamps = bytearray(32 * len(state.dirs))
-    numbers = memoryview(stamps).cast("Q")
-    at = 0
-    for device, inode, ctime, context in state.dirs.values():
-        numbers[at] = device
-        numbers[at + 1] = inode
-        numbers[at + 2] = ctime
-        numbers[at + 3] = context
-        at += 4
+    names, numbers = state.pack()
+    stamps = bytearray(8 * len(numbers))
+    view = memoryview(stamps).cast("Q")
+    for at, number in enumerate(numbers):
+        view[at] = number
     rest = (
         *(state.items, state.files, state.others, state.configs, state.repositories, state.twins),
         *(state.mounts, state.pins, state.links, state.sockets, state.unchecked, state.held),
     )
-    paths = "\0".join(state.dirs).encode("utf-8", "surrogateescape")
-    data = marshal.dumps((FORMAT, state.workspace, paths, bytes(stamps), rest))
+    data = marshal.dumps((FORMAT, state.workspace, b"\0".join(names), bytes(stamps), rest))
     temporary = f"{cache}.{posix.getpid()}"
     flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
     try:
@@ -235,3 +247,7 @@ def store(state: State) -> None:
             posix.unlink(temporary)
         except OSError:
             pass
+
+
+def _decoded(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
