@@ -21,6 +21,9 @@ class Here(Watch):
         self._places = places
         self.pids = [str(pid) for pid in pids]
 
+    def _stands(self) -> bool:
+        return True
+
     def used(self) -> int:
         return self._used(self.pids, 0)
 
@@ -63,6 +66,15 @@ def test_a_sandbox_that_has_ended_meets_no_bound() -> None:
     process = subprocess.Popen(["true"])
     process.wait()
     assert Watch(process.pid, 1, 1, ["/tmp"]).look() == set()
+
+
+def test_a_sandbox_that_still_sees_the_host_is_not_charged_with_it() -> None:
+    process = subprocess.Popen(["sleep", "60"])
+    try:
+        assert Watch(process.pid, 1, 1, ["/tmp"]).look() == set()
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_look_takes_a_small_part_of_the_time_between_looks() -> None:

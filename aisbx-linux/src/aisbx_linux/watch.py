@@ -23,14 +23,14 @@ class Watch:
 
     SHARE = 20
     """No look comes sooner than after this many times what the last one took: it may use a twentieth of a core."""
-    __slots__ = ("_memory", "_places", "_processes", "_tasks")
+    __slots__ = ("_memory", "_places", "_processes", "_root", "_tasks")
 
     def __init__(self, first: int, memory: int, tasks: int, places: "Sequence[str]") -> None:
         """Watch the sandbox whose first process the host knows as `first`; 0 bytes or tasks: any number.
 
         `places` are the paths inside where its private file systems are mounted, all below read-only directories.
         """
-        root = f"/proc/{first}/root"
+        root = self._root = f"/proc/{first}/root"
         self._processes = f"{root}/proc"
         self._places = [root + place for place in places]
         self._memory = memory
@@ -39,6 +39,8 @@ class Watch:
     def look(self) -> "set[str]":
         """Give which bounds are met: `oom_killed` with more memory, `pids_limited` with all tasks that it may have."""
         try:
+            if not self._stands():
+                return set()
             pids = [name for name in posix.listdir(self._processes) if name.isdigit()]
             kept = sum(map(_kept, self._places))
         except OSError:
@@ -56,6 +58,11 @@ class Watch:
         if self._memory and kept + resident > self._memory and self._used(pids, kept) > self._memory:
             met.add("oom_killed")
         return met
+
+    def _stands(self) -> bool:
+        """Tell whether it has a root of its own yet: until the tool gets there, what is seen is the host's."""
+        inside, here = posix.stat(self._root), posix.stat("/")
+        return (inside.st_dev, inside.st_ino) != (here.st_dev, here.st_ino)
 
     def _used(self, pids: "Sequence[str]", kept: int) -> int:
         own = shared = 0
