@@ -154,28 +154,12 @@ class Launch:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Relay until every process has ended; False when `timeout` seconds passed first."""
-        from select import poll
-
         until = None if timeout is None else time.monotonic() + timeout
         while not self.done:
-            steps = self._wanted()
-            if not steps:
-                self._finish()
-                break
-            poller = poll()
-            for descriptor, (events, _) in steps.items():
-                poller.register(descriptor, events)
-            now = time.monotonic()
-            held = self.wires is not None and self.wires.held()
-            moments = self.bounds.moments(until, now + _HOLD if held else None)
-            ready = poller.poll(max(0.0, min(moments) - now) * 1000 if moments else None)
-            for descriptor, _ in ready:
-                for step in steps[descriptor][1]:
-                    step()
-            if held and self._runs():
-                self._release()
-            if self.bounds.mind():
-                self.kill()
+            try:
+                self._step(until)
+            except Exception as error:  # noqa: BLE001 - the workspace is looked at, and a record written, whatever it was
+                self._give_up(error)
             if until is not None and time.monotonic() >= until:
                 return self.done
         return True
@@ -216,6 +200,9 @@ class Launch:
 
             code, told = answer(code, wires)
             findings = [*findings, *told]
+        log = self._budget.log
+        if log is not None and log.error:
+            findings = [*findings, f"output: it is not kept any more: {posix.strerror(log.error)}: {log.path}"]
         return {
             "code": code,
             "signal": signal_of(code),
@@ -249,6 +236,37 @@ class Launch:
         tool = self.monitor if self.request["exclusive"] else first_child(self.monitor)
         self.first = first_child(tool)
         return self.first > 0
+
+    def _step(self, until: "float | None") -> None:
+        """Wait for one thing to happen, until a moment at most, and serve it."""
+        from select import poll
+
+        steps = self._wanted()
+        if not steps:
+            self._finish()
+            return
+        poller = poll()
+        for descriptor, (events, _) in steps.items():
+            poller.register(descriptor, events)
+        now = time.monotonic()
+        held = self.wires is not None and self.wires.held()
+        moments = self.bounds.moments(until, now + _HOLD if held else None)
+        ready = poller.poll(max(0.0, min(moments) - now) * 1000 if moments else None)
+        for descriptor, _ in ready:
+            for step in steps[descriptor][1]:
+                step()
+        if held and self._runs():
+            self._release()
+        if self.bounds.mind():
+            self.kill()
+
+    def _give_up(self, error: Exception) -> None:
+        """End a run that cannot be served any more: its streams are dropped, not what comes after its end."""
+        if self.done or self.wires is None:
+            raise error  # it is not the streams
+        self.failure = self.failure or ("launch", str(error) or type(error).__name__)
+        self.kill()
+        self.wires = None
 
     def _outputs(self) -> "list[Output]":
         return [] if self.wires is None else self.wires.outputs()

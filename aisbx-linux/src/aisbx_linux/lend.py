@@ -107,7 +107,10 @@ class Input:
             return
         unread = _unread(pipe)
         if self.kind == "file":
-            posix.lseek(self.source, -(unread + len(self.pending)), 1)
+            try:  # noqa: SIM105  (contextlib costs more than all of this)
+                posix.lseek(self.source, -(unread + len(self.pending)), 1)
+            except OSError:
+                pass  # it has no offset (O_PATH), or none that can be set (files of tracefs): nothing to give back
         elif self.lent > unread:
             posix.read(self.source, self.lent - unread)
         self.lent = 0

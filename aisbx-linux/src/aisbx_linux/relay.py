@@ -49,20 +49,27 @@ class Budget:
 class Log:
     """The file that keeps the beginning of a run's output; made only when there is output."""
 
-    __slots__ = ("bound", "descriptor", "path")
+    __slots__ = ("bound", "descriptor", "error", "path")
 
     def __init__(self, path: str, bound: int) -> None:
         """Keep at most `bound` bytes in a new file at `path` (mode 0600)."""
         self.path = path
         self.bound = bound
         self.descriptor = -1
+        self.error = 0
+        """The errno with which the file system refused bytes; from then on nothing is added."""
 
     def append(self, data: bytes) -> None:
-        """Add bytes; the file is private and never follows a link."""
-        if self.descriptor < 0:
-            flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
-            self.descriptor = posix.open(self.path, flags, 0o600)
-        write_all(self.descriptor, data)
+        """Add bytes; the file is private and never follows a link. A full disk does not end the run: see `error`."""
+        if self.error:
+            return
+        try:
+            if self.descriptor < 0:
+                flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
+                self.descriptor = posix.open(self.path, flags, 0o600)
+            write_all(self.descriptor, data)
+        except OSError as error:
+            self.error = error.errno or _EIO
 
     def close(self) -> None:
         """Close the file if it was made."""

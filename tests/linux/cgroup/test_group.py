@@ -41,6 +41,19 @@ def test_only_groups_of_launchers_that_are_gone_are_swept(tmp_path: Path) -> Non
     assert sorted(os.listdir(tmp_path)) == [f"{PREFIX}{os.getpid()}-9", "other"]
 
 
+def test_what_a_killed_launcher_with_our_pid_left_is_in_nobodys_way(tmp_path: Path) -> None:
+    first = Group([(str(tmp_path), [], [])])
+    first.make()
+    [left] = os.listdir(tmp_path)
+    second = Group([(str(tmp_path), [], [])])
+    number = int(left.rpartition("-")[2])
+    (tmp_path / f"{PREFIX}{os.getpid()}-{number + 1}").mkdir()
+    second.make()
+    second.settle()
+    first.settle()
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.fixture
 def asleep() -> Iterator[int]:
     process = subprocess.Popen(["sleep", "60"])

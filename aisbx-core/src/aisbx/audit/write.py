@@ -41,7 +41,7 @@ def open_log(path: str) -> int:
 
 
 def append(descriptor: int, line: str) -> None:
-    """Write one record, whole, under an exclusive lock; the line has no line feed."""
+    """Write one record under an exclusive lock; the line has no line feed. OSError if it can't, and nothing is left."""
     data = line.encode("ascii") + b"\n"
     if sys.platform == "win32":
         _write(descriptor, data)  # appending is atomic enough there: one write, one record
@@ -49,8 +49,12 @@ def append(descriptor: int, line: str) -> None:
     import fcntl
 
     fcntl.flock(descriptor, fcntl.LOCK_EX)
+    size = posix.fstat(descriptor).st_size
     try:
         _write(descriptor, data)
+    except OSError:
+        posix.ftruncate(descriptor, size)  # half a record would spoil the next one as well
+        raise
     finally:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 
@@ -109,7 +113,10 @@ def refusal(code: str, message: str, hint: str, exit_code: int) -> str:
 
 def prune(directory: str, keep: int) -> None:
     """Keep the newest output logs, about `keep` of them; looks only now and then."""
-    names = posix.listdir(directory)
+    try:
+        names = posix.listdir(directory)
+    except OSError:
+        return  # the run has ended; that its output was not kept has been said
     if len(names) <= keep + 16:
         return
     aged: list[tuple[int, str]] = []

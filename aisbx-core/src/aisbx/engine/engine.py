@@ -164,7 +164,7 @@ class Engine:
     ) -> None:
         beginning = start("run.refused", run, principal.id, host, list(request.command))
         line = f"{beginning},{refusal(error.code, error.message, error.hint, error.exit_code)}"
-        with suppress(AuditError):  # nothing ran; the refusal itself is the better thing to say
+        with suppress(AuditError, OSError):  # nothing ran; the refusal itself is the better thing to say
             append(open_log(str(self._state / "audit.jsonl")), line)
         self._emit(Event("run.refused", time.time(), {"run": run, "error": error.as_record()}))
 

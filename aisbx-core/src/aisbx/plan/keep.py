@@ -2,6 +2,7 @@
 
 import marshal
 import posix
+import sys
 
 from aisbx.plan.recall import DIRECTORY, OPEN, ours
 
@@ -23,6 +24,10 @@ def locate(names: "Iterable[str]") -> "list[tuple[str, str, bool]]":
 
     found: list[tuple[str, str, bool]] = []
     for name in dict.fromkeys(names):
+        module = sys.modules.get(name)
+        if module is not None and module.__spec__ is None and module.__file__:
+            found.append((name, module.__file__, hasattr(module, "__path__")))  # made by `recall.install`
+            continue
         spec = importlib.util.find_spec(name)
         if spec is None or spec.origin is None:
             msg = f"{name} has no source"

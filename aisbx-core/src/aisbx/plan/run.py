@@ -29,7 +29,12 @@ def carry_out(entry: "PlanEntry", request: "LaunchRequest", principal: str, host
         kind = "run.end" if result["failure"] is None else "run.refused"
         argv = request["argv"][:1] if entry["program_only"] else request["argv"]
         beginning = start(kind, request["run"], principal, host, argv)
-        append(log, f"{beginning},{entry['record']},{ending(result)}")
+        try:
+            append(log, f"{beginning},{entry['record']},{ending(result)}")
+        except OSError as error:  # no AuditError: the command has run, and must not be run again
+            ended = f"this run has no record; the command itself ended with {result['code']}"
+            result["failure"] = ("state", f"{entry['audit']}: {error.strerror}: {ended}")
+            result["code"] = 125
     finally:
         posix.close(log)
     if request["keep_output"] and (result["stdout_bytes"] or result["stderr_bytes"]):

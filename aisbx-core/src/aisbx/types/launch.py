@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TypedDict
 
-from aisbx.errors import CommandNotExecutableError, CommandNotFoundError, LaunchError
+from aisbx.errors import CommandNotExecutableError, CommandNotFoundError, LaunchError, StateError
 from aisbx.types.outcome import Captured, ExitStatus, Usage
 from aisbx.types.request import Command, Stdio
 
@@ -52,8 +52,9 @@ class LaunchResult(TypedDict):
     """(`launch` | `command-not-found` | `command-not-executable`, message)"""
 
 
-_FAILURES: Mapping[str, type[LaunchError | CommandNotFoundError | CommandNotExecutableError]] = {
+_FAILURES: Mapping[str, type[LaunchError | CommandNotFoundError | CommandNotExecutableError | StateError]] = {
     "launch": LaunchError,
+    "state": StateError,
     "command-not-found": CommandNotFoundError,
     "command-not-executable": CommandNotExecutableError,
 }

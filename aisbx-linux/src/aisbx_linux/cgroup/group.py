@@ -42,7 +42,11 @@ class Group:
         """Make the groups and set their limits; OSError where the kernel refuses."""
         for parent, (path, limits, _) in zip(self._parents, self._rows, strict=True):
             try:
-                posix.mkdir(self._name, 0o755, dir_fd=parent)
+                try:
+                    posix.mkdir(self._name, 0o755, dir_fd=parent)
+                except FileExistsError:  # of a launcher that was killed and had the pid before us
+                    posix.rmdir(self._name, dir_fd=parent)
+                    posix.mkdir(self._name, 0o755, dir_fd=parent)
                 self._made.append(parent)
                 for file, value in limits:
                     put(f"{self._name}/{file}", value, parent)
