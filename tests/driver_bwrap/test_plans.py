@@ -39,6 +39,14 @@ def the_plan(world: World) -> Path:
     return found
 
 
+def test_all_code_that_a_plan_carries_is_looked_at_again(warm: World) -> None:
+    entry = marshal.loads(the_plan(warm).read_bytes())
+    seen = {path for path, _, _ in entry["paths"]}
+    assert {name for name, *_ in entry["code"]} >= {"aisbx_linux.protect.scan", "aisbx_linux.protect.undo"}
+    unseen = [file for _, file, _, _ in entry["code"] if file not in seen and "-packages" not in file]
+    assert not unseen
+
+
 def configure(world: World) -> None:
     (world.home / ".config" / "aisbx" / "config.toml").write_text("driver = 'auto'\n")
 

@@ -9,6 +9,7 @@ from types import CodeType
 
 import pytest
 from aisbx.engine import keep
+from aisbx.plan.keep import locate
 
 MODULE = "aisbx_kept_example"
 
@@ -24,7 +25,7 @@ class Kept:
 
     def value(self) -> object:
         """Give what the module's code says."""
-        [(name, file, _, code)] = keep._collected((MODULE,), (), str(self.directory))
+        [(name, file, _, code)] = keep._collected(locate((MODULE,)), (), str(self.directory))
         assert (name, file) == (MODULE, str(self.source))
         assert isinstance(code, CodeType)
         found: dict[str, object] = {}

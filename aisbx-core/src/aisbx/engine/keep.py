@@ -74,11 +74,11 @@ def keep(entry: PlanEntry, options: dict[str, list[str]], cwd: str, inputs: Inpu
     launcher = sys.modules[plan["launcher"]]
     hot = (*OWN, *getattr(launcher, "HOT", ()))
     late = tuple(name for name in getattr(launcher, "LATE", ()) if name not in hot)
-    names = (*hot, *late)
-    entry["code"] = _collected(names, late, str(directory.parent / "code"))
-    for _, file, _, code in entry["code"]:
-        if code is None:
+    located = locate((*hot, *late))
+    for name, file, _ in located:
+        if name in late or not _installed(file):  # what is imported only after this is part of the plan all the same
             inputs.note(file)
+    entry["code"] = _collected(located, late, str(directory.parent / "code"))
     entry["name"] = name_of(options, cwd)
     entry["paths"] = list(inputs.paths)
     entry["variables"] = sorted(inputs.environ)
@@ -89,9 +89,8 @@ def keep(entry: PlanEntry, options: dict[str, list[str]], cwd: str, inputs: Inpu
         prune(str(directory), KEPT)
 
 
-def _collected(names: tuple[str, ...], late: tuple[str, ...], directory: str) -> "list[Kept]":
+def _collected(located: list[tuple[str, str, bool]], late: tuple[str, ...], directory: str) -> "list[Kept]":
     """Give the code of these modules. Compiling it takes longer than all else here, so every plan shares one result."""
-    located = locate(names)
     made_from = [(*row, signature(row[1], nofollow=False)) for row in located]
     # The signatures are taken before the sources are read: a change in between then shows as another name.
     name = digest(repr((FORMAT, sys.version, made_from, late)).encode(errors="surrogateescape")).hex()
@@ -119,6 +118,11 @@ def _code() -> list[str]:
     found = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if name.startswith("aisbx") and file and "site-packages" not in file and "dist-packages" not in file:
+        if name.startswith("aisbx") and file and not _installed(file):
             found.append(file)
     return found
+
+
+def _installed(file: str) -> bool:
+    """Tell whether a file was put in place by an installer, which changes the directory that `_code` names."""
+    return "site-packages" in file or "dist-packages" in file
