@@ -13,6 +13,8 @@ from aisbx.types import CONTROLS, Driver, Identity, Level, Limit, SandboxSpec
 
 OK, PARTIAL, MISSING, INFO = "ok", "partial", "missing", "info"
 
+ROOM = 1 << 17
+"""Bytes that a directory of ours needs: a record's reserve, a plan, the /etc of a sandbox."""
 _LEVELS = {Level.FULL: OK, Level.PARTIAL: PARTIAL, Level.NONE: MISSING}
 
 
@@ -111,7 +113,20 @@ def _directory(path: str) -> tuple[str, str, str]:
         return MISSING, f"{path}: {here} is not writable", f"make {here} writable, or set the XDG_*_HOME variable"
     if here == path and hasattr(os, "geteuid") and status.st_uid != os.geteuid():
         return MISSING, f"{path} belongs to uid {status.st_uid}", f"chown or move {path}"
+    if not _has_room(here):
+        return (
+            MISSING,
+            f"{path}: no space is left on its disk",
+            "make room on that disk, or set the XDG_*_HOME variable",
+        )
     return OK, path if here == path else f"{path} (made when needed)", ""
+
+
+def _has_room(directory: str) -> bool:
+    if not hasattr(os, "statvfs"):
+        return True
+    found = os.statvfs(directory)
+    return found.f_bavail * found.f_frsize >= ROOM and (found.f_favail > 0 or not found.f_files)
 
 
 def _plugins(table: Iterable[PluginInfo]) -> Iterator[DoctorRow]:

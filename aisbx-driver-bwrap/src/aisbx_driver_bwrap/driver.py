@@ -8,8 +8,9 @@ from aisbx.errors import AisbxError, DriverUnavailableError, StateError
 from aisbx.types import Enforcement, LocalPlan, Probe, Sandbox, SandboxSpec, WorkspaceMode
 from aisbx_linux import cradle, stage
 from aisbx_linux.cgroup import find
+from aisbx_linux.remedy import remedy
 from aisbx_linux.sandbox import LocalSandbox
-from aisbx_linux.seccomp import cached_filter
+from aisbx_linux.seccomp import cached_filter, library_path
 
 from aisbx_driver_bwrap import etc, memo, tool
 from aisbx_driver_bwrap.argv import plan
@@ -50,7 +51,10 @@ class BwrapDriver:
             hint = "use one that is installed elsewhere, or a read-only workspace"
             raise DriverUnavailableError(f"bwrap: the command could write {found.path}, in {place}", hint=hint)
         directory = materialise(etc.content(spec), self._cache / "etc")
-        return plan(spec, found.path, self._filter(spec), _outside(spec), str(directory), self._cgroups())
+        made = plan(spec, found.path, self._filter(spec), _outside(spec), str(directory), self._cgroups())
+        # A run without a plan is refused once the library has gone, so a plan must not outlive it.
+        made["inputs"].append(library_path())
+        return made
 
     def open(self, spec: SandboxSpec, home: Path) -> Sandbox:
         """Prepare a sandbox; its processes are started by `spawn`, each in namespaces of its own."""
@@ -79,15 +83,16 @@ class BwrapDriver:
         unmappable = ""
         if root and probed.usable and "priv:not-root" not in spec.lowered:
             unmappable = next((path for path in writable if not self._maps(path)), "")
+        contained = not probed.usable or self._tried("contained", cradle.possible)
         return Facts(
             unusable="" if probed.usable else probed.reason,
-            remedy=probed.remedy,
+            remedy=probed.remedy if contained else remedy(""),
             root=root,
             unmappable=unmappable,
             counts_tasks=(int(release[0]), int(release[1].split("-")[0])) >= _NPROC_PER_NAMESPACE,
             filter_problem=self._filter_problem(spec),
             cgroups=self._cgroups(),
-            contained=not probed.usable or self._tried("contained", cradle.possible),
+            contained=contained,
         )
 
     def _maps(self, path: str) -> bool:

@@ -15,6 +15,7 @@ class Facts:
 
     unusable: str = ""
     remedy: str = ""
+    """Where it is unusable or not contained: what to do, as far as that is known."""
     root: bool = False
     unmappable: str = ""
     """Run by root: the writable mount whose file system has no idmapped mounts."""
@@ -99,7 +100,7 @@ def _conditional(spec: SandboxSpec, facts: Facts) -> list[ControlState]:
         states.append(ControlState("proc:no-survivors", full, "nested PID namespaces, parent-death signal"))
     else:
         reason = "killed in its first moments, bubblewrap can leave an idle process behind"
-        remedy = "let processes other than bubblewrap make user namespaces (apparmor_restrict_unprivileged_userns=0)"
+        remedy = facts.remedy or "let processes other than bubblewrap make user and PID namespaces"
         states.append(ControlState("proc:no-survivors", partial, "parent-death signal", reason, remedy))
     if facts.unmappable:
         reason = f"{facts.unmappable}: its file system has no idmapped mounts"

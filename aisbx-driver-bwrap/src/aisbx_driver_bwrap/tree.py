@@ -23,9 +23,9 @@ def materialise(content: Content, parent: Path) -> Path:
     try:
         parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         making = Path(tempfile.mkdtemp(dir=parent))
-        _write(content, making)
-        making.chmod(0o755)
         try:
+            _write(content, making)
+            making.chmod(0o755)
             making.rename(place)
         except OSError:
             shutil.rmtree(making)

@@ -1,6 +1,10 @@
-"""What the end of a launch means: exit codes, and why a command never ran. Pure. Builtin modules only."""
+"""What the end of a launch means: exit codes, and why a command never ran. Builtin modules only."""
 
 import posix
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from aisbx.types import Failure
 
 TIMED_OUT = 124
 REFUSED, CANNOT_RUN, NOT_FOUND = 125, 126, 127
@@ -27,15 +31,17 @@ def killed_by(status: int) -> int:
     return -code if code < 0 else code - SHELL_SIGNAL_BASE if code > SHELL_SIGNAL_BASE else 0
 
 
-def failure_of(told: str, command: str, status: int) -> "tuple[str, str] | None":
+def failure_of(told: str, command: str, status: int) -> "Failure | None":
     """Say why a command never ran, by what the tool told; None where somebody killed the tool before it could tell."""
     if killed_by(status) and not told:
         return None
     if "execvp" not in told:
-        return "launch", told or "the sandbox could not be made"
+        from aisbx_linux.remedy import remedy
+
+        return "launch", told or "the sandbox could not be made", remedy(told)
     if told.endswith("No such file or directory"):
-        return "command-not-found", f"{command}: not found inside the sandbox"
-    return "command-not-executable", f"{command}: {told.rpartition(': ')[2]}"
+        return "command-not-found", f"{command}: not found inside the sandbox", ""
+    return "command-not-executable", f"{command}: {told.rpartition(': ')[2]}", ""
 
 
 def exit_code(report: bytes, status: int, asked: int) -> int:
@@ -46,7 +52,7 @@ def exit_code(report: bytes, status: int, asked: int) -> int:
     return SHELL_SIGNAL_BASE + (asked or signal) if signal else posix.waitstatus_to_exitcode(status)
 
 
-def code_of(failure: "tuple[str, str]") -> int:
+def code_of(failure: "Failure") -> int:
     """Give the exit code of a failure."""
     return {"command-not-found": NOT_FOUND, "command-not-executable": CANNOT_RUN}.get(failure[0], REFUSED)
 

@@ -27,7 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aisbx.types import LaunchRequest, LaunchResult, LocalPlan
+    from aisbx.types import Failure, LaunchRequest, LaunchResult, LocalPlan
 
     from aisbx_linux.relay import Output
     from aisbx_linux.terminal import RawTerminal
@@ -46,7 +46,7 @@ HOT = (
 """What every launch imports, each after what it needs: a plan may keep their code, to make them without a search."""
 LATE = (
     *("_ctypes", "fcntl", "resource", "select", "termios"),
-    *(f"aisbx_linux.{name}" for name in "cgroup cgroup.group terminal undelivered watch".split()),  # noqa: SIM905
+    *(f"aisbx_linux.{name}" for name in "cgroup cgroup.group remedy terminal undelivered watch".split()),  # noqa: SIM905
     *(
         f"aisbx_linux.protect.{name}"
         for name in "derive gitconfig keys look names quarantine reconcile repair tree undo walk".split()  # noqa: SIM905
@@ -89,7 +89,7 @@ class Launch:
         self.first = 0
         """The sandbox's PID 1 as the host sees it."""
         self.wires: Wires | None = None
-        self.failure: tuple[str, str] | None = None
+        self.failure: Failure | None = None
         self.bounds = Bounds(plan)
         self.done = False
         self.asked = 0
@@ -142,7 +142,7 @@ class Launch:
         except (ProcessLookupError, BrokenPipeError):
             pass  # it has ended before its gate was opened: the tool says why
         except Exception as error:  # noqa: BLE001 - whatever it was: it is told, and nothing is left behind
-            self.failure = self.failure or ("launch", str(error))
+            self.failure = self.failure or ("launch", str(error), "")
             self.kill()
         finally:
             assembly.close()
@@ -264,7 +264,7 @@ class Launch:
         """End a run that cannot be served any more: its streams are dropped, not what comes after its end."""
         if self.done or self.wires is None:
             raise error  # it is not the streams
-        self.failure = self.failure or ("launch", str(error) or type(error).__name__)
+        self.failure = self.failure or ("launch", str(error) or type(error).__name__, "")
         self.kill()
         self.wires = None
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from aisbx.types import LaunchResult
 
 VERSION = 1
+RESERVE = "audit.reserve"
+"""The name of the reserve, beside the log."""
 _HERE_ONLY = 0 if sys.platform == "win32" else posix.O_NOFOLLOW | posix.O_CLOEXEC | posix.O_NONBLOCK
 _FLAGS = posix.O_WRONLY | posix.O_APPEND | posix.O_CREAT | _HERE_ONLY
 _REGULAR, _FORMAT, _FOR_OTHERS = 0o100000, 0o170000, 0o077
@@ -40,18 +42,22 @@ def open_log(path: str) -> int:
     return descriptor
 
 
-def append(descriptor: int, line: str) -> None:
-    """Write one record under an exclusive lock; the line has no line feed. OSError if it can't, and nothing is left."""
+def append(descriptor: int, line: str, reserve: str = "") -> None:
+    """Write one record, whole, under an exclusive lock; the line has no line feed.
+
+    Where the disk is full, the space of `reserve` (see `aisbx.audit.reserve`) is given to it. OSError where that is
+    not enough; then nothing of the record is left.
+    """
     data = line.encode("ascii") + b"\n"
     if sys.platform == "win32":
-        _write(descriptor, data)  # appending is atomic enough there: one write, one record
+        _write(descriptor, data, reserve)  # appending is atomic enough there: one write, one record
         return
     import fcntl
 
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     size = posix.fstat(descriptor).st_size
     try:
-        _write(descriptor, data)
+        _write(descriptor, data, reserve)
     except OSError:
         posix.ftruncate(descriptor, size)  # half a record would spoil the next one as well
         raise
@@ -59,9 +65,24 @@ def append(descriptor: int, line: str) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
-def _write(descriptor: int, data: bytes) -> None:
-    while data:
-        data = data[posix.write(descriptor, data) :]
+def _write(descriptor: int, data: bytes, reserve: str) -> None:
+    written = 0
+    while written < len(data):
+        try:
+            written += posix.write(descriptor, data[written:])
+        except OSError:
+            if reserve:
+                reserve = _give_up(reserve)
+                continue
+            raise
+
+
+def _give_up(reserve: str) -> str:
+    try:  # noqa: SIM105 - contextlib is one import more
+        posix.truncate(reserve, 0)
+    except OSError:
+        pass  # there is none: the next attempt to write tells what is wrong
+    return ""
 
 
 def start(kind: str, run: str, principal: str, host: str, argv: "list[str]") -> str:
@@ -101,8 +122,8 @@ def ending(result: "LaunchResult") -> str:
         "findings": result["findings"],
     }
     if result["failure"] is not None:
-        code, message = result["failure"]
-        row["error"] = {"code": code, "message": message, "hint": ""}
+        code, message, hint = result["failure"]
+        row["error"] = {"code": code, "message": message, "hint": hint}
     return members(row) + "}"
 
 

@@ -10,6 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from aisbx.types import Failure
+
 VALUED = {
     "-p": "profile",
     "-d": "driver",
@@ -88,7 +90,7 @@ def attempt(options: "dict[str, list[str]]", environment: "dict[str, str]", comm
     except AuditError:
         return None  # a run without a plan says what is wrong with it
     if result["failure"] is not None:
-        say(": ".join(result["failure"]))
+        tell(options, command, result["failure"])
     for finding in result["findings"]:
         say(finding)
     dropped = result["stdout_dropped"] + result["stderr_dropped"]
@@ -172,6 +174,22 @@ def prepare(options: "dict[str, list[str]]", command: "list[str]") -> int:
     from aisbx.cli.perform import perform
 
     return answer(lambda: perform(options, command), as_json=lambda: False)
+
+
+def tell(options: "dict[str, list[str]]", command: "list[str]", failure: "Failure") -> None:
+    """Say why nothing was run. Where the plan could not be carried out, the machine knows cause and remedy."""
+    code, message, hint = failure
+    if code != "launch":
+        say(f"{code}: {message}")
+        return
+    from aisbx.installation.narrow import enter_site
+
+    enter_site()
+    from aisbx.cli.answer import answer
+    from aisbx.cli.perform import explain as find_out
+    from aisbx.errors import LaunchError
+
+    answer(lambda: find_out(options, command, LaunchError(message, hint=hint)), as_json=lambda: False)
 
 
 def full(arguments: "list[str]") -> int:

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from typing import NoReturn
 
 from aisbx.cli.ends import met
 from aisbx.cli.render import emit_json, one_line
 from aisbx.cli.request import to_request
 from aisbx.cli.session import directory, engine, principal
-from aisbx.errors import UsageError
+from aisbx.errors import LaunchError, UsageError
 from aisbx.types import ExitStatus, RunRequest, Stdio
 
 
@@ -31,6 +32,11 @@ def perform(
     for line in _told(outcome.status) if not as_json else ():
         _tell(f"aisbx: {one_line(line)}\n")
     return outcome.status.code
+
+
+def explain(given: Mapping[str, list[str]], command: Sequence[str], error: LaunchError) -> NoReturn:
+    """Raise what is wrong with a run that its plan could not start."""
+    raise engine().explain(to_request(given, command, directory()), error, dict(given))
 
 
 def _tell(text: str) -> None:

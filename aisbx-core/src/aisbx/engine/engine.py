@@ -3,13 +3,15 @@
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from aisbx.admission import require
-from aisbx.audit.write import AuditError, append, ending, open_log, refusal, start
+from aisbx.audit.reserve import reserve
+from aisbx.audit.write import RESERVE, AuditError, append, ending, open_log, refusal, start
 from aisbx.engine.prepare import Preparation, Prepared, Preview, directories
-from aisbx.errors import AisbxError, PolicyError, StateError
+from aisbx.errors import AisbxError, LaunchError, PolicyError, StateError
 from aisbx.inputs import Inputs
 from aisbx.paths import cache_dir, config_dir, ensure_private, state_dir
 from aisbx.plan.run import carry_out, new_run
@@ -75,7 +77,10 @@ class Engine:
             raise StateError(
                 f"the audit log cannot be written: {error}", hint="a run without a record is refused"
             ) from None
-        status = exit_status(result)
+        try:
+            status = exit_status(result)
+        except LaunchError as error:
+            raise self.explain(request, error, options) from None
         outcome = Outcome(
             run=run,
             status=status,
@@ -86,6 +91,14 @@ class Engine:
         )
         self._emit(Event("run.end", time.time(), outcome.as_record()))
         return outcome
+
+    def explain(self, request: RunRequest, error: LaunchError, options: dict[str, list[str]] | None) -> AisbxError:
+        """Say why a launch failed, and drop its plan if `options` has one, so that the next run is planned anew."""
+        if options is not None:
+            from aisbx.engine.keep import drop
+
+            drop(options, self._cwd, self._cache / "plans")
+        return self._preparation.explain(request, error)
 
     def preview(self, request: RunRequest) -> Preview:
         """Say what a run would be; nothing is started."""
@@ -100,7 +113,8 @@ class Engine:
             "state": str(self._state),
             "cache": str(self._cache),
         }
-        return examine(self.plugins, self._preparation.load, places, self._default_spec)
+        load = partial(self._preparation.load, remember=False)  # what holds now, and nothing is kept
+        return examine(self.plugins, load, places, self._default_spec)
 
     def _default_spec(self) -> SandboxSpec:
         return self._preparation.resolve(RunRequest(command=("true",), cwd=self._cwd))[0]
@@ -171,6 +185,8 @@ class Engine:
     def _make_directories(self) -> None:
         for directory in directories(self._state, self._cache):
             ensure_private(Path(directory))
+        # With a plan at hand nobody looks at it again, so a plan ends with it.
+        self._inputs.note(reserve(str(self._state / RESERVE)))
 
     def _emit(self, event: Event) -> None:
         for name in self.settings.sinks:

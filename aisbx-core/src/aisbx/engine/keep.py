@@ -89,6 +89,12 @@ def keep(entry: PlanEntry, options: dict[str, list[str]], cwd: str, inputs: Inpu
         prune(str(directory), KEPT)
 
 
+def drop(options: dict[str, list[str]], cwd: str, directory: Path) -> None:
+    """Remove the entry for these options in this directory, if there is one."""
+    with suppress(OSError):
+        (directory / name_of(options, cwd)).unlink()
+
+
 def _collected(located: list[tuple[str, str, bool]], late: tuple[str, ...], directory: str) -> "list[Kept]":
     """Give the code of these modules. Compiling it takes longer than all else here, so every plan shares one result."""
     made_from = [(*row, signature(row[1], nofollow=False)) for row in located]

@@ -1,12 +1,13 @@
 """From a request to a specification, and to the driver that is to carry it out."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from aisbx.admission import unmet
+from aisbx.admission import require, unmet
 from aisbx.caches import kept_cache
-from aisbx.errors import DriverUnavailableError, UsageError
+from aisbx.errors import AisbxError, DriverUnavailableError, LaunchError, UsageError
 from aisbx.identity import identity
 from aisbx.inputs import Inputs
 from aisbx.installation.hold import hold
@@ -17,12 +18,13 @@ from aisbx.profiles import Finder, choose
 from aisbx.resolve import real_sources, resolve
 from aisbx.settings import Settings
 from aisbx.toolchains import discover
-from aisbx.types import ControlState, Driver, Enforcement, LocalDriver, LocalPlan, RunRequest, SandboxSpec
+from aisbx.types import ControlState, Driver, Enforcement, LocalDriver, LocalPlan, Probe, RunRequest, SandboxSpec
 from aisbx.workspace import choose as choose_workspace
 
 AUTO = "auto"
 PREFERRED = ("bwrap", "chroot", "lima")
 """The order in which `auto` tries drivers; others follow by name."""
+AGAIN = "it is planned anew the next time: run it again, and if it fails again see: aisbx doctor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,29 +88,57 @@ class Preparation:
         spec = hold(spec, parts(self.inputs), self.inputs)
         return spec, profile.shell or spec.environment.get("SHELL", "/bin/sh")
 
-    def driver(self, request: RunRequest) -> Driver:
-        """Give the driver that the request or the settings name; `auto` is the first that works here."""
-        name = request.driver or self.settings.driver
-        if name != AUTO:
-            return self.load(name)
-        names = self.plugins.names("driver")
-        names.sort(key=lambda known: (PREFERRED.index(known) if known in PREFERRED else len(PREFERRED), known))
-        problems: list[str] = []
-        for known in names:
-            driver = self.load(known)
-            probed = driver.probe()
-            if probed.usable:
-                return driver
-            problems.append(f"{known}: {probed.reason}")
-        raise DriverUnavailableError("; ".join(problems), hint="see: aisbx doctor")
+    def driver(self, request: RunRequest, *, remember: bool = True) -> Driver:
+        """Give the driver that the request or the settings name; `auto` is the first that works here.
 
-    def load(self, name: str) -> Driver:
-        """Load one driver with its own table of the settings and a directory where it may cache."""
+        DriverUnavailableError where none of them does. `remember` as for `load`.
+        """
+        name = request.driver or self.settings.driver
+        names = [name] if name != AUTO else self.plugins.names("driver")
+        names.sort(key=lambda known: (PREFERRED.index(known) if known in PREFERRED else len(PREFERRED), known))
+        probes: dict[str, Probe] = {}
+        for known in names:
+            driver = self.load(known, remember=remember)
+            probes[known] = driver.probe()
+            if probes[known].usable:
+                return driver
+        message = "; ".join(f"{known}: {probed.reason}" for known, probed in probes.items())
+        remedies = [probed.remedy for probed in probes.values() if probed.remedy]
+        raise DriverUnavailableError(message, hint="; or ".join(remedies) or "see: aisbx doctor")
+
+    def load(self, name: str, *, remember: bool = True) -> Driver:
+        """Load one driver with its own table of the settings and a directory where it may cache.
+
+        Not to `remember` gives it one where nothing can be kept and nothing is: what it says is found out anew.
+        """
         own = self.settings.drivers.get(name, {})
         if "cache_dir" in own:
             raise UsageError(f"drivers.{name}.cache_dir is not for the settings to say", hint="remove it")
-        cache = cache_dir(self.inputs)
-        return self.plugins.get("driver", name, {**own, "cache_dir": str(cache)})
+        cache = str(cache_dir(self.inputs)) if remember else os.devnull
+        return self.plugins.get("driver", name, {**own, "cache_dir": cache})
+
+    def explain(self, request: RunRequest, error: LaunchError) -> AisbxError:
+        """Say why a launch failed that was admitted: what would refuse it now, looked at anew; else the error itself.
+
+        A plan, and what a driver remembers of the machine, can be older than what has become of it. A process whose
+        launch got as far as its walls can start no other, and does not look.
+        """
+        try:
+            if _walled():
+                return LaunchError(error.message, hint=error.hint or AGAIN)
+            spec = self.resolve(request)[0]
+            require(spec, self.driver(request, remember=False).check(spec))
+        except AisbxError as found:
+            return found
+        return LaunchError(error.message, hint=error.hint or AGAIN)
+
+
+def _walled() -> bool:
+    """Tell whether what this process starts next is in another PID namespace than itself (namespaces(7))."""
+    try:
+        return os.readlink("/proc/self/ns/pid_for_children") != os.readlink("/proc/self/ns/pid")
+    except FileNotFoundError:
+        return os.path.exists("/proc/self/ns/pid")  # the other one's first process has ended
 
 
 def directories(state: Path, cache: Path) -> tuple[Path, ...]:

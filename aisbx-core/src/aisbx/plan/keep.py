@@ -72,10 +72,14 @@ def store(directory: str, name: str, data: bytes) -> None:
         temporary = f".{name}.{posix.getpid()}"
         file = posix.open(temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | OPEN, 0o600, dir_fd=folder)
         try:
-            while data:
-                data = data[posix.write(file, data) :]
-        finally:
-            posix.close(file)
-        posix.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+            try:
+                while data:
+                    data = data[posix.write(file, data) :]
+            finally:
+                posix.close(file)
+            posix.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except OSError:
+            posix.unlink(temporary, dir_fd=folder)  # a full disk leaves half of it
+            raise
     finally:
         posix.close(folder)

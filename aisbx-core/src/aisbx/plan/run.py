@@ -2,7 +2,7 @@
 
 import sys
 
-from aisbx.audit.write import append, ending, open_log, prune, start
+from aisbx.audit.write import RESERVE, append, ending, open_log, prune, start
 
 if sys.platform == "win32":
     import os as posix
@@ -13,11 +13,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from aisbx.types import LaunchRequest, LaunchResult, PlanEntry
 
+UNRECORDED = 125
+
 
 def carry_out(entry: "PlanEntry", request: "LaunchRequest", principal: str, host: str) -> "LaunchResult":
     """Run one command by a plan and append its audit record.
 
-    AuditError before anything runs where there can be no record.
+    AuditError before anything runs where there can be no record; where it cannot be written afterwards, the exit code
+    is 125 and the failure says so.
     """
     log = open_log(entry["audit"])
     try:
@@ -30,11 +33,11 @@ def carry_out(entry: "PlanEntry", request: "LaunchRequest", principal: str, host
         argv = request["argv"][:1] if entry["program_only"] else request["argv"]
         beginning = start(kind, request["run"], principal, host, argv)
         try:
-            append(log, f"{beginning},{entry['record']},{ending(result)}")
+            append(log, f"{beginning},{entry['record']},{ending(result)}", f"{entry['state']}/{RESERVE}")
         except OSError as error:  # no AuditError: the command has run, and must not be run again
             ended = f"this run has no record; the command itself ended with {result['code']}"
-            result["failure"] = ("state", f"{entry['audit']}: {error.strerror}: {ended}")
-            result["code"] = 125
+            result["failure"] = ("state", f"{entry['audit']}: {error.strerror}: {ended}", "make room there")
+            result["code"] = UNRECORDED
     finally:
         posix.close(log)
     if request["keep_output"] and (result["stdout_bytes"] or result["stderr_bytes"]):

@@ -7,6 +7,9 @@ from aisbx.errors import CommandNotExecutableError, CommandNotFoundError, Launch
 from aisbx.types.outcome import Captured, ExitStatus, Usage
 from aisbx.types.request import Command, Stdio
 
+Failure = tuple[str, str, str]
+"""(`launch` | `state` | `command-not-found` | `command-not-executable`, message, hint or empty)"""
+
 
 class LaunchRequest(TypedDict):
     """One command for a plan, and where its streams go; see `Command` and `Stdio` for the meaning."""
@@ -48,8 +51,7 @@ class LaunchResult(TypedDict):
     stdout_dropped: int
     stderr_dropped: int
     findings: list[str]
-    failure: tuple[str, str] | None
-    """(`launch` | `command-not-found` | `command-not-executable`, message)"""
+    failure: Failure | None
 
 
 _FAILURES: Mapping[str, type[LaunchError | CommandNotFoundError | CommandNotExecutableError | StateError]] = {
@@ -83,8 +85,8 @@ def launch_request(
 def exit_status(result: LaunchResult) -> ExitStatus:
     """Give a result as an exit status, or raise what kept the command from running."""
     if result["failure"] is not None:
-        code, message = result["failure"]
-        raise _FAILURES[code](message)
+        code, message, hint = result["failure"]
+        raise _FAILURES[code](message, hint=hint)
     return ExitStatus(
         code=result["code"],
         signal=result["signal"],

@@ -12,6 +12,7 @@ cache.py        `cached_filter`: keeps programs on disk
 
 from aisbx_linux.seccomp.cache import cached_filter
 from aisbx_linux.seccomp.compile import compile_filter
+from aisbx_linux.seccomp.library import library_path
 from aisbx_linux.seccomp.table import DENIED, GROUPS, Denied, Group, expand
 
-__all__ = ["DENIED", "GROUPS", "Denied", "Group", "cached_filter", "compile_filter", "expand"]
+__all__ = ["DENIED", "GROUPS", "Denied", "Group", "cached_filter", "compile_filter", "expand", "library_path"]

@@ -15,7 +15,8 @@ from aisbx.errors import ControlError
 
 from aisbx_linux.seccomp.bpf import RET_KILL_PROCESS
 
-_SONAME = "libseccomp.so.2"
+_NAME = "libseccomp.so"
+_SONAME = f"{_NAME}.2"
 
 
 class _Version(ctypes.Structure):
@@ -40,6 +41,14 @@ def version() -> str:
     library.seccomp_version.restype = ctypes.POINTER(_Version)
     found = library.seccomp_version().contents
     return f"{found.major}.{found.minor}.{found.micro}"
+
+
+def library_path() -> str:
+    """Give the real path of the libseccomp in use, empty where /proc does not show it; ControlError as `version`."""
+    version()
+    with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
+        mapped = [line.rstrip("\n").partition("/")[2] for line in maps]
+    return next((f"/{path}" for path in mapped if path.rpartition("/")[2].startswith(_NAME)), "")
 
 
 def _pyseccomp() -> ModuleType:
