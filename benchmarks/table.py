@@ -42,12 +42,17 @@ def render(rows: Sequence[Row], rounds: int, machine: dict[str, object]) -> str:
     """Give a Markdown table: it is read in a terminal and pasted into the documentation."""
     head = ("what", "min ms", "median ms", f"min {TIMES}", "figure", "target", "")
     lines = [head, *(_cells(row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    facts = ", ".join(f"{name} {value}" for name, value in machine.items())
+    return "\n".join([*grid(lines), "", f"{rounds} rounds; {facts}"])
+
+
+def grid(lines: Sequence[Sequence[str]]) -> list[str]:
+    """Give the lines of a Markdown table; the first one is its head."""
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     padded = [[cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines]
     texts = [f"| {' | '.join(cells)} |" for cells in padded]
     texts.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    facts = ", ".join(f"{name} {value}" for name, value in machine.items())
-    return "\n".join([*texts, "", f"{rounds} rounds; {facts}"])
+    return texts
 
 
 def as_json(rows: Sequence[Row], rounds: int, machine: dict[str, object]) -> str:
