@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from aisbx.plan import recall
 
 from .conftest import NOT_LEAN, World
 
@@ -222,3 +223,40 @@ def test_only_the_newest_plans_are_kept(warm: World) -> None:
 
 def the_plan_of(world: World) -> Path:
     return max(world.plans.iterdir(), key=lambda path: path.stat().st_mtime)
+
+
+def _cache(world: World, place: str) -> Path:
+    """Give a cache directory: beside the workspace, in it, or by a link that leads into it."""
+    if place == "beside":
+        return world.home / "other"
+    inside = world.project / ".cache"
+    if place == "in":
+        return inside
+    link = world.home / "link"
+    link.symlink_to(inside)
+    return link
+
+
+@pytest.mark.parametrize("options", [(), ("-w", "{}"), ("-w", "{}:rw")])
+@pytest.mark.parametrize("place", ["beside", "in", "linked"])
+def test_a_plan_that_a_command_could_have_written_is_not_used(
+    world_of: Callable[[str], World], place: str, options: tuple[str, ...]
+) -> None:
+    world = world_of("lean")
+    options = tuple(option.format(world.project) for option in options)
+    world.warm(*options)
+    [kept] = world.plans.iterdir()
+    cache = _cache(world, place)
+    environ = {**world.environ, "XDG_CACHE_HOME": str(cache)}
+    entry = marshal.loads(kept.read_bytes())
+    known = {name.encode(): value.encode() for name, value in environ.items()}
+    entry["environment"] = recall.environment_digest(known, entry["variables"], entry["prefixes"])
+    plans = (world.project / ".cache" if place == "linked" else cache) / "aisbx" / "plans"
+    plans.mkdir(parents=True)
+    plans.chmod(0o700)
+    (plans / kept.name).touch(0o600)
+    (plans / kept.name).write_bytes(marshal.dumps(entry))
+    done = subprocess.run(
+        world.lean(*options, "--", "true"), cwd=world.project, env=environ, capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == (0 if place == "beside" else NOT_LEAN), done.stderr

@@ -80,3 +80,15 @@ def test_without_a_python_beside_it_the_launcher_says_what_to_do(environment: Pa
     assert done.returncode == 125
     assert "virtual environment" in done.stderr
     assert "-m aisbx" in done.stderr
+
+
+@pytest.mark.parametrize(("stream", "redirect"), [("stdin", "0</tmp"), ("stdout", "1</tmp"), ("stderr", "2</tmp")])
+@pytest.mark.parametrize("door", ["installed", "checkout"])
+def test_a_stream_that_is_a_directory_is_refused_in_one_line(
+    environment: Path, door: str, stream: str, redirect: str
+) -> None:
+    launcher = environment / "bin/aisbx" if door == "installed" else ROOT / "aisbx"
+    done = run(["/bin/sh", "-c", f"'{launcher}' run -- true {redirect}"])
+    assert done.returncode == 125
+    expected = f"aisbx: usage: {stream} is a directory; hint: redirect it from or to a file or /dev/null\n"
+    assert (done.stdout, done.stderr) == ("", "" if stream == "stderr" else expected)

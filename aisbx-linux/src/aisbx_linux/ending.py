@@ -4,7 +4,10 @@ import posix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from aisbx.types import Failure
+    from aisbx.types import Failure, LaunchResult
+
+    from aisbx_linux.bounds import Bounds
+    from aisbx_linux.wire import Wires
 
 TIMED_OUT = 124
 REFUSED, CANNOT_RUN, NOT_FOUND = 125, 126, 127
@@ -60,3 +63,34 @@ def code_of(failure: "Failure") -> int:
 def signal_of(code: int) -> int:
     """Give the signal that an exit code stands for, 0 if none."""
     return code - SHELL_SIGNAL_BASE if SHELL_SIGNAL_BASE < code <= SHELL_SIGNAL_BASE + _LAST_SIGNAL else 0
+
+
+def composed(
+    code: int,
+    failure: "Failure | None",
+    bounds: "Bounds",
+    wires: "Wires | None",
+    took: "tuple[float, float, float, int]",
+    findings: "list[str]",
+) -> "LaunchResult":
+    """Put a result together; `took` is wall, user and system time in seconds, and bytes of the largest resident set."""
+    stdout, stderr = (wires.stdout, wires.stderr) if wires else (None, None)
+    return {
+        "code": code,
+        "signal": signal_of(code),
+        "timed_out": bounds.timed_out,
+        "oom_killed": "oom_killed" in bounds.happened,
+        "pids_limited": "pids_limited" in bounds.happened,
+        "duration": took[0],
+        "user_seconds": took[1],
+        "system_seconds": took[2],
+        "max_rss_bytes": took[3],
+        "stdout": bytes(stdout.captured) if stdout else b"",
+        "stderr": bytes(stderr.captured) if stderr else b"",
+        "stdout_bytes": stdout.passed if stdout else 0,
+        "stderr_bytes": stderr.passed if stderr else 0,
+        "stdout_dropped": stdout.dropped if stdout else 0,
+        "stderr_dropped": stderr.dropped if stderr else 0,
+        "findings": findings,
+        "failure": failure,
+    }

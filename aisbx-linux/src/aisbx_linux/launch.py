@@ -16,7 +16,7 @@ import time
 
 from aisbx_linux.assemble import Assembly, assemble, instruct
 from aisbx_linux.bounds import Bounds
-from aisbx_linux.ending import TIMED_OUT, code_of, exit_code, failure_of, ran, signal_of
+from aisbx_linux.ending import TIMED_OUT, code_of, composed, exit_code, failure_of, ran
 from aisbx_linux.guard import Guard
 from aisbx_linux.processes import deliver, executes, first_child, send
 from aisbx_linux.relay import POLLIN, Budget, Log
@@ -32,31 +32,19 @@ if TYPE_CHECKING:
     from aisbx_linux.relay import Output
     from aisbx_linux.terminal import RawTerminal
 
-HOT = (
-    "aisbx_linux",
-    *(
-        f"aisbx_linux.{name}"
-        for name in (  # noqa: SIM905 - one line each otherwise
-            "syscalls processes rlimits cradle sources relay assemble ending guard bounds lend "
-            "spawn wire protect protect.scan protect.settle launch host"
-        ).split()
-    ),
-    *(f"aisbx_linux.{name}" for name in ("stage", "cgroup", "cgroup.group") if posix.geteuid() == 0),
-)
-"""What every launch imports, each after what it needs: a plan may keep their code, to make them without a search."""
-LATE = (
-    *("_ctypes", "fcntl", "resource", "select", "termios"),
-    *(f"aisbx_linux.{name}" for name in "cgroup cgroup.group remedy terminal undelivered watch".split()),  # noqa: SIM905
-    *(
-        f"aisbx_linux.protect.{name}"
-        for name in "derive gitconfig keys look names quarantine reconcile repair tree undo walk".split()  # noqa: SIM905
-    ),
-)
-"""What is not imported by every launch, or while the tool works; without a search for it."""
 FORMAT = 2  # of `LocalPlan`; a plan of another version is not carried out
 _HOLD = 0.1
 _turns = iter(range(1 << 62))
 _INT, _KILL, _TERM = 2, 9, 15
+
+
+def __getattr__(name: str) -> "tuple[str, ...]":
+    """Give HOT and LATE of `modules`: only the making of a plan asks for them."""
+    if name not in {"HOT", "LATE"}:
+        raise AttributeError(name)
+    from aisbx_linux import modules
+
+    return modules.HOT if name == "HOT" else modules.LATE
 
 
 def launch(plan: "LocalPlan", request: "LaunchRequest") -> "LaunchResult":
@@ -107,7 +95,7 @@ class Launch:
         self._guard: Guard | None = None
         self._findings: list[str] = []
         self._status = 0
-        self._usage = (0.0, 0.0, 0)
+        self._usage: tuple[float, float, int] = (0.0, 0.0, 0)
         self._started = self._ended = 0.0
 
     def start(self) -> None:
@@ -193,7 +181,6 @@ class Launch:
         else:
             code = TIMED_OUT if bounds.timed_out else exit_code(self._report, self._status, self.asked)
         wires = self.wires
-        stdout, stderr = (wires.stdout, wires.stderr) if wires else (None, None)
         findings = self._findings
         if wires and any(output.error for output in wires.outputs()) and self.failure is None and not bounds.timed_out:
             from aisbx_linux.undelivered import answer
@@ -203,25 +190,8 @@ class Launch:
         log = self._budget.log
         if log is not None and log.error:
             findings = [*findings, f"output: it is not kept any more: {posix.strerror(log.error)}: {log.path}"]
-        return {
-            "code": code,
-            "signal": signal_of(code),
-            "timed_out": bounds.timed_out,
-            "oom_killed": "oom_killed" in bounds.happened,
-            "pids_limited": "pids_limited" in bounds.happened,
-            "duration": self._ended - self._started,
-            "user_seconds": self._usage[0],
-            "system_seconds": self._usage[1],
-            "max_rss_bytes": self._usage[2],
-            "stdout": bytes(stdout.captured) if stdout else b"",
-            "stderr": bytes(stderr.captured) if stderr else b"",
-            "stdout_bytes": stdout.passed if stdout else 0,
-            "stderr_bytes": stderr.passed if stderr else 0,
-            "stdout_dropped": stdout.dropped if stdout else 0,
-            "stderr_dropped": stderr.dropped if stderr else 0,
-            "findings": findings,
-            "failure": self.failure,
-        }
+        took = (self._ended - self._started, *self._usage)
+        return composed(code, self.failure, self.bounds, self.wires, took, findings)
 
     # --- inside -------------------------------------------------------------------------------------------
 

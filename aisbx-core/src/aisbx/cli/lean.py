@@ -32,6 +32,8 @@ VALUED = {
     "--output": "output",
 }
 """Options of `run` that take a value and may be part of a plan."""
+MODES = ("rw", "ro", "cow", "guarded")
+"""What may stand behind a workspace's colon (`aisbx.types.WorkspaceMode`)."""
 
 
 def main(arguments: "list[str]") -> "NoReturn":
@@ -53,13 +55,14 @@ def attempt(options: "dict[str, list[str]]", environment: "dict[str, str]", comm
         for descriptor in (0, 1, 2):
             posix.fstat(descriptor)
         cwd = posix.getcwd()
+        workspace = real_workspace(options["workspace"][-1]) if "workspace" in options else cwd
     except OSError:
         return None
 
     from aisbx.plan.recall import install, name_of
     from aisbx.plan.recall import read as read_entry
 
-    entry = read_entry(directory, name_of(options, cwd))
+    entry = read_entry(directory, name_of(options, cwd), workspace)
     if entry is None:
         return None
 
@@ -136,6 +139,16 @@ def read_options(words: "list[str]") -> "tuple[dict[str, list[str]], dict[str, s
         place += 1
     command = words[place:]
     return (options, environment, command) if command else None
+
+
+def real_workspace(value: str) -> str:
+    """Give the real path of what `--workspace` names, with a mode or without; OSError where there is none."""
+    path, _, mode = value.rpartition(":")
+    folder = posix.open(path if path and mode in MODES else value, posix.O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC)
+    try:
+        return posix.readlink(f"/proc/self/fd/{folder}")
+    finally:
+        posix.close(folder)
 
 
 def plans_directory() -> "str | None":

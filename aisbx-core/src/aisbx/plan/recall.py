@@ -107,9 +107,12 @@ def in_group(cgroup: "tuple[bytes, object] | None") -> bool:
         return False
 
 
-def read(directory: str, name: str) -> "PlanEntry | None":
-    """Give the entry if it is there, is ours alone, and everything it was made from is still the same."""
-    data = load(directory, name)
+def read(directory: str, name: str, workspace: str) -> "PlanEntry | None":
+    """Give the entry if it is there, is ours alone, and everything it was made from is still the same.
+
+    A command could have written one into its `workspace` (a real path): there none is looked for.
+    """
+    data = load(directory, name, workspace)
     if data is None:
         return None
     try:
@@ -127,14 +130,14 @@ def read(directory: str, name: str) -> "PlanEntry | None":
     return entry if fresh else None
 
 
-def load(directory: str, name: str) -> "bytes | None":
-    """Give a file's bytes if it and its directory are there and ours alone."""
+def load(directory: str, name: str, workspace: str = "") -> "bytes | None":
+    """Give a file's bytes if it and its directory are there and ours alone, and not in the workspace (a real path)."""
     try:
         folder = posix.open(directory, posix.O_RDONLY | posix.O_DIRECTORY | OPEN)
     except OSError:
         return None
     try:
-        if not ours(folder, DIRECTORY):
+        if not ours(folder, DIRECTORY) or (workspace and _lies_in(folder, workspace)):
             return None
         file = posix.open(name, posix.O_RDONLY | posix.O_NONBLOCK | OPEN, dir_fd=folder)
     except OSError:
@@ -145,6 +148,10 @@ def load(directory: str, name: str) -> "bytes | None":
         return posix.read(file, min(posix.fstat(file).st_size, _LARGEST)) if ours(file, REGULAR) else None
     finally:
         posix.close(file)
+
+
+def _lies_in(folder: int, place: str) -> bool:
+    return f"{posix.readlink(f'/proc/self/fd/{folder}')}/".startswith(f"{place.rstrip('/')}/")
 
 
 def ours(descriptor: int, kind: int) -> bool:

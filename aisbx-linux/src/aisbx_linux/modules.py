@@ -1,0 +1,25 @@
+"""What a launch imports: a plan keeps the code, or the place, of these. Looked at when a plan is made, by name."""
+
+import posix
+
+HOT = (
+    "aisbx_linux",
+    *(
+        f"aisbx_linux.{name}"
+        for name in (  # noqa: SIM905 - one line each otherwise
+            "syscalls processes rlimits cradle sources relay assemble ending guard bounds lend "
+            "spawn wire protect protect.scan protect.settle launch host"
+        ).split()
+    ),
+    *(f"aisbx_linux.{name}" for name in ("stage", "cgroup", "cgroup.group") if posix.geteuid() == 0),
+)
+"""What every launch imports, each after what it needs: a plan may keep their code, to make them without a search."""
+LATE = (
+    *("_ctypes", "fcntl", "resource", "select", "termios"),
+    *(f"aisbx_linux.{name}" for name in "cgroup cgroup.group remedy terminal undelivered watch".split()),  # noqa: SIM905
+    *(
+        f"aisbx_linux.protect.{name}"
+        for name in "derive gitconfig keys look names quarantine reconcile repair tree undo walk".split()  # noqa: SIM905
+    ),
+)
+"""What is not imported by every launch, or while the tool works; without a search for it."""
