@@ -90,6 +90,8 @@ class Input:
             self.lent = copied
         elif copied == 0:
             self._finish()
+        elif _abandoned(self.target):
+            self.close()  # nobody reads any more: all of it is for the next
         else:
             self.kind = "other"  # this kernel can't: pass on what there is
 
@@ -121,3 +123,12 @@ def _unread(pipe: int) -> int:
     import fcntl
 
     return int.from_bytes(fcntl.ioctl(pipe, _FIONREAD, b"\0\0\0\0"), "little")
+
+
+def _abandoned(pipe: int) -> bool:
+    """Tell whether a pipe has lost its readers, by its writing end (poll(2), POLLERR)."""
+    from select import POLLERR, poll
+
+    watched = poll()
+    watched.register(pipe, 0)
+    return any(events & POLLERR for _, events in watched.poll(0))
