@@ -32,6 +32,7 @@ OWN = {
     "aisbx_linux.bounds",
     "aisbx_linux.cgroup",  # where cgroups can be made
     "aisbx_linux.cgroup.group",
+    "aisbx_linux.compose",  # where something lies in the workspace that is held
     "aisbx_linux.cradle",
     "aisbx_linux.ending",
     "aisbx_linux.guard",

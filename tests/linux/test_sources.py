@@ -15,6 +15,7 @@ def source(path: Path) -> Source:
         "target": "/x",
         "writable": False,
         "identity": (status.st_dev, status.st_ino),
+        "within": -1,
         "owned": True,
     }
 

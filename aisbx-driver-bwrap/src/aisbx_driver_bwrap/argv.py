@@ -39,7 +39,7 @@ def plan(
         "launcher": "aisbx_linux.launch",
         "program": program,
         "head": [*_namespaces(spec), *_runtime(), *_private(spec), *_links(spec)],
-        "sources": [_source(mount) for mount in mounts],
+        "sources": [_source(mount, _within(mount, mounts)) for mount in mounts],
         "tail": ["--remount-ro", "/dev", "--remount-ro", "/"],
         "files": [etc.gitconfig(spec)],
         "environment": dict(spec.environment),
@@ -50,6 +50,7 @@ def plan(
         "watch": _watch(spec, places),
         "outside": outside,
         "contained": "proc:no-survivors" not in spec.lowered,
+        "composed": outside is not None or "fs:host-hidden" not in spec.lowered,
         "workspace": (spec.workspace.path, spec.workspace.mode.value) if spec.workspace else None,
         "cwd": spec.cwd,
         "wall_time": _amount(spec, "wall_time"),
@@ -125,13 +126,20 @@ def _links(spec: SandboxSpec) -> list[str]:
     return words
 
 
-def _source(mount: Mount) -> Source:
+def _within(mount: Mount, mounts: list[Mount]) -> int:
+    """Give the index of the nearest mount that holds this one's target, -1 for none."""
+    outer = [other for other in mounts if other is not mount and mount.target.startswith(f"{other.target}/")]
+    return mounts.index(max(outer, key=lambda other: len(other.target))) if outer else -1
+
+
+def _source(mount: Mount, within: int) -> Source:
     status = Path(mount.source).stat()
     # Only what the driver itself shows of the system keeps its owners; what somebody named becomes the inside's own.
     return {
         "path": mount.source,
         "target": mount.target,
         "writable": mount.writable,
+        "within": within,
         "identity": (status.st_dev, status.st_ino),
         "owned": True,
     }

@@ -83,7 +83,7 @@ class BwrapDriver:
         unmappable = ""
         if root and probed.usable and "priv:not-root" not in spec.lowered:
             unmappable = next((path for path in writable if not self._maps(path)), "")
-        contained = not probed.usable or self._tried("contained", cradle.possible)
+        contained = not probed.usable or self._tried("namespaces", cradle.possible)
         return Facts(
             unusable="" if probed.usable else probed.reason,
             remedy=probed.remedy if contained else remedy(""),

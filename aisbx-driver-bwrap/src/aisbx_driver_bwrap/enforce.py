@@ -25,7 +25,7 @@ class Facts:
     """Where cgroups can be made."""
     filter_problem: str = ""
     contained: bool = True
-    """An outer PID namespace can be made (`aisbx_linux.cradle`)."""
+    """Namespaces of the launcher's own can be made (`aisbx_linux.cradle`)."""
 
 
 def enforcement(spec: SandboxSpec, facts: Facts) -> Enforcement:
@@ -109,8 +109,23 @@ def _conditional(spec: SandboxSpec, facts: Facts) -> list[ControlState]:
         states.append(
             ControlState("priv:not-root", full, "own uid, idmapped mounts" if facts.root else "the caller's uid")
         )
+    states += _composed(spec, facts)
     states += _network(spec)
     return states
+
+
+def _composed(spec: SandboxSpec, facts: Facts) -> list[ControlState]:
+    """Report on mounts that lie in a writable one, where another run can move their places while this one starts."""
+    if facts.contained and "fs:host-hidden" not in spec.lowered:
+        return []
+    if not any(mount.writable for mount in spec.mounts) and (
+        spec.workspace is None or spec.workspace.mode is not WorkspaceMode.RW
+    ):
+        return []
+    reason = "while it starts, another run in the same workspace can lead its mounts elsewhere with links"
+    remedy = facts.remedy or "let processes other than bubblewrap make user namespaces, or use a read-only workspace"
+    mechanism = _BY_CONSTRUCTION["fs:host-hidden"]
+    return [ControlState("fs:host-hidden", Level.PARTIAL, mechanism, reason, remedy)]
 
 
 def _network(spec: SandboxSpec) -> list[ControlState]:

@@ -16,15 +16,15 @@ _SPOKEN = 1000
 def trial(path: str, other: int | None) -> str:
     """Give the first line of what the tool at `path` complains of, or nothing if an empty sandbox works.
 
-    It runs as the uid and gid `other` where that is given. As in a launch it is inside an outer PID namespace, where
-    one can be made: a kernel that allows few namespaces must be found out now and not then.
+    It runs as the uid and gid `other` where that is given. As in a launch it is inside namespaces of the launcher's,
+    where they can be made: a kernel that allows few namespaces must be found out now and not then.
     """
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             with suppress(OSError):  # `cradle.possible` tells of that
-                cradle.contain()
+                cradle.contain(pids=True, mounts=True)
             os.write(writer, _complaint(path, other).encode(errors="replace")[:_SPOKEN] or b"\0")
         finally:
             leave(0)

@@ -7,9 +7,11 @@ from aisbx_linux.sources import STAGE, open_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from aisbx.types import LaunchRequest, LocalPlan
+    from aisbx.types import LaunchRequest, LocalPlan, Source
+
+    from aisbx_linux.compose import Layout
 
 _O_PATH = 0o10000000
 # Makes the command the leader of a session of its own with the pty as its terminal (util-linux, setsid(1)).
@@ -19,7 +21,19 @@ _TERMINAL = ("/usr/bin/setsid", "--ctty", "--wait")
 class Assembly:
     """What the tool is started with; everything that is open here belongs to the launcher until `close`."""
 
-    __slots__ = ("argv", "base", "files", "gate", "opened", "options", "passed", "program", "sources", "status")
+    __slots__ = (
+        "argv",
+        "base",
+        "files",
+        "gate",
+        "layout",
+        "opened",
+        "options",
+        "passed",
+        "program",
+        "sources",
+        "status",
+    )
 
     def __init__(self) -> None:
         """Nothing is open yet."""
@@ -36,6 +50,8 @@ class Assembly:
         """Where the launcher writes what is to be mounted; the tool waits for it."""
         self.gate = -1
         """Where the launcher writes the filter."""
+        self.layout: Layout | None = None
+        """What the launcher mounts itself, before the tool does; None for nothing."""
         self.status = -1
         """Where the launcher reads the tool's reports."""
 
@@ -48,6 +64,16 @@ class Assembly:
         """Pass a descriptor to the tool; gives its index."""
         self.passed.append(self.keep(descriptor))
         return len(self.passed) - 1
+
+    def open_gate(self, filter_: bytes, *, exclusive: bool) -> None:
+        """Let the command run; `exclusive`: this process itself has what was laid out, of which the tool has a copy."""
+        if self.layout is not None and exclusive:
+            from aisbx_linux.compose import strike
+
+            strike()
+        posix.write(self.gate, filter_)
+        posix.close(self.gate)
+        self.gate = -1
 
     def close(self) -> None:
         """Close what the tool has by now."""
@@ -62,6 +88,11 @@ def assemble(assembly: Assembly, plan: "LocalPlan", request: "LaunchRequest") ->
     Raises SourceError and OSError; the caller closes the assembly in any case.
     """
     staged = plan["outside"] is not None
+    live = plan["workspace"] is not None and plan["workspace"][1] == "rw"
+    if staged or (plan["composed"] and (live or any(source["within"] >= 0 for source in plan["sources"]))):
+        from aisbx_linux.compose import layout
+
+        assembly.layout = layout(plan)
     for source in plan["sources"]:
         assembly.sources.append(assembly.keep(open_source(source)))
     status_end = posix.pipe2(posix.O_CLOEXEC)
@@ -77,7 +108,8 @@ def assemble(assembly: Assembly, plan: "LocalPlan", request: "LaunchRequest") ->
     if staged:
         assembly.program = assembly.keep(posix.open(plan["program"], _O_PATH | posix.O_CLOEXEC))
     else:
-        assembly.passed += assembly.sources
+        # No other: what the tool gets and does not use would stay open inside.
+        assembly.passed += [assembly.sources[index] for index in _direct(plan["sources"], assembly.layout)]
     # Above every number in use here, so that no copy lands on a descriptor that is still to be copied.
     assembly.base = max(*assembly.opened, assembly.status, assembly.gate, assembly.options) + 1
     assembly.argv = [
@@ -91,27 +123,20 @@ def assemble(assembly: Assembly, plan: "LocalPlan", request: "LaunchRequest") ->
     ]
 
 
-def instruct(
-    assembly: Assembly, plan: "LocalPlan", request: "LaunchRequest", covered: "Sequence[tuple[str, str, str]]"
-) -> None:
-    """Tell the tool what to do. `covered` has (option, source, target) to mount over the workspace, in this order.
+def instruct(assembly: Assembly, plan: "LocalPlan", request: "LaunchRequest", covered: "list[tuple[int, str]]") -> None:
+    """Tell the tool what to do; BrokenPipeError if it has ended already.
 
-    BrokenPipeError if the tool has ended already.
+    `covered` has (kind of `compose`, path) of what is covered in the workspace: by the tool only where the launcher
+    mounts nothing itself.
     """
-    first_place = len(assembly.passed) - len(plan["sources"])
 
     def number(index: int) -> str:
         return str(assembly.base + index)
 
     words = _filled(plan["head"], assembly.files, number)
-    for index, source in enumerate(plan["sources"]):
-        bind = "bind" if source["writable"] else "ro-bind"
-        if plan["outside"] is not None:
-            words += [f"--{bind}", f"{STAGE}/{index}", source["target"]]
-        else:
-            words += [f"--{bind}-fd", number(first_place + index), source["target"]]
-    for words_of_one in covered:
-        words += words_of_one
+    words += _mounts(plan["sources"], assembly)
+    if covered and assembly.layout is None:
+        words += _by_path(covered)
     words += _filled(plan["tail"], assembly.files, number)
     for name, value in {**plan["environment"], **request["environment"]}.items():
         words += ["--setenv", name, value]
@@ -119,6 +144,40 @@ def instruct(
     write_all(assembly.options, "\0".join(words).encode(errors="surrogateescape") + b"\0")
     posix.close(assembly.options)
     assembly.options = -1
+
+
+def _direct(sources: "list[Source]", layout: "Layout | None") -> list[int]:
+    """Give the indices of the sources that the tool mounts by descriptor: not from the stage, nor in another."""
+    if layout is None:
+        return list(range(len(sources)))
+    return [index for index, source in enumerate(sources) if index not in layout[0] and source["within"] < 0]
+
+
+def _mounts(sources: "list[Source]", assembly: Assembly) -> "Iterator[str]":
+    """Give the tool's options for the sources: from the stage what is there, the rest by descriptor."""
+    direct = _direct(sources, assembly.layout)
+    last = assembly.base + len(assembly.passed)
+    for index, source in enumerate(sources):
+        bind = "bind" if source["writable"] else "ro-bind"
+        if index in direct:
+            yield f"--{bind}-fd"
+            yield str(last - len(direct) + direct.index(index))
+        elif assembly.layout is not None and index in assembly.layout[0]:
+            yield f"--{bind}"
+            yield f"{STAGE}/{index}"
+        else:
+            continue
+        yield source["target"]
+
+
+def _by_path(covered: "list[tuple[int, str]]") -> "Iterator[str]":
+    """Give options that cover by path, where `fs:host-hidden` was given up: a link put there meanwhile is followed."""
+    from aisbx_linux.compose import HIDDEN, PINNED
+
+    for kind, place in covered:
+        yield "--bind" if kind == PINNED else "--ro-bind"
+        yield "/dev/null" if kind == HIDDEN else place
+        yield place
 
 
 def _filled(words: "Sequence[str]", files: "Sequence[int]", number: "Callable[[int], str]") -> list[str]:

@@ -11,29 +11,34 @@ from aisbx_linux import syscalls
 from aisbx_linux.processes import leave
 
 
-def contain() -> None:
+def contain(*, pids: bool, mounts: bool) -> None:
     """Make the next child of this process the first of a PID namespace; OSError where the kernel refuses.
 
-    An ordinary user needs a user namespace for that, in which they keep their uid and gid. Only for a process that
-    starts one child and ends: it can start no other once that one has ended.
+    With `mounts`, this process gets a mount namespace too. An ordinary user needs a user namespace for either, in which
+    they keep their uid and gid. Only for a process that starts one child and ends: it can start no other once that
+    one has ended.
     """
+    flags = (syscalls.CLONE_NEWPID if pids else 0) | (syscalls.CLONE_NEWNS if mounts else 0)
     uid, gid = posix.geteuid(), posix.getegid()
-    if uid == 0:
-        syscalls.unshare(syscalls.CLONE_NEWPID)
+    if not flags:
         return
-    syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWPID)
+    if uid == 0:
+        syscalls.unshare(flags)
+        return
+    syscalls.unshare(syscalls.CLONE_NEWUSER | flags)
     _write("/proc/self/setgroups", "deny")
     _write("/proc/self/uid_map", f"{uid} {uid} 1")
     _write("/proc/self/gid_map", f"{gid} {gid} 1")
 
 
 def possible() -> bool:
-    """Try `contain` in a child of its own."""
+    """Try `contain`, and the mount calls that need it, in a child of its own."""
     child = posix.fork()
     if child == 0:
         code = 1
         try:
-            contain()
+            contain(pids=True, mounts=True)
+            syscalls.protect_tree(syscalls.clone_tree(posix.open("/usr", posix.O_RDONLY | posix.O_CLOEXEC)))
             code = 0
         finally:
             leave(code)

@@ -4,44 +4,50 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from aisbx.types import LocalPlan
 
+    from aisbx_linux.compose import Layout
     from aisbx_linux.protect.scan import State
 
 
 class Guard:
     """Watches the workspace of one launch; does nothing where the command cannot write to it."""
 
-    __slots__ = ("_quarantine", "_state")
+    __slots__ = ("_plan", "_quarantine", "_scans", "_state")
 
     def __init__(self, plan: "LocalPlan", state: str, run: str) -> None:
-        """Look at the workspace before anything runs. OSError where it can't be read.
-
-        `state` is a private directory of ours for the memory of earlier looks and for quarantine.
-        """
+        """Look at nothing yet. `state` is a private directory of ours for the memory of looks and quarantine."""
+        self._plan = plan
         self._state: State | None = None
+        self._scans = f"{state}/scans" if state else ""
         self._quarantine = f"{state}/quarantine/{run}"
-        workspace = plan["workspace"]
-        if workspace is not None and workspace[1] == "rw":
-            from aisbx_linux.protect.scan import scan
 
-            path = workspace[0]
-            self._state = scan(path, f"{state}/scans/{_name(path)}" if state else None)
+    def hold(self, layout: "Layout | None") -> "list[tuple[int, str]]":
+        """Look at the workspace before anything runs, and cover what is to be covered where `layout` says it is.
 
-    def covers(self, plan: "LocalPlan") -> "list[tuple[str, str, str]]":
-        """Give what is to be mounted over the workspace: (option of the tool, source, target), in this order."""
-        state = self._state
-        if state is None:
+        Gives what is to be covered, also without a layout, in this order: (a kind of `compose`, absolute path). OSError
+        where the workspace can't be read, or something in it was moved meanwhile.
+        """
+        workspace = self._plan["workspace"]
+        if workspace is None or workspace[1] != "rw":
             return []
-        from aisbx_linux.sources import STAGE
+        from aisbx_linux.protect.scan import scan
 
-        root = path = state.workspace
-        if plan["outside"] is not None:
-            root = f"{STAGE}/{[source['path'] for source in plan['sources']].index(path)}"
+        path = workspace[0]
+        self._state = scan(path, f"{self._scans}/{_name(path)}" if self._scans else None)
+        covered = self._covers(self._state)
+        if layout is not None and covered:
+            from aisbx_linux.compose import cover
+
+            cover(layout, covered)
+        return covered
+
+    def _covers(self, state: "State") -> "list[tuple[int, str]]":
+        from aisbx_linux.compose import HELD, HIDDEN, PINNED
+
         # A pin that the plan has made is not made again: that would hide the plan's mounts in it.
-        pinned = {source["target"] for source in plan["sources"] if source["target"] == source["path"]}
-        rows = [("--bind", place) for place in state.pins if place not in pinned]
-        rows += [("--ro-bind", place) for place in state.mounts]
-        covered = [(option, root + place[len(path) :], place) for option, place in rows]
-        return covered + [("--ro-bind", "/dev/null", place) for place in state.sockets]
+        made = {source["target"] for source in self._plan["sources"] if source["target"] == source["path"]}
+        covered = [(PINNED, place) for place in state.pins if place not in made]
+        covered += [(HELD, place) for place in state.mounts]
+        return covered + [(HIDDEN, place) for place in state.sockets]
 
     def settle(self) -> "list[str]":
         """Undo, after the last process has ended, what was planted for the host; gives a line for each thing."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from aisbx_linux.relay import Output
     from aisbx_linux.terminal import RawTerminal
 
-FORMAT = 2  # of `LocalPlan`; a plan of another version is not carried out
+FORMAT = 3  # of `LocalPlan`; a plan of another version is not carried out
 _HOLD = 0.1
 _turns = iter(range(1 << 62))
 _INT, _KILL, _TERM = 2, 9, 15
@@ -107,24 +107,21 @@ class Launch:
             self.wires = Wires(self.request, self._budget, self.lent)
             assemble(assembly, self.plan, self.request)
             outside = outside_id(self.plan, next(_turns))
-            self.monitor = spawn(self.plan, assembly, self.wires, outside, exclusive=self.request["exclusive"])
+            self._guard = guard = Guard(self.plan, self.request["state"], self.request["run"])
+            # A helper mounts in a namespace of its own, where nothing can be added later.
+            covered = None if self.request["exclusive"] else guard.hold(None)
+            self.monitor = spawn(self.plan, assembly, self.wires, outside, covered)
             assembly.close()
             self.wires.close_inside()
             # While the tool is being loaded; it waits for its options.
-            self._guard = Guard(self.plan, self.request["state"], self.request["run"])
-            instruct(assembly, self.plan, self.request, self._guard.covers(self.plan))
+            covered = guard.hold(assembly.layout) if covered is None else covered
+            instruct(assembly, self.plan, self.request, covered)
             if self.asked:  # before there was anything to end
                 self.kill()
             self.bounds.prepare()
             if self._await_first() and not self.asked:
                 self.bounds.hold(self.first)
-                if self.plan["outside"] is not None and self.request["exclusive"]:
-                    from aisbx_linux.stage import strike
-
-                    strike()  # the tool has a copy of the stage in a namespace of its own
-                posix.write(assembly.gate, self.plan["filter"])
-                posix.close(assembly.gate)
-                assembly.gate = -1
+                assembly.open_gate(self.plan["filter"], exclusive=self.request["exclusive"])
             elif self.asked:
                 self.kill()  # the gate stays shut
         except (ProcessLookupError, BrokenPipeError):

@@ -11,6 +11,7 @@ HOT = (
             "spawn wire protect protect.scan protect.settle launch host"
         ).split()
     ),
+    "aisbx_linux.compose",
     *(f"aisbx_linux.{name}" for name in ("stage", "cgroup", "cgroup.group") if posix.geteuid() == 0),
 )
 """What every launch imports, each after what it needs: a plan may keep their code, to make them without a search."""

@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from aisbx.types import LocalPlan
 
     from aisbx_linux.assemble import Assembly
+    from aisbx_linux.compose import Covered, Layout
     from aisbx_linux.wire import Wires
 
-    Staging = tuple[list[tuple[int, bool, bool]], tuple[int, int], int, list[tuple[int, int, int]], int]
-    """Sources, (uid, gid) on disk, outside uid, limits, the tool's descriptor; see `stage.Stage`."""
+    Person = tuple[tuple[int, int], int, list[tuple[int, int, int]], int]
+    """(uid, gid) on disk, outside uid, limits, the tool's descriptor; see `stage.Stage`."""
+    Staging = tuple[list[tuple[int, bool, bool]], Layout, Covered, Person | None]
+    """Sources, what is made of them, what is covered in the workspace already, and who root's sandbox is."""
 
 _STANDARD = 2
 UIDS = 1 << 22
@@ -34,23 +37,28 @@ def outside_id(plan: "LocalPlan", turn: int) -> int:
     return 0 if plan["outside"] is None else plan["outside"][2] + (posix.getpid() + turn * 7919) % UIDS
 
 
-def spawn(plan: "LocalPlan", assembly: "Assembly", wires: "Wires", outside: int, *, exclusive: bool) -> int:
+def spawn(
+    plan: "LocalPlan", assembly: "Assembly", wires: "Wires", outside: int, covered: "Covered | None" = None
+) -> int:
     """Start the tool in a session of its own with nothing open but what is meant for it; gives the pid to watch.
 
-    OSError with the kernel's or the stage's own words. `exclusive`: this process exists for this run alone, and what
-    its caller left open for children is closed to them from now on.
+    OSError with the kernel's or the stage's own words. Without `covered` this process exists for this run alone: it
+    covers the workspace itself later, and what its caller left open for children is closed to them from now on.
     """
     staging: Staging | None = None
-    if plan["outside"] is not None:
-        uid, gid, _ = plan["outside"]
+    if assembly.layout is not None:
+        person: Person | None = None
+        if plan["outside"] is not None:
+            person = (plan["outside"][:2], outside, plan["rlimits"], assembly.program)
         sources = [
             (descriptor, source["owned"], source["writable"])
             for descriptor, source in zip(assembly.sources, plan["sources"], strict=True)
         ]
-        staging = (sources, (uid, gid), outside, plan["rlimits"], assembly.program)
+        staging = (sources, assembly.layout, covered or [], person)
+    if plan["outside"] is not None:
         for descriptor in wires.opened:
             posix.fchown(descriptor, outside, outside)  # else /dev/stdout could not be opened inside
-    if not exclusive:
+    if covered is not None:
         return _helped(plan, assembly, wires, staging)
     for stray in strays():
         posix.set_inheritable(stray, False)  # noqa: FBT003 - positional only
@@ -77,17 +85,24 @@ def start_tool(
     from aisbx_linux.cradle import contain
 
     if staging is None:
-        if contained:
-            contain()
+        contain(pids=contained, mounts=False)
+        return _posix_spawn(program, argv, actions)
+    from aisbx_linux.compose import cover, stage_own
+
+    sources, layout, covered, person = staging
+    if person is None:
+        contain(pids=contained, mounts=True)
+        stage_own([descriptor for descriptor, _, _ in sources], layout)
+        cover(layout, covered)
         return _posix_spawn(program, argv, actions)
     from aisbx_linux.stage import Identity, Stage
 
-    sources, owner, outside, limits, descriptor = staging
+    owner, outside, limits, descriptor = person
     identity = Identity(owner, outside)
     try:
-        stage = Stage(sources, identity, outside)
-        if contained:
-            contain()
+        stage = Stage(sources, layout, identity, outside)
+        cover(layout, covered)
+        contain(pids=contained, mounts=False)
         # On this process, which ends with the run, and not on the sandbox's first: root may lack CAP_SYS_RESOURCE, and
         # the uid is the run's alone.
         set_limits(limits, extra_tasks=OWN_TASKS + 1)
@@ -151,14 +166,15 @@ def _helped(plan: "LocalPlan", assembly: "Assembly", wires: "Wires", staging: "S
     try:
         own = [failure, memory]
         if staging is not None:
-            own += [*(descriptor for descriptor, _, _ in staging[0]), staging[4]]
+            own += [descriptor for descriptor, _, _ in staging[0]]
+            own += [staging[3][3]] if staging[3] else []
         # The helper's own descriptors come above the tool's; it lets the tool have only the tool's.
         base = max(*own, assembly.base) + len(assembly.passed) + 1
         moved = {descriptor: base + index for index, descriptor in enumerate(own)}
         if staging is not None:
-            sources, owner, outside, limits, program = staging
+            sources, layout, places, person = staging
             staged = [(moved[descriptor], mapped, needed) for descriptor, mapped, needed in sources]
-            staging = (staged, owner, outside, limits, moved[program])
+            staging = (staged, layout, places, person and (*person[:3], moved[person[3]]))
         posix.write(memory, marshal.dumps((posix.getpid(), plan["program"], assembly.argv, staging, plan["contained"])))
         posix.lseek(memory, 0, 0)
         actions = _actions(assembly.passed, assembly.base, wires, moved)

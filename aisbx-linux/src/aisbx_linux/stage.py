@@ -9,11 +9,12 @@ On the hot path: builtin modules only.
 import posix
 
 from aisbx_linux import syscalls
+from aisbx_linux.compose import compose
 from aisbx_linux.processes import leave
-from aisbx_linux.sources import STAGE
 
-_DIRECTORY = 0o040000
-_FORMAT = 0o170000
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from aisbx_linux.compose import Layout
 
 
 class Identity:
@@ -68,8 +69,10 @@ class Identity:
 class Stage:
     """What root does around starting the tool; for a process that starts one tool and ends."""
 
-    def __init__(self, sources: "list[tuple[int, bool, bool]]", identity: Identity, outside: int) -> None:
-        """Lay the sources out at `STAGE`, in a mount namespace of this process from now on.
+    def __init__(
+        self, sources: "list[tuple[int, bool, bool]]", plan: "Layout", identity: Identity, outside: int
+    ) -> None:
+        """Lay the sources out at `STAGE` as the plan says, in a mount namespace of this process from now on.
 
         `sources` has, for each mount, its open descriptor, whether it is to be mapped to `outside`, and whether it is
         useless unmapped (the workspace). OSError where the kernel or a file system refuses.
@@ -81,17 +84,12 @@ class Stage:
             trees = [syscalls.clone_tree(descriptor) for descriptor, _, _ in sources]
             syscalls.unshare(syscalls.CLONE_NEWNS)
             syscalls.mount("none", "/", "", syscalls.MS_REC | syscalls.MS_SLAVE, "")
-            syscalls.mount("aisbx", STAGE, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=0711,size=1m")
-            for number, (tree, (descriptor, mapped, needed)) in enumerate(zip(trees, sources, strict=True)):
+            for tree, (_, mapped, needed) in zip(trees, sources, strict=True):
                 if mapped and not syscalls.idmap_tree(tree, namespace) and needed:
                     msg = "this file system cannot show its files to another user (no idmapped mounts)"
                     raise OSError(msg)
-                place = f"{STAGE}/{number}"
-                if posix.fstat(descriptor).st_mode & _FORMAT == _DIRECTORY:
-                    posix.mkdir(place, 0o700)
-                else:
-                    posix.close(posix.open(place, posix.O_CREAT | posix.O_WRONLY | posix.O_CLOEXEC, 0o600))
-                syscalls.attach_tree(tree, place)
+            compose(dict(enumerate(trees)), plan)
+            for tree in trees:
                 posix.close(tree)
         finally:
             posix.close(namespace)
@@ -109,11 +107,6 @@ class Stage:
         """Be root in every respect again."""
         posix.setresuid(0, 0, 0)
         posix.setresgid(0, 0, 0)
-
-
-def strike() -> None:
-    """Take the stage down in this process's mount namespace, once the tool has a copy of it in its own."""
-    syscalls.detach(STAGE)
 
 
 def can_map(path: str, outside: int) -> bool:

@@ -21,6 +21,7 @@ _handle = _ctypes.dlopen(None, 2)  # pyright: ignore[reportArgumentType]
 # Numbers of the generic table, the same on x86_64 and aarch64 (include/uapi/asm-generic/unistd.h).
 _OPEN_TREE = 428
 _MOVE_MOUNT = 429
+_OPENAT2 = 437
 _MOUNT_SETATTR = 442
 
 CLONE_NEWNS = 0x00020000
@@ -36,6 +37,10 @@ _AT_EMPTY_PATH = 0x1000
 _AT_RECURSIVE = 0x8000
 _O_CLOEXEC = 0o2000000
 _MOVE_MOUNT_F_EMPTY_PATH = 4
+_MOVE_MOUNT_T_EMPTY_PATH = 0x40
+_O_PATH = 0o10000000
+_RESOLVE_NO_SYMLINKS = 4
+_MOUNT_ATTR_RDONLY = 1
 _MOUNT_ATTR_IDMAP = 0x00100000
 _PR_SET_PDEATHSIG = 1
 _SIGKILL = 9
@@ -82,6 +87,37 @@ def idmap_tree(tree: int, namespace: int) -> bool:
     """Map by mount_setattr(2) with MOUNT_ATTR_IDMAP; False where the file system can't be mapped."""
     attributes = b"".join(value.to_bytes(8, "little") for value in (_MOUNT_ATTR_IDMAP, 0, 0, namespace))
     return _libc("syscall", _MOUNT_SETATTR, tree, b"\0", _AT_EMPTY_PATH, attributes, len(attributes)) == 0
+
+
+def protect_tree(tree: int) -> None:
+    """Make by mount_setattr(2) a detached tree read-only, all of it; OSError if the kernel refuses."""
+    attributes = b"".join(value.to_bytes(8, "little") for value in (_MOUNT_ATTR_RDONLY, 0, 0, 0))
+    flags = _AT_EMPTY_PATH | _AT_RECURSIVE
+    if _libc("syscall", _MOUNT_SETATTR, tree, b"\0", flags, attributes, len(attributes)) != 0:
+        msg = "making a mount read-only was refused"
+        raise OSError(msg)
+
+
+def open_unlinked(directory: int, path: str) -> int:
+    """Give by openat2(2) an O_PATH descriptor of what no link leads to; OSError where one does or nothing is there.
+
+    `directory` is one that `path` is below, without `..` in it; -100 (AT_FDCWD) for an absolute path.
+    """
+    how = b"".join(value.to_bytes(8, "little") for value in (_O_PATH | _O_CLOEXEC, 0, _RESOLVE_NO_SYMLINKS))
+    name = path.encode(errors="surrogateescape") + b"\0"
+    opened = _libc("syscall", _OPENAT2, directory, name, how, len(how))
+    if opened < 0:
+        msg = f"{path} was moved, or a link leads to it, while the run was starting"
+        raise OSError(msg)
+    return opened
+
+
+def attach_tree_on(tree: int, target: int) -> None:
+    """Put by move_mount(2) a detached tree on what a descriptor names: no path is looked up again."""
+    flags = _MOVE_MOUNT_F_EMPTY_PATH | _MOVE_MOUNT_T_EMPTY_PATH
+    if _libc("syscall", _MOVE_MOUNT, tree, b"\0", target, b"\0", flags) != 0:
+        msg = "attaching a mount was refused"
+        raise OSError(msg)
 
 
 def attach_tree(tree: int, target: str) -> None:

@@ -11,6 +11,7 @@ from typing import TypedDict
 class Source(TypedDict):
     """A host path that is opened at launch, without following a link in its last component.
 
+    `within` is the index of the source whose target holds this one's, -1 for none: that one comes earlier.
     `identity` is (st_dev, st_ino) when the plan was made, or None where it may change between runs;
     `owned` asks for the mount to be mapped to the sandbox's user when root runs it.
     """
@@ -18,6 +19,7 @@ class Source(TypedDict):
     path: str
     target: str
     writable: bool
+    within: int
     identity: tuple[int, int] | None
     owned: bool
 
@@ -58,6 +60,8 @@ class LocalPlan(TypedDict):
     """Run by root: (uid on disk that is mapped, uid and gid that the sandbox has on the host)."""
     contained: bool
     """The tool is the first process of an outer PID namespace; False only where `proc:no-survivors` was given up."""
+    composed: bool
+    """The launcher itself makes mounts in mounts, by descriptor; False only where `fs:host-hidden` was given up."""
     workspace: tuple[str, str] | None
     """(path, mode) where protected files are to be watched."""
     cwd: str

@@ -1,0 +1,109 @@
+"""Write the table of claims in docs/security.md from the contract kit and the driver; `--check` only compares.
+
+A claim is a control: its promise, by what the driver holds it for an ordinary user and for root, and the attacks of
+the kit on it. `FURTHER` names what is attacked outside the kit, because only this driver can be attacked that way.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from aisbx.doctor import SAMPLE
+from aisbx.testing import ATTACKS
+from aisbx.types import CONTROLS, Workspace
+from aisbx_driver_bwrap.enforce import Facts, enforcement
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+DOCUMENT = "docs/security.md"
+_TABLE = re.compile(r"(<!-- table: claims -->\n).*?(<!-- end -->)", re.DOTALL)
+SPEC = replace(SAMPLE, workspace=Workspace("/home/sandbox/project"))
+# Control → tests beside the kit's, as pytest names them; a name that no test has is an error.
+FURTHER: Mapping[str, tuple[str, ...]] = {
+    "fs:host-hidden": (
+        "tests/driver_bwrap/test_swapped.py::test_a_directory_of_the_host_is_not_mounted_through_a_link",
+        "tests/driver_bwrap/test_swapped.py::test_nothing_is_made_on_the_host_through_a_link_on_the_way_to_a_mount",
+        "tests/linux/test_sources.py::test_a_link_in_a_parents_place_is_refused",
+    ),
+    "fs:readonly-runtime": ("tests/core/installation",),
+    "fs:protected": (
+        "tests/linux/protect",
+        "tests/driver_bwrap/test_swapped.py::test_a_protected_file_is_not_left_writable_by_a_link_to_elsewhere",
+    ),
+    "proc:no-survivors": (
+        "tests/driver_bwrap/test_ends.py::test_nothing_survives_a_launcher_that_is_killed_at_any_moment",
+        "tests/driver_bwrap/test_gate.py::test_a_launcher_that_ends_before_it_gives_the_filter_has_started_nothing",
+    ),
+    "net:deny": ("tests/linux/seccomp/test_sockets.py",),
+    "net:host-sockets": ("tests/linux/protect/test_reach.py::test_sockets_of_the_host_in_the_workspace_are_covered",),
+    "sys:filter": (
+        "tests/linux/seccomp/test_refused_calls.py",
+        "tests/linux/seccomp/test_foreign_abis.py",
+        "tests/linux/seccomp/test_set_id.py",
+        "tests/linux/seccomp/test_self.py",
+    ),
+    "sys:no-userns": ("tests/linux/seccomp/test_namespaces.py",),
+    "desc:clean": (
+        "tests/driver_bwrap/test_streams.py::test_a_file_behind_stdout_cannot_be_truncated_or_read_from_inside",
+        "tests/driver_bwrap/test_streams.py::test_a_descriptor_that_the_caller_left_open_is_not_inside",
+    ),
+    "tty:no-injection": ("tests/driver_bwrap/test_terminal.py::test_nothing_can_be_typed_into_the_callers_terminal",),
+    "limit:memory": ("tests/driver_bwrap/test_limits.py",),
+    "limit:pids": ("tests/driver_bwrap/test_limits.py",),
+    "limit:output": ("tests/driver_bwrap/test_streams.py",),
+}
+
+
+def claims() -> Iterator[str]:
+    """Give the rows of the table; SystemExit where `FURTHER` names what is not there."""
+    user, root = enforcement(SPEC, Facts()), enforcement(SPEC, Facts(root=True))
+    yield "| Requirement | What is claimed | By what | What the inside tries, in vain |"
+    yield "|---|---|---|---|"
+    for name, control in CONTROLS.items():
+        how = user[name].mechanism or f"nothing here: {user[name].reason}"
+        if user[name].level != "full":
+            how = f"{user[name].level}: {how}"
+        if root[name].mechanism != user[name].mechanism:
+            how += f"; for root: {root[name].mechanism}"
+        tries = [f"`{attack.name}`: {attack.sentence}" for attack in ATTACKS.values() if attack.control == name]
+        tries += [_link(test) for test in FURTHER.get(name, ())]
+        yield f"| `{name}` | {control.promise} | {how} | {'<br>'.join(tries)} |"
+
+
+def _link(test: str) -> str:
+    path, _, function = test.partition("::")
+    place = os.path.join(ROOT, path)
+    if not os.path.exists(place):
+        sys.exit(f"tools/document_security.py: {path} is not there")
+    if not function:
+        return f"[{path.removeprefix('tests/')}](../{path})"
+    with open(place, encoding="utf-8") as file:
+        if f"def {function}(" not in file.read():
+            sys.exit(f"tools/document_security.py: {path} has no {function}")
+    return f"[{function.removeprefix('test_').replace('_', ' ')}](../{path})"
+
+
+def render(text: str) -> str:
+    """Give the document with its table made anew; SystemExit where it has no place for one."""
+    rows = "".join(f"{row}\n" for row in claims())
+    new, found = _TABLE.subn(lambda match: match[1] + rows + match[2], text)
+    if found != 1:
+        sys.exit(f"{DOCUMENT}: there is no <!-- table: claims --> … <!-- end -->")
+    return new
+
+
+def main() -> None:
+    path = os.path.join(ROOT, DOCUMENT)
+    with open(path, encoding="utf-8") as file:
+        old = file.read()
+    new = render(old)
+    if "--check" in sys.argv[1:] and new != old:
+        sys.exit(f"{DOCUMENT} is not what kit and driver say: run python tools/document_security.py")
+    if new != old:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(new)
+
+
+if __name__ == "__main__":
+    main()
