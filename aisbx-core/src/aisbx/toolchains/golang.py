@@ -5,9 +5,10 @@ import os
 from aisbx.errors import ProfileError
 from aisbx.inputs import Inputs
 from aisbx.paths import home
+from aisbx.toolchains.choose import choose
 from aisbx.toolchains.found import Toolchain
-from aisbx.toolchains.installed import Kind, on_path, own_tools
-from aisbx.toolchains.versions import Manager, selected, usual
+from aisbx.toolchains.installed import Kind, own_tools
+from aisbx.toolchains.versions import Manager
 
 # VERSION has been in every release since 2012; src is what GOROOT is for.
 GO = Kind("go", "go", ("VERSION", "src/runtime/runtime.go"))
@@ -32,21 +33,11 @@ def find(workspace: str | None, inputs: Inputs) -> Toolchain:
 
 
 def _go(workspace: str | None, inputs: Inputs) -> Toolchain:
-    if named := inputs.env("GOROOT"):
-        if not named.startswith("/"):
-            raise ProfileError(f"GOROOT={named} is not an absolute path", hint="unset GOROOT or correct it")
-        return GO.at(named, inputs, workspace, why=f"GOROOT={named}")
-    directory, why = selected("Go", MANAGERS, FILES, workspace, inputs)
-    if directory:
-        return GO.at(directory, inputs, workspace, why=why)
-    if program := on_path("go", inputs, workspace):
-        return GO.of_program(program, inputs, workspace, why=f"the Go at {program}")
-    directory, why = usual(MANAGERS, inputs)
+    if found := choose(GO, "Go", MANAGERS, FILES, workspace, inputs, variable="GOROOT"):
+        return found
     inputs.note_link(UNPACKED)
-    if not directory and os.path.isdir(UNPACKED):
-        directory, why = UNPACKED, "the Go in"
-    if directory:
-        return GO.at(directory, inputs, workspace, why=why)
+    if os.path.isdir(UNPACKED):
+        return GO.at(UNPACKED, inputs, workspace, why="the Go in")
     names = ", ".join(manager.name for manager in MANAGERS)
     raise ProfileError(
         f"no Go was found: no GOROOT, not on PATH, with {names}, nor in {UNPACKED} or /usr",

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from aisbx.errors import ProfileError
 from aisbx.inputs import Inputs
 from aisbx.places import within
+from aisbx.toolchains.choose import choose
 from aisbx.toolchains.found import Toolchain
 from aisbx.toolchains.installed import Kind, on_path
 from aisbx.toolchains.prefix import SYSTEM, checked
-from aisbx.toolchains.versions import Manager, selected, usual
+from aisbx.toolchains.versions import Manager
 from aisbx.types import Mount
 
 # The runtime image since Java 9, and what came before it.
@@ -48,18 +49,8 @@ def find(workspace: str | None, inputs: Inputs) -> Toolchain:
 
 
 def _java(workspace: str | None, inputs: Inputs) -> Toolchain:
-    if named := inputs.env("JAVA_HOME"):
-        if not named.startswith("/"):
-            raise ProfileError(f"JAVA_HOME={named} is not an absolute path", hint="unset JAVA_HOME or correct it")
-        return JAVA.at(named, inputs, workspace, why=f"JAVA_HOME={named}")
-    directory, why = selected("Java", MANAGERS, FILES, workspace, inputs)
-    if directory:
-        return JAVA.at(directory, inputs, workspace, why=why)
-    if program := on_path("java", inputs, workspace):
-        return JAVA.of_program(program, inputs, workspace, why=f"the Java at {program}")
-    directory, why = usual(MANAGERS, inputs)
-    if directory:
-        return JAVA.at(directory, inputs, workspace, why=why)
+    if found := choose(JAVA, "Java", MANAGERS, FILES, workspace, inputs, variable="JAVA_HOME"):
+        return found
     names = ", ".join(manager.name for manager in MANAGERS)
     raise ProfileError(
         f"no Java was found: no JAVA_HOME, not on PATH, with {names}, nor in /usr",

@@ -6,10 +6,11 @@ from aisbx.errors import ProfileError
 from aisbx.inputs import Inputs
 from aisbx.paths import home, read_own
 from aisbx.places import within
+from aisbx.toolchains.choose import choose
 from aisbx.toolchains.found import Toolchain
-from aisbx.toolchains.installed import Kind, on_path, own_tools
+from aisbx.toolchains.installed import Kind, own_tools
 from aisbx.toolchains.prefix import SYSTEM, checked
-from aisbx.toolchains.versions import Manager, selected, usual
+from aisbx.toolchains.versions import Manager
 from aisbx.types import Mount
 
 NODE = Kind("node", "node", ("include/node/node.h", "lib/node_modules/npm/package.json"))
@@ -40,14 +41,8 @@ def find(workspace: str | None, inputs: Inputs) -> Toolchain:
 
 
 def _node(workspace: str | None, inputs: Inputs) -> Toolchain:
-    directory, why = selected("Node.js", MANAGERS, FILES, workspace, inputs)
-    if directory:
-        return NODE.at(directory, inputs, workspace, why=why)
-    if program := on_path("node", inputs, workspace, also=("nodejs",)):
-        return NODE.of_program(program, inputs, workspace, why=f"the Node.js at {program}")
-    directory, why = usual(MANAGERS, inputs)
-    if directory:
-        return NODE.at(directory, inputs, workspace, why=why)
+    if found := choose(NODE, "Node.js", MANAGERS, FILES, workspace, inputs, also=("nodejs",)):
+        return found
     names = ", ".join(manager.name for manager in MANAGERS)
     raise ProfileError(
         f"no Node.js was found: not on PATH, with {names}, nor in /usr", key="toolchains", hint="install nodejs"
