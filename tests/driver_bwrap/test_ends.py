@@ -170,14 +170,8 @@ def test_a_signal_that_comes_before_the_command_runs_keeps_it_from_running(
     world = world_of("lean")
     world.warm()
     argv = [sys.executable, "-I", "-S", "-c", EARLY, CORE, str(int(number)), "run", "--", "touch", "ran"]
-    done = subprocess.run(
+    done = world.execute(
         argv,
-        cwd=world.project,
-        env=world.environ,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=60,
-        check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (128 + number, b"", b"")
     assert not (world.project / "ran").exists()

@@ -3,7 +3,6 @@
 import os
 import resource
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,14 +20,8 @@ def test_a_log_that_cannot_be_kept_ends_neither_the_run_nor_the_look_at_the_work
     (world.state / "runs").rmdir()
     (world.state / "runs").write_text("")
     command = ("--", "sh", "-c", f"{PLANT}; echo one; echo two")
-    done = subprocess.run(
+    done = world.execute(
         world.lean(*command),
-        cwd=world.project,
-        env=world.environ,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=60,
-        check=False,
     )
     assert (done.returncode, done.stdout) == (0, b"one\ntwo\n"), done.stderr
     told = done.stderr.decode().splitlines()
@@ -48,14 +41,8 @@ def test_a_run_whose_record_cannot_be_written_is_no_success_and_is_not_run_again
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (before + 50, before + 50))
 
-    done = subprocess.run(
+    done = world.execute(
         world.argv("--", "sh", "-c", "echo >>count"),
-        cwd=world.project,
-        env=world.environ,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=60,
-        check=False,
         preexec_fn=full,
     )
     assert done.returncode == 125, done.stderr
@@ -75,14 +62,8 @@ def test_a_log_that_is_not_ours_is_refused_in_one_line_with_a_plan_at_hand_too(
     log.mkdir()
     # The lean front as it is, with what it hands over to when there can be no record.
     door = str(Path(CORE) / "aisbx" / "cli" / "fast.py")
-    done = subprocess.run(
+    done = world.execute(
         [sys.executable, "-I", "-S", door, "run", "--", "touch", "ran"],
-        cwd=world.project,
-        env=world.environ,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=60,
-        check=False,
     )
     assert done.returncode == 125
     assert done.stderr.startswith(b"aisbx: state: the audit log cannot be written: "), done.stderr

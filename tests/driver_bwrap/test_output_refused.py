@@ -94,14 +94,8 @@ def test_an_object_that_cannot_be_printed_is_told(world: World) -> None:
 def test_a_closed_descriptor_discards_as_the_null_device_does(world: World, closed: int) -> None:
     world = World(world.home, world.project, "full", world.environ)  # the lean front hands this over
     argv = world.argv("--", "sh", "-c", "echo out; echo err >&2")
-    done = subprocess.run(
+    done = world.execute(
         ["sh", "-c", f'"$@" {closed}>&-', "sh", *argv],
-        cwd=world.project,
-        env=world.environ,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=60,
-        check=False,
     )
     streams = {1: (b"", b"err\n"), 2: (b"out\n", b"")}
     assert (done.returncode, (done.stdout, done.stderr)) == (0, streams[closed])
