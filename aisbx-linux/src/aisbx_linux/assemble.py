@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from aisbx_linux.compose import Layout
 
-_O_PATH = 0o10000000
 # Makes the command the leader of a session of its own with the pty as its terminal (util-linux, setsid(1)).
 _TERMINAL = ("/usr/bin/setsid", "--ctty", "--wait")
 
@@ -106,7 +105,7 @@ def assemble(assembly: Assembly, plan: "LocalPlan", request: "LaunchRequest") ->
     options = assembly.give(options_end[0])
     assembly.files = [assembly.give(_memory(content)) for content in plan["files"]]
     if staged:
-        assembly.program = assembly.keep(posix.open(plan["program"], _O_PATH | posix.O_CLOEXEC))
+        assembly.program = assembly.keep(posix.open(plan["program"], posix.O_PATH | posix.O_CLOEXEC))
     else:
         # No other: what the tool gets and does not use would stay open inside.
         assembly.passed += [assembly.sources[index] for index in _direct(plan["sources"], assembly.layout)]
@@ -186,12 +185,8 @@ def _filled(words: "Sequence[str]", files: "Sequence[int]", number: "Callable[[i
 
 
 def _memory(content: bytes) -> int:
+    """Give a memory file with this content, set back to its beginning, where the tool reads on."""
     descriptor = posix.memfd_create("content", posix.MFD_CLOEXEC)
-    _fill(descriptor, content)
-    return descriptor
-
-
-def _fill(descriptor: int, content: bytes) -> None:
-    """Write a memory file and set it back to its beginning, where the tool reads on."""
     write_all(descriptor, content)
     posix.lseek(descriptor, 0, 0)
+    return descriptor

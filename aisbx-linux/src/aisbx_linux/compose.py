@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 PINNED, HELD, HIDDEN = range(3)
 """How a place of the workspace is covered: by itself, by itself read-only, by the null device."""
 _AT_FDCWD = -100
-_O_PATH = 0o10000000
 _DIRECTORY = 0o040000
 _LINK = 0o120000
 _FORMAT = 0o170000
@@ -112,7 +111,7 @@ def cover(plan: "Layout", covered: "Covered") -> None:
     _, _, workspace, laid = plan
     for kind, path in covered:
         place = syscalls.open_unlinked(_AT_FDCWD, laid + path[len(workspace) :])
-        shown = posix.open("/dev/null", _O_PATH | posix.O_CLOEXEC) if kind == HIDDEN else place
+        shown = posix.open("/dev/null", posix.O_PATH | posix.O_CLOEXEC) if kind == HIDDEN else place
         tree = -1
         try:
             if posix.fstat(place).st_mode & _FORMAT == _LINK:

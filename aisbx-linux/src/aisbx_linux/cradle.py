@@ -8,7 +8,7 @@ takes everything along, whenever it ends (pid_namespaces(7)); and a terminal's k
 import posix
 
 from aisbx_linux import syscalls
-from aisbx_linux.processes import leave
+from aisbx_linux.processes import leave, put
 
 
 def contain(*, pids: bool, mounts: bool) -> None:
@@ -26,9 +26,9 @@ def contain(*, pids: bool, mounts: bool) -> None:
         syscalls.unshare(flags)
         return
     syscalls.unshare(syscalls.CLONE_NEWUSER | flags)
-    _write("/proc/self/setgroups", "deny")
-    _write("/proc/self/uid_map", f"{uid} {uid} 1")
-    _write("/proc/self/gid_map", f"{gid} {gid} 1")
+    put("/proc/self/setgroups", "deny")
+    put("/proc/self/uid_map", f"{uid} {uid} 1")
+    put("/proc/self/gid_map", f"{gid} {gid} 1")
 
 
 def possible() -> bool:
@@ -43,11 +43,3 @@ def possible() -> bool:
         finally:
             leave(code)
     return posix.waitstatus_to_exitcode(posix.waitpid(child, 0)[1]) == 0
-
-
-def _write(path: str, text: str) -> None:
-    descriptor = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC)
-    try:
-        posix.write(descriptor, text.encode())
-    finally:
-        posix.close(descriptor)

@@ -1,4 +1,4 @@
-"""Find and signal the sandbox's processes from the host, through /proc. Builtin modules only."""
+"""Find, signal and set up the sandbox's processes from the host, by the kernel's files. Builtin modules only."""
 
 import posix
 
@@ -6,6 +6,15 @@ leave = posix._exit  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 """End this process at once, with an exit code: for a forked child, and where nothing is left to flush."""
 _TERMINAL_SENDS = (1, 2, 3)  # SIGHUP, SIGINT, SIGQUIT
 _CONT = 18
+
+
+def put(path: str, value: str, folder: "int | None" = None) -> None:
+    """Write a control file of /proc or a cgroup, below an open directory; OSError if the kernel refuses."""
+    descriptor = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC, dir_fd=folder)
+    try:
+        posix.write(descriptor, value.encode())
+    finally:
+        posix.close(descriptor)
 
 
 def children_of(pid: int) -> list[int]:

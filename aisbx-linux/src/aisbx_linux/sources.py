@@ -9,8 +9,7 @@ if TYPE_CHECKING:
 STAGE = "/sys"
 """Where root lays the sources out in a private mount namespace, on a mount point that every host has and no
 launch needs: source N is `STAGE/N`."""
-_O_PATH = 0o10000000
-_FLAGS = _O_PATH | posix.O_NOFOLLOW | posix.O_CLOEXEC
+_FLAGS = posix.O_PATH | posix.O_NOFOLLOW | posix.O_CLOEXEC
 _LINK = 0o120000
 _FORMAT = 0o170000
 

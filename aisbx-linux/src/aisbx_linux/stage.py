@@ -10,7 +10,7 @@ import posix
 
 from aisbx_linux import syscalls
 from aisbx_linux.compose import compose
-from aisbx_linux.processes import leave
+from aisbx_linux.processes import leave, put
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Identity:
                 msg = "the kernel refuses to make a user namespace"
                 raise OSError(msg)
             for name, owner in self._maps:
-                _write(f"/proc/{self._child}/{name}", f"{owner} {self._outside} 1".encode())
+                put(f"/proc/{self._child}/{name}", f"{owner} {self._outside} 1")
             return posix.open(f"/proc/{self._child}/ns/user", posix.O_RDONLY | posix.O_CLOEXEC)
         finally:
             self._let_go()
@@ -126,11 +126,3 @@ def can_map(path: str, outside: int) -> bool:
         for opened in (descriptor, namespace, tree):
             if opened >= 0:
                 posix.close(opened)
-
-
-def _write(path: str, data: bytes) -> None:
-    descriptor = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC)
-    try:
-        posix.write(descriptor, data)
-    finally:
-        posix.close(descriptor)

@@ -5,6 +5,7 @@ with integers and byte strings needs no more. Arguments are C ints and pointers 
 """
 
 import _ctypes  # pyright: ignore[reportMissingImports]  (private, but unchanged since Python 2.5)
+import posix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,10 +36,8 @@ MS_SLAVE = 1 << 19
 _OPEN_TREE_CLONE = 1
 _AT_EMPTY_PATH = 0x1000
 _AT_RECURSIVE = 0x8000
-_O_CLOEXEC = 0o2000000
 _MOVE_MOUNT_F_EMPTY_PATH = 4
 _MOVE_MOUNT_T_EMPTY_PATH = 0x40
-_O_PATH = 0o10000000
 _RESOLVE_NO_SYMLINKS = 4
 _MOUNT_ATTR_RDONLY = 1
 _MOUNT_ATTR_IDMAP = 0x00100000
@@ -75,7 +74,7 @@ def detach(target: str) -> None:
 
 def clone_tree(descriptor: int) -> int:
     """Give by open_tree(2), with OPEN_TREE_CLONE, a detached copy of the mount tree under a directory or file."""
-    flags = _OPEN_TREE_CLONE | _O_CLOEXEC | _AT_EMPTY_PATH | _AT_RECURSIVE
+    flags = _OPEN_TREE_CLONE | posix.O_CLOEXEC | _AT_EMPTY_PATH | _AT_RECURSIVE
     tree = _libc("syscall", _OPEN_TREE, descriptor, b"\0", flags)
     if tree < 0:
         msg = "open_tree was refused"
@@ -85,17 +84,19 @@ def clone_tree(descriptor: int) -> int:
 
 def idmap_tree(tree: int, namespace: int) -> bool:
     """Map by mount_setattr(2) with MOUNT_ATTR_IDMAP; False where the file system can't be mapped."""
-    attributes = b"".join(value.to_bytes(8, "little") for value in (_MOUNT_ATTR_IDMAP, 0, 0, namespace))
-    return _libc("syscall", _MOUNT_SETATTR, tree, b"\0", _AT_EMPTY_PATH, attributes, len(attributes)) == 0
+    return _set_attributes(tree, _AT_EMPTY_PATH, _MOUNT_ATTR_IDMAP, namespace)
 
 
 def protect_tree(tree: int) -> None:
     """Make by mount_setattr(2) a detached tree read-only, all of it; OSError if the kernel refuses."""
-    attributes = b"".join(value.to_bytes(8, "little") for value in (_MOUNT_ATTR_RDONLY, 0, 0, 0))
-    flags = _AT_EMPTY_PATH | _AT_RECURSIVE
-    if _libc("syscall", _MOUNT_SETATTR, tree, b"\0", flags, attributes, len(attributes)) != 0:
+    if not _set_attributes(tree, _AT_EMPTY_PATH | _AT_RECURSIVE, _MOUNT_ATTR_RDONLY):
         msg = "making a mount read-only was refused"
         raise OSError(msg)
+
+
+def _set_attributes(tree: int, flags: int, attributes: int, namespace: int = 0) -> bool:
+    given = b"".join(value.to_bytes(8, "little") for value in (attributes, 0, 0, namespace))  # struct mount_attr
+    return _libc("syscall", _MOUNT_SETATTR, tree, b"\0", flags, given, len(given)) == 0
 
 
 def open_unlinked(directory: int, path: str) -> int:
@@ -103,7 +104,7 @@ def open_unlinked(directory: int, path: str) -> int:
 
     `directory` is one that `path` is below, without `..` in it; -100 (AT_FDCWD) for an absolute path.
     """
-    how = b"".join(value.to_bytes(8, "little") for value in (_O_PATH | _O_CLOEXEC, 0, _RESOLVE_NO_SYMLINKS))
+    how = b"".join(value.to_bytes(8, "little") for value in (posix.O_PATH | posix.O_CLOEXEC, 0, _RESOLVE_NO_SYMLINKS))
     name = path.encode(errors="surrogateescape") + b"\0"
     opened = _libc("syscall", _OPENAT2, directory, name, how, len(how))
     if opened < 0:

@@ -5,12 +5,13 @@ The command writes to a pipe of ours, so it cannot see the error itself; the lau
 
 import posix
 
+from aisbx_linux.ending import REFUSED, SHELL_SIGNAL_BASE
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from aisbx_linux.wire import Wires
 
-REFUSED = 125
-SIGNALLED = 128 + 13
+SIGNALLED = SHELL_SIGNAL_BASE + 13
 """The exit code of a death by SIGPIPE: what a command meets without a sandbox when its reader has gone."""
 _EPIPE = 32
 

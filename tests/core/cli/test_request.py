@@ -202,3 +202,8 @@ def test_any_strings_give_a_request_or_a_usage_error(options: dict[str, list[str
         return
     assert refusal.message
     assert refusal.hint
+
+
+def test_the_lean_front_knows_the_modes_of_a_workspace() -> None:
+    lean = pytest.importorskip("aisbx.cli.lean", reason="it is for systems with posix", exc_type=ImportError)
+    assert set(lean.MODES) == {mode.value for mode in WorkspaceMode}

@@ -161,18 +161,10 @@ def plans_directory() -> "str | None":
 
 
 def say(text: str) -> None:
-    """Tell on stderr, in one line that a terminal only shows."""
-    from aisbx.cli.render import one_line
+    """Tell a person, which an ordinary run has no need to."""
+    from aisbx.cli import render
 
-    write_error(f"aisbx: {one_line(text)}\n")
-
-
-def write_error(text: str) -> None:
-    """Write to stderr; when nobody reads it, nobody is told."""
-    try:
-        posix.write(2, text.encode(errors="backslashreplace"))
-    except OSError:
-        return
+    render.say(text)
 
 
 def prepare(options: "dict[str, list[str]]", command: "list[str]") -> int:

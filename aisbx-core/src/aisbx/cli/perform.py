@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from aisbx.cli.ends import met
-from aisbx.cli.render import emit_json, one_line
+from aisbx.cli.render import emit_json, say
 from aisbx.cli.request import to_request
 from aisbx.cli.session import directory, engine, principal
 from aisbx.errors import LaunchError, UsageError
@@ -30,21 +30,13 @@ def perform(
     if as_json:
         emit_json(outcome.as_record())
     for line in _told(outcome.status) if not as_json else ():
-        _tell(f"aisbx: {one_line(line)}\n")
+        say(line)
     return outcome.status.code
 
 
 def explain(given: Mapping[str, list[str]], command: Sequence[str], error: LaunchError) -> NoReturn:
     """Raise what is wrong with a run that its plan could not start."""
     raise engine().explain(to_request(given, command, directory()), error, dict(given))
-
-
-def _tell(text: str) -> None:
-    """Write to stderr; when nobody takes it, the exit code tells alone."""
-    try:
-        os.write(2, text.encode(errors="backslashreplace"))
-    except OSError:
-        return
 
 
 def _told(status: ExitStatus) -> list[str]:

@@ -1,6 +1,7 @@
 """How the command line speaks: one line for an error, one object for `--json`, plain aligned tables."""
 
 import json
+import os
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,6 +28,14 @@ def shell_words(argv: Iterable[str]) -> str:
 def one_line(text: str) -> str:
     """Give printable text without line breaks."""
     return printable(" ".join(text.split()))
+
+
+def say(text: str) -> None:
+    """Tell on stderr, in one line that a terminal only shows; when nobody takes it, the exit code tells alone."""
+    try:
+        os.write(2, f"aisbx: {one_line(text)}\n".encode(errors="backslashreplace"))
+    except OSError:
+        return
 
 
 def error_line(error: AisbxError) -> str:

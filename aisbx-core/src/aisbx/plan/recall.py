@@ -145,7 +145,8 @@ def load(directory: str, name: str, workspace: str = "") -> "bytes | None":
     finally:
         posix.close(folder)
     try:
-        return posix.read(file, min(posix.fstat(file).st_size, _LARGEST)) if ours(file, REGULAR) else None
+        status = ours(file, REGULAR)
+        return posix.read(file, min(status.st_size, _LARGEST)) if status else None
     finally:
         posix.close(file)
 
@@ -154,15 +155,16 @@ def _lies_in(folder: int, place: str) -> bool:
     return f"{posix.readlink(f'/proc/self/fd/{folder}')}/".startswith(f"{place.rstrip('/')}/")
 
 
-def ours(descriptor: int, kind: int) -> bool:
-    """Tell whether an open file (`REGULAR`) or directory is the effective user's alone and known by one name."""
+def ours(descriptor: int, kind: int) -> "posix.stat_result | None":
+    """Give the status of an open file (`REGULAR`) or directory if it is the effective user's alone and has one name."""
     status = posix.fstat(descriptor)
-    return (
+    alone = (
         status.st_mode & FORMAT_BITS == kind
         and status.st_uid == posix.geteuid()
         and not status.st_mode & FOR_OTHERS
         and (kind == DIRECTORY or status.st_nlink == 1)
     )
+    return status if alone else None
 
 
 class _Importer:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from aisbx.types import CgroupRow
 
-from aisbx_linux.cgroup.group import PREFIX, put, sweep
+from aisbx_linux.cgroup.group import PREFIX, sweep
+from aisbx_linux.processes import put
 
 CONTROLLERS: Mapping[str, str] = {"memory": "memory", "pids": "pids", "cpus": "cpu"}
 """Limit → the controller that holds it."""

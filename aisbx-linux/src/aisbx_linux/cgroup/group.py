@@ -7,6 +7,8 @@ same place removes those whose launcher has gone. Builtin modules only.
 import posix
 import time
 
+from aisbx_linux.processes import put
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,15 +99,6 @@ def sweep(parents: "Sequence[int]") -> None:
                     posix.rmdir(name, dir_fd=parent)
                 except OSError:
                     continue  # another run was first, or something lives in it
-
-
-def put(path: str, value: str, folder: "int | None" = None) -> None:
-    """Write a control file, below an open directory; OSError if the kernel refuses."""
-    descriptor = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC, dir_fd=folder)
-    try:
-        posix.write(descriptor, value.encode())
-    finally:
-        posix.close(descriptor)
 
 
 def read(path: str, folder: "int | None" = None) -> bytes:
