@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -21,13 +21,18 @@ class Worse:
     world: tuple[str, ...]
     cause: str
     remedy: str
+    with_a_plan: str = ""
+    """The cause that an ordinary user's run with a plan at hand is told, if its launcher meets it first."""
 
 
 WORLDS = [
     Worse("no user namespaces", ("limited", "user", "0"), "max_*_namespaces", "sysctl user.max_user_namespaces=15000"),
     Worse("no mount namespaces", ("limited", "mnt", "0"), "max_*_namespaces", "user.max_"),
     Worse("a container's system-call filter", ("container",), "namespace", "seccomp profile"),
-    Worse("user namespaces without mounts", ("no-mounts",), "slave: Permission denied", "AppArmor profile"),
+    Worse(
+        *("user namespaces without mounts", ("no-mounts",), "slave: Permission denied", "AppArmor profile"),
+        with_a_plan="mounting tmpfs on /sys was refused",
+    ),
     Worse("a container that masks /proc", ("masked-proc",), "Can't mount proc", "systempaths=unconfined"),
     Worse("no /proc", ("covered", "/proc"), "/proc is not mounted", "mount -t proc"),
     Worse("no libseccomp", ("hidden", library_path()), "libseccomp.so.2 is not here", "apt-get install libseccomp2"),
@@ -62,7 +67,7 @@ def test_a_run_is_refused_with_cause_and_remedy_and_the_doctor_agrees(place: Pla
 @pytest.mark.parametrize("worse", WORLDS, ids=lambda worse: worse.name)
 def test_a_plan_of_a_better_world_does_not_hide_it(place: Place, worse: Worse) -> None:
     place.warm()
-    refused(place, worse)
+    refused(place, worse if ROOT or not worse.with_a_plan else replace(worse, cause=worse.with_a_plan))
     refused(place, worse)
     done = place.run("as-it-is")
     assert (done.returncode, done.stderr, place.ran()) == (0, "", True)

@@ -39,12 +39,21 @@ def failure_of(told: str, command: str, status: int) -> "Failure | None":
     if killed_by(status) and not told:
         return None
     if "execvp" not in told:
-        from aisbx_linux.remedy import remedy
-
-        return "launch", told or "the sandbox could not be made", remedy(told)
+        return _with_remedy(told or "the sandbox could not be made", told)
     if told.endswith("No such file or directory"):
         return "command-not-found", f"{command}: not found inside the sandbox", ""
     return "command-not-executable", f"{command}: {told.rpartition(': ')[2]}", ""
+
+
+def refused(message: str) -> "Failure":
+    """Say why a launcher could not go on; where the kernel refused it something, with what to do about that."""
+    return _with_remedy(message, message) if message.endswith("was refused") else ("launch", message, "")
+
+
+def _with_remedy(message: str, refusal: str) -> "Failure":
+    from aisbx_linux.remedy import remedy
+
+    return "launch", message, remedy(refusal)
 
 
 def exit_code(report: bytes, status: int, asked: int) -> int:

@@ -16,7 +16,7 @@ import time
 
 from aisbx_linux.assemble import Assembly, assemble, instruct
 from aisbx_linux.bounds import Bounds
-from aisbx_linux.ending import TIMED_OUT, code_of, composed, exit_code, failure_of, ran
+from aisbx_linux.ending import TIMED_OUT, code_of, composed, exit_code, failure_of, ran, refused
 from aisbx_linux.guard import Guard
 from aisbx_linux.processes import deliver, executes, first_child, send
 from aisbx_linux.relay import POLLIN, Budget, Log
@@ -127,7 +127,7 @@ class Launch:
         except (ProcessLookupError, BrokenPipeError):
             pass  # it has ended before its gate was opened: the tool says why
         except Exception as error:  # noqa: BLE001 - whatever it was: it is told, and nothing is left behind
-            self.failure = self.failure or ("launch", str(error), "")
+            self.failure = self.failure or refused(str(error))
             self.kill()
         finally:
             assembly.close()
