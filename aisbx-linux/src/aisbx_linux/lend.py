@@ -46,7 +46,9 @@ class Input:
         return (self.source, POLLIN) if not self.at_end else (self.target, POLLOUT)
 
     def step_on(self) -> None:
-        """Do one step after `wants` was reported ready; never blocks."""
+        """Do one step after `wants` was reported ready; never blocks. Once closed, it takes nothing more."""
+        if self.target < 0:
+            return  # ended by what became ready together with it
         try:
             if self.kind == "pipe":
                 self._lend()
