@@ -95,22 +95,18 @@ def start_tool(
         stage_own([descriptor for descriptor, _, _ in sources], layout)
         cover(layout, covered)
         return _posix_spawn(program, argv, actions)
-    from aisbx_linux.stage import Identity, Stage
+    from aisbx_linux.stage import Stage
 
     owner, outside, limits, descriptor = person
-    identity = Identity(owner, outside)
-    try:
-        stage = Stage(sources, layout, identity, outside)
-        cover(layout, covered)
-        contain(pids=contained, mounts=False)
-        # On this process, which ends with the run, and not on the sandbox's first: root may lack CAP_SYS_RESOURCE, and
-        # the uid is the run's alone.
-        set_limits(limits, extra_tasks=OWN_TASKS + 1)
-        with stage:
-            # By descriptor: `outside` may not be able to reach the path.
-            return _posix_spawn(f"/proc/self/fd/{descriptor}", argv, actions, reset=True)
-    finally:
-        identity.close()
+    stage = Stage(sources, layout, owner, outside)
+    cover(layout, covered)
+    contain(pids=contained, mounts=False)
+    # On this process, which ends with the run, and not on the sandbox's first: root may lack CAP_SYS_RESOURCE, and
+    # the uid is the run's alone.
+    set_limits(limits, extra_tasks=OWN_TASKS + 1)
+    with stage:
+        # By descriptor: `outside` may not be able to reach the path.
+        return _posix_spawn(f"/proc/self/fd/{descriptor}", argv, actions, reset=True)
 
 
 def _posix_spawn(program: str, argv: "list[str]", actions: "list[tuple[object, ...]]", *, reset: bool = False) -> int:

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    _call: Callable[[int, tuple[int | bytes, ...]], int]
+    _call: Callable[[int, tuple[object, ...]], int]
     _symbol: Callable[[int, str], int]
     _handle: int
 
@@ -28,6 +28,9 @@ _MOUNT_SETATTR = 442
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
+_CLONE_VM = 0x100
+_CLONE_VFORK = 0x4000
+_NOBODY = CLONE_NEWUSER | _CLONE_VM | _CLONE_VFORK
 _MNT_DETACH = 2
 MS_NOSUID = 2
 MS_NODEV = 4
@@ -41,6 +44,10 @@ _MOVE_MOUNT_T_EMPTY_PATH = 0x40
 _RESOLVE_NO_SYMLINKS = 4
 _MOUNT_ATTR_RDONLY = 1
 _MOUNT_ATTR_IDMAP = 0x00100000
+_STACK = 1 << 14
+"""Bytes for a child that calls one function of libc, and for the handlers of signals that it may get."""
+WALL = 0x40000000
+"""For waitpid(2): also children that send no SIGCHLD when they end (__WALL)."""
 _PR_SET_PDEATHSIG = 1
 _SIGKILL = 9
 _SPLICE_F_NONBLOCK = 2
@@ -55,6 +62,28 @@ def unshare(flags: int) -> None:
     if _libc("unshare", flags) != 0:
         msg = f"unshare({flags:#x}) was refused"
         raise OSError(msg)
+
+
+def start_nobody() -> int:
+    """Start, in a user namespace of its own, a process that has ended when this returns; OSError if the kernel refuses.
+
+    Until it is waited for (with `WALL`) its files in /proc can be written and opened: a user namespace can be set up
+    and had without a process to hold it. Such a child copies nothing of this process, as a fork would, and sends no
+    signal.
+    """
+
+    class Word(_ctypes._SimpleCData):  # noqa: SLF001  # pyright: ignore[reportPrivateUsage, reportMissingTypeArgument]
+        """A pointer: plain numbers are passed as ints."""
+
+        _type_ = "P"
+
+    stack = (Word * (_STACK // 8))()
+    top = Word(_ctypes.addressof(stack) + _STACK)
+    child = _call(_symbol(_handle, "clone"), (Word(_symbol(_handle, "_exit")), top, _NOBODY, 0))
+    if child < 0:
+        msg = "the kernel refuses to make a user namespace"
+        raise OSError(msg)
+    return child
 
 
 def mount(source: str, target: str, kind: str, flags: int, data: str) -> None:
