@@ -10,9 +10,11 @@ from aisbx_linux.rlimits import set_limits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aisbx.types import LocalPlan
 
-    from aisbx_linux.cgroup.group import Group
+    from aisbx_linux.cgroup.group import Door, Group
     from aisbx_linux.watch import Watch
 
 GRACE = 1.0
@@ -38,21 +40,27 @@ class Bounds:
         self.happened: set[str] = set()
         """Names of `LaunchResult`: `oom_killed`, `pids_limited`."""
 
+    @property
+    def doors(self) -> "Sequence[Door]":
+        """What the process that starts the tool goes through, into the cgroups and back."""
+        return () if self._group is None else self._group.doors
+
     def begin(self, now: float) -> None:
-        """Start the clock, at a moment of time.monotonic. OSError where there is no place for the cgroups any more."""
+        """Start the clock, at a moment of time.monotonic, and make the cgroups; OSError where that can't be now."""
         if self._plan["wall_time"]:
             self._deadline = now + self._plan["wall_time"]
         if self._plan["cgroup"] is not None:
             from aisbx_linux.cgroup.group import Group
 
             self._group = Group(self._plan["cgroup"][1])
+            self._group.make()
 
     def prepare(self) -> None:
-        """Make the cgroups and load what `hold` needs, while the tool works on another core. OSError as of mkdir(2)."""
+        """Set the cgroups' limits and load what `hold` needs, while the tool works on another core."""
         if self._plan["outside"] is None:
             import resource as _  # noqa: F401
         if self._group is not None:
-            self._group.make()
+            self._group.limit()
 
     def hold(self, first: int) -> None:
         """Hold the sandbox's first process, and so all its later ones. OSError where the kernel refuses."""

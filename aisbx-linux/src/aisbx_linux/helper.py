@@ -25,11 +25,11 @@ def main() -> None:
         for descriptor in (failure, memory, *own):
             posix.set_inheritable(descriptor, False)  # noqa: FBT003 - positional only
         with open(memory, "rb") as stream:
-            parent, program, argv, staging, contained = marshal.load(stream)  # noqa: S302 - our launcher's
+            parent, program, argv, staging, doors, contained = marshal.load(stream)  # noqa: S302 - our launcher's
         die_with_parent()
         if posix.getppid() != parent:
             leave(1)
-        child = start_tool(program, argv, [], staging, contained=contained)
+        child = start_tool(program, argv, [], staging, doors, contained=contained)
     except BaseException as error:  # noqa: BLE001 - whatever it is, the launcher must hear of it
         report(error, failure)
         return

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from aisbx_linux.relay import Output
     from aisbx_linux.terminal import RawTerminal
 
-FORMAT = 3  # of `LocalPlan`; a plan of another version is not carried out
+FORMAT = 4  # of `LocalPlan`; a plan of another version is not carried out
 _HOLD = 0.1
 _turns = iter(range(1 << 62))
 _INT, _KILL, _TERM = 2, 9, 15
@@ -110,7 +110,7 @@ class Launch:
             self._guard = guard = Guard(self.plan, self.request["state"], self.request["run"])
             # A helper mounts in a namespace of its own, where nothing can be added later.
             covered = None if self.request["exclusive"] else guard.hold(None)
-            self.monitor = spawn(self.plan, assembly, self.wires, outside, covered)
+            self.monitor = spawn(self.plan, assembly, self.wires, outside, covered, self.bounds.doors)
             assembly.close()
             self.wires.close_inside()
             # While the tool is being loaded; it waits for its options.

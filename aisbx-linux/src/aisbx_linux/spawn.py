@@ -11,9 +11,12 @@ from aisbx_linux.rlimits import OWN_TASKS, set_limits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aisbx.types import LocalPlan
 
     from aisbx_linux.assemble import Assembly
+    from aisbx_linux.cgroup.group import Door
     from aisbx_linux.compose import Covered, Layout
     from aisbx_linux.wire import Wires
 
@@ -38,12 +41,18 @@ def outside_id(plan: "LocalPlan", turn: int) -> int:
 
 
 def spawn(
-    plan: "LocalPlan", assembly: "Assembly", wires: "Wires", outside: int, covered: "Covered | None" = None
+    plan: "LocalPlan",
+    assembly: "Assembly",
+    wires: "Wires",
+    outside: int,
+    covered: "Covered | None" = None,
+    doors: "Sequence[Door]" = (),
 ) -> int:
     """Start the tool in a session of its own with nothing open but what is meant for it; gives the pid to watch.
 
     OSError with the kernel's or the stage's own words. Without `covered` this process exists for this run alone: it
-    covers the workspace itself later, and what its caller left open for children is closed to them from now on.
+    covers the workspace itself later, and what its caller left open for children is closed to them from now on. Through
+    `doors` the tool is born in its cgroups.
     """
     staging: Staging | None = None
     if assembly.layout is not None:
@@ -59,7 +68,7 @@ def spawn(
         for descriptor in wires.opened:
             posix.fchown(descriptor, outside, outside)  # else /dev/stdout could not be opened inside
     if covered is not None:
-        return _helped(plan, assembly, wires, staging)
+        return _helped(plan, assembly, wires, staging, doors)
     for stray in strays():
         posix.set_inheritable(stray, False)  # noqa: FBT003 - positional only
     # Copied here and not by posix_spawn(3): a limit on open files that is set first counts for what that does.
@@ -67,7 +76,8 @@ def spawn(
     try:
         for number, descriptor in enumerate(assembly.passed, assembly.base):
             copies.append(posix.dup2(descriptor, number))
-        return start_tool(plan["program"], assembly.argv, _streams(wires), staging, contained=plan["contained"])
+        actions = _streams(wires)
+        return start_tool(plan["program"], assembly.argv, actions, staging, doors, contained=plan["contained"])
     finally:
         for number in copies:
             posix.close(number)
@@ -78,6 +88,7 @@ def start_tool(
     argv: "list[str]",
     actions: "list[tuple[object, ...]]",
     staging: "Staging | None",
+    doors: "Sequence[Door]",
     *,
     contained: bool,
 ) -> int:
@@ -86,7 +97,7 @@ def start_tool(
 
     if staging is None:
         contain(pids=contained, mounts=False)
-        return _posix_spawn(program, argv, actions)
+        return born(doors, program, argv, actions)
     from aisbx_linux.compose import cover, stage_own
 
     sources, layout, covered, person = staging
@@ -94,7 +105,7 @@ def start_tool(
         contain(pids=contained, mounts=True)
         stage_own([descriptor for descriptor, _, _ in sources], layout)
         cover(layout, covered)
-        return _posix_spawn(program, argv, actions)
+        return born(doors, program, argv, actions)
     from aisbx_linux.stage import Stage
 
     owner, outside, limits, descriptor = person
@@ -106,10 +117,32 @@ def start_tool(
     set_limits(limits, extra_tasks=OWN_TASKS + 1)
     with stage:
         # By descriptor: `outside` may not be able to reach the path.
-        return _posix_spawn(f"/proc/self/fd/{descriptor}", argv, actions, reset=True)
+        return born(doors, f"/proc/self/fd/{descriptor}", argv, actions, reset=True)
 
 
-def _posix_spawn(program: str, argv: "list[str]", actions: "list[tuple[object, ...]]", *, reset: bool = False) -> int:
+def born(
+    doors: "Sequence[Door]",
+    program: str,
+    argv: "list[str]",
+    actions: "Sequence[tuple[object, ...]]" = (),
+    *,
+    reset: bool = False,
+) -> int:
+    """Start a program, in its cgroups where there are doors to them; OSError where the kernel refuses."""
+    if not doors:
+        return _posix_spawn(program, argv, actions, reset=reset)
+    from aisbx_linux.cgroup.group import come_out, enter
+
+    try:
+        enter(doors)
+        return _posix_spawn(program, argv, actions, reset=reset)
+    finally:
+        come_out(doors)
+
+
+def _posix_spawn(
+    program: str, argv: "list[str]", actions: "Sequence[tuple[object, ...]]", *, reset: bool = False
+) -> int:
     return posix.posix_spawn(  # pyright: ignore[reportUnknownVariableType]
         program,
         argv,
@@ -151,7 +184,9 @@ def strays() -> "list[int]":
     return found
 
 
-def _helped(plan: "LocalPlan", assembly: "Assembly", wires: "Wires", staging: "Staging | None") -> int:
+def _helped(
+    plan: "LocalPlan", assembly: "Assembly", wires: "Wires", staging: "Staging | None", doors: "Sequence[Door]"
+) -> int:
     import marshal
     import sys
 
@@ -160,7 +195,7 @@ def _helped(plan: "LocalPlan", assembly: "Assembly", wires: "Wires", staging: "S
     told, failure = posix.pipe2(posix.O_CLOEXEC)
     memory = posix.memfd_create("launch", posix.MFD_CLOEXEC)
     try:
-        own = [failure, memory]
+        own = [failure, memory, *(descriptor for door in doors for descriptor in door)]
         if staging is not None:
             own += [descriptor for descriptor, _, _ in staging[0]]
             own += [staging[3][3]] if staging[3] else []
@@ -171,7 +206,9 @@ def _helped(plan: "LocalPlan", assembly: "Assembly", wires: "Wires", staging: "S
             sources, layout, places, person = staging
             staged = [(moved[descriptor], mapped, needed) for descriptor, mapped, needed in sources]
             staging = (staged, layout, places, person and (*person[:3], moved[person[3]]))
-        posix.write(memory, marshal.dumps((posix.getpid(), plan["program"], assembly.argv, staging, plan["contained"])))
+        passages = [(moved[inside], moved[outside]) for inside, outside in doors]
+        told_all = (posix.getpid(), plan["program"], assembly.argv, staging, passages, plan["contained"])
+        posix.write(memory, marshal.dumps(told_all))
         posix.lseek(memory, 0, 0)
         actions = _actions(assembly.passed, assembly.base, wires, moved)
         numbers = [str(number) for number in moved.values()]

@@ -91,8 +91,9 @@ def test_a_user_makes_groups_in_a_subtree_that_was_delegated_and_fills_them(subt
         parent, reason = _delegated(str(subtree.leaf), subtree.controller)
         assert (parent, reason) == (str(subtree.place), "")
         assert not isinstance(_tried(parent, 2), str)
-        group = Group([(parent, [("cgroup.max.descendants", "3")], [("cgroup.events", "frozen", "never")])])
+        group = Group([(parent, [("cgroup.max.descendants", "3")], [("cgroup.events", "frozen", "never")], False)])
         group.make()
+        group.limit()
         child = os.fork()
         if not child:
             time.sleep(20)
@@ -126,7 +127,7 @@ def test_the_kernel_too_refuses_to_move_a_process_out_of_what_was_delegated(subt
     os.chown(foreign, UID, UID)
 
     def work() -> str:
-        group = Group([(str(foreign), [], [])])
+        group = Group([(str(foreign), [], [], False)])
         group.make()
         try:
             group.add(os.getpid())

@@ -90,7 +90,7 @@ def test_a_terminal_of_a_desktop_is_among_groups_of_its_user(machine: Machine) -
     machine.group(slice_ / "terminal.scope", controllers="cpu memory pids")
     places = machine.find("0::/user.slice/user@1000.service/app.slice/terminal.scope\n")
     assert parents(places) == dict.fromkeys(("memory", "pids", "cpus"), str(slice_))
-    assert [parent for parent, _, _ in rows(places, {"memory": 1, "pids": 1, "cpus": 1})] == [str(slice_)]
+    assert [parent for parent, _, _, _ in rows(places, {"memory": 1, "pids": 1, "cpus": 1})] == [str(slice_)]
 
 
 def test_a_login_session_belongs_to_the_system_and_that_is_said(machine: Machine) -> None:
@@ -162,12 +162,13 @@ def test_every_limit_is_written_as_the_kernel_reads_it() -> None:
                 ("cpu.max", "150000 100000"),
             ],
             [("memory.events", "oom_kill", "oom_killed"), ("pids.events", "max", "pids_limited")],
+            False,
         )
     ]
     one = Places(by_limit={name: Place(f"/{name}", 1, FILES) for name in amounts})
-    assert [(parent, limits) for parent, limits, _ in rows(one, amounts)] == [
+    assert [(parent, limits) for parent, limits, _, inherited in rows(one, amounts) if inherited] == [
         ("/memory", [("memory.limit_in_bytes", "1048576")]),  # this kernel has no swap accounting
-        ("/pids", [("pids.max", "9")]),
+        ("/pids", [("pids.max", "10")]),
         ("/cpus", [("cpu.cfs_period_us", "100000"), ("cpu.cfs_quota_us", "150000")]),
     ]
     assert rows(one, {"memory": 0, "pids": 0, "cpus": 0}) == []

@@ -24,10 +24,11 @@ class Source(TypedDict):
     owned: bool
 
 
-CgroupRow = tuple[str, list[tuple[str, str]], list[tuple[str, str, str]]]
+CgroupRow = tuple[str, list[tuple[str, str]], list[tuple[str, str, str]], bool]
 """The directory to make a cgroup in; (file, value) to write there; (file, key, name) of what to look for at the end.
 
-A key that counts more than 0 then is reported as `name`, which is one of `oom_killed` and `pids_limited`."""
+A key that counts more than 0 then is reported as `name`, which is one of `oom_killed` and `pids_limited`. Last, whether
+the tool is started there: by a process that goes in for that moment, and back to the directory itself (version 1)."""
 
 
 class LocalPlan(TypedDict):

@@ -23,8 +23,8 @@ _MAIN = {
     "cpus": ("cpu.cfs_quota_us", "cpu.max"),
 }
 """Limit → the file that a place must offer for it, in version 1 and 2: kernels are built without some."""
-OWN_TASKS = 1
-"""The sandbox's PID 1 counts too; a limit on tasks is meant for the command's own."""
+OWN_TASKS = {1: 2, 2: 1}
+"""By version: the sandbox's PID 1 counts too, and the tool that waits for it where that is born in the group."""
 PERIOD = 100_000
 """Microseconds over which processor time is shared out: the kernel's default."""
 LEAST_QUOTA = 1000
@@ -92,7 +92,7 @@ def rows(places: Places, amounts: Mapping[str, float]) -> list[CgroupRow]:
         place = places.by_limit.get(limit)
         if place is None or not amount:
             continue
-        _, limits, events = found.setdefault(place.parent, (place.parent, [], []))
+        _, limits, events, _ = found.setdefault(place.parent, (place.parent, [], [], place.version == 1))
         files, watched = _FILES[place.version][limit](amount)
         limits += [(file, value) for file, value in files if file in place.files]
         events += [(file, key, name) for file, key, name in watched if file in place.files]
@@ -113,8 +113,12 @@ def _memory_2(amount: float) -> Files:
     return files, [("memory.events", "oom_kill", "oom_killed")]
 
 
-def _pids(amount: float) -> Files:
-    return [("pids.max", str(int(amount) + OWN_TASKS))], [("pids.events", "max", "pids_limited")]
+def _pids_1(amount: float) -> Files:
+    return [("pids.max", str(int(amount) + OWN_TASKS[1]))], [("pids.events", "max", "pids_limited")]
+
+
+def _pids_2(amount: float) -> Files:
+    return [("pids.max", str(int(amount) + OWN_TASKS[2]))], [("pids.events", "max", "pids_limited")]
 
 
 def _quota(amount: float) -> str:
@@ -130,8 +134,8 @@ def _cpus_2(amount: float) -> Files:
 
 
 _FILES = {
-    1: {"memory": _memory_1, "pids": _pids, "cpus": _cpus_1},
-    2: {"memory": _memory_2, "pids": _pids, "cpus": _cpus_2},
+    1: {"memory": _memory_1, "pids": _pids_1, "cpus": _cpus_1},
+    2: {"memory": _memory_2, "pids": _pids_2, "cpus": _cpus_2},
 }
 
 
@@ -206,6 +210,8 @@ def _tried(parent: str, version: int) -> "Place | str":
         os.mkdir(trial)
         try:
             files = frozenset(os.listdir(trial))
+            if version == 1 and not os.access(f"{parent}/tasks", os.W_OK):
+                return f"{parent} is not this user's to come back to"
         finally:
             os.rmdir(trial)
         folder = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

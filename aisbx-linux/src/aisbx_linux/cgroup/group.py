@@ -1,5 +1,8 @@
 """The groups of one launch, one in each hierarchy that it needs. On the hot path of plans that have any.
 
+To move another process, the kernel waits for every processor to pass a point of rest: 10 ms. In version 1 a thread that
+moves itself alone waits for nothing. So whoever starts the tool goes in, and comes out once it is born there.
+
 A group's name has the launcher's pid: a launcher that was killed leaves empty groups behind, and the next run in the
 same place removes those whose launcher has gone. Builtin modules only.
 """
@@ -15,8 +18,12 @@ if TYPE_CHECKING:
 
     from aisbx.types import CgroupRow
 
+    Door = tuple[int, int]
+    """The `tasks` files of a group and of the one above it, open for writing."""
+
 _DIRECTORY = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC
 PREFIX = "aisbx-"
+_WRITING = posix.O_WRONLY | posix.O_CLOEXEC
 _TRIES = 50
 _turns = iter(range(1 << 62))
 
@@ -24,7 +31,7 @@ _turns = iter(range(1 << 62))
 class Group:
     """A group in each place of a plan, under one name. By descriptor: root's launcher covers /sys for a while."""
 
-    __slots__ = ("_made", "_name", "_parents", "_rows")
+    __slots__ = ("_made", "_name", "_parents", "_rows", "doors")
 
     def __init__(self, rows: "Sequence[CgroupRow]") -> None:
         """Open the places; OSError where one is not there."""
@@ -33,16 +40,18 @@ class Group:
         self._parents: list[int] = []
         self._made: list[int] = []
         """The parents in which there is a group by now."""
+        self.doors: list[Door] = []
+        """Of the groups that the tool is started in; `limit` closes them."""
         try:
-            self._parents += [posix.open(parent, _DIRECTORY) for parent, _, _ in rows]
+            self._parents += [posix.open(parent, _DIRECTORY) for parent, _, _, _ in rows]
         except OSError as error:
             self._close()
             msg = f"cgroups cannot be made: {error.strerror}: {error.filename}"
             raise OSError(msg) from None
 
     def make(self) -> None:
-        """Make the groups and set their limits; OSError where the kernel refuses."""
-        for parent, (path, limits, _) in zip(self._parents, self._rows, strict=True):
+        """Make the groups, without limits; OSError where the kernel refuses."""
+        for parent, (path, _, _, inherited) in zip(self._parents, self._rows, strict=True):
             try:
                 try:
                     posix.mkdir(self._name, 0o755, dir_fd=parent)
@@ -50,18 +59,32 @@ class Group:
                     posix.rmdir(self._name, dir_fd=parent)
                     posix.mkdir(self._name, 0o755, dir_fd=parent)
                 self._made.append(parent)
-                for file, value in limits:
-                    put(f"{self._name}/{file}", value, parent)
+                if inherited:
+                    inside = posix.open(f"{self._name}/tasks", _WRITING, dir_fd=parent)
+                    self.doors.append((inside, posix.open("tasks", _WRITING, dir_fd=parent)))
             except OSError as error:
                 msg = f"the cgroup {path}/{self._name} cannot be made: {error.strerror}"
                 raise OSError(msg) from None
 
+    def limit(self) -> None:
+        """Set the limits, once nobody else is in the groups; OSError where the kernel refuses."""
+        self._shut()
+        for parent, (path, limits, _, _) in zip(self._parents, self._rows, strict=True):
+            try:
+                for file, value in limits:
+                    put(f"{self._name}/{file}", value, parent)
+            except OSError as error:
+                msg = f"the cgroup {path}/{self._name} cannot be limited: {error.strerror}"
+                raise OSError(msg) from None
+
     def add(self, process: int) -> None:
-        """Move a process in; its later children are born there.
+        """Move a process into the groups that the tool is not started in; its later children are born there.
 
         ProcessLookupError where it has ended, another OSError where the kernel refuses.
         """
-        for parent, (path, _, _) in zip(self._parents, self._rows, strict=True):
+        for parent, (path, _, _, inherited) in zip(self._parents, self._rows, strict=True):
+            if inherited:
+                continue
             try:
                 put(f"{self._name}/cgroup.procs", str(process), parent)
             except ProcessLookupError:
@@ -73,7 +96,7 @@ class Group:
     def settle(self) -> "set[str]":
         """Once every process has ended: give the names of what happened (`oom_killed`, …), and remove the groups."""
         happened: set[str] = set()
-        for parent, (_, _, events) in zip(self._made, self._rows, strict=False):
+        for parent, (_, _, events, _) in zip(self._made, self._rows, strict=False):
             for file, key, name in events:
                 if count(read(f"{self._name}/{file}", parent), key):
                     happened.add(name)
@@ -83,11 +106,34 @@ class Group:
         self._close()
         return happened
 
+    def _shut(self) -> None:
+        for door in self.doors:
+            for descriptor in door:
+                posix.close(descriptor)
+        self.doors.clear()
+
     def _close(self) -> None:
+        self._shut()
         for parent in self._parents:
             posix.close(parent)
         self._parents.clear()
         self._made.clear()
+
+
+def enter(doors: "Sequence[Door]") -> None:
+    """Take this thread into the groups, for what it starts next; OSError where the kernel refuses."""
+    try:
+        for inside, _ in doors:
+            posix.write(inside, b"0")
+    except OSError as error:
+        msg = f"the sandbox cannot be started in its cgroup: {error.strerror}"
+        raise OSError(msg) from None
+
+
+def come_out(doors: "Sequence[Door]") -> None:
+    """Take this thread back to where it was. May be called without `enter`."""
+    for _, outside in doors:
+        posix.write(outside, b"0")
 
 
 def sweep(parents: "Sequence[int]") -> None:
