@@ -11,6 +11,7 @@ from aisbx.errors import ConfigError, ControlError
 from aisbx_linux.seccomp import GROUPS, bpf, compile_filter, expand
 from aisbx_linux.seccomp import compile as compiler
 from aisbx_linux.seccomp.arguments import ALLOW, CHECKS, Case
+from aisbx_linux.seccomp.arrange import Answer
 from aisbx_linux.seccomp.bpf import Instruction
 from aisbx_linux.seccomp.compile import ARCHITECTURES
 from aisbx_linux.seccomp.library import Library
@@ -125,13 +126,13 @@ def test_a_wrong_program_is_not_given_out(fault: str, monkeypatch: pytest.Monkey
 def test_a_wrong_decision_about_arguments_is_not_given_out(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     right = compiler._decision
 
-    def wrong(cases: tuple[Case, ...], otherwise: str) -> list[Instruction]:
+    def wrong(cases: tuple[Case, ...], otherwise: str) -> Answer:
         if fault == "a condition is dropped":
             return right(tuple(Case(c.verdict, c.conditions[:1]) for c in cases), otherwise)
         if fault == "the last word is allow":
             return right(cases, ALLOW)
         body = right(cases, otherwise)
-        return [i._replace(k=i.k + 4) if i.code == bpf.LOAD else i for i in body]
+        return tuple(i._replace(k=i.k + 4) if i.code == bpf.LOAD else i for i in body)
 
     monkeypatch.setattr(compiler, "_decision", wrong)
     with pytest.raises(ControlError, match="the compiled filter answers"):

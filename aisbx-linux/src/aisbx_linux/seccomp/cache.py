@@ -21,7 +21,7 @@ _MAGIC = b"aisbx-seccomp-1\n"
 _DIGEST_SIZE = hashlib.sha256().digest_size
 _LARGEST = len(_MAGIC) + _DIGEST_SIZE + 8 * bpf.MAX_INSTRUCTIONS
 # What decides how a filter looks, beside the table, the groups, the architecture and libseccomp.
-_CODE = ("arguments.py", "verdict.py", "bpf.py", "library.py", "compile.py")
+_CODE = ("arguments.py", "verdict.py", "bpf.py", "library.py", "arrange.py", "compile.py")
 
 
 def cached_filter(groups: Collection[str], cache_dir: str | os.PathLike[str]) -> bytes:

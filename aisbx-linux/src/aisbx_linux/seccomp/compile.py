@@ -8,6 +8,7 @@ from aisbx.errors import ControlError
 
 from aisbx_linux.seccomp import bpf
 from aisbx_linux.seccomp.arguments import CHECKS, WHOLE, Case
+from aisbx_linux.seccomp.arrange import Answer, arrange
 from aisbx_linux.seccomp.bpf import Instruction
 from aisbx_linux.seccomp.library import Library
 from aisbx_linux.seccomp.table import DENIED, REVIEWED, allowed_calls, expand, late_numbers
@@ -18,6 +19,8 @@ ARCHITECTURES: Mapping[str, int] = {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B
 
 _X32 = 0x4000_0000
 _FOREIGN = (0x4000_0003, 0x4000_0028)  # i386, arm
+_BEYOND: Mapping[str, tuple[int, ...]] = {"x86_64": (_X32, (1 << 32) - 1), "aarch64": ()}
+"""Numbers above the table's where other answers begin: of another ABI, and -1, a tracer's mark for "not to be made"."""
 _ONES = (1 << 64) - 1
 
 
@@ -40,19 +43,25 @@ def compile_filter(groups: Collection[str], *, arch: str | None = None) -> bytes
     allowed = allowed_calls(selected)
     library = Library(token)
     numbers = _numbers(library, machine)
-    by_number = dict.fromkeys(allowed, bpf.RET_ALLOW) | {c: refusal_of(c) for c in DENIED if c not in allowed}
-    head: list[tuple[int, list[Instruction]]] = []
-    for call in [*CHECKS, *(c for c in by_number if c not in CHECKS)]:
+    by_call = dict.fromkeys(allowed, bpf.RET_ALLOW) | {c: refusal_of(c) for c in DENIED if c not in allowed}
+    checked: dict[int, Answer] = {}
+    for call in [*CHECKS, *(c for c in by_call if c not in CHECKS)]:
         number = numbers.get(call)
         cases, otherwise = cases_of(call, selected) if call in allowed else ((), "")
         if number is None:
-            by_number.pop(call, None)
+            by_call.pop(call, None)
         elif cases:
-            by_number.pop(call, None)
-            head.append((number, _decision(cases, otherwise)))
-        elif call in by_number and library.number(call) is None:
-            head.append((number, [Instruction(bpf.RETURN, by_number.pop(call))]))
-    program = bpf.encode(_head(token, head)) + library.program(by_number, UNKNOWN)
+            by_call.pop(call, None)
+            checked[number] = _decision(cases, otherwise)
+        elif call in by_call and library.number(call) is None:
+            checked[number] = (Instruction(bpf.RETURN, by_call.pop(call)),)
+    plain = bpf.decode(library.program(by_call, UNKNOWN))
+    asked = [*range(REVIEWED + 2), *_BEYOND[machine]]
+    answers = {
+        number: checked.get(number) or (Instruction(bpf.RETURN, bpf.run(plain, number, token, (0,) * 6)),)
+        for number in asked
+    }
+    program = bpf.encode(arrange(token, answers))
     _prove(program, token, {number: call for call, number in numbers.items()}, selected, allowed)
     return program
 
@@ -66,20 +75,7 @@ def _numbers(library: Library, machine: str) -> dict[str, int]:
     return numbers
 
 
-def _head(token: int, decisions: list[tuple[int, list[Instruction]]]) -> Iterator[Instruction]:
-    """Give what stands before libseccomp's program, which it falls through to for every other call and ABI."""
-    blocks = [[Instruction(bpf.JEQ, number, 0, len(body)), *body] for number, body in decisions]
-    length = sum(map(len, blocks))
-    yield Instruction(bpf.LOAD, bpf.ARCH_OFFSET)
-    # Numbers mean other calls in another ABI. The jump may be long, so it is not the conditional one's.
-    yield Instruction(bpf.JEQ, token, 1, 0)
-    yield Instruction(bpf.JUMP, length + 1)
-    yield Instruction(bpf.LOAD, bpf.NUMBER_OFFSET)
-    for block in blocks:
-        yield from block
-
-
-def _decision(cases: Collection[Case], otherwise: str) -> list[Instruction]:
+def _decision(cases: Collection[Case], otherwise: str) -> Answer:
     body: list[Instruction] = []
     for case in cases:
         tests: list[list[Instruction]] = []
@@ -95,7 +91,7 @@ def _decision(cases: Collection[Case], otherwise: str) -> list[Instruction]:
             test[-1] = test[-1]._replace(if_false=rest)
             rest += len(test)
         body += [*itertools.chain.from_iterable(tests), Instruction(bpf.RETURN, action_of(case.verdict))]
-    return [*body, Instruction(bpf.RETURN, action_of(otherwise))]
+    return (*body, Instruction(bpf.RETURN, action_of(otherwise)))
 
 
 def _prove(
