@@ -1,10 +1,12 @@
 """Names of the table: held where they are, taken away where they appear."""
 
 import os
+import posix
 import shlex
 
 import pytest
-from aisbx_linux.protect.names import NAMES, ONLY_BELOW, SUFFIXES
+from aisbx_linux.protect.names import AT_HOME, NAMES, ONLY_BELOW, SUFFIXES
+from aisbx_linux.protect.scan import scan
 
 from tests.linux.protect.conftest import Lab
 
@@ -189,6 +191,44 @@ def test_a_directory_of_the_workspace_that_the_home_links_to_is_held_below_it(la
             lab.host(f"mkdir -p dots/fish; echo good > dots/fish/config.fish; {link}")
             lab.run("echo evil > dots/fish/config.fish", hold=control, undo=False)
             assert (lab.host("cat $HOME/.config/fish/config.fish").stdout == "evil\n") is not control
+
+
+def test_every_name_that_the_home_links_to_is_found_also_in_a_home_that_cannot_be_listed(lab: Lab) -> None:
+    for mode in ("700", "311"):
+        lab.fresh()
+        for place, names in AT_HOME.items():
+            lab.host(f"mkdir -p $HOME/{place}; echo good > x{place.replace('/', '')}")
+            lab.host("\n".join(f"ln -s $PWD/x{place.replace('/', '')} $HOME/{place}/{name}" for name in names))
+        lab.host(f"chmod {mode} $HOME/.config; chmod {mode} $HOME")
+        ran = lab.run("true")
+        lab.host("chmod 700 $HOME $HOME/.config")
+        assert sorted(ran.mounts) == sorted(f"{lab.workspace}/x{place.replace('/', '')}" for place in AT_HOME)
+
+
+def test_a_name_is_looked_for_in_the_home_only_where_it_is(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    monkeypatch.setitem(posix.environ, b"HOME", os.fsencode(lab.base / "home"))
+    lab.host("echo > $HOME/.bashrc; echo > $HOME/mine; mkdir -p $HOME/.config/nvim")
+    link = posix.readlink
+
+    def read(path: str) -> str:
+        looked.append(path)
+        return link(path)
+
+    monkeypatch.setattr(posix, "readlink", read)
+    scan(str(lab.workspace))
+    assert [path[len(str(lab.base / "home")) :] for path in looked] == ["/.bashrc", "/.config", "/.config/nvim"]
+
+
+@pytest.mark.parametrize("name", [".VSCODE", ".v\u017fcode", ".vs\u200ccode", ".vs\U000e0020code"])
+def test_a_name_that_a_directory_which_folds_case_takes_for_a_protected_one_is_protected(lab: Lab, name: str) -> None:
+    for control in (False, True):
+        lab.fresh()
+        lab.host(f"mkdir {name}; echo good > {name}/tasks.json")
+        ran = lab.run(f"echo evil > {name}/tasks.json; mkdir -p sub/{name}", hold=control, undo=control)
+        assert (lab.host(f"cat {name}/tasks.json").stdout == "evil\n") is not control
+        assert (lab.workspace / "sub" / name).exists() is not control
+        assert len(ran.lines) == control
 
 
 def test_what_is_written_through_a_hard_link_that_was_there_before_is_put_back(lab: Lab) -> None:

@@ -17,7 +17,7 @@ from aisbx_linux.protect.look import (
     SOCKET,
     read_small,
 )
-from aisbx_linux.protect.names import NAMES, ONLY_BELOW
+from aisbx_linux.protect.names import AT_HOME, folded
 from aisbx_linux.protect.walk import Walk
 
 TYPE_CHECKING = False
@@ -96,7 +96,7 @@ def pointer(directory: str, item: "tuple[int, str, int, int, str]") -> str:
         if not text.startswith("gitdir: "):
             return ""
         text = text[len("gitdir: ") :]
-    elif kind != REDIRECT or name.lower() != "commondir":
+    elif kind != REDIRECT or folded(name) != "commondir":
         return ""
     text = text.rstrip("\r\n")
     return join(directory, text) if text else ""
@@ -145,7 +145,7 @@ def named(state: "State") -> "list[tuple[str, bool]]":
     """
     state.others = {}
     bases = [path for path, context in state.repositories.items() if context <= PACKAGES]
-    bases += [path for path, items in state.items.items() if any(item[1].lower() == ".git" for item in items)]
+    bases += [path for path, items in state.items.items() if any(folded(item[1]) == ".git" for item in items)]
     paths: list[tuple[str, bool]] = []
     for path, data in state.configs.items():
         _names(state, path, data, bases, paths, 0)
@@ -201,16 +201,39 @@ def _linked_from_home(state: "State") -> list[str]:
     """Give the links in the user's home that lead into the workspace: people keep their shell's files in one."""
     home = _decoded(posix.environ.get(b"HOME", b""))
     paths: list[str] = []
-    for name in NAMES if home.startswith("/") else ():
-        for place in ONLY_BELOW.get(name, ("",)):
-            # `~/.config` may be a link itself.
-            steps = [f"{home}/{place}", f"{home}/{place}/{name}"] if place else [f"{home}/{name}"]
-            links = [path for path in steps if _is_link(path)]
-            for path in links:
+    if not home.startswith("/"):
+        return paths
+    there = _names_in(home)
+    for place, names in AT_HOME.items():
+        within = home
+        below = there
+        linked = False
+        if place:
+            if there is not None and place.partition("/")[0] not in there:
+                continue
+            within = f"{home}/{place}"
+            linked = _is_link(within)  # `~/.config` may be a link itself
+            if linked:
+                state.others[within] = _stamp(state, within)
+            below = _names_in(within)
+        for name in names:
+            path = f"{within}/{name}"
+            if (below is None or name in below) and _is_link(path):
                 state.others[path] = _stamp(state, path)
-            if links:
-                paths.append(steps[-1])
+                paths.append(path)
+            elif linked:
+                paths.append(path)
     return paths
+
+
+def _names_in(directory: str) -> "set[str] | None":
+    """Give the names in a directory as the table has them; None where they can't be listed, but may be looked up."""
+    try:
+        return {folded(name) for name in posix.listdir(directory)}
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
+    except OSError:
+        return None
 
 
 def _is_link(path: str) -> bool:

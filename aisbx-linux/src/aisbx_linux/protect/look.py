@@ -6,7 +6,7 @@ A directory is read in a *context*, which follows from where it lies; what is fo
 import errno
 import posix
 
-from aisbx_linux.protect.names import DEPENDENCIES, NAMES, ONLY_BELOW, SHAPE, SUFFIXES
+from aisbx_linux.protect.names import DEPENDENCIES, NAMES, ONLY_BELOW, SHAPE, SUFFIXES, folded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,14 +57,14 @@ def read(state: "State", fd: int, path: str, context: int) -> "list[tuple[str, i
     found: list[tuple[int, str]] = []
     subs: list[tuple[str, int]] = []
     shape: list[tuple[str, str, bool]] = []
-    where = path.lower()
+    where = folded(path)
     named = context in (TREE, INNER, MODULES)
     inside = context >= GITDIR
     below = TREE if context == GITDIR else context
     with posix.scandir(fd) as entries:
         for entry in entries:
             name = entry.name
-            low = name.lower()
+            low = name.lower() if name.isascii() else folded(name)  # a call of ours costs more than both
             directory = link = False
             if not entry.is_file(follow_symlinks=False):
                 directory = entry.is_dir(follow_symlinks=False)
@@ -132,10 +132,10 @@ def _repository(
 def _inside(context: int, subs: "list[tuple[str, int]]") -> "list[tuple[str, int]]":
     """Give the directories of a repository that are read, and their contexts."""
     if context <= PACKAGES:  # bare, or made to look so: it stays a work tree as well
-        return [(name, _INSIDE.get(name.lower(), inner) if inner == context else inner) for name, inner in subs]
+        return [(name, _INSIDE.get(folded(name), inner) if inner == context else inner) for name, inner in subs]
     kept: list[tuple[str, int]] = []
     for name, inner in subs:
-        low = name.lower()
+        low = folded(name)
         if inner in (GITDIR, CLOSED) or low in _INSIDE:
             kept.append((name, _INSIDE.get(low, inner)))
         elif context == MODULES and low not in _DATA:

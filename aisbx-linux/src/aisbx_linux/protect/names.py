@@ -11,7 +11,7 @@ name a directory, whose programs a prompt runs to show their version. `.env` is 
 All names count at any depth, because people open sub-projects on their own and git finds the nearest repository
 upwards; only below `node_modules` and `site-packages` the names of `NAMES` don't, since packages ship dozens of such
 directories and nobody opens a package as a project. What git itself trusts is looked for there too.
-Names are compared in lower case: on a case-folding file system `.GIT` is `.git`.
+Names are compared folded: in a directory that folds case `.GIT` is `.git`.
 """
 
 SHELL = "a shell runs it at login or start, or it is linked from a home"
@@ -245,6 +245,12 @@ ONLY_BELOW = {
     "config.toml": (".jj/repo",),
     "defaults": ("_darcs/prefs",),
 }
+# Where a link in the user's home leads into a workspace: place below the home → names.
+AT_HOME: dict[str, list[str]] = {}
+for _name in NAMES:
+    for _place in ONLY_BELOW.get(_name, ("",)):
+        AT_HOME.setdefault(_place, []).append(_name)
+
 SUFFIXES = {".code-workspace": EDITOR, ".sublime-project": EDITOR, ".ipr": EDITOR, ".iws": EDITOR}
 
 # Here NAMES do not count (see above).
@@ -268,3 +274,19 @@ REPOSITORY = {
 # lfs hold data, which git checks by name; `.github/workflows` runs elsewhere, after a push that a person makes.
 
 SHAPE = frozenset({"head", "objects", "refs", "commondir", *REPOSITORY})
+
+
+# What such a directory leaves out of a comparison: the ranges of Default_Ignorable_Code_Point (Unicode,
+# DerivedCoreProperties.txt). Linux folds by NFDICF, which drops them: Documentation/admin-guide/ext4.rst.
+_IGNORED = (
+    *((0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F)),
+    *((0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF)),
+    *((0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF)),
+)
+
+
+def folded(name: str) -> str:
+    """Give a name as the tables have it, if a directory that folds case takes it for one of theirs."""
+    if name.isascii():
+        return name.lower()
+    return "".join(char for char in name.casefold() if not any(low <= ord(char) <= high for low, high in _IGNORED))

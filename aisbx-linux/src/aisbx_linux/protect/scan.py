@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Stamp = tuple[int, int, int, int, int]
 
 # Raise it whenever the table, the kinds or the layout change: older caches are then not used.
-FORMAT = 5
+FORMAT = 6
 # A directory can change twice within one tick of its clock, which is two seconds on the coarsest file systems: one
 # that changed so shortly before it was read is read again next time.
 RACY = 2_000_000_000

@@ -2,7 +2,7 @@
 
 import posix
 
-from aisbx_linux.protect.names import NAMES, ONLY_BELOW, REPOSITORY, SUFFIXES
+from aisbx_linux.protect.names import NAMES, ONLY_BELOW, REPOSITORY, SUFFIXES, folded
 from aisbx_linux.protect.quarantine import Quarantine, printable, write
 from aisbx_linux.protect.walk import DIRECTORY, open_beneath, open_shut
 
@@ -106,7 +106,7 @@ class Tree:
 
 def why(path: str) -> str:
     """Give the reason for which a path is protected, by its name and where it lies."""
-    directory, _, name = path.lower().rpartition("/")
+    directory, _, name = folded(path).rpartition("/")
     for suffix, reason in SUFFIXES.items():
         if name.endswith(suffix):
             return reason

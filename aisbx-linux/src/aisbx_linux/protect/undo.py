@@ -16,7 +16,7 @@ from aisbx_linux.protect.look import (
     STRAY,
     TODO,
 )
-from aisbx_linux.protect.names import REPOSITORY
+from aisbx_linux.protect.names import REPOSITORY, folded
 from aisbx_linux.protect.repair import Repair
 from aisbx_linux.protect.scan import RACY
 from aisbx_linux.protect.tree import Tree
@@ -104,7 +104,7 @@ class Undo:
     def _inside(self, directory: str, item: "Item") -> bool:
         """Say whether what points elsewhere points at a repository of this workspace, which is looked at itself."""
         kind, name, _, _, text = item
-        if kind == REDIRECT and name.lower() == "gitdir":
+        if kind == REDIRECT and folded(name) == "gitdir":
             # Where a linked worktree is: git deletes it there on request.
             place = join(directory, text.strip())
             return place.startswith(self.state.workspace + "/") and ".." not in place.split("/") and bool(text.strip())
