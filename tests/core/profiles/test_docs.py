@@ -8,7 +8,7 @@ from aisbx import settings
 from aisbx.inputs import Inputs
 from aisbx.profiles import ProfileText, parse_profile
 from aisbx.profiles.schema import FOREIGN, ProfileFile
-from aisbx.settings import ProjectSettings, Settings
+from aisbx.settings.model import ProjectModel, SettingsModel
 from aisbx.toolchains import TOOLCHAINS
 from aisbx.types import LIMITS, Profile
 
@@ -59,12 +59,12 @@ def test_the_settings_that_the_document_shows_are_accepted(world: World) -> None
     assert settings.load(world.environ, None, world.inputs()).profile == "python-dev"
 
 
-@pytest.mark.parametrize("key", sorted(Settings.model_fields))
+@pytest.mark.parametrize("key", sorted(SettingsModel.model_fields))
 def test_every_setting_is_documented(key: str) -> None:
     (shown,) = blocks(SETTINGS, "toml")
     assert re.search(rf"^{key} =|^\[{key}[].]", shown, re.MULTILINE)
 
 
-@pytest.mark.parametrize("key", sorted(ProjectSettings.model_fields))
+@pytest.mark.parametrize("key", sorted(ProjectModel.model_fields))
 def test_every_key_of_a_project_has_its_row(key: str) -> None:
     assert re.search(rf"^\| `{key}` \|", SETTINGS, re.MULTILINE)

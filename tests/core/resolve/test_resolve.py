@@ -5,7 +5,8 @@ import pytest
 from aisbx.errors import AisbxError, PolicyError, TrustError, UsageError
 from aisbx.resolve import resolve
 from aisbx.settings import ProjectSettings, Settings
-from aisbx.settings.model import Context
+from aisbx.settings.model import SettingsModel
+from aisbx.settings.values import Context
 from aisbx.toolchains import Toolchain
 from aisbx.types import (
     LIMITS,
@@ -34,7 +35,8 @@ REQUIRED, REQUESTED, DEFAULT = LimitStrength.REQUIRED, LimitStrength.REQUESTED, 
 def settings(**values: object) -> Settings:
     untrusted = values.pop("untrusted", ProjectSettings())
     assert isinstance(untrusted, ProjectSettings)
-    return Settings.model_validate(values).with_context(Context(untrusted=untrusted, own_dirs=OWN))
+    said = SettingsModel.model_validate(values).values()
+    return replace(said, context=Context(untrusted=untrusted, own_dirs=OWN))
 
 
 def spec(

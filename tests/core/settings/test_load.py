@@ -1,7 +1,8 @@
 import pytest
 from aisbx import settings, trust
 from aisbx.errors import AisbxError, ConfigError, TrustError
-from aisbx.settings import Settings
+from aisbx.settings import ProjectSettings, Settings
+from aisbx.settings.model import ProjectModel, SettingsModel
 from aisbx.settings.sources import UserFile
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
@@ -55,9 +56,9 @@ path = "/opt/bwrap"
 def test_every_setting_has_an_origin(world: World) -> None:
     keys = set(load(world).origins())
     tables = ("plugins", "audit", "logs")
-    for name in Settings.model_fields:
+    for name in SettingsModel.model_fields:
         assert any(key == name or key.startswith(f"{name}.") for key in keys) or name in {"limits", "drivers"}
-    assert {f"{table}.{key}" for table in tables for key in getattr(Settings(), table).model_dump()} <= keys
+    assert {f"{table}.{key}" for table in tables for key in getattr(SettingsModel(), table).model_dump()} <= keys
 
 
 @pytest.mark.parametrize(
@@ -267,23 +268,23 @@ def test_a_configuration_of_somebody_else_is_not_read(world: World) -> None:
 
 
 def test_settings_are_those_of_pydantic_settings_with_sources_of_our_own(world: World) -> None:
-    assert issubclass(Settings, BaseSettings)
+    assert issubclass(SettingsModel, BaseSettings)
     file = UserFile(world.inputs())
     assert isinstance(file, PydanticBaseSettingsSource)
-    assert Settings.read_from(file).model_dump() == load(world).model_dump()
+    assert SettingsModel.read_from(file).model_dump() == load(world).as_table()
 
 
 def test_the_process_own_environment_is_no_source(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("PROFILE", "profile", "AISBX_PROFILE", "DRIVER", "LOWER"):
         monkeypatch.setenv(name, '["fs:protected"]')
-    defaults = Settings.model_construct().model_dump()
-    assert (Settings().model_dump(), load(world).model_dump()) == (defaults, defaults)
+    defaults = SettingsModel.model_construct().model_dump()
+    assert (SettingsModel().model_dump(), load(world).as_table()) == (defaults, defaults)
 
 
 def test_sources_of_one_load_do_not_leak_into_the_next(world: World) -> None:
     world.config('profile = "mine"\n')
     assert load(world).profile == "mine"
-    assert Settings().profile == "base"
+    assert SettingsModel().profile == "base"
 
 
 def test_an_origin_is_told_of_what_holds_and_of_nothing_else(world: World) -> None:
@@ -293,3 +294,23 @@ def test_an_origin_is_told_of_what_holds_and_of_nothing_else(world: World) -> No
     assert found.drivers == {"bwrap": {"extra": "x"}}
     assert found.origins()["drivers.bwrap.extra"] == "environment AISBX_DRIVERS__BWRAP__EXTRA"
     assert "drivers.bwrap.extra.key" not in found.origins()
+
+
+def test_where_nothing_is_said_the_plain_data_is_what_the_validator_would_have_given() -> None:
+    assert SettingsModel().values() == Settings()
+    assert ProjectModel().values() == ProjectSettings()
+    assert list(SettingsModel.model_fields) == list(Settings().as_table())
+
+
+def test_what_one_place_says_is_validated_wherever_it_is_said(world: World) -> None:
+    for say in (
+        lambda: world.config("driver = 1\n"),
+        lambda: world.environ.update({"AISBX_LOGS__KEEP_RUNS": "-1"}),
+        lambda: (world.project / "aisbx.toml").write_text("driver = 1\n"),
+    ):
+        load(world)  # nothing is said, or no longer
+        say()
+        with pytest.raises(ConfigError):
+            load(world)
+        world.environ.pop("AISBX_LOGS__KEEP_RUNS", None)
+        (world.home / ".config/aisbx/config.toml").unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, cast
 
 import typer
+from pydantic_core import to_jsonable_python
 
 from aisbx.cli.groups import group
 from aisbx.cli.options import Json
@@ -34,7 +35,7 @@ def show(
     """Show every setting: the user's, the environment's, the project's, or the default."""
     settings = session().settings
     origins = settings.origins()
-    data = settings.model_dump(mode="json")
+    data: dict[str, object] = to_jsonable_python(settings.as_table())
     if json:
         emit_json({"settings": data} | ({"origins": origins} if origin else {}))
         return

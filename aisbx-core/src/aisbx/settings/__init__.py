@@ -4,6 +4,6 @@ The only reader of configuration. A project can narrow; what would widen counts 
 """
 
 from aisbx.settings.load import load
-from aisbx.settings.model import ProjectSettings, Settings
+from aisbx.settings.values import ProjectSettings, Settings
 
 __all__ = ["ProjectSettings", "Settings", "load"]

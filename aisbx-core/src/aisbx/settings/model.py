@@ -1,17 +1,16 @@
-"""What can be set, by whom, and what holds where nothing is set."""
+"""What a file or a variable can say of settings, validated by pydantic-settings; the names are those of `values`."""
 
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import Annotated, Self, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from aisbx import amounts, units
 from aisbx.errors import UsageError
-from aisbx.repository import RepositoryInput
+from aisbx.settings.values import AuditSettings, LogSettings, PluginSettings, ProjectSettings, Settings
 from aisbx.types import CONTROLS, LIMITS
 
 IN_TABLE = "in_table"
@@ -53,6 +52,8 @@ Limits = Annotated[dict[str, float], BeforeValidator(_limits)]
 Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
 
 
+_DEFAULT = Settings()
+
 Sources = tuple[PydanticBaseSettingsSource, ...]
 
 # Which places the settings that are being made come from, the strongest first. By default none: pydantic-settings
@@ -65,72 +66,54 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class PluginSettings(_Table):
-    """Which installed plugins may be loaded."""
+class PluginTable(_Table):
+    """`plugins`."""
 
-    allow: list[str] | None = None
-    """Names of distributions; None: all that are installed."""
-    disable: list[str] = []
-    """Names of plugins or distributions; AISBX_DISABLE_PLUGINS adds to it."""
+    allow: list[str] | None = _DEFAULT.plugins.allow
+    disable: list[str] = _DEFAULT.plugins.disable
 
 
-class AuditSettings(_Table):
-    """What the audit log records."""
+class AuditTable(_Table):
+    """`audit`."""
 
-    argv: bool = True
-    """Record the arguments of a command, not only its program."""
-
-
-class LogSettings(_Table):
-    """What is kept of a run's output."""
-
-    keep_output: Size = 1 << 20
-    """Bytes of each run."""
-    keep_runs: Annotated[int, Field(ge=0)] = 100
-    """The newest runs whose output is kept."""
+    argv: bool = _DEFAULT.audit.argv
 
 
-class ProjectSettings(_Table):
-    """All that a project's `aisbx.toml` can say."""
+class LogTable(_Table):
+    """`logs`."""
+
+    keep_output: Size = _DEFAULT.logs.keep_output
+    keep_runs: Annotated[int, Field(ge=0)] = _DEFAULT.logs.keep_runs
+
+
+class ProjectModel(_Table):
+    """A project's `aisbx.toml`."""
 
     profile: str = ""
     driver: str = ""
     limits: Limits = {}
     policies: list[str] = []
 
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What is known of settings beside their values; see the properties of `Settings`."""
-
-    origins: Mapping[str, str] = field(default_factory=dict[str, str])
-    repository: RepositoryInput | None = None
-    trusted: bool = False
-    untrusted: ProjectSettings = field(default_factory=ProjectSettings)
-    own_dirs: tuple[str, ...] = ()
+    def values(self) -> ProjectSettings:
+        """Give the plain data."""
+        return ProjectSettings(**self.model_dump())
 
 
-class Settings(BaseSettings):
-    """All that `config.toml` and `AISBX_*` can say; a trusted project's values are already in it."""
+class SettingsModel(BaseSettings):
+    """`config.toml` and `AISBX_*`."""
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    profile: str = "base"
-    """Profiles of a run that names none, as `-p` takes them (`python-dev+offline`)."""
-    driver: str = "auto"
-    plugins: PluginSettings = PluginSettings()
-    lower: list[str] = []
-    """Ids of controls that need not hold. Never a project's to say."""
-    audit: AuditSettings = AuditSettings()
-    logs: LogSettings = LogSettings()
-    limits: Limits = {}
-    """In place of the profiles' defaults: bytes, seconds, cores and counts, as in `aisbx.types.LIMITS`."""
-    drivers: dict[str, dict[str, object]] = {}
-    """Each driver's own table."""
-    policies: list[str] = []
-    sinks: list[str] = []
-
-    _context: Context = PrivateAttr(default=Context())
+    profile: str = _DEFAULT.profile
+    driver: str = _DEFAULT.driver
+    plugins: PluginTable = PluginTable()
+    lower: list[str] = _DEFAULT.lower
+    audit: AuditTable = AuditTable()
+    logs: LogTable = LogTable()
+    limits: Limits = _DEFAULT.limits
+    drivers: dict[str, dict[str, object]] = _DEFAULT.drivers
+    policies: list[str] = _DEFAULT.policies
+    sinks: list[str] = _DEFAULT.sinks
 
     @field_validator("lower")
     @classmethod
@@ -168,32 +151,10 @@ class Settings(BaseSettings):
         # Not `model_validate`: for settings that asks the sources again, and forgets `strict` on the way.
         cls.__pydantic_validator__.validate_python(table, strict=strict, self_instance=cls.model_construct())
 
-    def with_context(self, context: Context) -> "Settings":
-        """Give the same settings with what is known beside them."""
-        known = self.model_copy()
-        known._context = context  # noqa: SLF001 - its own class
-        return known
-
-    def origins(self) -> dict[str, str]:
-        """Say where each value comes from: dotted key → `default`, `FILE:LINE` or `environment NAME`."""
-        return dict(self._context.origins)
-
-    @property
-    def repository(self) -> RepositoryInput | None:
-        """What the project's repository says (`aisbx.toml`, `.aisbx/`), if anything."""
-        return self._context.repository
-
-    @property
-    def trusted(self) -> bool:
-        """Whether the user has trusted that content."""
-        return self._context.trusted
-
-    @property
-    def untrusted(self) -> ProjectSettings:
-        """What a project says that is not trusted: `aisbx.profiles.choose` and `resolve` let it narrow only."""
-        return self._context.untrusted
-
-    @property
-    def own_dirs(self) -> tuple[str, ...]:
-        """The real paths of aisbx's configuration, state and cache."""
-        return self._context.own_dirs
+    def values(self) -> Settings:
+        """Give the plain data."""
+        table = self.model_dump()
+        table["plugins"] = PluginSettings(**table["plugins"])
+        table["audit"] = AuditSettings(**table["audit"])
+        table["logs"] = LogSettings(**table["logs"])
+        return Settings(**table)

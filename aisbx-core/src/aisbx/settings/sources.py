@@ -3,7 +3,7 @@
 import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -15,16 +15,14 @@ from aisbx.inputs import Inputs
 from aisbx.paths import config_dir, read_own
 from aisbx.settings import environ as variables
 from aisbx.settings import toml
-from aisbx.settings.model import IN_TABLE, ProjectSettings, Settings
+from aisbx.settings.model import IN_TABLE, ProjectModel, SettingsModel
+from aisbx.settings.values import FILE, Path, Settings, leaves
 
-Path = tuple[str, ...]
 Table = dict[str, Any]
 Lines = Mapping[Path, tuple[str, int]]
 """Key → the file or variable that says it, and its line (0: it has none)."""
 
 _Said = TypeVar("_Said")
-
-FILE = "config.toml"
 
 
 class Source(PydanticBaseSettingsSource):
@@ -32,7 +30,7 @@ class Source(PydanticBaseSettingsSource):
 
     def __init__(self, table: Table, origins: Mapping[Path, str]) -> None:
         """Keep them; `origins` may name a table for all that is in it."""
-        super().__init__(Settings)
+        super().__init__(SettingsModel)
         self.table = table
         self.origins = {path: _nearest(path, origins, "") for path, _ in leaves(table)}
 
@@ -58,7 +56,7 @@ class UserFile(Source):
             return
         table, lines = toml.parse(data, str(file))
         with _told({path: (str(file), line) for path, line in lines.items()}):
-            Settings.validate_alone(table, strict=True)
+            SettingsModel.validate_alone(table, strict=True)
         super().__init__(table, {path: f"{file}:{line}" for path, line in lines.items()})
 
 
@@ -68,9 +66,9 @@ class Environment(Source):
     def __init__(self, inputs: Inputs, weaker: Source) -> None:
         """Read them; ConfigError names the variable. AISBX_DISABLE_PLUGINS adds to what `weaker` disables."""
         present = inputs.env_prefix(variables.PREFIX)
-        table, names = variables.parse(present, frozenset(Settings.model_fields))
+        table, names = variables.parse(present, frozenset(SettingsModel.model_fields))
         with _told({path: (name, 0) for path, name in names.items()}):
-            Settings.validate_alone(table, strict=False)
+            SettingsModel.validate_alone(table, strict=False)
         origins = {path: f"environment {name}" for path, name in names.items()}
         if disabled := variables.split(present.get(variables.DISABLE, "")):
             plugins: Table = table.setdefault("plugins", {})  # pyright: ignore[reportAssignmentType]
@@ -88,30 +86,19 @@ class Project(Source):
         self.file = os.path.join(found.directory, repository.FILE)
         table, lines = toml.parse(found.files[repository.FILE], self.file)
         for key in table:
-            if key in Settings.model_fields and key not in ProjectSettings.model_fields:
+            if key in SettingsModel.model_fields and key not in ProjectModel.model_fields:
                 raise TrustError(
                     f"{self.file}:{lines.get((key,), 1)}: {key}: a project cannot set this",
                     hint=f"remove it; your own settings are in $XDG_CONFIG_HOME/aisbx/{FILE}",
                 )
         with _told({path: (self.file, line) for path, line in lines.items()}):
-            self.said = ProjectSettings.model_validate(table, strict=True)
+            self.said = ProjectModel.model_validate(table, strict=True).values()
         super().__init__(table, {path: f"{self.file}:{line} (trusted)" for path, line in lines.items()})
 
     def add_to(self, settings: Settings) -> None:
         """Make its policies an addition to the user's: policies narrow, so a project can't drop any."""
         if "policies" in self.table:
             self.table["policies"] = list(dict.fromkeys([*settings.policies, *self.said.policies]))
-
-
-def leaves(table: Mapping[str, Any], path: Path = ()) -> list[tuple[Path, Any]]:
-    """Give every value that is no table, with its path."""
-    rows: list[tuple[Path, Any]] = []
-    for key, value in table.items():
-        if isinstance(value, dict):
-            rows += leaves(cast("Table", value), (*path, key))
-        else:
-            rows.append(((*path, key), value))
-    return rows
 
 
 @contextmanager
