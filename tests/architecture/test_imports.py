@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -52,3 +53,48 @@ def test_the_core_runs_without_pytest() -> None:
     modules = imported_by("import aisbx.engine, aisbx.cli.app")
     assert "pytest" not in modules
     assert "aisbx.testing" not in modules
+
+
+LOADED = """
+import os, sys
+from aisbx.engine import Engine
+from aisbx.engine.prepare import directories
+from aisbx.inputs import Inputs
+from aisbx.paths import cache_dir, ensure_private, state_dir
+from aisbx.profiles import Finder, load_profile
+inputs = Inputs()
+for directory in directories(state_dir(inputs), cache_dir(inputs)):
+    ensure_private(directory)
+engine = Engine(os.environ, os.getcwd())
+profile = load_profile(["python-dev+offline"], Finder(engine.settings, engine.plugins, inputs), inputs)
+print(profile)
+print(*sorted({path for path, *_ in inputs.paths}))
+print(*sorted(sys.modules))
+"""
+
+
+def test_what_a_profile_says_is_checked_once_and_every_run_is_guarded_by_what_checked_it(tmp_path: Path) -> None:
+    environ = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+
+    def load() -> tuple[str, set[str], set[str]]:
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", LOADED],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+            env=environ,
+            cwd="/",
+        )
+        profile, paths, modules = done.stdout.splitlines()
+        return profile, set(paths.split()), set(modules.split())
+
+    first, second = load(), load()
+    heavy = {"pydantic", "pydantic_settings", "yaml", "importlib.metadata", "email.message", "aisbx.profiles.schema"}
+    assert heavy - {"pydantic_settings"} <= first[2]
+    assert not heavy & second[2]
+    assert first[0] == second[0]
+    assert first[1] <= second[1]
+    code = Path(__file__).parents[2] / "aisbx-core/src/aisbx"
+    made_by = {f"profiles/{name}.py" for name in ("check", "document", "hosts", "load", "schema")} | {"amounts.py"}
+    assert {str(code / name) for name in made_by} <= second[1]

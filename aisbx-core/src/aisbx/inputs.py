@@ -6,10 +6,12 @@ notes a thing *before* it reads it: a change between the note and the read then 
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 Signature = tuple[int, int, int, int, int, int]
 """(st_dev, st_ino, st_mode, st_mtime_ns, st_ctime_ns, st_size); the change time can't be set by a program."""
+Noted = tuple[str, Signature | None, bool]
+"""(path, what was there or None for absent, whether the last component's link is not followed)."""
 
 
 def signature(path: str, *, nofollow: bool) -> Signature | None:
@@ -24,15 +26,14 @@ def signature(path: str, *, nofollow: bool) -> Signature | None:
 class Inputs:
     """A recorder: `paths` and `prefixes`, `environ` are compared with the present when a plan is to be used again.
 
-    `paths` holds (path, signature or None for absent, whether the last component's link is not followed);
-    `environ` variables and their values (None: not set); `prefixes` all variables that begin alike.
+    `environ` holds variables and their values (None: not set); `prefixes` all variables that begin alike.
     """
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         """Record against `environ` (the process's own by default)."""
         self._source: Mapping[str, str] = os.environ if environ is None else environ
         self._seen: set[tuple[str, bool]] = set()
-        self.paths: list[tuple[str, Signature | None, bool]] = []
+        self.paths: list[Noted] = []
         self.environ: dict[str, str | None] = {}
         self.prefixes: dict[str, dict[str, str]] = {}
 
@@ -44,6 +45,8 @@ class Inputs:
     def note(self, path: str | os.PathLike[str]) -> None:
         """Note the state or the absence of a path: what it leads to, and if it is a link, the link as well."""
         name = os.fspath(path)
+        if (name, False) in self._seen:
+            return
         itself = signature(name, nofollow=True)
         if itself is None or stat.S_ISLNK(itself[2]):
             # An absent path is noted without following: a link that appears there is a change, dangling or not.
@@ -55,6 +58,11 @@ class Inputs:
         """Note a link but not what it leads to: directories change whenever something is made in them."""
         name = os.fspath(path)
         self._add(name, signature(name, nofollow=True), nofollow=True)
+
+    def adopt(self, paths: Iterable[Noted]) -> None:
+        """Note what another recorder did."""
+        for path, found, nofollow in paths:
+            self._add(path, found, nofollow=nofollow)
 
     def note_env(self, name: str) -> None:
         """Note that a variable's value, or that it is not set, made a difference."""

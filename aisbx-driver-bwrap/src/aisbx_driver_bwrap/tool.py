@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import stat
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,6 +95,8 @@ def _facts(tool: Tool) -> dict[str, str]:
 
 
 def _version(path: str) -> str:
+    import subprocess
+
     answer = subprocess.run([path, "--version"], capture_output=True, text=True, check=False, timeout=10)
     return answer.stdout.strip().rpartition(" ")[2]
 
@@ -131,6 +132,8 @@ def _unfit(path: str) -> str:
 
 def _unusable(path: str) -> str:
     """Say why a file that would do is no bubblewrap that we can use, or nothing."""
+    import subprocess  # 8 ms, and what worked once is not tried again
+
     try:
         answer = subprocess.run([path, "--help"], capture_output=True, text=True, check=False, timeout=10)
     except (OSError, subprocess.SubprocessError) as error:

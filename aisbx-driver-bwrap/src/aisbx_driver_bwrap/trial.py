@@ -1,7 +1,6 @@
 """Try an empty sandbox with a bubblewrap, nested as deep as a launch nests it, and say what to do where it fails."""
 
 import os
-import subprocess
 from contextlib import suppress
 
 from aisbx_linux import cradle
@@ -42,6 +41,8 @@ def remedy(refusal: str) -> str:
 
 
 def _complaint(path: str, other: int | None) -> str:
+    import subprocess  # 8 ms, and what worked once is not tried again
+
     try:
         answer = subprocess.run(
             [path, *ARGUMENTS],

@@ -1,6 +1,6 @@
 """`Sandbox` and `Process` for drivers whose launch is a `LocalPlan`: each command gets walls of its own."""
 
-import secrets
+import os
 from pathlib import Path
 
 from aisbx.errors import UsageError
@@ -48,9 +48,7 @@ class LocalSandbox:
             if name not in _LIMITS:
                 raise UsageError(f"{name} cannot be set for one command here", hint="set it for the sandbox")
             plan = _bounded(plan, name, amount)
-        wanted = launch_request(
-            command, stdio, exclusive=False, state=str(self._home), run=secrets.token_hex(6), keep=0
-        )
+        wanted = launch_request(command, stdio, exclusive=False, state=str(self._home), run=os.urandom(6).hex(), keep=0)
         launch = Launch(plan, wanted)
         self._running.append(launch)
         launch.start()

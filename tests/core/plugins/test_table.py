@@ -1,9 +1,12 @@
+import shutil
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 from aisbx.errors import PluginBrokenError
 from aisbx.plugins import KINDS, PluginInfo, Plugins
+from aisbx.plugins.table import read_table
 
 from .conftest import Install
 
@@ -101,3 +104,68 @@ def test_a_malformed_entry_points_file_names_its_distribution(site: Path) -> Non
 def test_a_kind_that_does_not_exist_is_a_programming_error() -> None:
     with pytest.raises(ValueError, match="no plugin kind 'drivers'"):
         Plugins().names("drivers")
+
+
+# kept in a directory
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> str:
+    directory = tmp_path / "known"
+    directory.mkdir(mode=0o700)
+    return str(directory)
+
+
+def drivers(cache: str) -> set[tuple[str, str, str]]:
+    rows = read_table(None, (), cache)
+    assert rows == read_table(None, ())  # whatever is kept, it is what the metadata says now
+    return {(row.name, row.distribution, row.version) for row in rows if row.kind == "driver"}
+
+
+def test_a_table_that_is_kept_follows_every_change_of_the_metadata(install: Install, site: Path, cache: str) -> None:
+    install("acme-x", {"aisbx.drivers": {"x": "acme_x"}})
+    row = ("x", "acme-x", "1.0")
+    assert row in drivers(cache)
+    assert row in drivers(cache)
+    install("acme-y", {"aisbx.drivers": {"y": "acme_y"}})
+    assert ("y", "acme-y", "1.0") in drivers(cache)
+    info = site / "acme_x-1.0.dist-info"
+    (info / "entry_points.txt").write_text("[aisbx.drivers]\nlonger = acme_x\n")
+    assert ("longer", "acme-x", "1.0") in drivers(cache)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-x\nVersion: 1.0.1\n")
+    assert ("longer", "acme-x", "1.0.1") in drivers(cache)
+    (info / "METADATA").unlink()
+    assert "longer" not in {name for name, *_ in drivers(cache)}
+    (info / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: acme-x\nVersion: 2\n")
+    assert ("longer", "acme-x", "2") in drivers(cache)
+    shutil.rmtree(info)
+    assert "longer" not in {name for name, *_ in drivers(cache)}
+
+
+def test_a_table_that_is_kept_is_read_without_the_metadata_and_disables_as_ever(
+    install: Install, cache: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install("acme-x", {"aisbx.drivers": {"x": "acme_x"}})
+    before = read_table(None, (), cache)
+    monkeypatch.setattr(metadata, "distributions", lambda: pytest.fail("it was read again"))
+    assert read_table(None, (), cache) == before
+    assert [row.usable for row in read_table(None, ["acme-x"], cache) if row.name == "x"] == [False]
+    assert [row.usable for row in read_table(["other"], (), cache) if row.name == "x"] == [False]
+
+
+def test_what_another_finder_finds_is_not_kept(
+    install: Install, cache: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Elsewhere:
+        @staticmethod
+        def find_spec(*_: object) -> None: ...
+
+        @staticmethod
+        def find_distributions(*_: object) -> list[metadata.Distribution]:
+            return [metadata.PathDistribution(path) for path in (tmp_path / "elsewhere").glob("*.dist-info")]
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Elsewhere])
+    assert "x" not in {name for name, *_ in drivers(cache)}
+    install("acme-x", {"aisbx.drivers": {"x": "acme_x"}}, into=tmp_path / "elsewhere")
+    assert ("x", "acme-x", "1.0") in drivers(cache)
+    assert not list(Path(cache).iterdir())

@@ -7,8 +7,8 @@ import pytest
 import yaml
 from aisbx.errors import ProfileError
 from aisbx.inputs import Inputs
-from aisbx.profiles import ProfileText, json_schema, parse_profile
-from aisbx.profiles.schema import Limits
+from aisbx.profiles import ProfileText, parse_profile
+from aisbx.profiles.schema import Limits, json_schema
 from aisbx.types import LIMITS
 
 PUBLISHED = Path(__file__).parents[3] / "docs/profile.schema.json"

@@ -14,6 +14,7 @@ from aisbx.engine.prepare import Preparation, Prepared, Preview, directories
 from aisbx.errors import AisbxError, LaunchError, PolicyError, StateError
 from aisbx.inputs import Inputs
 from aisbx.paths import cache_dir, config_dir, ensure_private, state_dir
+from aisbx.plan.known import DIRECTORY as KNOWN
 from aisbx.plan.run import carry_out, new_run
 from aisbx.plugins import Plugins
 from aisbx.settings import Settings, load
@@ -47,10 +48,11 @@ class Engine:
         self._cwd = cwd
         self._exclusive = exclusive
         self.settings: Settings = load(environ, cwd, self._inputs)
-        self.plugins = Plugins(self.settings.plugins.allow, self.settings.plugins.disable)
-        self._preparation = Preparation(environ, self.settings, self.plugins, self._inputs)
         self._state = state_dir(self._inputs)
         self._cache = cache_dir(self._inputs)
+        said = self.settings.plugins
+        self.plugins = Plugins(said.allow, said.disable, cache=str(self._cache / KNOWN))
+        self._preparation = Preparation(environ, self.settings, self.plugins, self._inputs)
 
     def run(
         self,

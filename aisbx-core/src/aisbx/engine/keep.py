@@ -10,6 +10,7 @@ from aisbx.audit.jsontext import members
 from aisbx.audit.write import prune
 from aisbx.inputs import Inputs, signature
 from aisbx.plan.keep import OWN, collect, locate, store, write
+from aisbx.plan.known import code, installed
 from aisbx.plan.recall import FORMAT, digest, environment_digest, load, name_of
 from aisbx.settings import Settings
 from aisbx.types import Enforcement, LocalPlan, PlanEntry, SandboxSpec
@@ -67,7 +68,7 @@ def keep(entry: PlanEntry, options: dict[str, list[str]], cwd: str, inputs: Inpu
     ):
         inputs.note_link(path)
     inputs.note(plan["program"])
-    for path in _code():
+    for path in code():
         inputs.note(path)
     import os
 
@@ -76,7 +77,7 @@ def keep(entry: PlanEntry, options: dict[str, list[str]], cwd: str, inputs: Inpu
     late = tuple(name for name in getattr(launcher, "LATE", ()) if name not in hot)
     located = locate((*hot, *late))
     for name, file, _ in located:
-        if name in late or not _installed(file):  # what is imported only after this is part of the plan all the same
+        if name in late or not installed(file):  # what is imported only after this is part of the plan all the same
             inputs.note(file)
     entry["code"] = _collected(located, late, str(directory.parent / "code"))
     entry["name"] = name_of(options, cwd)
@@ -117,18 +118,3 @@ def _roots(launcher: str) -> list[str]:
     __import__(launcher)
     file = sys.modules[launcher.partition(".")[0]].__file__ or ""
     return [str(Path(file).parent.parent)]
-
-
-def _code() -> list[str]:
-    """Give what shows that other code is installed: the directories of packages, and each file of a checkout."""
-    found = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if name.startswith("aisbx") and file and not _installed(file):
-            found.append(file)
-    return found
-
-
-def _installed(file: str) -> bool:
-    """Tell whether a file was put in place by an installer, which changes the directory that `_code` names."""
-    return "site-packages" in file or "dist-packages" in file

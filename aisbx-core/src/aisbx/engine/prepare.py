@@ -13,6 +13,7 @@ from aisbx.inputs import Inputs
 from aisbx.installation.hold import hold
 from aisbx.installation.parts import parts
 from aisbx.paths import cache_dir
+from aisbx.plan.known import DIRECTORY
 from aisbx.plugins import Plugins
 from aisbx.profiles import Finder, choose
 from aisbx.resolve import real_sources, resolve
@@ -143,4 +144,5 @@ def _walled() -> bool:
 
 def directories(state: Path, cache: Path) -> tuple[Path, ...]:
     """Give the private directories that runs write to."""
-    return (state, state / "runs", state / "scans", cache, cache / "plans", cache / "code", cache / "filters")
+    kept = (cache / name for name in ("plans", DIRECTORY, "code", "filters"))
+    return (state, state / "runs", state / "scans", cache, *kept)

@@ -37,14 +37,14 @@ def kept(path: Iterable[str]) -> list[str]:
 
     entries = list(path)
     prefixes = (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix, *site.getsitepackages())
-    own = [entry for entry in entries if _within(entry, prefixes)]
+    own = _within(entries, prefixes)
     if len(own) == len(entries):
         return entries
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     roots = (*prefixes, package, *folders(own))
-    return [entry for entry in entries if _within(entry, roots)]
+    return _within(entries, roots)
 
 
-def _within(path: str, roots: Iterable[str]) -> bool:
-    real = os.path.realpath(path)
-    return any(f"{real}/".startswith(f"{os.path.realpath(root).rstrip('/')}/") for root in roots)
+def _within(entries: Iterable[str], roots: Iterable[str]) -> list[str]:
+    around = tuple({f"{os.path.realpath(root).rstrip('/')}/" for root in roots})
+    return [entry for entry in entries if f"{os.path.realpath(entry)}/".startswith(around)]

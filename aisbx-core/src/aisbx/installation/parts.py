@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from aisbx.inputs import Inputs
@@ -32,7 +32,8 @@ class Part:
 def parts(inputs: Inputs) -> tuple[Part, ...]:
     """Give the parts of the aisbx that this process runs, outer ones first."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    found = [*_checkout(package, inputs), *_environment(), Part(package, "the package aisbx"), *_linked()]
+    linked = folders(sys.path)
+    found = [*_checkout(package, linked, inputs), *_environment(), Part(package, "the package aisbx"), *_linked(linked)]
     found += [Part(entry, "what aisbx imports from") for entry in sys.path if os.path.isabs(entry)]
     by_path: dict[str, Part] = {}
     for part in found:
@@ -40,7 +41,7 @@ def parts(inputs: Inputs) -> tuple[Part, ...]:
     return tuple(by_path[path] for path in sorted(by_path))
 
 
-def _checkout(package: str, inputs: Inputs) -> Iterator[Part]:
+def _checkout(package: str, linked: Iterable[str], inputs: Inputs) -> Iterator[Part]:
     """Give the scripts and distributions of the checkout that this package lies in, if it does.
 
     The distributions as a whole: a change of their pyproject.toml makes `./aisbx` install them again.
@@ -51,14 +52,14 @@ def _checkout(package: str, inputs: Inputs) -> Iterator[Part]:
     inputs.note_link(os.path.join(root, "tools", "venv.sh"))
     yield from (Part(os.path.join(root, name), "aisbx's checkout") for name in CHECKOUT)
     yield Part(os.path.join(root, "aisbx-core"), "a distribution of aisbx")
-    for folder in folders(sys.path):
+    for folder in linked:
         if os.path.dirname(folder) == os.path.realpath(root):
             yield Part(folder, "a distribution of aisbx")
 
 
-def _linked() -> Iterator[Part]:
+def _linked(linked: Iterable[str]) -> Iterator[Part]:
     """Give the folders of linked plugins that no entry of `sys.path` stands for: there a finder takes what it wants."""
-    for folder in folders(sys.path):
+    for folder in linked:
         if not any(within(os.path.realpath(entry), os.path.realpath(folder)) for entry in sys.path):
             yield Part(folder, "a plugin of aisbx")
 

@@ -8,16 +8,13 @@ from aisbx.profiles.composition import Composition
 from aisbx.profiles.find import Finder
 from aisbx.profiles.load import Lookup, ProfileText, load_profile, parse_profile
 from aisbx.profiles.order import narrower, widened
-from aisbx.profiles.schema import ProfileFile, json_schema
 
 __all__ = [
     "Composition",
     "Finder",
     "Lookup",
-    "ProfileFile",
     "ProfileText",
     "choose",
-    "json_schema",
     "load_profile",
     "narrower",
     "parse_profile",

@@ -8,8 +8,7 @@ from typing import Protocol
 from aisbx.errors import ProfileError, TrustError
 from aisbx.inputs import Inputs
 from aisbx.paths import config_dir, read_own
-from aisbx.profiles.load import ProfileText
-from aisbx.profiles.schema import NAME
+from aisbx.profiles.load import NAME, ProfileText
 from aisbx.settings import Settings
 from aisbx.trust import REMEDY
 

@@ -3,22 +3,23 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
-
-from pydantic import ValidationError
+from typing import Any, cast
 
 from aisbx import amounts
 from aisbx.errors import ProfileError
 from aisbx.inputs import Inputs
-from aisbx.paths import home
-from aisbx.profiles import document, hosts
+from aisbx.paths import cache_dir, home
+from aisbx.plan.known import DIRECTORY, known
+from aisbx.profiles import hosts
 from aisbx.profiles.composition import Composition
-from aisbx.profiles.document import Document
 from aisbx.profiles.lattice import allowlist
-from aisbx.profiles.schema import FOREIGN, AnyLimit, LimitEntry, MountEntry, NetworkRules, ProfileFile
 from aisbx.types import LIMITS, Limit, LimitStrength, Mount, Network, NetworkMode, Profile, WorkspaceMode
 
 DEFAULT = "base"
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+Table = dict[str, Any]
+"""What a file says, all keys of `schema.ProfileFile`, as JSON has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +52,19 @@ def load_profile(names: Sequence[str], lookup: Lookup, inputs: Inputs, *, defaul
 
 def parse_profile(found: ProfileText, inputs: Inputs) -> tuple[Profile, tuple[str, ...]]:
     """Check one file and give what it says by itself, and the names that it extends."""
-    read = document.parse(found.text, found.file)
-    for key, why in FOREIGN.items():
-        if key in read.data:
-            raise ProfileError(why, file=found.file, line=read.locate((key,))[1], key=key, hint="remove the key")
-    try:
-        said = ProfileFile.model_validate(read.data)
-        if said.name not in {None, found.name}:
-            raise _error(read, ("name",), f"is {said.name!r}, but the profile is called {found.name!r}")
-        profile = _profile(found, said, read, inputs)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        message = {"extra_forbidden": "there is no such key"}.get(first["type"], first["msg"])
-        raise _error(read, first["loc"], message.removeprefix("Value error, ")) from error
-    return profile, (said.extends,) if isinstance(said.extends, str) else tuple(said.extends)
+    return _said(found, _checked(found), inputs)
+
+
+def _checked(found: ProfileText) -> Table:
+    # YAML and pydantic: they take as long to import as all else that a run without a plan does.
+    from aisbx.profiles.check import check
+
+    return check(found)
+
+
+def _said(found: ProfileText, table: Table, inputs: Inputs) -> tuple[Profile, tuple[str, ...]]:
+    extends = table["extends"]
+    return _profile(found, table, inputs), (extends,) if isinstance(extends, str) else tuple(extends)
 
 
 class _Loader:
@@ -90,75 +90,85 @@ class _Loader:
             if found is None:
                 by = f" (extended by {below[-1]})" if below else ""
                 raise ProfileError(f"there is no profile {name!r}{by}", hint="`aisbx profile list` shows them")
-            own, extends = parse_profile(found, self._inputs)
+            own, extends = _said(found, self._table(found), self._inputs)
             parents = Composition()
             for parent in extends:
                 parents |= self.one(parent, (*below, name))
             self._done[name] = parents.over(own)
         return self._done[name]
 
+    def _table(self, found: ProfileText) -> Table:
+        """Give what a file says, checked; a text that was checked by this very code is not checked again."""
+        directory = str(cache_dir(self._inputs) / DIRECTORY)
+        return cast("Table", known(directory, f"profile {found!r}", lambda _: _checked(found), self._inputs))
 
-def _error(read: Document, path: Sequence[str | int], message: str) -> ProfileError:
-    key, line = read.locate(tuple(path))
-    return ProfileError(message, file=read.file, line=line, key=key, hint="docs/profiles.md lists the keys")
+
+def _error(found: ProfileText, path: Sequence[str | int], message: str) -> ProfileError:
+    from aisbx.profiles import document
+
+    key, line = document.parse(found.text, found.file).locate(tuple(path))
+    return ProfileError(message, file=found.file, line=line, key=key, hint="docs/profiles.md lists the keys")
 
 
-def _profile(found: ProfileText, said: ProfileFile, read: Document, inputs: Inputs) -> Profile:
+def _profile(found: ProfileText, said: Table, inputs: Inputs) -> Profile:
     return Profile(
         name=found.name,
-        description=said.description,
-        restriction=said.restriction,
-        toolchains=frozenset(said.toolchains),
-        mounts=_mounts(found, said.mounts, read, inputs),
-        environment={key: str(value) for key, value in sorted(said.environment.items())},
-        path=tuple(sorted({os.path.normpath(entry) for entry in said.path})),
-        workspace_mode=WorkspaceMode(said.workspace) if said.workspace else None,
-        network=_network(said.network),
-        syscalls=frozenset(said.syscalls),
-        limits=_limits(said, read),
-        cache=said.cache,
-        shell=said.shell or "",
+        description=said["description"],
+        restriction=said["restriction"],
+        toolchains=frozenset(said["toolchains"]),
+        mounts=_mounts(found, said["mounts"], inputs),
+        environment={key: str(value) for key, value in sorted(said["environment"].items())},
+        path=tuple(sorted({os.path.normpath(entry) for entry in said["path"]})),
+        workspace_mode=WorkspaceMode(said["workspace"]) if said["workspace"] else None,
+        network=_network(said["network"]),
+        syscalls=frozenset(said["syscalls"]),
+        limits=_limits(found, said),
+        cache=said["cache"],
+        shell=said["shell"] or "",
     )
 
 
-def _mounts(found: ProfileText, entries: Sequence[MountEntry], read: Document, inputs: Inputs) -> tuple[Mount, ...]:
+def _mounts(found: ProfileText, entries: Sequence[Table], inputs: Inputs) -> tuple[Mount, ...]:
     mounts: dict[str, Mount] = {}
     for position, entry in enumerate(entries):
-        source = entry.source
+        source = entry["source"]
         if source.startswith("~/"):
             source = os.path.join(home(inputs), source[2:])
         source = os.path.normpath(source)
-        target = os.path.normpath(entry.target) if entry.target else source
+        target = os.path.normpath(entry["target"]) if entry["target"] else source
         if target in mounts:
-            raise _error(read, ("mounts", position), f"{target} is already mounted above")
-        mounts[target] = Mount(source, target, entry.mode == "rw", f"profile {found.name}")
+            raise _error(found, ("mounts", position), f"{target} is already mounted above")
+        mounts[target] = Mount(source, target, entry["mode"] == "rw", f"profile {found.name}")
     return tuple(mounts[target] for target in sorted(mounts))
 
 
-def _network(said: str | NetworkRules | None) -> Network | None:
+def _network(said: str | Table | None) -> Network | None:
     if said is None:
         return None
     if isinstance(said, str):
         return Network(NetworkMode(said))
-    return allowlist(hosts.union(said.allow))
+    return allowlist(hosts.union(said["allow"]))
 
 
-def _limits(said: ProfileFile, read: Document) -> dict[str, Limit]:
-    older = {"cpus": ("cpu", said.cpu), "memory": ("memory", said.memory), "wall_time": ("timeout", said.timeout)}
+def _limits(found: ProfileText, said: Table) -> dict[str, Limit]:
     limits: dict[str, Limit] = {}
     for name in LIMITS:
-        written = cast("AnyLimit | None", getattr(said.limits, name))
-        key, alias = older.get(name, ("", None))
-        if alias is not None:
+        written = said["limits"][name]
+        key = _OLDER.get(name, "")
+        if key and said[key] is not None:
             if written is not None:
-                raise _error(read, (key,), f"is an older spelling of limits.{name}, which stands here too")
-            written = alias
+                raise _error(found, (key,), f"is an older spelling of limits.{name}, which stands here too")
+            written = said[key]
         if written is None:
             continue
-        entry = written if isinstance(written, LimitEntry) else LimitEntry(amount=written)
+        entry = cast("Table", written) if isinstance(written, dict) else {"amount": written, "required": False}
         try:
-            amount = amounts.parse(name, entry.amount)
+            amount = amounts.parse(name, entry["amount"])
         except ValueError as error:
-            raise _error(read, (key,), str(error)) from error
-        limits[name] = Limit(amount, LimitStrength.REQUIRED if entry.required else LimitStrength.DEFAULT)
+            raise _error(found, (key,), str(error)) from error
+        limits[name] = Limit(amount, LimitStrength.REQUIRED if entry["required"] else LimitStrength.DEFAULT)
     return limits
+
+
+_OLDER = {"cpus": "cpu", "memory": "memory", "wall_time": "timeout"}
+"""Limit → its older spelling, at the top of a file."""

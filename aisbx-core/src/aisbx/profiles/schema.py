@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_val
 
 from aisbx import amounts
 from aisbx.profiles import hosts
+from aisbx.profiles.load import NAME
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 ABSOLUTE = r"^/[^\x00]*$"
 SOURCE = r"^(/|~/)[^\x00]*$"
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
@@ -29,7 +29,7 @@ class LimitEntry(_Strict):
 
 
 def _kind(value: object) -> str:
-    return "table" if isinstance(value, dict) else "plain"
+    return "table" if isinstance(value, dict | BaseModel) else "plain"  # a model when it is given as data again
 
 
 AnyLimit = Annotated[
