@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 FORMAT = 4  # of `LocalPlan`; a plan of another version is not carried out
 _HOLD = 0.1
+_LONGEST = 86_400.0  # seconds of one wait: poll(2) takes no more than 24 days
 _turns = iter(range(1 << 62))
 _INT, _KILL, _TERM = 2, 9, 15
 
@@ -218,7 +219,7 @@ class Launch:
         now = time.monotonic()
         held = self.wires is not None and self.wires.held()
         moments = self.bounds.moments(until, now + _HOLD if held else None)
-        ready = poller.poll(max(0.0, min(moments) - now) * 1000 if moments else None)
+        ready = poller.poll(max(0.0, min(*moments, now + _LONGEST) - now) * 1000 if moments else None)
         for descriptor, _ in ready:
             for step in steps[descriptor][1]:
                 step()
