@@ -94,13 +94,13 @@ def test_a_crowd_of_sleepers_and_zombies_deaf_to_sigterm_ends_in_time(world: Wor
     done = world.run("python3", "-c", CROWD, options=("-t", "1s"))
     assert (done.returncode, done.stdout, flags(world)) == (124, b"ready\n", {"timed_out": True})
     assert done.stderr == b"aisbx: it was ended at its time limit\n"
+    assert world.records()[-1]["duration"] < 5
+    assert time.monotonic() - begun < 20
 
 
 def test_a_time_limit_of_years_is_one(world: World) -> None:
     done = world.run("true", options=["--timeout", "99999999"])
     assert (done.returncode, done.stderr) == (0, b"")
-    assert world.records()[-1]["duration"] < 5
-    assert time.monotonic() - begun < 20
 
 
 def test_a_gigabyte_on_stdout_passes_a_launcher_that_stays_small(world: World) -> None:
