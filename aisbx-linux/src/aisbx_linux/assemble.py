@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aisbx_linux.compose import Layout
 
 # Makes the command the leader of a session of its own with the pty as its terminal (util-linux, setsid(1)).
-_TERMINAL = ("/usr/bin/setsid", "--ctty", "--wait")
+TERMINAL = ("/usr/bin/setsid", "--ctty", "--wait")
 
 
 class Assembly:
@@ -117,7 +117,7 @@ def assemble(assembly: Assembly, plan: "LocalPlan", request: "LaunchRequest") ->
         *("--json-status-fd", str(assembly.base + status), "--seccomp", str(assembly.base + gate)),
         *("--args", str(assembly.base + options)),
         "--",
-        *(_TERMINAL if request["terminal"] else ()),
+        *(TERMINAL if request["terminal"] else ()),
         *request["argv"],
     ]
 

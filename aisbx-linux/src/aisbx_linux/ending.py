@@ -40,9 +40,23 @@ def failure_of(told: str, command: str, status: int) -> "Failure | None":
         return None
     if "execvp" not in told:
         return _with_remedy(told or "the sandbox could not be made", told)
+    return _not_executed(told, command)
+
+
+def _not_executed(told: str, command: str) -> "Failure":
     if told.endswith("No such file or directory"):
         return "command-not-found", f"{command}: not found inside the sandbox", ""
     return "command-not-executable", f"{command}: {told.rpartition(': ')[2]}", ""
+
+
+def reworded(told: str, command: str) -> str:
+    """Give our line for what setsid says, on a terminal, of a command that it cannot execute; "" for anything else.
+
+    A command can say the same: so it is words for a person, and no failure in the record.
+    """
+    if "\n" in told or not told.startswith(f"setsid: failed to execute {command}: "):
+        return ""
+    return ": ".join(_not_executed(told, command)[:2])
 
 
 def refused(message: str) -> "Failure":

@@ -14,7 +14,7 @@ if not TYPE_CHECKING:
     import _signal  # the C module: `signal` costs milliseconds for its enumerations
 
 _RELAYED = (1, 2, 3, 10, 12, 15)  # HUP, INT, QUIT, USR1, USR2, TERM
-_CONT, _WINCH = 18, 28
+_CONT, _TSTP, _WINCH = 18, 20, 28
 
 
 class Owned:
@@ -38,11 +38,13 @@ class Owned:
         for number in _RELAYED:
             if _signal.getsignal(number) is not _signal.SIG_IGN:  # nohup stays in force
                 self.before[number] = _signal.signal(number, self._relay)
+        if _signal.getsignal(_TSTP) is not _signal.SIG_IGN:
+            self.before[_TSTP] = _signal.signal(_TSTP, self._suspend)
         source, target = launch.request["stdin"], launch.request["stdout"]
         if launch.request["terminal"] and isinstance(source, int) and target is not None:
             from aisbx_linux.terminal import RawTerminal
 
-            self.raw = launch.lent = RawTerminal(source)
+            self.raw = launch.lent = RawTerminal(source, launch)
             self.raw.enter()
             self.before[_CONT] = _signal.signal(_CONT, self._continued)
             self.before[_WINCH] = _signal.signal(_WINCH, self._resize)
@@ -64,6 +66,13 @@ class Owned:
 
     def _relay(self, number: int, _: object) -> None:
         self.launch.signal(number)
+
+    def _suspend(self, *_: object) -> None:
+        from aisbx_linux.suspend import suspend
+
+        suspend(self.launch)
+        if self.raw is not None:
+            self._resize()  # nobody tells of a new size while others have the terminal
 
     def _continued(self, *_: object) -> None:
         if self.raw is not None:

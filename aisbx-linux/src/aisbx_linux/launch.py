@@ -18,7 +18,7 @@ from aisbx_linux.assemble import Assembly, assemble, instruct
 from aisbx_linux.bounds import Bounds
 from aisbx_linux.ending import TIMED_OUT, code_of, composed, exit_code, failure_of, ran, refused
 from aisbx_linux.guard import Guard
-from aisbx_linux.processes import deliver, executes, first_child, send
+from aisbx_linux.processes import deliver, first_child, runs, send
 from aisbx_linux.relay import POLLIN, Budget, Log
 from aisbx_linux.spawn import outside_id, spawn
 from aisbx_linux.wire import Wires
@@ -210,6 +210,9 @@ class Launch:
         from select import poll
 
         steps = self._wanted()
+        if not steps and self.request["terminal"] and self.wires and ran(self._report):
+            self._findings += self.wires.let_go(self.request["argv"][0])
+            steps = self._wanted()
         if not steps:
             self._finish()
             return
@@ -218,13 +221,16 @@ class Launch:
             poller.register(descriptor, events)
         now = time.monotonic()
         held = self.wires is not None and self.wires.held()
-        moments = self.bounds.moments(until, now + _HOLD if held else None)
+        wake = _HOLD if held else 0 if self.lent is None else self.lent.EVERY
+        moments = self.bounds.moments(until, now + wake if wake else None)
         ready = poller.poll(max(0.0, min(*moments, now + _LONGEST) - now) * 1000 if moments else None)
         for descriptor, _ in ready:
             for step in steps[descriptor][1]:
                 step()
-        if held and self._runs():
+        if held and runs(self.first, self.plan["program"], *(self.wires.instead() if self.wires else ())):
             self._release()
+        if self.lent is not None:
+            self.lent.look()
         if self.bounds.mind():
             self.kill()
 
@@ -263,17 +269,12 @@ class Launch:
             self.bounds.end()
             if self.wires and self.wires.stdin:
                 self.wires.stdin.close()
-            if ran(self._report):
+            if ran(self._report) and not self.request["terminal"]:
                 self._release()
 
     def _release(self) -> None:
         for relay in self._outputs():
             relay.release()
-
-    def _runs(self) -> bool:
-        """Tell whether the command has been executed, so that what is heard is its own."""
-        command = first_child(self.first)
-        return command > 0 and not executes(command, self.plan["program"])
 
     def _finish(self) -> None:
         """Every stream has ended: reap, make sure that nothing is left, and look at the workspace again."""
@@ -287,7 +288,7 @@ class Launch:
             self._budget.log.close()
         self._explain()
         if self._guard is not None and self.monitor:
-            self._findings = self._guard.settle()
+            self._findings += self._guard.settle()
 
     def _explain(self) -> None:
         """Without the tool's own word that the command ended, it never ran: say why."""

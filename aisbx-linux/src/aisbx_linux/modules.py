@@ -17,7 +17,7 @@ HOT = (
 """What every launch imports, each after what it needs: a plan may keep their code, to make them without a search."""
 LATE = (
     *("_ctypes", "fcntl", "resource", "select", "termios"),
-    *(f"aisbx_linux.{name}" for name in "cgroup cgroup.group remedy terminal undelivered watch".split()),  # noqa: SIM905
+    *(f"aisbx_linux.{name}" for name in "cgroup cgroup.group remedy suspend terminal undelivered watch".split()),  # noqa: SIM905
     *(
         f"aisbx_linux.protect.{name}"
         for name in "derive gitconfig keys look names quarantine reconcile repair tree undo walk".split()  # noqa: SIM905

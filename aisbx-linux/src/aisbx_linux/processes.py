@@ -35,6 +35,12 @@ def first_child(pid: int) -> int:
     return children[0] if children else 0
 
 
+def runs(first: int, *programs: str) -> bool:
+    """Tell whether PID 1 has started the command itself, no longer `programs`: then what is heard is its own."""
+    command = first_child(first)
+    return command > 0 and not any(executes(command, program) for program in programs)
+
+
 def executes(pid: int, program: str) -> bool:
     """Tell whether a process still runs the tool itself, or may have until it ended just now."""
     try:

@@ -15,7 +15,9 @@ _SPLICE_F_NONBLOCK = 2
 _S_IFMT, _S_IFIFO, _S_IFREG, _S_IFCHR = 0o170000, 0o010000, 0o100000, 0o020000
 _NULL_DEVICE = (1, 3)
 # What bubblewrap says on stderr, in this form, before the command runs is its own report, not the command's.
-TOOL_PREFIX = b"bwrap: "
+TOOL_REPORT = (b"bwrap: ",)
+# On a terminal also what setsid(1), which makes it the command's, says in place of a command that it cannot execute.
+TERMINAL_REPORTS = (b"bwrap: ", b"setsid: failed to execute ")
 _LONGEST_REPORT = 8192
 _EIO = 5
 
@@ -97,8 +99,10 @@ class Output:
         "target",
     )
 
-    def __init__(self, source: int, target: int, budget: Budget, *, capture: int = 0, holding: bool = False) -> None:
-        """Read from `source`; `holding` keeps back a first chunk that may be the tool's own report."""
+    def __init__(
+        self, source: int, target: int, budget: Budget, *, capture: int = 0, holding: "tuple[bytes, ...]" = ()
+    ) -> None:
+        """Read from `source`; what begins like a report of the tool's, as `holding` has them, is held back at first."""
         self.source = source
         self.target = target
         self.budget = budget
@@ -134,17 +138,17 @@ class Output:
                 data = b""  # EIO: the last holder of a pty is gone
             if not data:
                 self.close()
-            elif self.holding and (self.held or TOOL_PREFIX.startswith(data[: len(TOOL_PREFIX)])):
+            elif self.holding and (self.held or any(prefix.startswith(data[: len(prefix)]) for prefix in self.holding)):
                 self.held += data  # the tool writes its report in pieces
                 if len(self.held) > _LONGEST_REPORT:
                     self.release()
             else:
-                self.holding = False
+                self.holding = ()
                 self._accept(data)
 
     def release(self) -> None:
         """Pass on what was held back: it was the command's after all."""
-        held, self.held, self.holding = self.held, b"", False
+        held, self.held, self.holding = self.held, b"", ()
         if held:
             self._accept(held)
 

@@ -1,12 +1,16 @@
 """A pty of the run's own, and the caller's terminal in raw mode while it lasts. Builtin modules only."""
 
 import posix
+import time
 
 from aisbx_linux.lend import Input
+from aisbx_linux.relay import CHUNK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from aisbx_linux.launch import Launch
 
 _EINTR = 4
 
@@ -18,12 +22,16 @@ class RawTerminal:
     the process (SIGTTOU, SIGTTIN; termios(3), setpgid(2)), and nobody may be there to continue it.
     """
 
-    __slots__ = ("active", "descriptor", "saved")
+    EVERY = 0.5
+    """Seconds between two looks whether the command has been stopped: nothing tells of it but its state."""
+    __slots__ = ("active", "descriptor", "launch", "looked", "saved")
 
-    def __init__(self, descriptor: int) -> None:
-        """Nothing is changed yet."""
+    def __init__(self, descriptor: int, launch: "Launch") -> None:
+        """Nothing is changed yet; it is lent to the command of `launch`."""
         self.descriptor = descriptor
+        self.launch = launch
         self.active = False
+        self.looked = 0.0
         self.saved: list[Any] | None = None
 
     def enter(self) -> bool:
@@ -67,6 +75,23 @@ class RawTerminal:
         self.active = False
         self.enter()
 
+    def look(self) -> None:
+        """Stop as the command has, if it has been stopped: whoever waits for this process then has the terminal."""
+        now = time.monotonic()
+        if now >= self.looked + self.EVERY:
+            from aisbx_linux.suspend import TSTP, stopped_itself
+
+            self.looked = now
+            if stopped_itself(self.launch.first):
+                posix.kill(0, TSTP)
+
+    def typed(self, keys: bytes, target: int) -> None:
+        """Stop, and with us our process group, where `keys` for the pty `target` ask for it and nobody else does it."""
+        from aisbx_linux.suspend import TSTP, leaves_it
+
+        if leaves_it(target, keys, self.launch.first):
+            posix.kill(0, TSTP)
+
     def give_back(self) -> None:
         """Give the terminal back as it was found, if it is ours to change."""
         import termios
@@ -99,6 +124,22 @@ class Keys(Input):
         descriptor, event = super().wants()
         self.held = descriptor == self.source and not self.lent_terminal.enter()
         return (-1, 0) if self.held else (descriptor, event)
+
+    def step_on(self) -> None:
+        """As any input, and see to the key that stops a command."""
+        keys = b""
+        if self.target >= 0 and not self.pending and not self.at_end:
+            try:
+                keys = self.pending = posix.read(self.source, CHUNK)
+            except BlockingIOError:
+                return
+            except OSError:
+                self.close()  # the terminal has gone
+                return
+            self.at_end = not keys
+        super().step_on()
+        if keys and self.target >= 0:
+            self.lent_terminal.typed(keys, self.target)
 
 
 def open_pty(like: int) -> tuple[int, int]:

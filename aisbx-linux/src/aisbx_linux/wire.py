@@ -3,7 +3,7 @@
 import posix
 
 from aisbx_linux.lend import Input
-from aisbx_linux.relay import Budget, Output, kind_of
+from aisbx_linux.relay import TERMINAL_REPORTS, TOOL_REPORT, Budget, Output, kind_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Wires:
             first = self._keep(reader)
             self.stdin = Input(standard_input, writer)
         second, self.stdout = self._out(request["stdout"], budget, capture)
-        third, self.stderr = self._out(request["stderr"], budget, capture, holding=True)
+        third, self.stderr = self._out(request["stderr"], budget, capture, holding=TOOL_REPORT)
         self.inside = (first, second, third)
 
     def outputs(self) -> "list[Output]":
@@ -48,6 +48,27 @@ class Wires:
     def held(self) -> bool:
         """Tell whether a relay keeps something back that has to be looked at again after a while."""
         return any(relay.held for relay in (self.stdin, self.stdout, self.stderr) if relay is not None)
+
+    def instead(self) -> "tuple[str, ...]":
+        """Give the program that runs in the command's place, where what it says of the command is held back."""
+        if not any(relay.held.startswith(TERMINAL_REPORTS[1]) for relay in self.outputs()):
+            return ()
+        from aisbx_linux.assemble import TERMINAL
+
+        return TERMINAL[:1]
+
+    def let_go(self, command: str) -> "list[str]":
+        """Pass on, at a command's end, what is still held back; gives lines to be told in place of setsid's own."""
+        from aisbx_linux.ending import reworded
+
+        told: list[str] = []
+        for relay in self.outputs():
+            line = reworded(relay.held.decode(errors="replace").strip(), command)
+            if line:
+                told.append(line)
+                relay.held = b""
+            relay.release()
+        return told
 
     def add_steps(self, steps: "dict[int, tuple[int, list[Callable[[], None]]]]") -> None:
         """Add what the relays wait for: descriptor → poll events and the steps to take."""
@@ -68,7 +89,7 @@ class Wires:
         return descriptor
 
     def _out(
-        self, target: "int | None", budget: Budget, capture: int, *, holding: bool = False
+        self, target: "int | None", budget: Budget, capture: int, *, holding: "tuple[bytes, ...]" = ()
     ) -> "tuple[int, Output | None]":
         if target is not None and kind_of(target) == "null" and not holding:
             return self._keep(posix.open("/dev/null", posix.O_WRONLY | posix.O_CLOEXEC)), None
@@ -87,8 +108,8 @@ class Wires:
         self._keep(slave)
         keys = posix.dup(self.master)
         self.stdin = Input(source, keys) if lent is None else Keys(source, keys, lent)
-        self.stdout = Output(self.master, target, budget, holding=True)
+        self.stdout = Output(self.master, target, budget, holding=TERMINAL_REPORTS)
         third = slave
         if errors is not None and not posix.isatty(errors):
-            third, self.stderr = self._out(errors, budget, 0, holding=True)
+            third, self.stderr = self._out(errors, budget, 0, holding=TERMINAL_REPORTS)
         self.inside = (slave, slave, third)
