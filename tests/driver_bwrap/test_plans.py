@@ -4,6 +4,7 @@ import marshal
 import os
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -260,3 +261,14 @@ def test_a_plan_that_a_command_could_have_written_is_not_used(
         world.lean(*options, "--", "true"), cwd=world.project, env=environ, capture_output=True, timeout=60, check=False
     )
     assert done.returncode == (0 if place == "beside" else NOT_LEAN), done.stderr
+
+
+@pytest.mark.parametrize("name", ["PATH", "VIRTUAL_ENV"])
+def test_two_environments_each_keep_their_plan(world_of: Callable[[str], World], name: str) -> None:
+    one = world_of("lean")
+    other = replace(one, environ={**one.environ, name: "/opt/none:/usr/local/bin:/usr/bin:/bin"})
+    for world in (one, other):
+        world.warm()
+    assert len(list(one.plans.iterdir())) == 2
+    for world in (one, other, one):
+        assert world.execute(world.lean("--", "true")).returncode == 0

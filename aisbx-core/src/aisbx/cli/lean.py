@@ -62,7 +62,7 @@ def attempt(options: "dict[str, list[str]]", environment: "dict[str, str]", comm
     from aisbx.plan.recall import install, name_of
     from aisbx.plan.recall import read as read_entry
 
-    entry = read_entry(directory, name_of(options, cwd), workspace)
+    entry = read_entry(directory, name_of(options, cwd, posix.environ), workspace)
     if entry is None:
         return None
 

@@ -1,6 +1,7 @@
 """What a prepared run leaves for the next one: an entry that the lean front can carry out by itself."""
 
 import marshal
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -70,8 +71,6 @@ def keep(entry: PlanEntry, options: dict[str, list[str]], cwd: str, inputs: Inpu
     inputs.note(plan["program"])
     for path in code():
         inputs.note(path)
-    import os
-
     launcher = sys.modules[plan["launcher"]]
     hot = (*OWN, *getattr(launcher, "HOT", ()))
     late = tuple(name for name in getattr(launcher, "LATE", ()) if name not in hot)
@@ -80,7 +79,7 @@ def keep(entry: PlanEntry, options: dict[str, list[str]], cwd: str, inputs: Inpu
         if name in late or not installed(file):  # what is imported only after this is part of the plan all the same
             inputs.note(file)
     entry["code"] = _collected(located, late, str(directory.parent / "code"))
-    entry["name"] = name_of(options, cwd)
+    entry["name"] = name_of(options, cwd, os.environb)
     entry["paths"] = list(inputs.paths)
     entry["variables"] = sorted(inputs.environ)
     entry["prefixes"] = sorted(inputs.prefixes)
@@ -93,7 +92,7 @@ def keep(entry: PlanEntry, options: dict[str, list[str]], cwd: str, inputs: Inpu
 def drop(options: dict[str, list[str]], cwd: str, directory: Path) -> None:
     """Remove the entry for these options in this directory, if there is one."""
     with suppress(OSError):
-        (directory / name_of(options, cwd)).unlink()
+        (directory / name_of(options, cwd, os.environb)).unlink()
 
 
 def _collected(located: list[tuple[str, str, bool]], late: tuple[str, ...], directory: str) -> "list[Kept]":

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 OPEN = posix.O_NOFOLLOW | posix.O_CLOEXEC
 DIRECTORY, REGULAR, FORMAT_BITS, FOR_OTHERS = 0o040000, 0o100000, 0o170000, 0o077
 _LARGEST = 8 << 20
-FORMAT = 8
+FORMAT = 9
+_USUALLY_DIFFER = (b"PATH", b"VIRTUAL_ENV", b"CONDA_PREFIX", b"JAVA_HOME", b"GOROOT")
 """Version of the entries; raise it whenever their layout or meaning changes."""
 
 
@@ -38,10 +39,12 @@ def digest(data: bytes) -> bytes:
     return source_hash(1, data) + source_hash(2, data)
 
 
-def name_of(options: "Mapping[str, Sequence[str]]", cwd: str) -> str:
+def name_of(options: "Mapping[str, Sequence[str]]", cwd: str, environ: "Mapping[bytes, bytes]") -> str:
     """Give the file name for these options (raw strings, without `env`) in this directory, for this user and kernel.
 
-    And for this installation: a plan keeps the sandbox from writing the one that made it, not any other.
+    And for this installation: a plan keeps the sandbox from writing the one that made it, not any other. And by what
+    usually differs from one terminal to the next, so that each has its own plan and none replaces the other's; what a
+    plan depends on of the environment is compared by `read`.
     """
     chosen = sorted((name, list(values)) for name, values in options.items() if name != "env" and values)
     kernel = posix.uname()
@@ -57,6 +60,7 @@ def name_of(options: "Mapping[str, Sequence[str]]", cwd: str) -> str:
         kernel.machine,
         cwd,
         chosen,
+        [environ.get(name) for name in _USUALLY_DIFFER],
     )
     return digest(repr(material).encode(errors="surrogateescape")).hex()
 
