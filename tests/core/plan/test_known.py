@@ -57,6 +57,11 @@ def test_another_question_and_another_python_have_an_answer_of_their_own(
     assert maker.ask() == 3
 
 
+def test_another_installation_has_answers_of_its_own(maker: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aisbx.plan.known.__file__", "/elsewhere/aisbx/plan/known.py")
+    assert maker.ask() == 2
+
+
 def test_it_is_made_anew_when_what_was_looked_at_has_changed(maker: Maker) -> None:
     maker.file.write_text("12")
     assert (maker.ask(), maker.ask()) == (2, 2)

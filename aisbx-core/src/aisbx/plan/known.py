@@ -21,7 +21,7 @@ _ELSEWHERE = ("aisbx.cli", "aisbx.testing")
 
 
 def known(directory: str, what: str, make: Callable[[Inputs], object], inputs: Inputs | None = None) -> object:
-    """Give what `make` gives (as JSON has it), or gave before for `what`; an error of its is not kept.
+    """Give what `make` gives (as JSON has it), or gave before in this installation for `what`; an error of its is not kept.
 
     It holds as long as the code and what `make` notes are as they were, all of which becomes a part of `inputs`, as
     if it had been made now. `directory` is not made.
@@ -32,7 +32,9 @@ def known(directory: str, what: str, make: Callable[[Inputs], object], inputs: I
         from aisbx.plan.recall import load, unchanged
     except ImportError:  # no posix here, and no plans
         return make(Inputs({}))
-    name = hashlib.sha256(repr((sys.version, what)).encode(errors="surrogateescape")).hexdigest()
+    name = hashlib.sha256(
+        repr((sys.version, sys.executable, __file__, what)).encode(errors="surrogateescape")
+    ).hexdigest()
     with suppress(ValueError, TypeError, KeyError):
         kept: dict[str, Any] = json.loads(load(directory, name) or b"{}")
         paths: list[Noted] = [(path, found and tuple(found), nofollow) for path, found, nofollow in kept["paths"]]
