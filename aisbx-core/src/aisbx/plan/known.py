@@ -23,8 +23,8 @@ _ELSEWHERE = ("aisbx.cli", "aisbx.testing")
 def known(directory: str, what: str, make: Callable[[Inputs], object], inputs: Inputs | None = None) -> object:
     """Give what `make` gives (as JSON has it), or gave before for `what`; an error of its is not kept.
 
-    Each installation has its own. It holds as long as the code and what `make` notes are as they were, all of which becomes a part of `inputs`, as
-    if it had been made now. `directory` is not made.
+    Each installation has its own. It holds as long as the code and what `make` notes are as they were, all of which
+    becomes a part of `inputs`, as if it had been made now. `directory` is not made.
     """
     try:
         from aisbx.audit.write import prune
