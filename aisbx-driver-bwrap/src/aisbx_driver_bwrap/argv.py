@@ -11,6 +11,13 @@ from aisbx_driver_bwrap import etc
 
 # Top-level directories of the runtime: links into /usr on a merged system, directories of their own elsewhere.
 _RUNTIME = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+_COVERS = {
+    "/proc/kallsyms": "/dev/null",
+    # Another id at each reading: none that could be compared, and no file of ours to be shown.
+    "/proc/sys/kernel/random/boot_id": "/proc/sys/kernel/random/uuid",
+}
+"""What of the kernel's own would tell hosts apart, or where its code lies → what is read there instead. A device that
+is mounted without being one, as bubblewrap does it, cannot be opened at all."""
 _DISK_SHARES = {"/tmp": 4, "home": 3, "/dev/shm": 1}
 """How a `disk` limit is divided, in eighths: each place is a tmpfs of its own."""
 
@@ -106,6 +113,8 @@ def _private(spec: SandboxSpec) -> list[str]:
     # A tmpfs takes up to half of the machine's memory by default (tmpfs(5)); here the memory limit is the machine.
     disk, memory = (int(_amount(spec, name)) for name in ("disk", "memory"))
     words = ["--proc", "/proc", "--dev", "/dev"]
+    for place, shown in _COVERS.items():
+        words += ["--ro-bind", shown, place] if Path(place).exists() else []
     for place, mode, share in (("/tmp", "1777", "/tmp"), (home, "0700", "home"), ("/dev/shm", "1777", "/dev/shm")):
         words += ["--perms", mode]
         size = disk * _DISK_SHARES[share] // 8 if disk else memory // 2

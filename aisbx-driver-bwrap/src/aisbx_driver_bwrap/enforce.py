@@ -69,7 +69,7 @@ _BY_CONSTRUCTION = {
     "desc:clean": "relayed pipes and ptys",
     "env:clean": "empty environment, options over a memory file",
     "tty:no-injection": "own session, own pty, filtered ioctls",
-    "info:host": "UTS namespace, synthesised /etc",
+    "info:host": "UTS namespace, synthesised /etc, covered boot id and symbols",
     "limit:wall-time": "launcher's clock, SIGTERM then SIGKILL",
     "limit:output": "launcher's count",
     "limit:core": "RLIMIT_CORE",

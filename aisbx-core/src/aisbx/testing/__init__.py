@@ -16,6 +16,7 @@ for _module in (
     "behaviour.commands",
     "behaviour.lifetimes",
     "behaviour.reports",
+    "behaviour.servers",
     "behaviour.streams",
     "contract",
     "profile",

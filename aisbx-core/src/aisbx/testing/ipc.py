@@ -8,6 +8,7 @@ from aisbx.testing.scene import Scene
 
 _CREATE_FOR_ALL = 0o1000 | 0o2000 | 0o666  # IPC_CREAT | IPC_EXCL
 _REMOVE = 0  # IPC_RMID
+_SET_VALUE = 16  # SETVAL of semctl(2)
 _SIZE = 4096
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -23,6 +24,15 @@ def shared_memory(scene: Scene) -> int:
     address = _libc.shmat(segment, None, 0)
     ctypes.memmove(address, scene.token.encode(), len(scene.token))
     _libc.shmdt(address)
+    return key
+
+
+def semaphores(scene: Scene, value: int) -> int:
+    """Make a System V set of one semaphore with this value; gives its key."""
+    key = _key()
+    made = _checked(_libc.semget(key, 1, _CREATE_FOR_ALL))
+    scene.defer(_libc.semctl, made, 0, _REMOVE)
+    _checked(_libc.semctl(made, 0, _SET_VALUE, value))
     return key
 
 

@@ -5,6 +5,10 @@ import errno
 import os
 import platform
 import re
+import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,6 +59,57 @@ def no_x32() -> str:
     if libc.syscall(ctypes.c_long(0x4000_0000 | 39)) == -1 and ctypes.get_errno() == errno.ENOSYS:
         return "this kernel has no x32 entry"
     return unfiltered()
+
+
+# mov eax, 20 (getpid of the 32-bit table); int 0x80; ret
+GETPID_32 = """
+import ctypes, mmap
+def run():
+    page = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    page.write(b"\\xb8\\x14\\x00\\x00\\x00\\xcd\\x80\\xc3")
+    return ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(page)))()
+"""
+
+
+def no_32_bit() -> str:
+    """Ask the kernel for its 32-bit entry, in a child: where there is none, `int 0x80` is a SIGSEGV."""
+    if platform.machine() != "x86_64":
+        return "int 0x80 exists on x86_64 only"
+    ended = subprocess.run([sys.executable, "-I", "-S", "-c", GETPID_32 + "\nrun()"], check=False, timeout=30)
+    return "this kernel has no 32-bit entry" if ended.returncode == -signal.SIGSEGV else unfiltered()
+
+
+def no_ipv6() -> str:
+    """Try the IPv6 loopback."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return "this host has no IPv6 loopback"
+    return ""
+
+
+IPPROTO_MPTCP = 262  # linux/in.h
+
+
+def no_mptcp() -> str:
+    """Say so if the kernel knows no Multipath TCP (RFC 8684)."""
+    return no_socket(socket.AF_INET, socket.SOCK_STREAM, IPPROTO_MPTCP)()
+
+
+def no_socket(family: int, kind: socket.SocketKind = socket.SOCK_STREAM, protocol: int = 0) -> Callable[[], str]:
+    """Say so if no such socket can be made here: the kernel has no such family, or keeps it from this user."""
+
+    def reason() -> str:
+        try:
+            socket.socket(family, kind, protocol).close()
+        except PermissionError:
+            return needs_root()
+        except OSError:
+            return f"this kernel has no sockets of family {int(family)} with protocol {protocol}"
+        return ""
+
+    return reason
 
 
 def first_of(*reasons: Callable[[], str]) -> Callable[[], str]:

@@ -47,7 +47,10 @@ CONTROLS: Mapping[str, Control] = {
         Control("desc:clean", "only /dev/null, pipes and ptys made for the run are open inside"),
         Control("env:clean", "only named variables are set, also in PID 1"),
         Control("tty:no-injection", "nothing can be typed into the caller's terminal"),
-        Control("info:host", "host name, machine id, users and mounts of the host are not shown"),
+        Control(
+            "info:host",
+            "host name, machine and boot id, users, mounts, kernel log and symbols of the host are not shown",
+        ),
         Control("limit:wall-time", "the run ends at its time limit"),
         Control("limit:output", "no more output than the bound is passed on"),
         Control("limit:memory", "the sum of the sandbox's memory is capped"),

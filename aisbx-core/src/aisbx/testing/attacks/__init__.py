@@ -7,6 +7,7 @@ from aisbx.testing.attack import Attack
 from aisbx.testing.attacks import (
     caller,
     calls,
+    entries,
     files,
     information,
     limits,
@@ -14,6 +15,7 @@ from aisbx.testing.attacks import (
     privileges,
     processes,
     runtime,
+    sockets,
     sums,
     workspace,
 )
@@ -26,6 +28,8 @@ EVERY = (
     *processes.ATTACKS,
     *network.ATTACKS,
     *calls.ATTACKS,
+    *entries.ATTACKS,
+    *sockets.ATTACKS,
     *privileges.ATTACKS,
     *caller.ATTACKS,
     *information.ATTACKS,

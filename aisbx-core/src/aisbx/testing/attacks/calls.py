@@ -5,11 +5,19 @@ also an error such as EFAULT, comes from the kernel's own code for that call: th
 """
 
 import os
-import platform
 from collections.abc import Callable
 
 from aisbx.testing.attack import Attack
-from aisbx.testing.premises import first_of, needs_root, no_user_namespaces, no_x32, sysctl, unfiltered
+from aisbx.testing.premises import (
+    GETPID_32,
+    first_of,
+    needs_root,
+    no_32_bit,
+    no_user_namespaces,
+    no_x32,
+    sysctl,
+    unfiltered,
+)
 from aisbx.types import ExitStatus
 
 _SIGSYS, _SIGSEGV, _SIGKILL = 31, 11, 9
@@ -73,27 +81,9 @@ def _no_kernel_log() -> str:
     return needs_root() if sysctl("kernel.dmesg_restrict") == "1" else ""
 
 
-def _no_32_bit() -> str:
-    """Ask the kernel for its 32-bit entry, in a child: where there is none, `int 0x80` is a SIGSEGV."""
-    if platform.machine() != "x86_64":
-        return "int 0x80 exists on x86_64 only"
-    import subprocess
-    import sys
-
-    ended = subprocess.run([sys.executable, "-I", "-S", "-c", _GETPID_32 + "\nrun()"], check=False, timeout=30)
-    return "this kernel has no 32-bit entry" if ended.returncode == -_SIGSEGV else unfiltered()
-
-
-# mov eax, 20 (getpid of the 32-bit table); int 0x80; ret
-_GETPID_32 = """
-import ctypes, mmap
-def run():
-    page = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
-    page.write(b"\\xb8\\x14\\x00\\x00\\x00\\xcd\\x80\\xc3")
-    return ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(page)))()
-"""
-
 _NEWUSER = 0x1000_0000
+# In linux/sched.h's order of CLONE_*: mounts, cgroups, host name, IPC, processes, network.
+_NAMESPACES = (0x2_0000, 0x200_0000, 0x400_0000, 0x800_0000, 0x2000_0000, 0x4000_0000)
 
 ATTACKS = (
     _call("io_uring_setup", 425, 425, "1, blank", _no_io_uring, "set up a ring that makes calls past the filter"),
@@ -128,7 +118,7 @@ ATTACKS = (
     Attack(
         id="sys:filter/int80",
         sentence="make a call through int 0x80, whose numbers mean other calls",
-        program=_GETPID_32
+        program=GETPID_32
         + """
 if os.uname().machine != "x86_64":
     held("no int 0x80 on " + os.uname().machine)
@@ -137,7 +127,7 @@ if result < 0:
     held(errno.errorcode.get(-result, str(result)))
 breach("the 32-bit getpid gives %d" % result)
 """,
-        unprovable=_no_32_bit,
+        unprovable=no_32_bit,
         unmarked=lambda status: status.signal in {_SIGSYS, _SIGKILL, _SIGSEGV},
     ),
     Attack(
@@ -174,6 +164,53 @@ breach("the 32-bit getpid gives %d" % result)
                 os._exit(0)
             os.waitpid(child, 0)
             breach("a child was in a new user namespace")
+        """,
+        unprovable=no_user_namespaces,
+        unmarked=_killed,
+    ),
+    Attack(
+        id="sys:no-userns/clone3-race",
+        sentence="make a user namespace with clone3 whose flags another process changes while the call is looked at",
+        program=f"""
+            import mmap
+            shared = mmap.mmap(-1, 4096)
+            shared.write(struct.pack("=11Q", 0, 0, 0, 0, 17, 0, 0, 0, 0, 0, 0))
+            other = os.fork()
+            if other == 0:
+                end = time.monotonic() + 10
+                while time.monotonic() < end:
+                    for _ in range(1000):
+                        shared[0:8] = b"\\0\\0\\0\\x10\\0\\0\\0\\0"  # {_NEWUSER:#x}
+                        shared[0:8] = b"\\0" * 8
+                os._exit(0)
+            own, arguments = os.readlink("/proc/self/ns/user"), ctypes.addressof(ctypes.c_char.from_buffer(shared))
+            end = time.monotonic() + 8
+            try:
+                while time.monotonic() < end:
+                    child = checked(libc.syscall(ctypes.c_long(435), ctypes.c_void_p(arguments), 88), "clone3")
+                    if child == 0:
+                        os._exit(os.readlink("/proc/self/ns/user") != own)
+                    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+                        breach("a child was in a new user namespace")
+            finally:
+                os.kill(other, signal.SIGKILL)
+        """,
+        unprovable=no_user_namespaces,
+        unmarked=_killed,
+    ),
+    Attack(
+        id="sys:no-userns/clone3-every-flag",
+        sentence="make any namespace with clone3, each by itself and all with a user namespace",
+        program=f"""
+            kinds = {_NAMESPACES!r}
+            for flags in (*kinds, *({_NEWUSER} | kind for kind in kinds), {_NEWUSER} | sum(kinds)):
+                arguments = struct.pack("=11Q", flags, 0, 0, 0, 17, 0, 0, 0, 0, 0, 0)
+                child = libc.syscall(ctypes.c_long(435), arguments, len(arguments))
+                if child == 0:
+                    os._exit(0)
+                if child > 0:
+                    os.waitpid(child, 0)
+                    breach("a child was made with flags %#x" % flags)
         """,
         unprovable=no_user_namespaces,
         unmarked=_killed,

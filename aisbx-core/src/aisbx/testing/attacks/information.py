@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aisbx.testing.attack import Attack
+from aisbx.testing.premises import needs_root, sysctl
 from aisbx.testing.scene import Scene
 
 _EVERYWHERE = {"/", "/proc", "/sys", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/tmp", "/run", "/usr", "/etc"}
@@ -28,6 +29,26 @@ def _read(path: str) -> str:
 
 def _no_machine_id() -> str:
     return "" if _read("/etc/machine-id") else "this host has no machine id"
+
+
+def _boot_id(_scene: Scene) -> Mapping[str, object]:
+    return {"boot": sysctl("kernel.random.boot_id")}
+
+
+def _no_boot_id() -> str:
+    return "" if sysctl("kernel.random.boot_id") else "this kernel has no boot id"
+
+
+def _no_symbols() -> str:
+    return "" if os.access("/proc/kallsyms", os.R_OK) else "this kernel names no symbols"
+
+
+def _no_sysfs() -> str:
+    return "" if os.path.isdir("/sys/kernel") else "this host has no sysfs"
+
+
+def _no_kernel_log() -> str:
+    return needs_root() if sysctl("kernel.dmesg_restrict") == "1" else ""
 
 
 def _users(_scene: Scene) -> Mapping[str, object]:
@@ -102,6 +123,67 @@ ATTACKS = (
                 found = {line.split()[1] for line in file} & set(facts["mounts"])
             if found:
                 breach(", ".join(sorted(found)))
+        """,
+    ),
+    Attack(
+        id="info:host/boot-id",
+        sentence="read the id of the boot, the same for all sandboxes until the host starts again",
+        stage=_boot_id,
+        unprovable=_no_boot_id,
+        program="""
+            with open("/proc/sys/kernel/random/boot_id") as file:
+                if file.read().strip() == facts["boot"]:
+                    breach("it is the host's")
+        """,
+    ),
+    Attack(
+        id="info:host/symbols",
+        sentence="read the kernel's symbols",
+        unprovable=_no_symbols,
+        program="""
+            import glob
+            maps = glob.glob("/boot/System.map*") + glob.glob("/usr/lib/modules/*/System.map")
+            for path in ("/proc/kallsyms", "/proc/kcore", "/sys/kernel/btf/vmlinux", *maps):
+                try:
+                    with open(path, "rb", buffering=0) as file:
+                        if file.read(64):
+                            breach("read " + path)
+                except OSError:
+                    pass
+        """,
+    ),
+    Attack(
+        id="info:host/kernel-log",
+        sentence="read the kernel's log, by its devices and by syslog(2)",
+        unprovable=_no_kernel_log,
+        program="""
+            # /proc/kmsg is only opened: what is read there is gone for the host's own logger.
+            for path in ("/dev/kmsg", "/proc/kmsg"):
+                if tries(lambda: os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))):
+                    breach("opened " + path)
+            room = ctypes.create_string_buffer(4096)
+            if libc.klogctl(3, room, len(room)) > 0:  # SYSLOG_ACTION_READ_ALL takes nothing away
+                breach("syslog(2) gives it")
+        """,
+    ),
+    Attack(
+        id="info:host/sysfs",
+        sentence="read of the host's devices and modules in /sys",
+        unprovable=_no_sysfs,
+        program="""
+            for folder, _, names in os.walk("/sys"):
+                for name in names:
+                    path = os.path.join(folder, name)
+                    try:
+                        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+                    except OSError:
+                        continue
+                    try:
+                        if os.read(descriptor, 64):
+                            breach("read " + path)
+                    except OSError:
+                        pass
+                    os.close(descriptor)
         """,
     ),
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from aisbx.testing import listeners
 from aisbx.testing.attack import Attack
-from aisbx.testing.premises import first_of, needs_root, unfiltered
+from aisbx.testing.premises import IPPROTO_MPTCP, first_of, needs_root, no_ipv6, no_mptcp, no_socket, unfiltered
 from aisbx.testing.scene import Scene
 from aisbx.types import ExitStatus
 
@@ -62,34 +62,6 @@ def _no_run_directory() -> str:
     return "" if _run_directory() else "this user can write nowhere in /run"
 
 
-def _no_ipv6() -> str:
-    try:
-        with socket.socket(socket.AF_INET6) as probe:
-            probe.bind(("::1", 0))
-    except OSError:
-        return "this host has no IPv6 loopback"
-    return ""
-
-
-_IPPROTO_MPTCP = 262
-
-
-def _no_mptcp() -> str:
-    try:
-        socket.socket(socket.AF_INET, socket.SOCK_STREAM, _IPPROTO_MPTCP).close()
-    except OSError:
-        return "this kernel has no MPTCP"
-    return ""
-
-
-def _no_vsock() -> str:
-    try:
-        socket.socket(socket.AF_VSOCK).close()
-    except OSError:
-        return "this kernel has no vsock"
-    return ""
-
-
 def _only_loopback() -> str:
     others = [name for _, name in socket.if_nameindex() if name != "lo"]
     return "" if others else "this host has no interface but loopback"
@@ -112,15 +84,15 @@ ATTACKS = (
         sentence="connect to a TCP server on the host's loopback over IPv6",
         stage=_tcp(socket.AF_INET6, "::1"),
         evidence=_noticed,
-        unprovable=_no_ipv6,
+        unprovable=no_ipv6,
         program=_CONNECT,
     ),
     Attack(
         id="net:deny/mptcp",
         sentence="connect to the host's loopback over MPTCP",
-        stage=_tcp(socket.AF_INET, "127.0.0.1", _IPPROTO_MPTCP),
+        stage=_tcp(socket.AF_INET, "127.0.0.1", IPPROTO_MPTCP),
         evidence=_noticed,
-        unprovable=_no_mptcp,
+        unprovable=no_mptcp,
         program=_CONNECT,
     ),
     Attack(
@@ -159,7 +131,7 @@ ATTACKS = (
     Attack(
         id="net:deny/vsock",
         sentence="open a vsock, which a network namespace does not hold back",
-        unprovable=first_of(_no_vsock, unfiltered),
+        unprovable=first_of(no_socket(socket.AF_VSOCK), unfiltered),
         program="""
             socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM).close()
             breach("opened a vsock")

@@ -32,6 +32,11 @@ def _shared_memory(scene: Scene) -> Mapping[str, object]:
     return {"key": ipc.shared_memory(scene)}
 
 
+def _semaphores(scene: Scene) -> Mapping[str, object]:
+    value = 7
+    return {"key": ipc.semaphores(scene, value), "value": value}
+
+
 def _message_queue(scene: Scene) -> Mapping[str, object]:
     return {"key": ipc.message_queue(scene)}
 
@@ -135,6 +140,17 @@ ATTACKS = (
                 raise OSError("shmat")
             if token.encode() in ctypes.string_at(address, 64):
                 breach("read the segment")
+        """,
+    ),
+    Attack(
+        id="ipc:isolated/semaphore",
+        sentence="read and change a System V semaphore of the host",
+        stage=_semaphores,
+        program="""
+            made = checked(libc.semget(facts["key"], 0, 0), "semget")
+            if checked(libc.semctl(made, 0, 12), "semctl") == facts["value"]:  # GETVAL
+                changed = tries(lambda: checked(libc.semctl(made, 0, 16, 1), "semctl"))  # SETVAL
+                breach("changed it" if changed else "read it")
         """,
     ),
     Attack(

@@ -3,11 +3,12 @@
 from aisbx.testing.behaviour.commands import Commands
 from aisbx.testing.behaviour.lifetimes import Lifetimes
 from aisbx.testing.behaviour.reports import Reports
+from aisbx.testing.behaviour.servers import Servers
 from aisbx.testing.behaviour.streams import Streams
 from aisbx.testing.whole import names_of_tests
 
 
-class Behaviour(Reports, Commands, Streams, Lifetimes, contract=True):
+class Behaviour(Reports, Commands, Servers, Streams, Lifetimes, contract=True):
     """All of it."""
 
 
