@@ -14,6 +14,7 @@ nox.options.default_venv_backend = "none"
 
 BIN = os.path.dirname(sys.executable)
 CACHE = os.path.join(sys.prefix, "cache")
+RESULTS = "docs/kit-results.json"
 DISTRIBUTIONS = ["aisbx-core", "aisbx-linux", "aisbx-driver-bwrap", "aisbx-profiles"]
 
 
@@ -30,6 +31,15 @@ def _pytest(session: nox.Session, *args: str) -> None:
 def test(session: nox.Session) -> None:
     # worksteal, because a few tests build environments and take a minute while most take a moment.
     _pytest(session, "-n", "auto", "--dist", "worksteal", *session.posargs)
+
+
+@nox.session
+def kit(session: nox.Session) -> None:
+    """Attack the driver, record what the kit saw as this kind of user, and make the tables from that."""
+    record = ["-p", "aisbx.testing.record", "--record-results", RESULTS]
+    _pytest(session, "-n", "auto", *record, "tests/driver_bwrap/test_contract.py::TestBwrap", *session.posargs)
+    for name in ("enforcement", "security"):
+        _tool(session, "python", f"tools/document_{name}.py")
 
 
 @nox.session

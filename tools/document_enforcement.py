@@ -1,7 +1,7 @@
-"""Write the tables of controls from what the bubblewrap driver reports; `--check` only compares.
+"""Write the tables of controls; `--check` only compares.
 
-README.md has the report on an ordinary user's default sandbox, on a machine that has what the driver needs but no
-cgroups for that user; docs/limits.md has the limits without and with them.
+README.md says what the contract kit saw of the bubblewrap driver (docs/kit-results.json), and in the driver's own words
+by what it holds each control for an ordinary user. docs/limits.md has its words on limits, without and with cgroups.
 """
 
 import os
@@ -9,13 +9,17 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from aisbx.doctor import SAMPLE
+from aisbx.errors import StateError
+from aisbx.testing.results import load
 from aisbx.types import CONTROLS, ControlState, Workspace
 from aisbx_driver_bwrap.enforce import Facts, enforcement
 from aisbx_linux.cgroup.find import CONTROLLERS, Place, Places
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+RESULTS = Path(ROOT, "docs/kit-results.json")
 _TABLE = re.compile(r"(<!-- table: enforcement -->\n).*?(<!-- end -->)", re.DOTALL)
 SPEC = replace(SAMPLE, workspace=Workspace("/home/sandbox/project"))
 CGROUPS = Places(
@@ -24,11 +28,16 @@ CGROUPS = Places(
 
 
 def controls() -> Iterator[str]:
-    report = enforcement(SPEC, Facts())
-    yield "| Control | What it promises | Level | By what; what is missing |"
-    yield "|---|---|---|---|"
+    report, results = enforcement(SPEC, Facts()), load(RESULTS)
+    user, root = results["user"], results["root"]
+    yield "| Control | What it promises | Level | By what; what is missing | Attacks held | As root |"
+    yield "|---|---|---|---|---|---|"
     for name, control in CONTROLS.items():
-        yield f"| `{name}` | {control.promise} | {report[name].level} | {_how(report[name])} |"
+        as_root = ("" if root[name].level == user[name].level else f"{root[name].level}: ") + root[name].counts()
+        yield (
+            f"| `{name}` | {control.promise} | {user[name].level} | {_how(report[name])} "
+            f"| {user[name].counts()} | {as_root} |"
+        )
 
 
 def limits() -> Iterator[str]:
@@ -53,8 +62,11 @@ DOCUMENTS = {"README.md": controls, "docs/limits.md": limits}
 
 
 def render(name: str, text: str) -> str:
-    """Give a document with its table made anew; SystemExit where it has no place for one."""
-    rows = "".join(f"{row}\n" for row in DOCUMENTS[name]())
+    """Give a document with its table made anew; SystemExit where it has no place for one, or results are old."""
+    try:
+        rows = "".join(f"{row}\n" for row in DOCUMENTS[name]())
+    except StateError as error:
+        sys.exit(f"{error.message}: {error.hint}")
     new, found = _TABLE.subn(lambda match: match[1] + rows + match[2], text)
     if found != 1:
         sys.exit(f"{name}: there is no <!-- table: enforcement --> … <!-- end -->")
@@ -68,7 +80,7 @@ def main() -> None:
             old = file.read()
         new = render(name, old)
         if "--check" in sys.argv[1:] and new != old:
-            sys.exit(f"{name} is not what the driver reports: run python tools/document_enforcement.py")
+            sys.exit(f"{name} is not what kit and driver say: run python tools/document_enforcement.py")
         if new != old:
             with open(path, "w", encoding="utf-8") as file:
                 file.write(new)

@@ -1,7 +1,8 @@
 """Write the table of claims in docs/security.md from the contract kit and the driver; `--check` only compares.
 
-A claim is a control: its promise, by what the driver holds it for an ordinary user and for root, and the attacks of
-the kit on it. `FURTHER` names what is attacked outside the kit, because only this driver can be attacked that way.
+A claim is a control: its promise, the level that the kit saw (docs/kit-results.json), by what the driver holds it for
+an ordinary user and for root, and the kit's attacks on it with what came of them. `FURTHER` names what is
+attacked outside the kit, because only this driver can be attacked that way.
 """
 
 import os
@@ -9,13 +10,17 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from aisbx.doctor import SAMPLE
+from aisbx.errors import StateError
 from aisbx.testing import ATTACKS
+from aisbx.testing.results import HELD, REFUSED, UNPROVED, Tried, load
 from aisbx.types import CONTROLS, Workspace
 from aisbx_driver_bwrap.enforce import Facts, enforcement
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+RESULTS = Path(ROOT, "docs/kit-results.json")
 DOCUMENT = "docs/security.md"
 _TABLE = re.compile(r"(<!-- table: claims -->\n).*?(<!-- end -->)", re.DOTALL)
 SPEC = replace(SAMPLE, workspace=Workspace("/home/sandbox/project"))
@@ -58,17 +63,38 @@ FURTHER: Mapping[str, tuple[str, ...]] = {
 def claims() -> Iterator[str]:
     """Give the rows of the table; SystemExit where `FURTHER` names what is not there."""
     user, root = enforcement(SPEC, Facts()), enforcement(SPEC, Facts(root=True))
+    results = load(RESULTS)
     yield "| Requirement | What is claimed | By what | What the inside tries, in vain |"
     yield "|---|---|---|---|"
     for name, control in CONTROLS.items():
         how = user[name].mechanism or f"nothing here: {user[name].reason}"
-        if user[name].level != "full":
-            how = f"{user[name].level}: {how}"
+        seen, as_root = results["user"][name], results["root"][name]
+        if seen.level != "full":
+            how = f"{seen.level}: {how}"
         if root[name].mechanism != user[name].mechanism:
             how += f"; for root: {root[name].mechanism}"
-        tries = [f"`{attack.name}`: {attack.sentence}" for attack in ATTACKS.values() if attack.control == name]
+        if as_root.level != seen.level:
+            how += f"; seen as root: {as_root.level}"
+        tries = [
+            f"`{attack.name}`: {attack.sentence}{_mark(seen.attacks[attack.name], as_root.attacks[attack.name])}"
+            for attack in ATTACKS.values()
+            if attack.control == name
+        ]
         tries += [_link(test) for test in FURTHER.get(name, ())]
         yield f"| `{name}` | {control.promise} | {how} | {'<br>'.join(tries)} |"
+
+
+def _mark(user: Tried, root: Tried) -> str:
+    """Say where an attack was not seen to work unconfined and fail inside, as an ordinary user or as root."""
+    if user.outcome == root.outcome == HELD:
+        return ""
+    if user.outcome == UNPROVED and root.outcome == HELD:
+        return f" (as root: {user.why})"
+    if user.outcome == root.outcome == UNPROVED:
+        return f" (not seen: {root.why})"
+    if user.outcome == root.outcome == REFUSED:
+        return " (refused: it is not claimed)"
+    return f" (ordinary user: {' '.join(filter(None, (user.outcome, user.why)))}; root: {root.outcome})"
 
 
 def _link(test: str) -> str:
@@ -85,8 +111,11 @@ def _link(test: str) -> str:
 
 
 def render(text: str) -> str:
-    """Give the document with its table made anew; SystemExit where it has no place for one."""
-    rows = "".join(f"{row}\n" for row in claims())
+    """Give the document with its table made anew; SystemExit where it has no place for one, or results are old."""
+    try:
+        rows = "".join(f"{row}\n" for row in claims())
+    except StateError as error:
+        sys.exit(f"{error.message}: {error.hint}")
     new, found = _TABLE.subn(lambda match: match[1] + rows + match[2], text)
     if found != 1:
         sys.exit(f"{DOCUMENT}: there is no <!-- table: claims --> … <!-- end -->")

@@ -1,6 +1,7 @@
 """What every driver owes: subclass `DriverContract`, give the fixture `driver`, run pytest."""
 
 import os
+from collections.abc import Callable
 from typing import ClassVar
 
 import pytest
@@ -10,6 +11,8 @@ from aisbx.errors import ControlError
 from aisbx.testing.attack import Attack
 from aisbx.testing.attacks import ATTACKS
 from aisbx.testing.behaviour import BEHAVIOUR, Behaviour
+from aisbx.testing.record import ATTACK, CONTROL, UNCONFINED
+from aisbx.testing.results import HELD, REFUSED
 from aisbx.testing.scene import Scene
 from aisbx.testing.specs import asking_for
 from aisbx.testing.unconfined import Unconfined
@@ -19,6 +22,12 @@ from aisbx.types import CONTROLS, Driver, Level
 
 _EVERY = [pytest.param(attack, id=attack.id) for attack in ATTACKS.values()]
 _PROVABLE = [pytest.param(attack, id=attack.id) for attack in ATTACKS.values() if not attack.unprovable()]
+
+
+def _nowhere(_name: str, _value: object) -> None:
+    """Take what a test says when pytest does not run it."""
+
+
 _ORDER = [Level.NONE, Level.PARTIAL, Level.FULL]
 
 
@@ -47,11 +56,19 @@ class DriverContract(Behaviour, contract=True):
         "test_what_is_not_claimed_is_refused",
     }
 
+    _record: Callable[[str, object], None] = staticmethod(_nowhere)
+
+    @pytest.fixture(autouse=True)
+    def _recorded(self, record_property: Callable[[str, object], None]) -> None:
+        """Let `aisbx.testing.record`, and any other report of pytest's, tell what was seen."""
+        self._record = record_property
+
     @pytest.mark.parametrize("attack", _PROVABLE)
     def test_the_attack_works_unconfined(self, attack: Attack) -> None:
         """An attack that fails anyway proves nothing about a sandbox."""
         result = perform(attack, opened(Unconfined()), host_python())
         assert result.breached, f"{attack.id} proves nothing here ({attack.sentence}): {result.what}"
+        self._record(UNCONFINED, attack.id)
 
     @pytest.mark.parametrize("attack", _EVERY)
     def test_the_attack_fails_or_the_spec_is_refused(self, driver: Driver, attack: Attack) -> None:
@@ -62,6 +79,7 @@ class DriverContract(Behaviour, contract=True):
             state = driver.check(spec)[attack.control]
             if _ORDER.index(state.level) < _ORDER.index(attack.holds_from):
                 assert attack.control in [missing.control for missing in unmet(spec, driver.check(spec))]
+                self._record(ATTACK, f"{attack.id} {state.level} {REFUSED}")
                 return
         for name, way in ways(driver).items():
             result = perform(attack, way, self.python)
@@ -70,6 +88,7 @@ class DriverContract(Behaviour, contract=True):
                 f"{attack.control} is claimed {state.level} by {state.mechanism!r}, but the inside could "
                 f"{attack.sentence} ({name}): {result.what}"
             )
+        self._record(ATTACK, f"{attack.id} {state.level} {HELD}")
 
     @pytest.mark.parametrize("control", CONTROLS)
     def test_what_is_not_claimed_is_refused(self, driver: Driver, control: str) -> None:
@@ -85,6 +104,8 @@ class DriverContract(Behaviour, contract=True):
                 with pytest.raises(ControlError) as refusal:
                     require(spec, enforcement)
                 assert refusal.value.control == missing[0].control
+            ordinary = driver.check(scene.spec())[control].level
+            self._record(CONTROL, f"{control} {ordinary} {'admitted' if claimed else 'refused'}")
 
 
 def host_python() -> str:
