@@ -19,6 +19,7 @@ DRIVER_TESTS = {
     "test_closing_ends_every_process_and_may_be_done_twice",
     "test_death_by_a_signal_gives_128_and_its_number",
     "test_output_goes_to_the_callers_descriptors",
+    "test_servers_and_their_clients_work_inside",
     "test_standard_input_arrives_byte_for_byte",
     "test_the_attack_fails_or_the_spec_is_refused",
     "test_the_attack_works_unconfined",
