@@ -28,7 +28,9 @@ SPEC = replace(SAMPLE, workspace=Workspace("/home/sandbox/project"))
 FURTHER: Mapping[str, tuple[str, ...]] = {
     "fs:host-hidden": (
         "tests/driver_bwrap/test_swapped.py::test_a_directory_of_the_host_is_not_mounted_through_a_link",
+        "tests/driver_bwrap/test_swapped.py::test_a_file_of_the_home_is_not_shown_through_a_link_to_the_home",
         "tests/driver_bwrap/test_swapped.py::test_nothing_is_made_on_the_host_through_a_link_on_the_way_to_a_mount",
+        "tests/driver_bwrap/test_etc_mounts.py::test_no_place_is_made_in_a_directory_of_the_host_that_a_link_of_etc_leads_to",
         "tests/linux/test_sources.py::test_a_link_in_a_parents_place_is_refused",
     ),
     "fs:readonly-runtime": ("tests/core/installation",),

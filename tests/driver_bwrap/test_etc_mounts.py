@@ -1,10 +1,19 @@
 """A mount below /etc, which is made up and read-only: its place is made with the rest, and never on the host."""
 
+import contextlib
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from aisbx.doctor import SAMPLE
+from aisbx.errors import UsageError
+from aisbx.types import Mount
+from aisbx_driver_bwrap import etc
+from aisbx_driver_bwrap.tree import materialise
 
 
 @pytest.fixture
@@ -50,3 +59,22 @@ def test_no_place_is_made_where_a_link_of_etc_leads(run: Run) -> None:
     assert done.stderr.count("\n") == 1
     assert f"{link} is no directory" in done.stderr
     assert sorted(Path(link).resolve().parent.iterdir()) == before
+
+
+def test_no_place_is_made_in_a_directory_of_the_host_that_a_link_of_etc_leads_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, data = tmp_path / "host", tmp_path / "data"
+    host.mkdir()
+    data.mkdir()
+
+    def shared(_path: str) -> Iterator[tuple[str, bytes | str]]:
+        yield "alternatives/tool", str(host)
+
+    monkeypatch.setattr(etc, "_shared", shared)
+    spec = replace(SAMPLE, mounts=(Mount(str(data), "/etc/alternatives/tool/planted", origin="--mount"),))
+    with contextlib.suppress(UsageError):
+        materialise(etc.content(spec), tmp_path / "cache")
+    assert os.listdir(host) == []
+    with pytest.raises(UsageError, match="/etc/alternatives/tool is no directory"):
+        etc.content(spec)

@@ -82,6 +82,18 @@ def test_a_directory_of_the_host_is_not_mounted_through_a_link(
     assert done.stderr.count("\n") == 1
 
 
+def test_a_file_of_the_home_is_not_shown_through_a_link_to_the_home(world_of: Callable[[str], World]) -> None:
+    world = world_of("lean")
+    (world.project / "dir").mkdir()
+    (world.project / "dir" / ".envrc").write_text("of the project\n")
+    (world.home / ".envrc").write_text("of the host\n")
+    # The home is there for bubblewrap on both sides: the host's where it reads, the empty one where it mounts.
+    done = swapped(world, "looked", "../home", "cat dir/.envrc")
+    assert "of the host" not in done.stdout
+    assert (done.returncode, done.stdout) == (125, "")
+    assert "dir/.envrc was moved, or a link leads to it" in done.stderr
+
+
 @pytest.mark.parametrize("kind", ["ro", "rw"])
 def test_nothing_is_made_on_the_host_through_a_link_on_the_way_to_a_mount(
     world_of: Callable[[str], World], elsewhere: Path, kind: str
