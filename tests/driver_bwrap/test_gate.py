@@ -49,7 +49,9 @@ def test_the_option_made_for_waiting_lets_the_command_run_when_its_writer_is_gon
 def abandoned(tool: str, *, gated: bool) -> "subprocess.CompletedProcess[bytes]":
     """Start the tool as the launcher does, tell it some of what to mount, and be gone."""
     assembly = Assembly()
-    plan = cast("LocalPlan", {"outside": None, "composed": True, "workspace": None, "sources": [], "files": []})
+    plan = cast(
+        "LocalPlan", {"outside": None, "composed": True, "private": [], "workspace": None, "sources": [], "files": []}
+    )
     assemble(assembly, plan, cast("LaunchRequest", {"terminal": False, "argv": ["echo", "it runs"]}))
     numbers = [os.dup2(fd, assembly.base + index) for index, fd in enumerate(assembly.passed)]
     argv = [tool, *assembly.argv[1:]]

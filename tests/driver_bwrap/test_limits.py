@@ -35,6 +35,17 @@ try:
 except OSError:
     time.sleep(1)
 """
+PLACES = "import os, time\nPLACES = ['/tmp', '/dev/shm', os.environ['HOME']]\n"
+FILES = f"""{PLACES}
+made, told = dict.fromkeys(PLACES, 0), set()
+for place in PLACES:
+    try:
+        while made[place] < 200_000:
+            os.close(os.open(f"{{place}}/{{made[place]}}", os.O_CREAT))
+            made[place] += 1
+    except OSError as error:
+        told.add(error.strerror)
+"""
 CROWD = """
 import os, signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -166,10 +177,46 @@ def test_files_in_every_private_place_together_are_memory(world: World) -> None:
 
 def test_empty_files_are_memory(world_of: Callable[[str], World]) -> None:
     world = world_of("full")
-    world = replace(world, environ={**world.environ, "AISBX_LIMITS__MEMORY": "64M"})
-    fill = "import os, time\nfor n in range(200_000): os.close(os.open(f'/tmp/{n}', os.O_CREAT))\ntime.sleep(5)"
-    world.run("python3", "-c", fill)
+    world = replace(world, environ={**world.environ, "AISBX_LIMITS__MEMORY": "24M"})
+    world.run("python3", "-c", FILES + "time.sleep(5)")
     assert flags(world) == {"oom_killed": True}
+
+
+def test_each_private_place_holds_a_file_for_each_page_of_its_size_and_not_one_more(world: World) -> None:
+    world = replace(world, environ={**world.environ, "AISBX_LIMITS__MEMORY": "128M"})
+    done = world.run("python3", "-c", FILES + "print(*made.values(), *told)")
+    *made, told = done.stdout.decode().split(" ", 3)
+    pages = (64 << 20) // 4096
+    # Its root is one; the home has a gitconfig, and the way to the workspace may lead through /tmp.
+    assert all(pages - 16 < int(number) < pages for number in made), done
+    assert told == "No space left on device\n"
+    assert (done.returncode, flags(world)) == (0, {})
+
+
+def test_a_small_private_place_still_holds_ten_thousand_files(world: World) -> None:
+    world = replace(world, environ={**world.environ, "AISBX_LIMITS__MEMORY": "48M"})
+    done = world.run("python3", "-c", PLACES + "print(*(os.statvfs(place).f_files for place in PLACES))")
+    assert done.stdout == b"10000 10000 10000\n"
+
+
+def test_links_and_names_of_empty_files_count_as_files(world_of: Callable[[str], World]) -> None:
+    world = world_of("full")
+    world = replace(world, environ={**world.environ, "AISBX_LIMITS__MEMORY": "48M"})
+    link = "os.close(os.open('/tmp/one', os.O_CREAT))\nfor n in range(20_000): os.link('/tmp/one', f'/tmp/{n}')"
+    done = world.run("python3", "-c", f"import os\n{link}")
+    assert b"OSError: [Errno 28] No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize("mode", ["rw", "ro"])
+def test_private_places_belong_to_the_command_s_user_and_take_no_set_uid_or_device(world: World, mode: str) -> None:
+    script = (
+        'for place in /tmp "$HOME" /dev/shm; do stat -c "%a %u %g" "$place"; '
+        'grep -c " / $place rw,nosuid,nodev,relatime - tmpfs tmpfs " /proc/self/mountinfo; done; id -u; id -g'
+    )
+    done = world.run("sh", "-c", script, options=("--workspace", f"{world.project}:{mode}"))
+    *rows, uid, gid = done.stdout.decode().split("\n")[:-1]
+    expected = [row for bits in ("1777", "700", "1777") for row in (f"{bits} {uid} {gid}", "1")]
+    assert rows == expected, done
 
 
 def test_a_sandbox_that_ends_before_it_is_held_says_why_itself(world_of: Callable[[str], World]) -> None:

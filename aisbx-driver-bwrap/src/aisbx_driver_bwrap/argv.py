@@ -7,7 +7,7 @@ from aisbx.types import LocalPlan, Mount, NetworkMode, SandboxSpec, Source, Work
 from aisbx_linux.cgroup.find import Places, rows
 from aisbx_linux.launch import FORMAT
 
-from aisbx_driver_bwrap import etc
+from aisbx_driver_bwrap import etc, private
 
 # Top-level directories of the runtime: links into /usr on a merged system, directories of their own elsewhere.
 _RUNTIME = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
@@ -18,8 +18,6 @@ _COVERS = {
 }
 """What of the kernel's own would tell hosts apart, or where its code lies → what is read there instead. A device that
 is mounted without being one, as bubblewrap does it, cannot be opened at all."""
-_DISK_SHARES = {"/tmp": 4, "home": 3, "/dev/shm": 1}
-"""How a `disk` limit is divided, in eighths: each place is a tmpfs of its own."""
 
 
 def plan(
@@ -29,12 +27,17 @@ def plan(
     outside: tuple[int, int, int] | None,
     etc_directory: str,
     places: Places,
+    *,
+    contained: bool,
 ) -> LocalPlan:
     """Give the whole launch as data.
 
     `outside` is (uid on disk, gid on disk, uid and gid on the host) for root; `etc_directory` holds what is
-    shown as /etc; `places` is where cgroups can be made.
+    shown as /etc; `places` is where cgroups can be made; `contained`: the launcher can have namespaces of its own.
     """
+    spaces = private.spaces(spec)
+    counted = private.counted(spec, contained=contained, own_uid=outside is not None)
+    own = private.words(spaces, laid_out=counted)
     groups = rows(places, {name: _amount(spec, name) for name in places.by_limit})
     mounts = [Mount(etc_directory, "/etc", origin="driver"), *spec.mounts]
     if spec.workspace is not None:
@@ -45,7 +48,7 @@ def plan(
         "format": FORMAT,
         "launcher": "aisbx_linux.launch",
         "program": program,
-        "head": [*_namespaces(spec), *_runtime(), *_private(spec), *_links(spec)],
+        "head": [*_namespaces(spec), *_runtime(), *_private(spec, own), *_links(spec)],
         "sources": [_source(mount, _within(mount, mounts)) for mount in mounts],
         "tail": ["--remount-ro", "/dev", "--remount-ro", "/"],
         "files": [etc.gitconfig(spec)],
@@ -58,6 +61,7 @@ def plan(
         "outside": outside,
         "contained": "proc:no-survivors" not in spec.lowered,
         "composed": outside is not None or "fs:host-hidden" not in spec.lowered,
+        "private": [space.options for space in spaces] if counted else [],
         "workspace": (spec.workspace.path, spec.workspace.mode.value) if spec.workspace else None,
         "cwd": spec.cwd,
         "wall_time": _amount(spec, "wall_time"),
@@ -108,19 +112,12 @@ def _runtime() -> list[str]:
     return words
 
 
-def _private(spec: SandboxSpec) -> list[str]:
+def _private(spec: SandboxSpec, own: list[str]) -> list[str]:
     home = spec.identity.home
-    # A tmpfs takes up to half of the machine's memory by default (tmpfs(5)); here the memory limit is the machine.
-    disk, memory = (int(_amount(spec, name)) for name in ("disk", "memory"))
     words = ["--proc", "/proc", "--dev", "/dev"]
     for place, shown in _COVERS.items():
         words += ["--ro-bind", shown, place] if Path(place).exists() else []
-    for place, mode, share in (("/tmp", "1777", "/tmp"), (home, "0700", "home"), ("/dev/shm", "1777", "/dev/shm")):
-        words += ["--perms", mode]
-        size = disk * _DISK_SHARES[share] // 8 if disk else memory // 2
-        words += ["--size", str(max(4096, size))] if size else []
-        words += ["--tmpfs", place]
-    words += ["--perms", "0644", "--file", "{file:0}", f"{home}/.gitconfig"]
+    words += [*own, "--perms", "0644", "--file", "{file:0}", f"{home}/.gitconfig"]
     words += ["--dir", "/run", "--dir", "/var", "--symlink", "/run", "/var/run"]
     targets = [home, *(mount.target for mount in spec.mounts), *([spec.workspace.path] if spec.workspace else [])]
     if not any(target.startswith("/var/tmp/") for target in targets):

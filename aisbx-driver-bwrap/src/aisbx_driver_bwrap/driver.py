@@ -51,7 +51,8 @@ class BwrapDriver:
             hint = "use one that is installed elsewhere, or a read-only workspace"
             raise DriverUnavailableError(f"bwrap: the command could write {found.path}, in {place}", hint=hint)
         directory = materialise(etc.content(spec), self._cache / "etc")
-        made = plan(spec, found.path, self._filter(spec), _outside(spec), str(directory), self._cgroups())
+        facts = (found.path, self._filter(spec), _outside(spec), str(directory), self._cgroups())
+        made = plan(spec, *facts, contained=self._contained())
         # A run without a plan is refused once the library has gone, so a plan must not outlive it.
         made["inputs"].append(library_path())
         return made
@@ -83,7 +84,7 @@ class BwrapDriver:
         unmappable = ""
         if root and probed.usable and "priv:not-root" not in spec.lowered:
             unmappable = next((path for path in writable if not self._maps(path)), "")
-        contained = not probed.usable or self._tried("namespaces", cradle.possible)
+        contained = not probed.usable or self._contained()
         return Facts(
             unusable="" if probed.usable else probed.reason,
             remedy=probed.remedy if contained else remedy(""),
@@ -94,6 +95,9 @@ class BwrapDriver:
             cgroups=self._cgroups(),
             contained=contained,
         )
+
+    def _contained(self) -> bool:
+        return self._tried("namespaces", cradle.possible)
 
     def _maps(self, path: str) -> bool:
         """Tell whether root can show what is under a path to another user: a matter of its file system."""

@@ -6,6 +6,8 @@ from aisbx.errors import UsageError
 from aisbx.types import CONTROLS, ControlState, Enforcement, Level, NetworkMode, SandboxSpec, WorkspaceMode
 from aisbx_linux.cgroup.find import Places
 
+from aisbx_driver_bwrap import private
+
 _RW_DISK = "the workspace is live (rw): what is written there lands on the host's disk"
 
 
@@ -141,13 +143,24 @@ def _network(spec: SandboxSpec) -> list[ControlState]:
 
 
 def _limits(spec: SandboxSpec, facts: Facts) -> list[ControlState]:
-    full, none = Level.FULL, Level.NONE
+    none = Level.NONE
     states = [_sum(limit, facts) for limit in ("memory", "pids", "cpus")]
     if spec.workspace is not None and spec.workspace.mode is WorkspaceMode.RW:
         states.append(ControlState("limit:disk", none, reason=_RW_DISK, remedy="use a read-only workspace"))
     else:
-        states.append(ControlState("limit:disk", full, "sized tmpfs"))
+        states.append(_private_space(spec, facts))
     return states
+
+
+def _private_space(spec: SandboxSpec, facts: Facts) -> ControlState:
+    own_uid = facts.root and "priv:not-root" not in spec.lowered
+    if private.counted(spec, contained=facts.contained, own_uid=own_uid):
+        return ControlState("limit:disk", Level.FULL, "tmpfs with a size and a number of files")
+    reason = "private space holds as many empty files as the kernel lets a tmpfs have"
+    remedy = facts.remedy or "let processes other than bubblewrap make user namespaces"
+    if facts.contained:
+        remedy = "do not give up fs:host-hidden"
+    return ControlState("limit:disk", Level.PARTIAL, "tmpfs with a size", reason, remedy)
 
 
 def _sum(limit: str, facts: Facts) -> ControlState:

@@ -88,7 +88,8 @@ def assemble(assembly: Assembly, plan: "LocalPlan", request: "LaunchRequest") ->
     """
     staged = plan["outside"] is not None
     live = plan["workspace"] is not None and plan["workspace"][1] == "rw"
-    if staged or (plan["composed"] and (live or any(source["within"] >= 0 for source in plan["sources"]))):
+    nested = live or any(source["within"] >= 0 for source in plan["sources"])
+    if staged or plan["private"] or (plan["composed"] and nested):
         from aisbx_linux.compose import layout
 
         assembly.layout = layout(plan)

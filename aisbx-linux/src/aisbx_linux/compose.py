@@ -9,7 +9,7 @@ by path: each place is opened without following links, and what is mounted there
 import posix
 
 from aisbx_linux import syscalls
-from aisbx_linux.sources import STAGE
+from aisbx_linux.sources import STAGE, private_place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     """(kind, absolute path) of what is to be covered in the workspace, in this order."""
     Nested = list[tuple[int, int, str, bool]]
     """Index of a source, index of the one it lies in, path below that, whether it is writable; outer ones first."""
-    Layout = tuple[list[int], Nested, str, str]
-    """The sources that are laid out at `STAGE`, what is put into them; the workspace, and where it is laid out."""
+    Layout = tuple[list[int], Nested, str, str, list[str]]
+    """The sources that are laid out at `STAGE`, what is put into them; the workspace, and where it is laid out; what
+    each private file system is mounted with."""
 
 PINNED, HELD, HIDDEN = range(3)
 """How a place of the workspace is covered: by itself, by itself read-only, by the null device."""
@@ -50,7 +51,7 @@ def layout(plan: "LocalPlan") -> "Layout":
             index = sources[index]["within"]
         shown.add(index)
         place = f"{STAGE}/{index}" + workspace[len(sources[index]["target"]) :]
-    return sorted(shown), nested, workspace, place
+    return sorted(shown), nested, workspace, place, plan["private"]
 
 
 def stage_own(descriptors: "list[int]", plan: "Layout") -> None:
@@ -78,13 +79,18 @@ def _copy(descriptor: int) -> int:
         posix.close(opened)
 
 
-def compose(trees: "dict[int, int]", plan: "Layout") -> None:
-    """Lay out detached trees (index → descriptor) at `STAGE` and in each other.
+def compose(trees: "dict[int, int]", plan: "Layout", owner: str = "") -> None:
+    """Lay out detached trees (index → descriptor) at `STAGE` and in each other, and private file systems beside them.
 
-    For a mount namespace that nobody else is in. OSError where the kernel refuses, or a place is gone or a link.
+    Those belong to who mounts them, or to the `owner`, as mount options. For a mount namespace that nobody else is in.
+    OSError where the kernel refuses, or a place is gone or a link.
     """
-    shown, nested, _, _ = plan
+    shown, nested, _, _, private = plan
     syscalls.mount("aisbx", STAGE, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=0711,size=1m")
+    for index, options in enumerate(private):
+        place = private_place(index)
+        posix.mkdir(place, 0o700)
+        syscalls.mount("tmpfs", place, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, options + owner)
     roots: dict[int, int] = {}
     for index in shown:
         place = f"{STAGE}/{index}"
@@ -108,7 +114,7 @@ def strike() -> None:
 
 def cover(plan: "Layout", covered: "Covered") -> None:
     """Cover places of the workspace where it is laid out; OSError where one is gone, or has become a link."""
-    _, _, workspace, laid = plan
+    workspace, laid = plan[2:4]
     for kind, path in covered:
         place = syscalls.open_unlinked(_AT_FDCWD, laid + path[len(workspace) :])
         shown = posix.open("/dev/null", posix.O_PATH | posix.O_CLOEXEC) if kind == HIDDEN else place

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 STAGE = "/sys"
 """Where root lays the sources out in a private mount namespace, on a mount point that every host has and no
-launch needs: source N is `STAGE/N`."""
+launch needs: source N is `STAGE/N`, and private file system N is `private_place(N)`."""
 _FLAGS = posix.O_PATH | posix.O_NOFOLLOW | posix.O_CLOEXEC
 _LINK = 0o120000
 _FORMAT = 0o170000
@@ -16,6 +16,11 @@ _FORMAT = 0o170000
 
 class SourceError(Exception):
     """A source is gone, is a link, or is not what it was when the plan was made."""
+
+
+def private_place(index: int) -> str:
+    """Give where a private file system of the plan is laid out."""
+    return f"{STAGE}/private-{index}"
 
 
 def open_source(source: "Source") -> int:

@@ -54,7 +54,7 @@ class Stage:
                 if mapped and not syscalls.idmap_tree(tree, namespace) and needed:
                     msg = "this file system cannot show its files to another user (no idmapped mounts)"
                     raise OSError(msg)
-            compose(dict(enumerate(trees)), plan)
+            compose(dict(enumerate(trees)), plan, f",uid={outside},gid={outside}")
             for tree in trees:
                 posix.close(tree)
         finally:

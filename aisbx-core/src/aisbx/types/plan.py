@@ -63,6 +63,8 @@ class LocalPlan(TypedDict):
     """The tool is the first process of an outer PID namespace; False only where `proc:no-survivors` was given up."""
     composed: bool
     """The launcher itself makes mounts in mounts, by descriptor; False only where `fs:host-hidden` was given up."""
+    private: list[str]
+    """Mount options (tmpfs(5)) of each private file system that the launcher makes, for the tool to bind."""
     workspace: tuple[str, str] | None
     """(path, mode) where protected files are to be watched."""
     cwd: str

@@ -122,6 +122,28 @@ ATTACKS = (
         """,
     ),
     Attack(
+        id="limit:disk/inodes",
+        sentence="make more files in private space than the cap has room for, with nothing in them",
+        shape=_disk,
+        program="""
+            for place in ("/dev/shm", "/tmp", facts["home"]):
+                folder = place + "/" + token + "-inodes"
+                os.mkdir(folder)
+                made = 0
+                try:
+                    while made < 20000:
+                        os.close(os.open(folder + "/" + str(made), os.O_CREAT | os.O_WRONLY))
+                        made += 1
+                except OSError:
+                    continue
+                finally:
+                    for number in range(made):
+                        os.unlink(folder + "/" + str(number))
+                    os.rmdir(folder)
+                breach("%d files in %s" % (made, place))
+        """,
+    ),
+    Attack(
         id="limit:open-files/open",
         sentence="open more files than the cap, after raising it as far as it goes",
         shape=limited("open_files", 32),

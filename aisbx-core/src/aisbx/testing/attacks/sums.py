@@ -88,20 +88,26 @@ ATTACKS = (
         holds_from=Level.PARTIAL,
         unmarked=_killed,
         program="""
-            place = "/dev/shm/" + token + "-inodes"
-            os.mkdir(place)
-            folder = os.open(place, os.O_RDONLY)
-            made = 0
+            folders = [place + "/" + token + "-inodes" for place in ("/dev/shm", "/tmp", facts["home"])]
+            made = []
             try:
-                while made < 100000:
-                    os.close(os.open(str(made), os.O_CREAT | os.O_WRONLY, dir_fd=folder))
-                    made += 1
+                for folder in folders:
+                    os.mkdir(folder)
+                    try:
+                        while len(made) < 100000:
+                            path = folder + "/" + str(len(made))
+                            os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
+                            made.append(path)
+                    except OSError:
+                        continue  # this place has no room for more
                 time.sleep(2)
             finally:
-                for number in range(made):
-                    os.unlink(str(number), dir_fd=folder)
-                os.rmdir(place)
-            breach("%d files" % made)
+                for path in made:
+                    os.unlink(path)
+                for folder in folders:
+                    tries(os.rmdir, folder)
+            if len(made) == 100000:
+                breach("%d files" % len(made))
         """,
     ),
     Attack(
