@@ -27,8 +27,8 @@ OPEN = posix.O_NOFOLLOW | posix.O_CLOEXEC
 DIRECTORY, REGULAR, FORMAT_BITS, FOR_OTHERS = 0o040000, 0o100000, 0o170000, 0o077
 _LARGEST = 8 << 20
 FORMAT = 10
-_USUALLY_DIFFER = (b"PATH", b"VIRTUAL_ENV", b"CONDA_PREFIX", b"JAVA_HOME", b"GOROOT")
 """Version of the entries; raise it whenever their layout or meaning changes."""
+_USUALLY_DIFFER = (b"PATH", b"VIRTUAL_ENV", b"CONDA_PREFIX", b"JAVA_HOME", b"GOROOT")
 
 
 def digest(data: bytes) -> bytes:
