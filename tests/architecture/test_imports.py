@@ -61,12 +61,14 @@ from aisbx.engine import Engine
 from aisbx.engine.prepare import directories
 from aisbx.inputs import Inputs
 from aisbx.paths import cache_dir, ensure_private, state_dir
+from aisbx.plan.known import DIRECTORY
 from aisbx.profiles import Finder, load_profile
 inputs = Inputs()
 for directory in directories(state_dir(inputs), cache_dir(inputs)):
     ensure_private(directory)
 engine = Engine(os.environ, os.getcwd())
-profile = load_profile(["python-dev+offline"], Finder(engine.settings, engine.plugins, inputs), inputs)
+cache = engine.plugins.cache = str(cache_dir(inputs) / DIRECTORY)
+profile = load_profile(["python-dev+offline"], Finder(engine.settings, engine.plugins, inputs), inputs, cache=cache)
 print(profile)
 print(*sorted({path for path, *_ in inputs.paths}))
 print(*sorted(sys.modules))

@@ -41,6 +41,11 @@ def forbidden(path: str, inputs: Inputs, *, toolchain: bool = False) -> str:
     return _of_homes(path, inputs, toolchain=toolchain) or _of_ours(path, inputs) or _of_system(path, inputs)
 
 
+def never(path: str) -> bool:
+    """Tell whether a real path is, or contains, the root or an account's home, which HOME has no say in."""
+    return any(within(one, path) for one in ("/", *_accounts()))
+
+
 def _of_homes(path: str, inputs: Inputs, *, toolchain: bool) -> str:
     for one in sorted(set(_homes(inputs))):
         if path == one:
@@ -84,11 +89,15 @@ def _is_work(path: str, mine: str) -> bool:
 def _homes(inputs: Inputs) -> Iterator[str]:
     """Give the real path of every account's home and of $HOME, but not those that are no directory at all."""
     yield os.path.realpath(home(inputs))
+    inputs.note("/etc/passwd")
+    yield from _accounts()
+
+
+def _accounts() -> Iterator[str]:
     try:
         import pwd
     except ImportError:  # Windows
         return
-    inputs.note("/etc/passwd")
     for entry in pwd.getpwall():
         # System accounts have `/nonexistent` or a directory of the system's such as /bin, which is refused as that;
         # `/` as a home would make everything "somebody's home".

@@ -118,4 +118,6 @@ def _plain(field: bytes) -> str:
 
 
 def _unknown(why: str) -> PolicyError:
-    return PolicyError(f"it cannot be told what a mount shows: {why}", hint="leave out --mount, or show /proc here")
+    return PolicyError(
+        f"it cannot be told what a mount shows: {why}", hint="see that /proc shows the mounts of this place"
+    )

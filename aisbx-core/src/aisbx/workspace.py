@@ -5,7 +5,10 @@ import stat
 
 from aisbx.errors import PolicyError, WorkspaceError
 from aisbx.inputs import Inputs
-from aisbx.places import forbidden
+from aisbx.locate import locate
+from aisbx.paths import cache_dir, config_dir, home, own_dirs, state_dir
+from aisbx.places import forbidden, never, within
+from aisbx.regions import MountTable
 from aisbx.types import Profile, RunRequest, Workspace, WorkspaceMode
 
 MODES = (WorkspaceMode.RO, WorkspaceMode.COW, WorkspaceMode.GUARDED, WorkspaceMode.RW)
@@ -14,20 +17,75 @@ MODES = (WorkspaceMode.RO, WorkspaceMode.COW, WorkspaceMode.GUARDED, WorkspaceMo
 _ELSEWHERE = "go into a project's directory, or name one with --workspace DIR"
 
 
-def choose(request: RunRequest, profile: Profile, inputs: Inputs) -> Workspace:
-    """Give the workspace of a request: `--workspace`, else the directory the caller is in, by its real path.
+def place(request: RunRequest, inputs: Inputs) -> str:
+    """Give the real path of what a request names as workspace: `--workspace`, else the directory the caller is in.
 
-    WorkspaceError for a place that may not be one (see `aisbx.places`), that is no directory, or that the user
-    cannot use in the mode asked for; PolicyError where a restriction of the profile excludes that mode.
+    WorkspaceError for one that may not be one (see `aisbx.places`) by whatever name, or that is no directory. Where it
+    shows what aisbx keeps, an earlier run can have written that; so this is asked before any of it is read or made.
     """
-    named = os.path.join(request.cwd, request.workspace.path) if request.workspace else request.cwd
+    named = _named(request)
     path = _real(named, inputs)
-    if why := forbidden(path, inputs):
+    if why := forbidden(path, inputs) or _by_another_name(path, inputs):
         shown = path if path == os.path.normpath(named) else f"{named} (really {path})"
         raise WorkspaceError(f"{shown} may not be a workspace: it {why}", hint=_ELSEWHERE)
+    return path
+
+
+def shows(request: RunRequest, directory: str, inputs: Inputs) -> bool:
+    """Tell whether a run can have written to a directory of ours: the workspace of this request shows it, by any name.
+
+    Not in what no run of anybody's ever had as its workspace.
+    """
+    path = os.path.realpath(_named(request))
+    if never(path):
+        return False
+    place, links = locate(directory, Inputs({}))
+    if any(within(each.path, path) for each in (place, *links)):
+        return True
+    try:
+        table = MountTable()
+        return table.shown(path, inputs).meets(table.shown(directory, Inputs({})))
+    except PolicyError:
+        return True  # that can't be told
+
+
+def choose(request: RunRequest, profile: Profile, inputs: Inputs) -> Workspace:
+    """Give the workspace of a request, with its mode.
+
+    WorkspaceError as for `place`, and where the user cannot use it in the mode asked for; PolicyError where a
+    restriction of the profile excludes that mode.
+    """
+    path = place(request, inputs)
     mode = _mode(request, profile)
     _check_access(path, mode)
     return Workspace(path, mode)
+
+
+def _named(request: RunRequest) -> str:
+    return os.path.join(request.cwd, request.workspace.path) if request.workspace else request.cwd
+
+
+def _by_another_name(path: str, inputs: Inputs) -> str:
+    """Say what a real path shows by a bind mount of the host, or leads to by a link in it; "" for nothing of ours.
+
+    PolicyError where that can't be told.
+    """
+    looked = Inputs({})  # our own directories need not be there yet, and that they come makes no plan stale
+    for directory in (config_dir(inputs), state_dir(inputs), cache_dir(inputs)):
+        if any(within(link.path, path) for link in locate(str(directory), looked)[1]):
+            return f"holds a link that leads to aisbx's own {directory}"
+    try:
+        table = MountTable()
+    except PolicyError:
+        return ""  # no /proc: no sandbox can be made either, and the driver says what to do about that
+    workspace = table.shown(path, looked)
+    for own in own_dirs(inputs):
+        if workspace.meets(table.shown(own, looked)):
+            return f"shows aisbx's own {own} by another name"
+    mine = os.path.realpath(home(inputs))
+    if workspace.holds(table.shown(mine, looked)):
+        return f"shows the home directory {mine} by another name"
+    return ""
 
 
 def _real(named: str, inputs: Inputs) -> str:

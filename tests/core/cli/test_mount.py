@@ -165,3 +165,32 @@ def test_a_bubblewrap_that_the_command_could_write_is_not_used(cli: Cli, where: 
     assert not (cli.project / "here").exists()
     reading = ["-w", f"{cli.project}:ro"] if where == "the workspace" else ["--mount", f"{folder}:/mnt"]
     assert cli("run", *reading, "--", "true").returncode == 0
+
+
+SHOWN = {
+    "the home": ("mkdir {alias}; mount --bind {home} {alias}; cd {alias}", ""),
+    "a part of the home as the cache": ("mkdir -p c {home}/.cache; mount --bind c {home}/.cache", "aisbx's own"),
+    "the state": (
+        "mkdir -p {home}/.local/state {alias}; mount --bind {home}/.local/state {alias}; cd {alias}",
+        "aisbx's own",
+    ),
+}
+
+
+@pytest.mark.parametrize("shown", SHOWN)
+def test_a_workspace_that_shows_by_another_name_what_no_sandbox_gets_is_refused(cli: Cli, shown: str) -> None:
+    setup, why = SHOWN[shown]
+    places = {"home": cli.home, "alias": cli.home.parent / "alias"}
+    done = in_a_namespace(cli, setup.format(**places), "run", "--", "touch", "inside")
+    assert not list(cli.home.parent.rglob("inside"))
+    assert done.returncode == 125, done.stdout + done.stderr
+    assert done.stderr.startswith("aisbx: workspace: ")
+    assert f"shows {why}" in done.stderr
+    assert "by another name" in done.stderr
+
+
+def test_a_workspace_that_is_a_bind_mount_of_a_project_is_a_workspace(cli: Cli) -> None:
+    setup = f"mkdir {cli.home}/alias; mount --bind . {cli.home}/alias; cd {cli.home}/alias"
+    done = in_a_namespace(cli, setup, "run", "--", "touch", "inside")
+    assert done.returncode == 0, done.stderr
+    assert (cli.project / "inside").exists()

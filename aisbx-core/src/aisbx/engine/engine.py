@@ -11,10 +11,9 @@ from aisbx.admission import require
 from aisbx.audit.reserve import reserve
 from aisbx.audit.write import RESERVE, AuditError, append, ending, open_log, refusal, start
 from aisbx.engine.prepare import Preparation, Prepared, Preview, directories
-from aisbx.errors import AisbxError, LaunchError, PolicyError, StateError
+from aisbx.errors import AisbxError, LaunchError, PolicyError, StateError, WorkspaceError
 from aisbx.inputs import Inputs
 from aisbx.paths import cache_dir, config_dir, ensure_private, state_dir
-from aisbx.plan.known import DIRECTORY as KNOWN
 from aisbx.plan.run import carry_out, new_run
 from aisbx.plugins import Plugins
 from aisbx.settings import Settings, load
@@ -34,6 +33,7 @@ from aisbx.types import (
     exit_status,
     launch_request,
 )
+from aisbx.workspace import shows
 
 if TYPE_CHECKING:
     from aisbx.doctor import DoctorRow
@@ -51,7 +51,7 @@ class Engine:
         self._state = state_dir(self._inputs)
         self._cache = cache_dir(self._inputs)
         said = self.settings.plugins
-        self.plugins = Plugins(said.allow, said.disable, cache=str(self._cache / KNOWN))
+        self.plugins = Plugins(said.allow, said.disable)
         self._preparation = Preparation(environ, self.settings, self.plugins, self._inputs)
 
     def run(
@@ -67,6 +67,13 @@ class Engine:
         `options` are the raw strings that the request came from, under which its plan is kept for the next run.
         """
         run = new_run()
+        try:
+            self._preparation.enter(request)
+        except WorkspaceError as error:
+            if not shows(request, str(self._state), self._inputs):  # else a command can have put a link in its place
+                ensure_private(self._state)
+                self._record_refusal(error, run, principal, host, request)
+            raise
         self._make_directories()
         try:
             prepared = self._admit(request, principal)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aisbx.admission import require, unmet
 from aisbx.caches import kept_cache
-from aisbx.errors import AisbxError, DriverUnavailableError, LaunchError, UsageError
+from aisbx.errors import AisbxError, DriverUnavailableError, LaunchError, UsageError, WorkspaceError
 from aisbx.identity import identity
 from aisbx.inputs import Inputs
 from aisbx.installation.hold import hold
@@ -21,6 +21,7 @@ from aisbx.settings import Settings
 from aisbx.toolchains import discover
 from aisbx.types import ControlState, Driver, Enforcement, LocalDriver, LocalPlan, Probe, RunRequest, SandboxSpec
 from aisbx.workspace import choose as choose_workspace
+from aisbx.workspace import place
 
 AUTO = "auto"
 PREFERRED = ("bwrap", "chroot", "lima")
@@ -57,11 +58,25 @@ class Preparation:
         self.settings = settings
         self.plugins = plugins
         self.inputs = inputs
+        self._known = ""
+        """Where results are kept that need not be worked out again, once it may be read."""
+
+    def enter(self, request: RunRequest) -> None:
+        """See that the workspace shows nothing that aisbx keeps; only then is any of it used. WorkspaceError else."""
+        try:
+            place(request, self.inputs)
+        except WorkspaceError:
+            self._need_a_driver()
+            raise
+        self._known = self.plugins.cache = str(cache_dir(self.inputs) / DIRECTORY)
+
+    def _need_a_driver(self) -> None:
+        if not self.plugins.names("driver"):
+            self.load(PREFERRED[0])  # nothing can run: says which distribution to install, whatever else is missing
 
     def prepare(self, request: RunRequest) -> Prepared:
         """Resolve a request and ask its driver. Raises AisbxErrors that say what is wrong with it."""
-        if not self.plugins.names("driver"):
-            self.load(PREFERRED[0])  # nothing can run: says which distribution to install, whatever else is missing
+        self._need_a_driver()
         spec, shell = self.resolve(request)
         if not request.command:
             request = replace(request, command=(shell,))
@@ -70,6 +85,7 @@ class Preparation:
 
     def preview(self, request: RunRequest) -> Preview:
         """Say what a run would be, whether or not it would be admitted."""
+        self.enter(request)
         prepared = self.prepare(request)
         driver, spec = prepared.driver, prepared.spec
         refusals = tuple(unmet(spec, prepared.enforcement))
@@ -79,7 +95,7 @@ class Preparation:
     def resolve(self, request: RunRequest) -> tuple[SandboxSpec, str]:
         """Give the spec of a request and the shell that runs where it has no command."""
         finder = Finder(self.settings, self.plugins, self.inputs)
-        profile = choose(request.profile, self.settings, finder, self.inputs)
+        profile = choose(request.profile, self.settings, finder, self.inputs, cache=self._known)
         workspace = choose_workspace(request, profile, self.inputs)
         toolchain = discover(profile.toolchains, workspace, self.environ, self.inputs)
         who = identity(self.environ, self.inputs)

@@ -48,14 +48,10 @@ _NO_SETTINGS: Mapping[str, object] = {}
 class Plugins:
     """The plugins of this environment: the table is read once, a plugin is imported when it is asked for."""
 
-    def __init__(
-        self, allow: Collection[str] | None = None, disabled: Collection[str] = (), *, cache: str = ""
-    ) -> None:
-        """Take the settings `plugins.allow` (None: every distribution) and the names in AISBX_DISABLE_PLUGINS.
-
-        `cache` is a private directory in which the table may be kept, if it is there; without one it is read anew.
-        """
-        self._cache = cache
+    def __init__(self, allow: Collection[str] | None = None, disabled: Collection[str] = ()) -> None:
+        """Take the settings `plugins.allow` (None: every distribution) and the names in AISBX_DISABLE_PLUGINS."""
+        self.cache = ""
+        """A private directory in which the table may be kept, if it is there; without one it is read anew."""
         self._allow = allow
         self._disabled = disabled
         self._rows: list[PluginInfo] | None = None
@@ -100,7 +96,7 @@ class Plugins:
 
     def _read(self) -> list[PluginInfo]:
         if self._rows is None:
-            self._rows = read_table(self._allow, self._disabled, self._cache)
+            self._rows = read_table(self._allow, self._disabled, self.cache)
         return self._rows
 
     def _enabled(self, kind: str) -> list[PluginInfo]:

@@ -8,8 +8,8 @@ from typing import Any, cast
 from aisbx import amounts
 from aisbx.errors import ProfileError
 from aisbx.inputs import Inputs
-from aisbx.paths import cache_dir, home
-from aisbx.plan.known import DIRECTORY, known
+from aisbx.paths import home
+from aisbx.plan.known import known
 from aisbx.profiles import hosts
 from aisbx.profiles.composition import Composition
 from aisbx.profiles.lattice import allowlist
@@ -35,13 +35,16 @@ class ProfileText:
 Lookup = Callable[[str], ProfileText | None]
 
 
-def load_profile(names: Sequence[str], lookup: Lookup, inputs: Inputs, *, default: str = DEFAULT) -> Profile:
+def load_profile(
+    names: Sequence[str], lookup: Lookup, inputs: Inputs, *, default: str = DEFAULT, cache: str = ""
+) -> Profile:
     """Give the composition of the profiles that are named; each name may hold several, joined with `+`.
 
-    Where only restrictions are named (`-p offline`), they restrict `default`. ProfileError for a name that is not
-    found, a file that is wrong (file, line, key), a cycle, or parts that contradict each other.
+    Where only restrictions are named (`-p offline`), they restrict `default`. In the directory `cache` is kept what
+    texts that have been checked came to; without one each is checked. ProfileError for a name that is not found, a
+    file that is wrong (file, line, key), a cycle, or parts that contradict each other.
     """
-    loader = _Loader(lookup, inputs)
+    loader = _Loader(lookup, inputs, cache)
     composed = loader.all_of(names or [default])
     if composed.runtime is None:
         composed |= loader.all_of([default])
@@ -70,9 +73,10 @@ def _said(found: ProfileText, table: Table, inputs: Inputs) -> tuple[Profile, tu
 class _Loader:
     """Reads each file once."""
 
-    def __init__(self, lookup: Lookup, inputs: Inputs) -> None:
+    def __init__(self, lookup: Lookup, inputs: Inputs, cache: str) -> None:
         self._lookup = lookup
         self._inputs = inputs
+        self._cache = cache
         self._done: dict[str, Composition] = {}
 
     def all_of(self, names: Sequence[str]) -> Composition:
@@ -99,8 +103,9 @@ class _Loader:
 
     def _table(self, found: ProfileText) -> Table:
         """Give what a file says, checked; a text that was checked by this very code is not checked again."""
-        directory = str(cache_dir(self._inputs) / DIRECTORY)
-        return cast("Table", known(directory, f"profile {found!r}", lambda _: _checked(found), self._inputs))
+        if not self._cache:
+            return _checked(found)
+        return cast("Table", known(self._cache, f"profile {found!r}", lambda _: _checked(found), self._inputs))
 
 
 def _error(found: ProfileText, path: Sequence[str | int], message: str) -> ProfileError:
