@@ -63,7 +63,12 @@ def measure(world: World, bench: Bench, rounds: int) -> list[Row]:
         _plain("floor: the two together", floor),
         _ratio("`aisbx run -- true`, warm plan", times["warm"], floor, WARM),
         _ratio("the lean front by itself", times["lean"], floor, WARM),
-        _ratio(f"warm plan, {FILES:,} files in the workspace", times["large"], floor, LARGE if os.geteuid() else LARGE_PLACED),
+        _ratio(
+            f"warm plan, {FILES:,} files in the workspace",
+            times["large"],
+            floor,
+            LARGE if os.geteuid() else LARGE_PLACED,
+        ),
         _ratio("cold plan: fresh options", times["cold"], floor, COLD),
         _in_flight(world, bench, rounds),
         _peak(world, bench),
