@@ -22,6 +22,7 @@ COMMANDS = [
     ("plugin", "list"),
     ("config", "show"),
     ("audit", "show"),
+    *(("cache", name) for name in ("list", "prune")),
 ]
 
 
@@ -40,7 +41,7 @@ def test_the_overview_lists_what_there_is_and_nothing_that_is_not(cli: Cli) -> N
     assert cli().stdout == done.stdout
 
 
-@pytest.mark.parametrize("group", ["profile", "plugin", "config", "audit"])
+@pytest.mark.parametrize("group", ["profile", "plugin", "config", "audit", "cache"])
 def test_a_group_without_a_command_shows_its_help(cli: Cli, group: str) -> None:
     done = cli(group)
     assert (done.returncode, done.stderr) == (0, "")

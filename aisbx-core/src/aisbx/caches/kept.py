@@ -1,4 +1,4 @@
-"""What a project's tools keep between runs: a directory for each project and profile, `/var/cache` inside.
+"""Gives a run its cache: a directory for each project and profile, `/var/cache` inside.
 
 Whoever can write a cache decides what later runs take out of it. So no two projects share one, nor two profiles of one
 project, and nothing outside of a sandbox ever reads it.
@@ -9,6 +9,7 @@ import json
 import os
 import stat
 
+from aisbx.caches.owner import Owner, note_owner
 from aisbx.errors import StateError
 from aisbx.inputs import Inputs
 from aisbx.paths import cache_dir, ensure_private
@@ -32,20 +33,24 @@ def kept_cache(profile: Profile, workspace: Workspace | None, inputs: Inputs) ->
     root = cache_dir(inputs)
     for directory in (root, root / FOLDER):
         ensure_private(directory)
-    path = str(root / FOLDER / _name(profile, workspace, found))
+    owner = Owner(workspace.path, found.st_dev, found.st_ino, found.st_uid, found.st_gid, _giving(profile))
+    name = _name(owner)
+    path = str(root / FOLDER / name)
     _make(path, found)
+    note_owner(root, name, owner)
     return Mount(os.path.realpath(path), INSIDE, writable=True, origin=ORIGIN)
 
 
-def _name(profile: Profile, workspace: Workspace, found: os.stat_result) -> str:
-    """Give a name for what the cache belongs to: another directory at the same path is another project.
-
-    Restrictions do not count: `go-dev+offline` uses what `go-dev` has fetched.
-    """
+def _giving(profile: Profile) -> tuple[str, ...]:
+    """Give the names that count, sorted: `go-dev+offline` uses what `go-dev` has fetched."""
     restrictions = set(profile.ceiling.name.split("+")) if profile.ceiling else set[str]()
-    giving = sorted(set(profile.name.split("+")) - restrictions)
-    owner = (workspace.path, found.st_dev, found.st_ino, found.st_uid, found.st_gid)
-    return hashlib.sha256(json.dumps([owner, giving]).encode()).hexdigest()[:32]
+    return tuple(sorted(set(profile.name.split("+")) - restrictions))
+
+
+def _name(owner: Owner) -> str:
+    """Give a name for what the cache belongs to: another directory at the same path is another project."""
+    project = (owner.workspace, owner.device, owner.inode, owner.uid, owner.gid)
+    return hashlib.sha256(json.dumps([project, owner.profiles]).encode()).hexdigest()[:32]
 
 
 def _make(path: str, project: os.stat_result) -> None:
