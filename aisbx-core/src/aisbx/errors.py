@@ -14,6 +14,7 @@
     ├── ControlError                a control that is asked for cannot be enforced
     ├── PolicyError                 a policy said no, failed, or gave no verdict
     ├── LaunchError                 the sandbox could not be made
+    ├── AbortedError                a run that had begun could not be served to its end
     ├── CommandNotFoundError        exit code 127
     ├── CommandNotExecutableError   exit code 126
     └── StateError                  a file of ours (audit, plan, log) cannot be used safely
@@ -34,10 +35,13 @@ class AisbxError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.findings: tuple[str, ...] = ()
+        """What a run left behind all the same, as in `aisbx.types.ExitStatus`."""
 
     def as_record(self) -> dict[str, object]:
         """Give the error in the form of the `error` key of `--json`."""
-        return {"code": self.code, "message": self.message, "hint": self.hint}
+        found = {"findings": list(self.findings)} if self.findings else {}
+        return {"code": self.code, "message": self.message, "hint": self.hint, **found}
 
 
 class UsageError(AisbxError):
@@ -129,6 +133,12 @@ class LaunchError(AisbxError):
     """The sandbox could not be made; nothing of the command was run."""
 
     code = "launch"
+
+
+class AbortedError(AisbxError):
+    """A run could not be served any more and was ended; of its command anything may have been run."""
+
+    code = "aborted"
 
 
 class CommandNotFoundError(AisbxError):

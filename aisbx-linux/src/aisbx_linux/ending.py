@@ -64,6 +64,11 @@ def refused(message: str) -> "Failure":
     return _with_remedy(message, message) if message.endswith("was refused") else ("launch", message, "")
 
 
+def aborted(error: Exception) -> "Failure":
+    """Say that a run was ended in its midst, by what went wrong in the launcher."""
+    return "aborted", str(error) or type(error).__name__, "see what its command did before you run it again"
+
+
 def _with_remedy(message: str, refusal: str) -> "Failure":
     from aisbx_linux.remedy import remedy
 

@@ -16,7 +16,7 @@ import time
 
 from aisbx_linux.assemble import Assembly, assemble, instruct
 from aisbx_linux.bounds import Bounds
-from aisbx_linux.ending import TIMED_OUT, code_of, composed, exit_code, failure_of, ran, refused
+from aisbx_linux.ending import TIMED_OUT, aborted, code_of, composed, exit_code, failure_of, ran, refused
 from aisbx_linux.guard import Guard
 from aisbx_linux.processes import deliver, first_child, runs, send
 from aisbx_linux.relay import POLLIN, Budget, Log
@@ -238,7 +238,7 @@ class Launch:
         """End a run that cannot be served any more: its streams are dropped, not what comes after its end."""
         if self.done or self.wires is None:
             raise error  # it is not the streams
-        self.failure = self.failure or ("launch", str(error) or type(error).__name__, "")
+        self.failure = self.failure or aborted(error)
         self.kill()
         self.wires = None
 

@@ -51,6 +51,8 @@ def result(record: Record) -> str:
         return f"refused: {record.table('error').get('code', '?')}"
     if record.data.get("timed_out"):
         return "timed out"
+    if error := record.table("error"):
+        return str(error.get("code", "?"))
     if record.data.get("signal"):
         return f"signal {record.data['signal']}"
     return f"exit {record.data.get('exit_code', '?')}"

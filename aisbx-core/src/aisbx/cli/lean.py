@@ -185,7 +185,7 @@ def tell(options: "dict[str, list[str]]", command: "list[str]", failure: "Failur
     """Say why nothing was run. Where the plan could not be carried out, the machine knows cause and remedy."""
     code, message, hint = failure
     if code != "launch":
-        say(f"{code}: {message}")
+        say(f"{code}: {message}; hint: {hint}" if hint else f"{code}: {message}")
         return
     from aisbx.installation.narrow import enter_site
 

@@ -45,11 +45,16 @@ def error_line(error: AisbxError) -> str:
 
 
 def report(error: AisbxError, *, as_json: bool) -> int:
-    """Say an error, as the object of `--json` on stdout or as a line on stderr, and give its exit code."""
+    """Say an error, as the object of `--json` on stdout or as lines on stderr, and give its exit code.
+
+    Each finding has a line of its own.
+    """
     if as_json:
         emit_json({"error": error.as_record()})
     else:
         print(error_line(error), file=sys.stderr)
+        for finding in error.findings:
+            say(finding)
     return error.exit_code
 
 

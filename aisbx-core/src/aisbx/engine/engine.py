@@ -89,7 +89,9 @@ class Engine:
         try:
             status = exit_status(result)
         except LaunchError as error:
-            raise self.explain(request, error, options) from None
+            explained = self.explain(request, error, options)
+            explained.findings = error.findings
+            raise explained from None
         outcome = Outcome(
             run=run,
             status=status,

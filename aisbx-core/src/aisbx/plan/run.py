@@ -29,7 +29,8 @@ def carry_out(entry: "PlanEntry", request: "LaunchRequest", principal: str, host
                 sys.path.insert(0, root)
         launcher = __import__(entry["plan"]["launcher"], fromlist=("launch",))
         result: LaunchResult = launcher.launch(entry["plan"], request)
-        kind = "run.end" if result["failure"] is None else "run.refused"
+        failure = result["failure"]
+        kind = "run.end" if failure is None or failure[0] == "aborted" else "run.refused"
         argv = request["argv"][:1] if entry["program_only"] else request["argv"]
         beginning = start(kind, request["run"], principal, host, argv)
         try:

@@ -3,12 +3,22 @@
 from collections.abc import Mapping
 from typing import TypedDict
 
-from aisbx.errors import CommandNotExecutableError, CommandNotFoundError, LaunchError, StateError
+from aisbx.errors import (
+    AbortedError,
+    AisbxError,
+    CommandNotExecutableError,
+    CommandNotFoundError,
+    LaunchError,
+    StateError,
+)
 from aisbx.types.outcome import Captured, ExitStatus, Usage
 from aisbx.types.request import Command, Stdio
 
 Failure = tuple[str, str, str]
-"""(`launch` | `state` | `command-not-found` | `command-not-executable`, message, hint or empty)"""
+"""(code, message, hint or empty); the code is that of a class in `_FAILURES`.
+
+With `aborted`, and with `state` (its record is lost), the command has begun; with the others nothing has run.
+"""
 
 
 class LaunchRequest(TypedDict):
@@ -33,7 +43,7 @@ class LaunchRequest(TypedDict):
 
 
 class LaunchResult(TypedDict):
-    """What came of it; the fields are those of `ExitStatus`, and `failure` where nothing was run."""
+    """What came of it; the fields are those of `ExitStatus`, and `failure` where something went wrong."""
 
     code: int
     signal: int
@@ -54,11 +64,8 @@ class LaunchResult(TypedDict):
     failure: Failure | None
 
 
-_FAILURES: Mapping[str, type[LaunchError | CommandNotFoundError | CommandNotExecutableError | StateError]] = {
-    "launch": LaunchError,
-    "state": StateError,
-    "command-not-found": CommandNotFoundError,
-    "command-not-executable": CommandNotExecutableError,
+_FAILURES: Mapping[str, type[AisbxError]] = {
+    each.code: each for each in (LaunchError, AbortedError, StateError, CommandNotFoundError, CommandNotExecutableError)
 }
 
 
@@ -83,10 +90,12 @@ def launch_request(
 
 
 def exit_status(result: LaunchResult) -> ExitStatus:
-    """Give a result as an exit status, or raise what kept the command from running."""
+    """Give a result as an exit status, or raise what went wrong, with what was found at the end."""
     if result["failure"] is not None:
         code, message, hint = result["failure"]
-        raise _FAILURES[code](message, hint=hint)
+        error = _FAILURES[code](message, hint=hint)
+        error.findings = tuple(result["findings"])
+        raise error
     return ExitStatus(
         code=result["code"],
         signal=result["signal"],
