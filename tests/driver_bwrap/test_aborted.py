@@ -49,7 +49,7 @@ def test_a_run_that_cannot_be_served_any_more_is_no_run_that_never_began(world_o
     first, second, *more = done.stderr.splitlines()
     assert (done.returncode, more) == (125, [])
     assert first.startswith("aisbx: aborted: the loop is broken; hint: ")
-    assert "run it again" not in first
+    assert "planned anew" not in first
     assert second.startswith("aisbx: quarantined .vscode")
     assert not (world.project / ".vscode").exists()
     (record,) = world.records()

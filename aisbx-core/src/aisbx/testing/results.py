@@ -51,6 +51,7 @@ class Seen:
         return "; ".join(parts)
 
 
+KINDS = ("user", "root")
 Results = dict[str, dict[str, Seen]]
 """Kind of user (`user`, `root`) → control → what was seen."""
 
@@ -71,13 +72,28 @@ def load(path: Path) -> Results:
     remedy = "record it anew with ./dev kit, as root and as an ordinary user"
     try:
         data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        found = {user: {name: _seen(row) for name, row in data[user]["controls"].items()} for user in ("user", "root")}
-        stale = [user for user in found if data[user]["attacks"] != digest() or list(found[user]) != list(CONTROLS)]
+        found = {user: {name: _seen(row) for name, row in data[user]["controls"].items()} for user in KINDS}
+        stale = [user for user in KINDS if not _of_today(data[user])]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StateError(f"{path}: no results of the contract kit: {error!r}", hint=remedy) from error
     if stale:
         raise StateError(f"{path}: the results for {' and '.join(stale)} are of other attacks", hint=remedy)
     return found
+
+
+def lacking(path: Path) -> list[str]:
+    """Give the kinds of user of whom a file has no results of the attacks of today; StateError if it is damaged."""
+    try:
+        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return [user for user in KINDS if user not in data or not _of_today(data[user])]
+    except FileNotFoundError:
+        return list(KINDS)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StateError(f"{path}: it cannot be read: {error!r}", hint="remove it, and record it anew") from error
+
+
+def _of_today(rows: Mapping[str, Any]) -> bool:
+    return rows["attacks"] == digest() and list(rows["controls"]) == list(CONTROLS)
 
 
 def save(path: Path, seen: Mapping[str, Seen]) -> None:
