@@ -2,7 +2,7 @@
 
 import posix
 
-from aisbx_linux.relay import write_all
+from aisbx_linux.processes import write_all
 from aisbx_linux.sources import STAGE, open_source
 
 TYPE_CHECKING = False

@@ -17,6 +17,13 @@ def put(path: str, value: str, folder: "int | None" = None) -> None:
         posix.close(descriptor)
 
 
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of `data`, however many calls that takes; OSError where the rest can't be."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[posix.write(descriptor, rest) :]
+
+
 def children_of(pid: int) -> list[int]:
     """Give a process's children, also those of its other threads; empty when it is gone."""
     found: list[int] = []

@@ -7,6 +7,8 @@ changing flags on descriptors that the caller shares with others. On the hot pat
 
 import posix
 
+from aisbx_linux.processes import write_all
+
 CHUNK = 1 << 16
 # POLLOUT on a pipe, socket or terminal promises room for this much, no more (pipe(7): PIPE_BUF).
 SAFE_WRITE = 4096
@@ -215,12 +217,6 @@ class Output:
         self.error = error.errno or _EIO
         self.pending = b""
         self.close()
-
-
-def write_all(descriptor: int, data: bytes) -> None:
-    """Write all of `data`, however many calls that takes."""
-    while data:
-        data = data[posix.write(descriptor, data) :]
 
 
 def _writable(descriptor: int) -> bool:

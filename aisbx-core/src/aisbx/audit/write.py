@@ -50,14 +50,14 @@ def append(descriptor: int, line: str, reserve: str = "") -> None:
     """
     data = line.encode("ascii") + b"\n"
     if sys.platform == "win32":
-        _write(descriptor, data, reserve)  # appending is atomic enough there: one write, one record
+        write_all(descriptor, data, reserve)  # appending is atomic enough there: one write, one record
         return
     import fcntl
 
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     size = posix.fstat(descriptor).st_size
     try:
-        _write(descriptor, data, reserve)
+        write_all(descriptor, data, reserve)
     except OSError:
         posix.ftruncate(descriptor, size)  # half a record would spoil the next one as well
         raise
@@ -65,7 +65,8 @@ def append(descriptor: int, line: str, reserve: str = "") -> None:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
-def _write(descriptor: int, data: bytes, reserve: str) -> None:
+def write_all(descriptor: int, data: bytes, reserve: str = "") -> None:
+    """Write all of `data`, however many calls that takes; where there is no room, `reserve` is given up for it."""
     written = 0
     while written < len(data):
         try:

@@ -4,6 +4,7 @@ import marshal
 import posix
 import sys
 
+from aisbx.audit.write import write_all
 from aisbx.plan.recall import DIRECTORY, OPEN, ours
 
 TYPE_CHECKING = False
@@ -73,8 +74,7 @@ def store(directory: str, name: str, data: bytes) -> None:
         file = posix.open(temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | OPEN, 0o600, dir_fd=folder)
         try:
             try:
-                while data:
-                    data = data[posix.write(file, data) :]
+                write_all(file, data)
             finally:
                 posix.close(file)
             posix.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)

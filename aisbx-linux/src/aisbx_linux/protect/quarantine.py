@@ -7,6 +7,8 @@ it is, to a name that nothing reads by itself.
 import errno
 import posix
 
+from aisbx_linux.processes import write_all
+
 _S_IFMT, _S_IFLNK, _S_IFDIR, _S_IFREG = 0o170000, 0o120000, 0o040000, 0o100000
 _DIRECTORY = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
 _SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
@@ -140,9 +142,7 @@ def _write(fd: int, name: str, data: bytes, mode: int, source: int = -1) -> None
     target = posix.open(name, flags, mode, dir_fd=fd)
     try:
         while True:
-            view = memoryview(data)
-            while view:
-                view = view[posix.write(target, view) :]
+            write_all(target, data)
             data = posix.read(source, _CHUNK) if source >= 0 else b""
             if not data:
                 return
