@@ -53,7 +53,26 @@ class Machine:
     def find(self, own: str) -> Places:
         (self.proc / "cgroup").write_text(own)
         (self.proc / "mountinfo").write_text("\n".join(self.lines) + "\n")
-        return find(str(self.proc))
+        return find(str(self.proc), str(self.root / "run"))
+
+    def systemd(self, *, manager: bool) -> None:
+        (self.root / "run/systemd/system").mkdir(parents=True)
+        if manager:
+            private = self.root / f"run/user/{os.geteuid()}/systemd/private"
+            private.parent.mkdir(parents=True)
+            private.touch()
+
+    def login(self) -> Places:
+        """Look from a session that the system owns."""
+        slice_ = self.root / "cgroup/user.slice/user-1000.slice"
+        self.group(slice_, controllers="memory pids", shared="memory pids")
+        self.group(slice_ / "session-3.scope", controllers="memory pids")
+        for path in (slice_, slice_ / "cgroup.procs"):
+            path.chmod(0o555)
+        try:
+            return self.find("0::/user.slice/user-1000.slice/session-3.scope\n")
+        finally:
+            slice_.chmod(0o755)
 
 
 @pytest.fixture
@@ -94,17 +113,25 @@ def test_a_terminal_of_a_desktop_is_among_groups_of_its_user(machine: Machine) -
 
 
 def test_a_login_session_belongs_to_the_system_and_that_is_said(machine: Machine) -> None:
-    slice_ = machine.mount("cgroup", "cgroup2", "rw") / "user.slice/user-1000.slice"
-    machine.group(slice_, controllers="memory pids", shared="memory pids")
-    machine.group(slice_ / "session-3.scope", controllers="memory pids")
-    for path in (slice_, slice_ / "cgroup.procs"):
-        path.chmod(0o555)
-    try:
-        places = machine.find("0::/user.slice/user-1000.slice/session-3.scope\n")
-    finally:
-        slice_.chmod(0o755)
+    machine.mount("cgroup", "cgroup2", "rw")
+    machine.systemd(manager=True)
+    places = machine.login()
     assert (parents(places), set(places.reasons.values())) == ({}, {GONE})
-    assert "systemd-run --user --scope" in places.remedy
+    assert places.remedy.startswith("run aisbx in a cgroup of yours: systemd-run --user --scope")
+
+
+def test_where_the_user_has_no_manager_that_comes_first(machine: Machine) -> None:
+    machine.mount("cgroup", "cgroup2", "rw")
+    machine.systemd(manager=False)
+    assert "loginctl enable-linger, and then" in machine.login().remedy
+
+
+def test_systemd_is_no_remedy_where_it_does_not_run_or_has_no_controllers(machine: Machine) -> None:
+    machine.mount("cgroup", "cgroup2", "rw")
+    assert "systemd" not in machine.login().remedy
+    machine.systemd(manager=True)
+    groups = "3:cpu:/\n2:pids:/\n4:memory:/\n0::/\n"
+    assert "systemd" not in machine.find(groups).remedy
 
 
 def test_a_controller_that_was_delegated_is_shared_out_where_nothing_lives(machine: Machine) -> None:

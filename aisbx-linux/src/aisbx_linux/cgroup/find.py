@@ -29,7 +29,9 @@ PERIOD = 100_000
 """Microseconds over which processor time is shared out: the kernel's default."""
 LEAST_QUOTA = 1000
 """Microseconds in a period, by sched-bwc.rst."""
-_DELEGATE = "run aisbx in a cgroup of yours: systemd-run --user --scope -p Delegate=yes -- aisbx …, or as root"
+_SCOPE = "run aisbx in a cgroup of yours: systemd-run --user --scope -p Delegate=yes -- aisbx …, or as root"
+_MANAGER = "a manager of yours makes cgroups: loginctl enable-linger, and then " + _SCOPE
+_ADMINISTRATOR = "run aisbx as root, or in a cgroup that its administrator has given to you"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,8 @@ class Places:
     by_limit: Mapping[str, Place] = field(default_factory=dict[str, Place])
     reasons: Mapping[str, str] = field(default_factory=dict[str, str])
     """Limit → why there is no place for it."""
-    remedy: str = _DELEGATE
+    remedy: str = _ADMINISTRATOR
+    """What gives a place for the rest of them; systemd's user manager only where there is one that has controllers."""
 
     def mechanism(self, limit: str) -> str:
         """Say by what a limit is held; empty where there is no place for it."""
@@ -57,8 +60,8 @@ class Places:
         return f"cgroup v{place.version}, {CONTROLLERS[limit]} controller" if place else ""
 
 
-def find(proc: str = "/proc/self") -> Places:
-    """Look for places, and try each; `proc` is the process whose group counts."""
+def find(proc: str = "/proc/self", run: str = "/run") -> Places:
+    """Look for places, and try each; `proc` is the process whose group counts, in `run` systemd shows that it runs."""
     try:
         own = Path(proc, "cgroup").read_bytes()
         mounts = _mounts(Path(proc, "mountinfo").read_text(errors="surrogateescape"))
@@ -82,7 +85,15 @@ def find(proc: str = "/proc/self") -> Places:
             by_limit[limit] = place
         else:
             reasons[limit] = f"cgroups in {parent} have no {_MAIN[limit][version - 1]}"
-    return Places(own, by_limit, reasons)
+    return Places(own, by_limit, reasons, _remedy(groups, reasons, run))
+
+
+def _remedy(groups: Mapping[str, str], reasons: Mapping[str, str], run: str) -> str:
+    """Tell what would help here: a controller that a version 1 hierarchy has taken, no user manager can share out."""
+    shared = "" in groups and any(CONTROLLERS[limit] not in groups for limit in reasons)
+    if not (shared and os.path.isdir(f"{run}/systemd/system")):  # sd_booted(3)
+        return _ADMINISTRATOR
+    return _SCOPE if os.path.exists(f"{run}/user/{os.geteuid()}/systemd/private") else _MANAGER
 
 
 def rows(places: Places, amounts: Mapping[str, float]) -> list[CgroupRow]:
