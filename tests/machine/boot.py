@@ -42,6 +42,7 @@ def boot(folder: Path, steps: Sequence[Step], *, timeout: float = 240) -> Mappin
     shutil.copy(HERE / "job.py", folder)
     (folder / "steps.json").write_text(json.dumps(steps))
     command = [
+        *("sh", "-c", 'ulimit -n "$(ulimit -Hn)"; exec "$@"', "sh"),  # it holds a descriptor for each file in its cache
         *(KERNEL, "mem=1500M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", f"init={sys.executable}"),
         *("con=null", "con0=null,fd:1", "ssl=null", "console=tty0", "quiet", "loglevel=3"),
         *(f"umid={folder.name}", f"uml_dir={folder}/"),
