@@ -83,7 +83,8 @@ def read_own(path: Path, inputs: Inputs) -> bytes | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", file=str(path)) from error
+        hint = "see that it is yours to read, or correct HOME and XDG_CONFIG_HOME"
+        raise ConfigError(f"cannot be read: {error.strerror}", file=str(path), hint=hint) from error
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from aisbx.errors import AisbxError, DriverUnavailableError, StateError
+from aisbx.errors import AisbxError, ConfigError, DriverUnavailableError, StateError
 from aisbx.types import Enforcement, LocalPlan, Probe, Sandbox, SandboxSpec, WorkspaceMode
 from aisbx_linux import cradle, stage
 from aisbx_linux.cgroup import find
@@ -26,7 +26,11 @@ class BwrapDriver:
     name = "bwrap"
 
     def __init__(self, settings: Mapping[str, object]) -> None:
-        """Keep the settings: `cache_dir`, a private directory, and `path`, a bubblewrap to use instead of searching."""
+        """Keep the settings: `cache_dir`, a private directory, and `path`, a bubblewrap to use instead of searching.
+
+        ConfigError for any other, and for a path that depends on the current directory.
+        """
+        _check(settings)
         self._settings = settings
         self._cache = Path(str(settings["cache_dir"]))
         self._found: tuple[tool.Tool | None, Probe] | None = None
@@ -136,3 +140,12 @@ def _outside(spec: SandboxSpec) -> tuple[int, int, int] | None:
         return None
     owner = os.stat(spec.workspace.path) if spec.workspace else None
     return (owner.st_uid if owner else 0, owner.st_gid if owner else 0, tool.OUTSIDE_ID)
+
+
+def _check(settings: Mapping[str, object]) -> None:
+    for name in sorted(settings.keys() - {"cache_dir", "path"}):
+        raise ConfigError("there is no such setting", key=f"drivers.bwrap.{name}", hint="the only one is path")
+    path = settings.get("path", "/")
+    if not isinstance(path, str) or not path.startswith("/"):
+        hint = "name a bubblewrap, such as /usr/bin/bwrap, or remove it"
+        raise ConfigError(f"{path!r} is not an absolute path", key="drivers.bwrap.path", hint=hint)

@@ -14,6 +14,8 @@ REFUSED, CANNOT_RUN, NOT_FOUND = 125, 126, 127
 SHELL_SIGNAL_BASE = 128
 _LAST_SIGNAL = 64
 _EXIT_CODE = b'"exit-code":'
+TOO_LITTLE = "is less than it takes to start a sandbox"
+"""How a refusal of a limit ends (`cgroup.group`)."""
 
 
 def ran(report: bytes) -> bool:
@@ -38,6 +40,9 @@ def failure_of(told: str, command: str, status: int) -> "Failure | None":
     """Say why a command never ran, by what the tool told; None where somebody killed the tool before it could tell."""
     if killed_by(status) and not told:
         return None
+    if "Exceeded maximum number of arguments" in told:
+        why = "Argument list too long: bubblewrap takes 9000 words, and some hundred of its own count too"
+        return "command-not-executable", f"{command}: {why}", "pass fewer at a time (xargs), or a file of them"
     if "execvp" not in told:
         return _with_remedy(told or "the sandbox could not be made", told)
     return _not_executed(told, command)
@@ -61,6 +66,8 @@ def reworded(told: str, command: str) -> str:
 
 def refused(message: str) -> "Failure":
     """Say why a launcher could not go on; where the kernel refused it something, with what to do about that."""
+    if message.endswith(TOO_LITTLE):
+        return "launch", message, "ask for more"
     return _with_remedy(message, message) if message.endswith("was refused") else ("launch", message, "")
 
 

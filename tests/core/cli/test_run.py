@@ -320,3 +320,24 @@ def test_what_a_run_plants_for_the_host_to_execute_is_told_on_stderr(cli: Cli) -
     assert any("pre-commit" in line and line.startswith("aisbx: ") for line in done.stderr.splitlines()), done.stderr
     outcome = json.loads(cli("run", "--json", "--", "sh", "-c", "mkdir sub; cd sub; " + script).stdout)
     assert any("pre-commit" in finding for finding in outcome["findings"])
+
+
+def test_more_words_than_bubblewrap_takes_are_told_as_a_shell_tells_it(cli: Cli) -> None:
+    line = cli.refused("run", "--", "true", *(["x"] * 9100), code="command-not-executable", exit_code=126)
+    assert "Argument list too long" in line
+    assert "xargs" in line
+    assert cli("run", "--", "sh", "-c", "echo $#", "sh", *(["x"] * 8000)).stdout == "8000\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "what"),
+    [
+        ("pth = '/usr/bin/bwrap'", "drivers.bwrap.pth: there is no such setting"),
+        ("path = 'bwrap'", "drivers.bwrap.path: 'bwrap' is not an absolute path"),
+        ("path = 5", "drivers.bwrap.path: 5 is not an absolute path"),
+    ],
+)
+def test_what_the_driver_cannot_be_told_is_refused_where_it_stands(cli: Cli, said: str, what: str) -> None:
+    cli.config.mkdir(parents=True)
+    (cli.config / "config.toml").write_text(f"[drivers.bwrap]\n{said}\n")
+    assert f"config.toml:2: {what}" in cli.refused("run", "--", "true", code="config")

@@ -9,6 +9,7 @@ import pytest
 from aisbx.types import CgroupRow
 from aisbx_linux.cgroup.find import find, rows
 from aisbx_linux.cgroup.group import PREFIX, Group, come_out, count, enter
+from aisbx_linux.ending import refused
 from aisbx_linux.spawn import born
 
 MIB = 1 << 20
@@ -106,3 +107,15 @@ def test_a_thread_that_cannot_go_in_starts_nothing_and_is_where_it_was(
         os.close(null)
     assert not (tmp_path / "made").exists()
     assert Path("/proc/thread-self/cgroup").read_bytes() == before
+
+
+def test_a_limit_below_what_starting_takes_is_told_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(*_words: object) -> None:
+        raise OSError(16, "Device or resource busy")
+
+    monkeypatch.setattr("aisbx_linux.cgroup.group.put", busy)
+    group = Group([(str(tmp_path), [("memory.max", "1")], [], False)])
+    group.make()
+    with pytest.raises(OSError, match=r"memory\.max=1 is less than it takes") as caught:
+        group.limit()
+    assert refused(str(caught.value)) == ("launch", str(caught.value), "ask for more")

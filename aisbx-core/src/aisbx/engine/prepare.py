@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aisbx.admission import require, unmet
 from aisbx.caches import kept_cache
-from aisbx.errors import AisbxError, DriverUnavailableError, LaunchError, UsageError, WorkspaceError
+from aisbx.errors import AisbxError, ConfigError, DriverUnavailableError, LaunchError, UsageError, WorkspaceError
 from aisbx.identity import identity
 from aisbx.inputs import Inputs
 from aisbx.installation.hold import hold
@@ -132,7 +132,13 @@ class Preparation:
         if "cache_dir" in own:
             raise UsageError(f"drivers.{name}.cache_dir is not for the settings to say", hint="remove it")
         cache = str(cache_dir(self.inputs)) if remember else os.devnull
-        return self.plugins.get("driver", name, {**own, "cache_dir": cache})
+        try:
+            return self.plugins.get("driver", name, {**own, "cache_dir": cache})
+        except ConfigError as error:
+            where = self.settings.origins().get(error.key)
+            if error.file or where is None:
+                raise
+            raise ConfigError(f"{where}: {error.message}", key="", hint=error.hint) from None
 
     def explain(self, request: RunRequest, error: LaunchError) -> AisbxError:
         """Say why a launch failed that was admitted: what would refuse it now, looked at anew; else the error itself.

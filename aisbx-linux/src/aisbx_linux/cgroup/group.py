@@ -10,6 +10,7 @@ same place removes those whose launcher has gone. Builtin modules only.
 import posix
 import time
 
+from aisbx_linux.ending import TOO_LITTLE
 from aisbx_linux.processes import put
 
 TYPE_CHECKING = False
@@ -25,6 +26,7 @@ _DIRECTORY = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC
 PREFIX = "aisbx-"
 _WRITING = posix.O_WRONLY | posix.O_CLOEXEC
 _TRIES = 50
+_EBUSY = 16
 _turns = iter(range(1 << 62))
 
 
@@ -70,12 +72,12 @@ class Group:
         """Set the limits, once nobody else is in the groups; OSError where the kernel refuses."""
         self._shut()
         for parent, (path, limits, _, _) in zip(self._parents, self._rows, strict=True):
-            try:
-                for file, value in limits:
+            for file, value in limits:
+                try:
                     put(f"{self._name}/{file}", value, parent)
-            except OSError as error:
-                msg = f"the cgroup {path}/{self._name} cannot be limited: {error.strerror}"
-                raise OSError(msg) from None
+                except OSError as error:
+                    why = f"the cgroup {path}/{self._name} cannot be limited: {error.strerror}"
+                    raise OSError(f"the limit {file}={value} {TOO_LITTLE}" if error.errno == _EBUSY else why) from None
 
     def add(self, process: int) -> None:
         """Move a process into the groups that the tool is not started in; its later children are born there.
