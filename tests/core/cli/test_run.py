@@ -341,3 +341,9 @@ def test_what_the_driver_cannot_be_told_is_refused_where_it_stands(cli: Cli, sai
     cli.config.mkdir(parents=True)
     (cli.config / "config.toml").write_text(f"[drivers.bwrap]\n{said}\n")
     assert f"config.toml:2: {what}" in cli.refused("run", "--", "true", code="config")
+
+
+def test_the_doctor_makes_nothing_whatever_the_profile_keeps(cli: Cli) -> None:
+    cli.environ["AISBX_PROFILE"] = "go-dev"
+    cli("doctor")
+    assert [path.name for path in cli.home.iterdir()] == ["project"]

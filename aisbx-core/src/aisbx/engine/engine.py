@@ -128,7 +128,7 @@ class Engine:
         return examine(self.plugins, load, places, self._default_spec)
 
     def _default_spec(self) -> SandboxSpec:
-        return self._preparation.resolve(RunRequest(command=("true",), cwd=self._cwd))[0]
+        return self._preparation.resolve(RunRequest(command=("true",), cwd=self._cwd), keep=False)[0]
 
     def _admit(self, request: RunRequest, principal: Principal) -> Prepared:
         prepared = self._preparation.prepare(request)

@@ -92,14 +92,17 @@ class Preparation:
         plan = driver.plan(spec) if isinstance(driver, LocalDriver) and not refusals else None
         return Preview(spec, prepared.enforcement, plan, refusals)
 
-    def resolve(self, request: RunRequest) -> tuple[SandboxSpec, str]:
-        """Give the spec of a request and the shell that runs where it has no command."""
+    def resolve(self, request: RunRequest, *, keep: bool = True) -> tuple[SandboxSpec, str]:
+        """Give the spec of a request and the shell that runs where it has no command.
+
+        Not to `keep` leaves out the cache of the project and profile, which is made where it is not there.
+        """
         finder = Finder(self.settings, self.plugins, self.inputs)
         profile = choose(request.profile, self.settings, finder, self.inputs, cache=self._known)
         workspace = choose_workspace(request, profile, self.inputs)
         toolchain = discover(profile.toolchains, workspace, self.environ, self.inputs)
         who = identity(self.environ, self.inputs)
-        cache = kept_cache(profile, workspace, self.inputs)
+        cache = kept_cache(profile, workspace, self.inputs) if keep else None
         spec = resolve(request, profile, self.settings, workspace, toolchain, who, cache)
         spec = real_sources(spec, self.settings.own_dirs, self.inputs)
         spec = hold(spec, parts(self.inputs), self.inputs)
