@@ -77,6 +77,24 @@ def test_another_users_directory_is_refused_as_under_sudo_with_the_callers_home(
         paths.ensure_private(tmp_path / "aisbx")
 
 
+@pytest.mark.parametrize("link", ["", ".cache"])
+def test_root_makes_nothing_in_another_users_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: str) -> None:
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    home.mkdir()
+    elsewhere.mkdir()
+    if link:
+        (home / ".cache").symlink_to(elsewhere)
+    if os.geteuid() == 0:
+        for path in home, *home.iterdir():
+            os.chown(path, STRANGER, STRANGER, follow_symlinks=False)
+    else:  # then whoever runs the tests is the other user
+        monkeypatch.setattr(os, "geteuid", lambda: 0)
+    with pytest.raises(StateError, match=r"belongs to uid \d+, not to you"):
+        paths.ensure_private(home / ".cache" / "aisbx")
+    assert [path.name for path in home.iterdir()] == [link] * bool(link)
+    assert not list(elsewhere.iterdir())
+
+
 def test_a_place_that_cannot_be_made_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StateError, match="cannot be made"):

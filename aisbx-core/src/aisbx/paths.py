@@ -9,6 +9,8 @@ from aisbx.inputs import Inputs
 from aisbx.ownership import weakness
 
 APP = "aisbx"
+_UNMAPPED = 65534
+"""Whom a user namespace does not know: the real root, for one (user_namespaces(7))."""
 LARGEST = 1 << 20
 """Bytes of a file of ours that is read in one piece; configuration is small."""
 
@@ -52,11 +54,13 @@ def home(inputs: Inputs) -> Path:
 def ensure_private(path: Path) -> Path:
     """Make a directory of ours (0700) where it is missing and give it back.
 
-    StateError if it is a link, is not a directory or belongs to somebody else, as under `sudo` with the
-    caller's HOME: what is kept here carries authority.
+    StateError if it is a link, is not a directory or belongs to somebody else, or would be made by root in what does,
+    as under `sudo` with the caller's HOME: what is kept here carries authority.
     """
     try:
-        _make(path)
+        if not os.path.lexists(path):
+            _refuse_others(path)
+            _make(path)
         found = os.lstat(path)
     except OSError as error:
         raise StateError(f"{path} cannot be made: {error.strerror}", hint="check HOME and XDG_*_HOME") from error
@@ -64,8 +68,7 @@ def ensure_private(path: Path) -> Path:
         raise StateError(f"{path} is not a directory of its own", hint="move it away")
     if hasattr(os, "geteuid"):
         if found.st_uid != os.geteuid():
-            hint = "run as the directory's owner, or set HOME or XDG_*_HOME to your own"
-            raise StateError(f"{path} belongs to uid {found.st_uid}, not to you (uid {os.geteuid()})", hint=hint)
+            raise _not_yours(path, found.st_uid)
         if found.st_mode & 0o077:
             os.chmod(path, 0o700)
     return path
@@ -131,6 +134,24 @@ def _base(inputs: Inputs, variable: str, *fallback: str) -> Path:
         # The specification calls a relative value invalid. Authority must not depend on the current directory.
         raise ConfigError(f"{named!r} is not an absolute path", key=variable, hint=f"unset {variable} or correct it")
     return Path(named)
+
+
+def _refuse_others(path: Path) -> None:
+    """Let root make nothing in another user's directory.
+
+    A link there leads where that user wants, and what root makes is no longer its owner's to use. An ordinary user
+    can't make anything there, or lends nobody any authority.
+    """
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return
+    for parent in (*reversed(path.parents), path):
+        if os.path.lexists(parent) and (owner := os.lstat(parent).st_uid) not in {0, _UNMAPPED}:
+            raise _not_yours(parent, owner)
+
+
+def _not_yours(path: Path, owner: int) -> StateError:
+    hint = "run as the directory's owner, or set HOME or XDG_*_HOME to your own"
+    return StateError(f"{path} belongs to uid {owner}, not to you (uid {os.geteuid()})", hint=hint)
 
 
 def _make(path: Path) -> None:
