@@ -192,5 +192,6 @@ def test_a_workspace_that_shows_by_another_name_what_no_sandbox_gets_is_refused(
 def test_a_workspace_that_is_a_bind_mount_of_a_project_is_a_workspace(cli: Cli) -> None:
     setup = f"mkdir {cli.home}/alias; mount --bind . {cli.home}/alias; cd {cli.home}/alias"
     done = in_a_namespace(cli, setup, "run", "--", "touch", "inside")
-    assert done.returncode == 0, done.stderr
-    assert (cli.project / "inside").exists()
+    assert not done.stderr.startswith("aisbx: workspace: "), done.stderr
+    # A user namespace in which an ordinary user is root has no uid to spare for a sandbox.
+    assert (cli.project / "inside").exists() == (os.geteuid() == 0), done.stderr
