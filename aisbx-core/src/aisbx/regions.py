@@ -7,6 +7,7 @@ says that.
 
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aisbx.errors import PolicyError
@@ -35,6 +36,8 @@ class Shown:
 
     place: Place
     regions: tuple[Region, ...]
+    points: tuple[str, ...] = ()
+    """Where each region is shown."""
 
     def holds(self, other: "Shown") -> bool:
         """Tell whether the other path, by whatever name, is this one or lies in it."""
@@ -47,6 +50,15 @@ class Shown:
         if self.holds(other) or other.holds(self):
             return True
         return any(a.holds(b) or b.holds(a) for a in self.regions for b in other.regions)
+
+    def names(self, other: "Shown", *, inside: bool = True) -> Iterator[str]:
+        """Give each path by which this shows the other one, also what lies `inside` that one alone."""
+        for region, point in zip(self.regions, self.points, strict=True):
+            for theirs in other.regions:
+                if region.holds(theirs):
+                    yield _join(point, theirs.path, region.path)
+                elif inside and theirs.holds(region):
+                    yield point
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +96,9 @@ class MountTable:
         if mounted is None or not within(there, mounted.point):
             raise _unknown(f"{_MOUNTINFO} does not have the mount of {there}")
         own = Region(mounted.region.device, _join(mounted.region.path, place.path, mounted.point))
-        below = [each.region for each in self._mounts.values() if place.there and _below(each.point, place.path)]
-        return Shown(place, (own, *below))
+        below = [each for each in self._mounts.values() if place.there and _below(each.point, place.path)]
+        points = (place.path, *(each.point for each in below))
+        return Shown(place, (own, *(each.region for each in below)), points)
 
 
 def _mount_of(path: str) -> str:

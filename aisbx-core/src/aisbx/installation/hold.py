@@ -13,6 +13,7 @@ from aisbx.inputs import Inputs
 from aisbx.installation.parts import Part
 from aisbx.locate import Place, locate
 from aisbx.places import within
+from aisbx.regions import MountTable, Shown
 from aisbx.types import Mount, SandboxSpec, WorkspaceMode
 
 ORIGIN = "aisbx itself"
@@ -40,20 +41,24 @@ class _View:
 def hold(spec: SandboxSpec, parts: Iterable[Part], inputs: Inputs) -> SandboxSpec:
     """Give the spec with a read-only mount over each part that could be written.
 
-    WorkspaceError or PolicyError where no mount can hold it: the writable directory lies in a part, a part is not
-    there yet, or aisbx is reached by a link that the command could change.
+    WorkspaceError or PolicyError where no mount can hold it: the writable directory lies in a part or shows one by a
+    second name, a part is not there yet, or aisbx is reached by a link that the command could change.
     """
     views = list(_views(spec, inputs))
     if not views:
         return spec
     located = [(part, *locate(part.path, inputs)) for part in parts]
     located.sort(key=lambda row: row[1].path)  # what lies in another part comes after it
+    table = MountTable()
+    shown = {part: table.shown(part.path, inputs) for part, _, _ in located}
     mounts = {mount.target: mount for mount in spec.mounts}
     taken = [*mounts, *([spec.workspace.path] if spec.workspace else [])]
     for view in views:
         held: list[str] = []
+        everything = table.shown(view.place.path, inputs)
         for part, place, _ in located:
             below = _below(view, part, place)
+            _check_names(view, part, everything, shown[part], below)
             if below is None or any(within(place.path, path) for path in held):
                 continue
             _check_there(view, part, place)
@@ -79,6 +84,14 @@ def _below(view: _View, part: Part, place: Place) -> tuple[str, ...] | None:
     if above is not None and not (part.shared and above):
         raise view.refuse(f"{'lies in' if above else 'is'} {part.what} ({part.path})")
     return place.below(view.place)
+
+
+def _check_names(view: _View, part: Part, everything: Shown, shown: Shown, below: Sequence[str] | None) -> None:
+    """Refuse other names that bind mounts of the host give to a part, or to what lies in it: those are not held."""
+    known = [shown.place.path] if below is None else [shown.place.path, os.path.join(view.place.path, *below)]
+    for name in everything.names(shown, inside=not part.shared):
+        if not any(within(name, path) for path in known):
+            raise view.refuse(f"shows {part.what} ({part.path}) as {name} too, by a mount of the host")
 
 
 def _check_there(view: _View, part: Part, place: Place) -> None:
