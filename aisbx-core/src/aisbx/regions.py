@@ -51,14 +51,13 @@ class Shown:
             return True
         return any(a.holds(b) or b.holds(a) for a in self.regions for b in other.regions)
 
-    def names(self, other: "Shown", *, inside: bool = True) -> Iterator[str]:
-        """Give each path by which this shows the other one, also what lies `inside` that one alone."""
+    def names(self, other: Region, *, inside: bool = True) -> Iterator[str]:
+        """Give each path by which this shows a region, also where it shows but something `inside` that."""
         for region, point in zip(self.regions, self.points, strict=True):
-            for theirs in other.regions:
-                if region.holds(theirs):
-                    yield _join(point, theirs.path, region.path)
-                elif inside and theirs.holds(region):
-                    yield point
+            if region.holds(other):
+                yield _join(point, other.path, region.path)
+            elif inside and other.holds(region):
+                yield point
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +87,28 @@ class MountTable:
     def shown(self, path: str, inputs: Inputs) -> Shown:
         """Give what an absolute path shows; it need not be there. PolicyError where that can't be told."""
         place = locate(path, inputs)[0]
-        if sys.platform != "linux":
+        own = self.region(place)
+        if own is None:
             return Shown(place, ())
+        below = [each for each in self._mounts.values() if place.there and _below(each.point, place.path)]
+        points = (place.path, *(each.point for each in below))
+        return Shown(place, (own, *(each.region for each in below)), points)
+
+    def alone(self, shown: Shown) -> bool:
+        """Tell whether each file system that is shown is mounted just once, so that nothing has a second name."""
+        devices = [each.region.device for each in self._mounts.values()]
+        return all(devices.count(region.device) == 1 for region in shown.regions)
+
+    def region(self, place: Place) -> Region | None:
+        """Give the region of a place alone, without what is mounted below it; None on systems other than Linux."""
+        if sys.platform != "linux":
+            return None
         names = [name for name in place.path.split("/") if name]
         there = "/" + "/".join(names[: len(place.chain) - 1])
         mounted = self._mounts.get(_mount_of(there))
         if mounted is None or not within(there, mounted.point):
             raise _unknown(f"{_MOUNTINFO} does not have the mount of {there}")
-        own = Region(mounted.region.device, _join(mounted.region.path, place.path, mounted.point))
-        below = [each for each in self._mounts.values() if place.there and _below(each.point, place.path)]
-        points = (place.path, *(each.point for each in below))
-        return Shown(place, (own, *(each.region for each in below)), points)
+        return Region(mounted.region.device, _join(mounted.region.path, place.path, mounted.point))
 
 
 def _mount_of(path: str) -> str:

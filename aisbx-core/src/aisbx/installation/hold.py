@@ -13,7 +13,7 @@ from aisbx.inputs import Inputs
 from aisbx.installation.parts import Part
 from aisbx.locate import Place, locate
 from aisbx.places import within
-from aisbx.regions import MountTable, Shown
+from aisbx.regions import MountTable, Region, Shown
 from aisbx.types import Mount, SandboxSpec, WorkspaceMode
 
 ORIGIN = "aisbx itself"
@@ -50,15 +50,17 @@ def hold(spec: SandboxSpec, parts: Iterable[Part], inputs: Inputs) -> SandboxSpe
     located = [(part, *locate(part.path, inputs)) for part in parts]
     located.sort(key=lambda row: row[1].path)  # what lies in another part comes after it
     table = MountTable()
-    shown = {part: table.shown(part.path, inputs) for part, _, _ in located}
     mounts = {mount.target: mount for mount in spec.mounts}
     taken = [*mounts, *([spec.workspace.path] if spec.workspace else [])]
     for view in views:
         held: list[str] = []
-        everything = table.shown(view.place.path, inputs)
+        shown = table.shown(view.place.path, inputs)
+        alone = table.alone(shown)
         for part, place, _ in located:
             below = _below(view, part, place)
-            _check_names(view, part, everything, shown[part], below)
+            if not alone:
+                known = [place.path] if below is None else [place.path, os.path.join(view.place.path, *below)]
+                _check_names(view, part, shown, table.region(place), known)
             if below is None or any(within(place.path, path) for path in held):
                 continue
             _check_there(view, part, place)
@@ -86,10 +88,9 @@ def _below(view: _View, part: Part, place: Place) -> tuple[str, ...] | None:
     return place.below(view.place)
 
 
-def _check_names(view: _View, part: Part, everything: Shown, shown: Shown, below: Sequence[str] | None) -> None:
+def _check_names(view: _View, part: Part, shown: Shown, region: Region | None, known: Sequence[str]) -> None:
     """Refuse other names that bind mounts of the host give to a part, or to what lies in it: those are not held."""
-    known = [shown.place.path] if below is None else [shown.place.path, os.path.join(view.place.path, *below)]
-    for name in everything.names(shown, inside=not part.shared):
+    for name in shown.names(region, inside=not part.shared) if region else ():
         if not any(within(name, path) for path in known):
             raise view.refuse(f"shows {part.what} ({part.path}) as {name} too, by a mount of the host")
 
