@@ -116,11 +116,14 @@ def _mount_of(path: str) -> str:
     try:
         descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            with open(f"/proc/self/fdinfo/{descriptor}", encoding="ascii") as file:
-                fields = dict(line.split(":", 1) for line in file)
+            told = os.open(f"/proc/self/fdinfo/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                _, _, rest = os.read(told, 4096).partition(b"mnt_id:")
+            finally:
+                os.close(told)
         finally:
             os.close(descriptor)
-        return fields["mnt_id"].strip()
+        return rest.split(None, 1)[0].decode()
     except OSError as error:
         raise _unknown(f"{path}: {error.strerror}") from error
 
