@@ -74,6 +74,13 @@ STEPS = (
     ("killed launcher", "guest", (*SCOPE, "sh", "-c", LEAVE, "sh", *AISBX)),
     ("root", "root", ("env", LOWER, *AISBX, "run", "--json", "--pids", "12", "--", "python3", "-c", FORKS)),
     ("left", "root", ("sh", "-c", GROUPS)),
+    ("open", "guest", (*AISBX, "run", "--", "touch", "ran")),
+    ("ran while open", "guest", ("sh", "-c", "ls; rm ran")),
+    ("close", "root", ("sh", "-c", "echo 0 > /proc/sys/kernel/unprivileged_userns_clone")),
+    ("closed, by the kept plan", "guest", (*AISBX, "run", "--", "touch", "ran")),
+    ("closed, anew", "guest", (*AISBX, "run", "--", "touch", "ran")),
+    ("closed, the doctor", "guest", (*AISBX, "doctor", "--json")),
+    ("ran while closed", "guest", ("ls",)),
 )
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("machine")]
 
@@ -162,3 +169,17 @@ def test_what_a_killed_launcher_leaves_the_next_run_removes(told: Mapping[str, R
 def test_root_in_a_service_of_the_system_needs_no_scope(told: Mapping[str, Result]) -> None:
     assert outcome(told["root"])["enforcement"]["limit:pids"]["mechanism"] == "cgroup v2, pids controller"
     assert (printed(told["root"]), flags(told["root"])) == ([11], ["pids_limited"])
+
+
+def test_debians_switch_for_user_namespaces_is_told_with_and_without_a_plan(told: Mapping[str, Result]) -> None:
+    assert (told["open"], told["ran while open"][1].split()) == ((0, "", ""), ["out", "ran"])
+    for run in ("closed, by the kept plan", "closed, anew"):
+        code, stdout, stderr = told[run]
+        assert (code, stdout, stderr.count("\n")) == (125, "", 1)
+        assert "No permissions to create new namespace" in stderr
+        assert stderr.endswith("; hint: sysctl kernel.unprivileged_userns_clone=1\n")
+    code, stdout, _ = told["closed, the doctor"]
+    report = json.loads(stdout)
+    assert (code, report["ready"]) == (125, False)
+    assert "sysctl kernel.unprivileged_userns_clone=1" in [row["remedy"] for row in report["rows"]]
+    assert told["ran while closed"][1].split() == ["out"]
