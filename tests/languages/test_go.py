@@ -44,6 +44,22 @@ def test_the_test_runner_and_all_that_it_starts_work_as_outside(project: Project
     assert "(cached)" in again, "the build cache did not survive the run"
 
 
+@pytest.mark.slow  # compiles what it needs of the standard library
+def test_a_fuzzer_finds_what_fails_and_keeps_it(project: Project) -> None:
+    test = 'package day\nimport ("testing"; "strings")\nfunc FuzzLong(f *testing.F) {\n\tf.Add("seed")\n'
+    test += "\tf.Fuzz(func(t *testing.T, text string) { if %s { t.Fatal(text) } })\n}\n"
+    command = ("go", "test", "-run=^$", "-fuzz=FuzzLong", "-fuzztime=2s", ".")
+    project.write("day_test.go", test % 'strings.Count(text, "") < 0')
+    said = project.say("go-dev", *command)
+    assert "fuzz: elapsed: 2s" in said
+    assert said.splitlines()[-1].startswith("ok")
+    project.write("day_test.go", test % 'text != strings.Repeat("seed", 1)')
+    done = project.run("go-dev", *command)
+    assert done.returncode == 1
+    assert "Failing input written to testdata/fuzz/FuzzLong/" in done.stdout
+    assert len(list((project.directory / "testdata/fuzz/FuzzLong").iterdir())) == 1
+
+
 def test_the_race_detector_finds_a_race(project: Project) -> None:
     need("gcc")
     project.write(
@@ -95,10 +111,29 @@ def test_a_debugger_works_where_it_is_allowed_by_name_and_not_otherwise(project:
     need("gdb")
     project.write("main.go", 'package main\nfunc main() { println("here") }\n')
     config = project.home / ".config/aisbx/profiles/go-debug.yaml"
-    config.parent.mkdir(parents=True)
+    config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text("description: Go under a debugger\nextends: go-dev\nsyscalls: [debug]\n")
     script = "go build -o app . && gdb -batch -ex 'break main.main' -ex run -ex bt ./app 2>&1"
     assert "main.main" in project.say("go-debug", "sh", "-c", script).split("Breakpoint 1, ")[1]
     refused = project.run("go-dev", "sh", "-c", script)
     assert "Breakpoint 1, " not in refused.stdout
     assert "ptrace" in refused.stdout
+
+
+def test_delve_works_where_it_is_allowed_by_name_and_not_otherwise(project: Project) -> None:
+    need("dlv")
+    source = "package main\n\nfunc twice(n int) int {\n\treturn 2 * n\n}\n\nfunc main() { println(twice(21)) }\n"
+    project.write("main.go", source)
+    config = project.home / ".config/aisbx/profiles/go-debug.yaml"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text("description: Go under a debugger\nextends: go-dev\nsyscalls: [debug]\n")
+    project.write("commands", "break main.twice\ncontinue\nargs\nstack\ngoroutines\ncontinue\nexit\n")
+    debug = ("sh", "-c", "dlv debug --allow-non-terminal-interactive=true --init commands . </dev/null 2>&1")
+    said = project.say("go-debug", *debug)
+    assert "main.twice() ./main.go:3 (hits goroutine(1):1 total:1)" in said
+    assert "n = 21\n" in said
+    assert "* Goroutine 1" in said
+    assert "42\n" in said
+    refused = project.run("go-dev", *debug)
+    assert refused.returncode == 1
+    assert "operation not permitted" in refused.stdout

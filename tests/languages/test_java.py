@@ -43,6 +43,24 @@ def test_a_jar_is_made_and_run_and_java_home_names_the_jdk_that_runs(project: Pr
     assert project.say("java-dev", "sh", "-euc", script) == "true\n"
 
 
+def test_all_that_a_jvm_prints_besides_is_that_it_was_told_its_share(project: Project, javac: str) -> None:
+    assert javac
+    source = (
+        "public class Out { public static void main(String[] a) { System.out.print(1); System.err.println(2); } }\n"
+    )
+    project.write("Out.java", source)
+    command = ("java", "Out.java")
+    inside = project.run("java-dev", *command)
+    outside = subprocess.run(
+        command, cwd=project.directory, env=project.environ, capture_output=True, text=True, check=True
+    )
+    first, _, rest = inside.stderr.partition("\n")
+    assert first == f"Picked up JAVA_TOOL_OPTIONS: -XX:MaxRAM={4 << 30}"
+    assert (inside.stdout, rest) == (outside.stdout, outside.stderr) == ("1", "2\n")
+    without = project.run("java-dev", "env", "-u", "JAVA_TOOL_OPTIONS", *command)
+    assert (without.stdout, without.stderr) == (outside.stdout, outside.stderr)
+
+
 def test_jshell_jcmd_and_the_debugger_of_java_work_without_ptrace(project: Project) -> None:
     source = "public class Loop { public static void main(String[] a) throws Exception { int answer = 42;\n"
     project.write("Loop.java", source + "Thread.sleep(200); System.out.println(answer); Thread.sleep(60000); } }\n")

@@ -31,7 +31,7 @@ def test_the_test_runner_and_all_that_it_starts_work_as_outside(project: Project
     outside = subprocess.run(
         [node, *command], cwd=project.directory, env=project.environ, capture_output=True, text=True, check=True
     )
-    assert ok(inside) == ok(outside.stdout) == 12
+    assert ok(inside) == ok(outside.stdout) == 13
     assert [path.name for path in project.directory.iterdir()] == ["day.test.mjs"]
 
 

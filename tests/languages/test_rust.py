@@ -73,6 +73,14 @@ def test_a_program_is_built_run_and_installed_for_later_runs(project: Project) -
     assert project.say("rust-dev", "sh", "-c", "day; command -v day") == "42\n/var/cache/cargo/bin/day\n"
 
 
+def test_benchmarks_and_documentation_are_made_offline(project: Project) -> None:
+    project.write("Cargo.toml", f'{MANIFEST}[[bench]]\nname = "speed"\nharness = false\n')
+    project.write("benches/speed.rs", 'fn main() { println!("{}", (0..1000).map(day::twice).sum::<i32>()); }\n')
+    assert project.say("rust-dev", "cargo", "bench", "--offline", "--quiet", "--bench", "speed") == "999000\n"
+    project.say("rust-dev", "cargo", "doc", "--offline", "--quiet")
+    assert "Twice as much." in (project.directory / "target/doc/day/fn.twice.html").read_text()
+
+
 def test_what_one_run_fetches_the_next_builds_with_offline(project: Project) -> None:
     need("git")
     crate = project.home / "greeting"

@@ -50,6 +50,30 @@ for (const host of ["127.0.0.1", "::1", "localhost"]) {
   });
 }
 
+test("the processes of a cluster answer at one port", async () => {
+  const script = path.join(scratch, "cluster.cjs");
+  fs.writeFileSync(
+    script,
+    `const cluster = require("node:cluster"), http = require("node:http");
+    if (cluster.isPrimary) {
+      const said = new Set();
+      const ask = (port) =>
+        http.get({ port, host: "127.0.0.1", agent: false }, (answer) =>
+          answer.on("data", (pid) => said.add(Number(pid))).on("end", () => said.size < 3 ? ask(port) : end()));
+      const end = () => {
+        const workers = Object.values(cluster.workers).map((worker) => worker.process.pid);
+        console.log(workers.every((pid) => said.has(pid)), workers.length);
+        cluster.disconnect();
+      };
+      let ready = 0;
+      cluster.on("listening", (_, { port }) => ++ready === 3 && ask(port));
+      for (let number = 0; number < 3; number++) cluster.fork();
+    } else http.createServer((_, answer) => answer.end(String(process.pid))).listen(0, "127.0.0.1");`,
+  );
+  const { stdout } = await promisify(execFile)(process.execPath, [script], { timeout: 60_000 });
+  assert.equal(stdout, "true 3\n");
+});
+
 test("a Unix socket is served", async () => {
   const where = path.join(scratch, "socket");
   const server = net.createServer((socket) => socket.end("hello")).listen(where);
