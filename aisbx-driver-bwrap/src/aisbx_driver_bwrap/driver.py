@@ -4,10 +4,11 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from aisbx.errors import AisbxError, ConfigError, DriverUnavailableError, StateError
+from aisbx.errors import AisbxError, ConfigError, DriverUnavailableError
 from aisbx.types import Enforcement, LocalPlan, Probe, Sandbox, SandboxSpec, WorkspaceMode
 from aisbx_linux import cradle, stage
 from aisbx_linux.cgroup import find
+from aisbx_linux.lasting.sandbox import LastingSandbox, end, make
 from aisbx_linux.remedy import remedy
 from aisbx_linux.sandbox import LocalSandbox
 from aisbx_linux.seccomp import cached_filter, library_path
@@ -21,7 +22,7 @@ _NPROC_PER_NAMESPACE = (5, 14)
 
 
 class BwrapDriver:
-    """One sandbox is one bubblewrap; nothing lasts beyond its command."""
+    """One sandbox is one bubblewrap: with a command that ends it, or one that others join."""
 
     name = "bwrap"
 
@@ -65,9 +66,18 @@ class BwrapDriver:
         """Prepare a sandbox; its processes are started by `spawn`, each in namespaces of its own."""
         return LocalSandbox(self.plan(spec), self.check(spec), home)
 
+    def create(self, spec: SandboxSpec, home: Path, kept: Path, ttl: float) -> Sandbox:
+        """Make a sandbox that lasts: a first process that only keeps the namespaces, for commands to join."""
+        make(self.plan(spec), self.check(spec), home, kept, ttl)
+        return self.attach(str(home))
+
     def attach(self, handle: str) -> Sandbox:
-        """Refuse: sandboxes of this driver do not last."""
-        raise StateError(f"bwrap has no sandbox {handle!r}: its sandboxes end with their command", hint="use run")
+        """Find a sandbox that `create` made; StateError where it has ended."""
+        return LastingSandbox(Path(handle))
+
+    def end(self, home: Path) -> list[str]:
+        """End what `create` made or half made, and give what was found planted in its workspace."""
+        return end(home)
 
     def _tool(self) -> tuple[tool.Tool | None, Probe]:
         if self._found is None:

@@ -45,6 +45,11 @@ class Bounds:
         """What the process that starts the tool goes through, into the cgroups and back."""
         return () if self._group is None else self._group.doors
 
+    @property
+    def groups(self) -> "list[str]":
+        """The directories of the cgroups that were made."""
+        return [] if self._group is None else self._group.paths
+
     def begin(self, now: float) -> None:
         """Start the clock, at a moment of time.monotonic, and make the cgroups; OSError where that can't be now."""
         if self._plan["wall_time"]:
@@ -83,7 +88,7 @@ class Bounds:
             return True
         if not self._deadline or now < self._deadline:
             return False
-        command = first_child(self._first) if self._first else 0
+        command = self._command()
         again, self.timed_out = self.timed_out, True
         if again or not command:
             self._deadline = 0.0
@@ -100,6 +105,10 @@ class Bounds:
         """Once every process has ended: read what the cgroups saw, and remove them."""
         if self._group is not None:
             self.happened |= self._group.settle()
+
+    def _command(self) -> int:
+        """Give the process that is asked first to end."""
+        return first_child(self._first) if self._first else 0
 
     def _overused(self) -> bool:
         if self._watch is None:

@@ -40,6 +40,26 @@ class Guard:
             cover(layout, covered)
         return covered
 
+    def since(self, baseline: str) -> None:
+        """Take what the workspace held when the sandbox was made, as `keep` left it; OSError where that is lost."""
+        workspace = self._plan["workspace"]
+        if workspace is None or workspace[1] != "rw":
+            return
+        from aisbx_linux.protect.scan import recall
+
+        self._state = recall(workspace[0], baseline)
+        if self._state is None:
+            msg = f"what {workspace[0]} held when the sandbox was made is not known any more ({baseline})"
+            raise OSError(msg)
+
+    def keep(self, baseline: str) -> None:
+        """Remember, in a file of ours, what `hold` found."""
+        if self._state is not None:
+            from aisbx_linux.protect.scan import store
+
+            self._state.cache = baseline
+            store(self._state)
+
     def _covers(self, state: "State") -> "list[tuple[int, str]]":
         from aisbx_linux.compose import HELD, HIDDEN, PINNED
 

@@ -122,6 +122,7 @@ class Launch:
             self.bounds.prepare()
             if self._await_first() and not self.asked:
                 self.bounds.hold(self.first)
+                self._before_gate()
                 assembly.open_gate(self.plan["filter"], exclusive=self.request["exclusive"])
             elif self.asked:
                 self.kill()  # the gate stays shut
@@ -192,6 +193,9 @@ class Launch:
         return composed(code, self.failure, self.bounds, self.wires, took, findings)
 
     # --- inside -------------------------------------------------------------------------------------------
+
+    def _before_gate(self) -> None:
+        """Do what is to be done while there is a first process, and nothing of the command's can run yet."""
 
     def _await_first(self) -> bool:
         """Read the tool's report of its first process; False when it ended without."""

@@ -2,6 +2,10 @@
 
 import posix
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 leave = posix._exit  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 """End this process at once, with an exit code: for a forked child, and where nothing is left to flush."""
 _TERMINAL_SENDS = (1, 2, 3)  # SIGHUP, SIGINT, SIGQUIT
@@ -80,10 +84,20 @@ def deliver(first: int, number: int) -> bool:
     command = first_child(first) if first else 0
     if not command:
         return False
-    for member in foreground(first, command) if number in _TERMINAL_SENDS else [command]:
-        send(member, number)
-        send(member, _CONT)  # one that is stopped would never hear of it
+    tell(foreground(first, command) if number in _TERMINAL_SENDS else [command], number)
     return True
+
+
+def deliver_below(command: int, number: int) -> None:
+    """Send a signal to a command that is in no sandbox's care, or its whole group below it if a terminal would."""
+    tell([command, *(foreground(command, command) if number in _TERMINAL_SENDS else ())], number)
+
+
+def tell(processes: "Iterable[int]", number: int) -> None:
+    """Send a signal to each."""
+    for process in processes:
+        send(process, number)
+        send(process, _CONT)  # one that is stopped would never hear of it
 
 
 def send(pid: int, number: int) -> None:

@@ -21,6 +21,7 @@ TOOL_REPORT = (b"bwrap: ",)
 # On a terminal also what setsid(1), which makes it the command's, says in place of a command that it cannot execute.
 TERMINAL_REPORTS = (b"bwrap: ", b"setsid: failed to execute ")
 _LONGEST_REPORT = 8192
+_LARGEST_PIPE = 1 << 20
 _EIO = 5
 
 
@@ -153,6 +154,22 @@ class Output:
         held, self.held, self.holding = self.held, b"", ()
         if held:
             self._accept(held)
+
+    def drain(self) -> None:
+        """Take what is there by now and stop reading: the command has ended, what it left running may go on."""
+        if self.source < 0:
+            return
+        self.release()
+        posix.set_blocking(self.source, False)
+        for _ in range(_LARGEST_PIPE // CHUNK + 1):
+            try:
+                data = posix.read(self.source, CHUNK)
+            except OSError:
+                break  # nothing more by now, or EIO: the last holder of a pty is gone
+            if not data:
+                break
+            self._accept(data)
+        self.close()
 
     def close(self) -> None:
         """Stop reading; the command gets SIGPIPE if it goes on."""

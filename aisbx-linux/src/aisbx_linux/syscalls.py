@@ -53,13 +53,14 @@ _SIGKILL = 9
 _SPLICE_F_NONBLOCK = 2
 
 
-def _libc(name: str, *arguments: int | bytes) -> int:
+def call(name: str, *arguments: int | bytes) -> int:
+    """Call a function of the C library; arguments are ints and bytes, which must end with a zero where a string does."""
     return _call(_symbol(_handle, name), arguments)
 
 
 def unshare(flags: int) -> None:
     """Enter new namespaces; OSError if the kernel refuses (unshare(2))."""
-    if _libc("unshare", flags) != 0:
+    if call("unshare", flags) != 0:
         msg = f"unshare({flags:#x}) was refused"
         raise OSError(msg)
 
@@ -89,14 +90,14 @@ def start_nobody() -> int:
 def mount(source: str, target: str, kind: str, flags: int, data: str) -> None:
     """Mount a file system, or change how mounts spread; OSError if the kernel refuses (mount(2))."""
     text = [part.encode() + b"\0" for part in (source, target, kind)]
-    if _libc("mount", *text, flags, data.encode() + b"\0") != 0:
+    if call("mount", *text, flags, data.encode() + b"\0") != 0:
         msg = f"mounting {kind or 'propagation'} on {target} was refused"
         raise OSError(msg)
 
 
 def detach(target: str) -> None:
     """Unmount lazily; OSError if the kernel refuses (umount2(2), MNT_DETACH)."""
-    if _libc("umount2", target.encode() + b"\0", _MNT_DETACH) != 0:
+    if call("umount2", target.encode() + b"\0", _MNT_DETACH) != 0:
         msg = f"unmounting {target} was refused"
         raise OSError(msg)
 
@@ -104,7 +105,7 @@ def detach(target: str) -> None:
 def clone_tree(descriptor: int) -> int:
     """Give by open_tree(2), with OPEN_TREE_CLONE, a detached copy of the mount tree under a directory or file."""
     flags = _OPEN_TREE_CLONE | posix.O_CLOEXEC | _AT_EMPTY_PATH | _AT_RECURSIVE
-    tree = _libc("syscall", _OPEN_TREE, descriptor, b"\0", flags)
+    tree = call("syscall", _OPEN_TREE, descriptor, b"\0", flags)
     if tree < 0:
         msg = "open_tree was refused"
         raise OSError(msg)
@@ -125,7 +126,7 @@ def protect_tree(tree: int) -> None:
 
 def _set_attributes(tree: int, flags: int, attributes: int, namespace: int = 0) -> bool:
     given = b"".join(value.to_bytes(8, "little") for value in (attributes, 0, 0, namespace))  # struct mount_attr
-    return _libc("syscall", _MOUNT_SETATTR, tree, b"\0", flags, given, len(given)) == 0
+    return call("syscall", _MOUNT_SETATTR, tree, b"\0", flags, given, len(given)) == 0
 
 
 def open_unlinked(directory: int, path: str) -> int:
@@ -135,7 +136,7 @@ def open_unlinked(directory: int, path: str) -> int:
     """
     how = b"".join(value.to_bytes(8, "little") for value in (posix.O_PATH | posix.O_CLOEXEC, 0, _RESOLVE_NO_SYMLINKS))
     name = path.encode(errors="surrogateescape") + b"\0"
-    opened = _libc("syscall", _OPENAT2, directory, name, how, len(how))
+    opened = call("syscall", _OPENAT2, directory, name, how, len(how))
     if opened < 0:
         msg = f"{path} was moved, or a link leads to it, while the run was starting"
         raise OSError(msg)
@@ -145,23 +146,23 @@ def open_unlinked(directory: int, path: str) -> int:
 def attach_tree_on(tree: int, target: int) -> None:
     """Put by move_mount(2) a detached tree on what a descriptor names: no path is looked up again."""
     flags = _MOVE_MOUNT_F_EMPTY_PATH | _MOVE_MOUNT_T_EMPTY_PATH
-    if _libc("syscall", _MOVE_MOUNT, tree, b"\0", target, b"\0", flags) != 0:
+    if call("syscall", _MOVE_MOUNT, tree, b"\0", target, b"\0", flags) != 0:
         msg = "attaching a mount was refused"
         raise OSError(msg)
 
 
 def attach_tree(tree: int, target: str) -> None:
     """Put by move_mount(2) a detached tree on a path."""
-    if _libc("syscall", _MOVE_MOUNT, tree, b"\0", -100, target.encode() + b"\0", _MOVE_MOUNT_F_EMPTY_PATH) != 0:
+    if call("syscall", _MOVE_MOUNT, tree, b"\0", -100, target.encode() + b"\0", _MOVE_MOUNT_F_EMPTY_PATH) != 0:
         msg = f"attaching a mount to {target} was refused"
         raise OSError(msg)
 
 
 def tee(source: int, target: int, length: int) -> int:
     """Copy from pipe to pipe without consuming and without blocking (tee(2)); -1 when that can't be."""
-    return _libc("tee", source, target, length, _SPLICE_F_NONBLOCK)
+    return call("tee", source, target, length, _SPLICE_F_NONBLOCK)
 
 
 def die_with_parent() -> None:
     """Ask, by prctl(PR_SET_PDEATHSIG, SIGKILL), to end when the thread that started this process ends."""
-    _libc("prctl", _PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
+    call("prctl", _PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)

@@ -19,8 +19,13 @@ class Wires:
 
     __slots__ = ("inside", "master", "opened", "stderr", "stdin", "stdout")
 
-    def __init__(self, request: "LaunchRequest", budget: Budget, lent: "RawTerminal | None" = None) -> None:
-        """Make what the request asks for; `inside` are the descriptors that become 0, 1 and 2."""
+    def __init__(
+        self, request: "LaunchRequest", budget: Budget, lent: "RawTerminal | None" = None, *, tool: bool = True
+    ) -> None:
+        """Make what the request asks for; `inside` are the descriptors that become 0, 1 and 2.
+
+        With a `tool` between, what it reports on the command's streams is held back at first.
+        """
         self.opened: list[int] = []
         self.stdin: Input | None = None
         self.stdout: Output | None = None
@@ -28,7 +33,7 @@ class Wires:
         self.master = -1
         capture = request["capture"]
         if request["terminal"]:
-            self._terminal(request, budget, lent)
+            self._terminal(request, budget, lent, TERMINAL_REPORTS if tool else ())
             return
         standard_input = request["stdin"]
         if standard_input is None or (isinstance(standard_input, int) and kind_of(standard_input) == "null"):
@@ -38,7 +43,7 @@ class Wires:
             first = self._keep(reader)
             self.stdin = Input(standard_input, writer)
         second, self.stdout = self._out(request["stdout"], budget, capture)
-        third, self.stderr = self._out(request["stderr"], budget, capture, holding=TOOL_REPORT)
+        third, self.stderr = self._out(request["stderr"], budget, capture, holding=TOOL_REPORT if tool else ())
         self.inside = (first, second, third)
 
     def outputs(self) -> "list[Output]":
@@ -78,6 +83,13 @@ class Wires:
                 events, others = steps.get(descriptor, (0, []))
                 steps[descriptor] = (events | event, [*others, relay.step_on])
 
+    def drain(self) -> None:
+        """Pass on what is there by now, and end the streams."""
+        if self.stdin is not None:
+            self.stdin.close()
+        for relay in self.outputs():
+            relay.drain()
+
     def close_inside(self) -> None:
         """Close the ends that the command holds by now."""
         for descriptor in self.opened:
@@ -97,7 +109,9 @@ class Wires:
         relay = Output(reader, -1 if target is None else target, budget, capture=capture, holding=holding)
         return self._keep(writer), relay
 
-    def _terminal(self, request: "LaunchRequest", budget: Budget, lent: "RawTerminal | None") -> None:
+    def _terminal(
+        self, request: "LaunchRequest", budget: Budget, lent: "RawTerminal | None", holding: "tuple[bytes, ...]"
+    ) -> None:
         from aisbx_linux.terminal import Keys, open_pty
 
         source, target, errors = request["stdin"], request["stdout"], request["stderr"]
@@ -108,8 +122,8 @@ class Wires:
         self._keep(slave)
         keys = posix.dup(self.master)
         self.stdin = Input(source, keys) if lent is None else Keys(source, keys, lent)
-        self.stdout = Output(self.master, target, budget, holding=TERMINAL_REPORTS)
+        self.stdout = Output(self.master, target, budget, holding=holding)
         third = slave
         if errors is not None and not posix.isatty(errors):
-            third, self.stderr = self._out(errors, budget, 0, holding=TERMINAL_REPORTS)
+            third, self.stderr = self._out(errors, budget, 0, holding=holding)
         self.inside = (slave, slave, third)

@@ -21,8 +21,11 @@ from aisbx.errors import UsageError
 COMPLETE = "_AISBX_COMPLETE"
 """Set by the shell's completion script; the words are then in the environment, not in argv."""
 
-COMMANDS = ("run", "init", "profile", "plugin", "config", "doctor", "audit", "logs", "cache")
+COMMANDS = ("run", "create", "exec", "sandboxes", "init", "profile", "plugin", "config", "doctor", "audit", "logs", "cache")
 """Each the module in `aisbx.cli` that registers it, in the order of the overview."""
+
+SANDBOXES = ("ls", "inspect", "destroy", "prune")
+"""The commands that one module registers."""
 
 EXAMPLES = """\b
 Examples:
@@ -43,6 +46,7 @@ def build(arguments: Sequence[str] = ()) -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(_root)
     first = arguments[0] if arguments and COMPLETE not in os.environ else ""
+    first = "sandboxes" if first in SANDBOXES else first
     for name in (first,) if first in COMMANDS else COMMANDS:  # the others' modules are not worth importing
         import_module(f"aisbx.cli.{name}").register(app)
     mount(app, arguments, everything=COMPLETE in os.environ)

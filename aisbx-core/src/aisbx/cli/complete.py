@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterable
 
 from aisbx.audit.read import Record, read_log
 from aisbx.cli.session import audit_path, session
+from aisbx.inputs import Inputs
+from aisbx.paths import state_dir
+from aisbx.store import Store
 
 
 def profiles(incomplete: str) -> list[str]:
@@ -20,6 +23,11 @@ def drivers(incomplete: str) -> list[str]:
 def runs(incomplete: str) -> list[str]:
     """Complete a run's id, the newest first."""
     return _offer(incomplete, lambda: (record.text("run") for record in reversed(_recent())))
+
+
+def sandboxes(incomplete: str) -> list[str]:
+    """Complete a sandbox's name."""
+    return _offer(incomplete, lambda: Store(state_dir(Inputs())).names())
 
 
 def _recent() -> tuple[Record, ...]:

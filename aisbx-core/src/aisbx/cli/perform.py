@@ -16,6 +16,8 @@ def perform(
     given: Mapping[str, list[str]], command: Sequence[str], *, dry_run: bool = False, as_json: bool = False
 ) -> int:
     """Run the command, or say what a run would be; gives the exit code, and raises AisbxErrors."""
+    if "sandbox" in given:
+        return _join(given, command, dry_run=dry_run, as_json=as_json)
     request = to_request(given, command, directory())
     if dry_run:
         from aisbx.cli import preview
@@ -29,9 +31,21 @@ def perform(
     outcome = engine().run(request, principal(), stdio, host="cli", options=options)
     if as_json:
         emit_json(outcome.as_record())
-    for line in _told(outcome.status) if not as_json else ():
+    for line in told(outcome.status) if not as_json else ():
         say(line)
     return outcome.status.code
+
+
+def _join(given: Mapping[str, list[str]], command: Sequence[str], *, dry_run: bool, as_json: bool) -> int:
+    """Run in a sandbox that is there: what it is has been decided when it was made."""
+    from aisbx.cli.exec import join
+
+    decided = sorted(given.keys() - {"sandbox", "env", "timeout", "output"})
+    if decided or dry_run:
+        option = f"--{decided[0]}" if decided else "--dry-run"
+        raise UsageError(f"{option} cannot stand beside --sandbox", hint="it is decided when a sandbox is made")
+    own = {name: values for name, values in given.items() if name != "sandbox"}
+    return join(given["sandbox"][-1], own, command, as_json=as_json)
 
 
 def explain(given: Mapping[str, list[str]], command: Sequence[str], error: LaunchError) -> NoReturn:
@@ -39,7 +53,7 @@ def explain(given: Mapping[str, list[str]], command: Sequence[str], error: Launc
     raise engine().explain(to_request(given, command, directory()), error, dict(given))
 
 
-def _told(status: ExitStatus) -> list[str]:
+def told(status: ExitStatus) -> list[str]:
     """Give what a person is told beside the exit code."""
     dropped = status.stdout.dropped + status.stderr.dropped
     return [

@@ -38,10 +38,6 @@ def to_request(options: Mapping[str, Sequence[str]], command: Sequence[str], cwd
     """
     if unknown := options.keys() - OPTIONS:
         raise UsageError(f"unknown option --{min(unknown)}", hint="see: aisbx run --help")
-    if _last(options, "sandbox") is not None:
-        raise UsageError(
-            "-s/--sandbox: lasting sandboxes are not supported yet", hint="leave out -s for a fresh sandbox"
-        )
     workspace = _last(options, "workspace")
     network = _last(options, "network")
     return RunRequest(

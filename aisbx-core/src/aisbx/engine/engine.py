@@ -19,6 +19,7 @@ from aisbx.plugins import Plugins
 from aisbx.settings import Settings, load
 from aisbx.types import (
     Command,
+    Driver,
     Event,
     ExitStatus,
     LaunchResult,
@@ -37,6 +38,7 @@ from aisbx.workspace import shows
 
 if TYPE_CHECKING:
     from aisbx.doctor import DoctorRow
+    from aisbx.engine.lasting import Sandboxes
 
 
 class Engine:
@@ -46,9 +48,9 @@ class Engine:
         """Read the settings. `exclusive`: this process serves one run only, so signals and orphans are the run's."""
         self._inputs = Inputs(environ)
         self._cwd = cwd
-        self._exclusive = exclusive
+        self.exclusive = exclusive
         self.settings: Settings = load(environ, cwd, self._inputs)
-        self._state = state_dir(self._inputs)
+        self.state = state_dir(self._inputs)
         self._cache = cache_dir(self._inputs)
         said = self.settings.plugins
         self.plugins = Plugins(said.allow, said.disable)
@@ -70,13 +72,13 @@ class Engine:
         try:
             self._preparation.enter(request)
         except WorkspaceError as error:
-            if not shows(request, str(self._state), self._inputs):  # else a command can have put a link in its place
-                ensure_private(self._state)
+            if not shows(request, str(self.state), self._inputs):  # else a command can have put a link in its place
+                ensure_private(self.state)
                 self._record_refusal(error, run, principal, host, request)
             raise
         self._make_directories()
         try:
-            prepared = self._admit(request, principal)
+            prepared = self.admit(request, principal)
         except AisbxError as error:
             self._record_refusal(error, run, principal, host, request)
             raise
@@ -111,6 +113,27 @@ class Engine:
             drop(options, self._cwd, self._cache / "plans")
         return self._preparation.explain(request, error)
 
+    @property
+    def sandboxes(self) -> "Sandboxes":
+        """The sandboxes that last."""
+        from aisbx.engine.lasting import Sandboxes  # no run needs it
+
+        return Sandboxes(self)
+
+    @property
+    def audit(self) -> str:
+        """The audit log's path."""
+        return str(self.state / "audit.jsonl")
+
+    def driver(self, name: str) -> Driver:
+        """Give an installed driver."""
+        return self._preparation.load(name)
+
+    def enter(self, request: RunRequest) -> None:
+        """See that the workspace shows nothing of ours, then make our directories. WorkspaceError else."""
+        self._preparation.enter(request)
+        self._make_directories()
+
     def preview(self, request: RunRequest) -> Preview:
         """Say what a run would be; nothing is started."""
         return self._preparation.preview(request)
@@ -121,7 +144,7 @@ class Engine:
 
         places = {
             "configuration": str(config_dir(self._inputs)),
-            "state": str(self._state),
+            "state": str(self.state),
             "cache": str(self._cache),
         }
         load = partial(self._preparation.load, remember=False)  # what holds now, and nothing is kept
@@ -130,7 +153,8 @@ class Engine:
     def _default_spec(self) -> SandboxSpec:
         return self._preparation.resolve(RunRequest(command=("true",), cwd=self._cwd), keep=False)[0]
 
-    def _admit(self, request: RunRequest, principal: Principal) -> Prepared:
+    def admit(self, request: RunRequest, principal: Principal) -> Prepared:
+        """Resolve a request, and refuse it where a control does not hold or a policy denies it; nothing is started."""
         prepared = self._preparation.prepare(request)
         require(prepared.spec, prepared.enforcement)
         command = Command(argv=prepared.request.command, environment=prepared.request.environment)
@@ -155,15 +179,15 @@ class Engine:
         captured = stdio.stdout is None and not stdio.terminal
         if not isinstance(driver, LocalDriver):
             return self._launch_elsewhere(prepared, command, stdio, (run, principal.id, host, record)), captured
-        entry: PlanEntry = entry_of(driver.plan(spec), record, self.settings, self._state)
+        entry: PlanEntry = entry_of(driver.plan(spec), record, self.settings, self.state)
         # A policy or a sink of somebody else's must see every run, so those take the full path.
         if options is not None and not self.settings.policies and not self.settings.sinks:
             keep(entry, options, self._cwd, self._inputs, self._cache / "plans")
         wanted = launch_request(
             command,
             stdio,
-            exclusive=self._exclusive,
-            state=str(self._state),
+            exclusive=self.exclusive,
+            state=str(self.state),
             run=run,
             keep=0 if captured else self.settings.logs.keep_output,
         )
@@ -174,13 +198,13 @@ class Engine:
     ) -> LaunchResult:
         """Open, spawn, close: what a run is for a driver whose launch is no local plan."""
         run, principal, host, record = who
-        log = open_log(str(self._state / "audit.jsonl"))
-        sandbox = prepared.driver.open(prepared.spec, self._state)
+        log = open_log(self.audit)
+        sandbox = prepared.driver.open(prepared.spec, self.state)
         try:
             status = sandbox.spawn(command, stdio).wait()
         finally:
             sandbox.close()
-        result = _result(status)
+        result = result_of(status)
         append(log, f"{start('run.end', run, principal, host, list(command.argv))},{record},{ending(result)}")
         return result
 
@@ -190,14 +214,14 @@ class Engine:
         beginning = start("run.refused", run, principal.id, host, list(request.command))
         line = f"{beginning},{refusal(error.code, error.message, error.hint, error.exit_code)}"
         with suppress(AuditError, OSError):  # nothing ran; the refusal itself is the better thing to say
-            append(open_log(str(self._state / "audit.jsonl")), line)
+            append(open_log(self.audit), line)
         self._emit(Event("run.refused", time.time(), {"run": run, "error": error.as_record()}))
 
     def _make_directories(self) -> None:
-        for directory in directories(self._state, self._cache):
+        for directory in directories(self.state, self._cache):
             ensure_private(Path(directory))
         # With a plan at hand nobody looks at it again, so a plan ends with it.
-        self._inputs.note(reserve(str(self._state / RESERVE)))
+        self._inputs.note(reserve(str(self.state / RESERVE)))
 
     def _emit(self, event: Event) -> None:
         for name in self.settings.sinks:
@@ -226,7 +250,8 @@ def _review(name: str, plugins: Plugins, spec: SandboxSpec, command: Command, pr
         raise PolicyError(f"{verdict.rule or name}: {verdict.reason or 'denied'}", hint=f"policy {name} decides this")
 
 
-def _result(status: ExitStatus | None) -> LaunchResult:
+def result_of(status: ExitStatus | None) -> LaunchResult:
+    """Give an exit status as the launcher's plain data; StateError where the driver gave none."""
     if status is None:
         raise StateError("the driver gave no exit status", hint="report it to the driver's author")
     return {

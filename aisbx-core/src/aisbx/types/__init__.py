@@ -1,16 +1,18 @@
 """What plugins and hosts exchange: frozen data and protocols, nothing that acts."""
 
 from aisbx.types.enforcement import CONTROLS, Control, ControlState, Enforcement, Level
-from aisbx.types.launch import Failure, LaunchRequest, LaunchResult, exit_status, launch_request, usage
+from aisbx.types.launch import Failure, LaunchRequest, LaunchResult, exit_status, failed, launch_request, usage
 from aisbx.types.outcome import Captured, Event, ExitStatus, Outcome, Usage
 from aisbx.types.plan import CgroupRow, LocalPlan, PlanEntry, Source
 from aisbx.types.plugin import (
     Auth,
     Driver,
     Egress,
+    ExclusiveSandbox,
     Files,
     Freezer,
     Layers,
+    LastingDriver,
     LocalDriver,
     Policy,
     Ports,
@@ -49,6 +51,7 @@ __all__ = [
     "Egress",
     "Enforcement",
     "Event",
+    "ExclusiveSandbox",
     "ExitStatus",
     "Failure",
     "Files",
@@ -56,6 +59,7 @@ __all__ = [
     "Identity",
     "LaunchRequest",
     "LaunchResult",
+    "LastingDriver",
     "Layers",
     "Level",
     "Limit",
@@ -88,6 +92,7 @@ __all__ = [
     "WorkspaceMode",
     "WorkspaceRequest",
     "exit_status",
+    "failed",
     "launch_request",
     "usage",
 ]

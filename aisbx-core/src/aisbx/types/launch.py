@@ -92,8 +92,7 @@ def launch_request(
 def exit_status(result: LaunchResult) -> ExitStatus:
     """Give a result as an exit status, or raise what went wrong, with what was found at the end."""
     if result["failure"] is not None:
-        code, message, hint = result["failure"]
-        error = _FAILURES[code](message, hint=hint)
+        error = failed(result["failure"])
         error.findings = tuple(result["findings"])
         raise error
     return ExitStatus(
@@ -108,6 +107,12 @@ def exit_status(result: LaunchResult) -> ExitStatus:
         stderr=Captured(result["stderr"], result["stderr_dropped"]),
         findings=tuple(result["findings"]),
     )
+
+
+def failed(failure: Failure) -> AisbxError:
+    """Give what kept a command from running as an error to be raised."""
+    code, message, hint = failure
+    return _FAILURES[code](message, hint=hint)
 
 
 def usage(result: LaunchResult) -> Usage:

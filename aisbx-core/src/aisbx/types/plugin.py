@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from aisbx.types.enforcement import Enforcement
+from aisbx.types.launch import LaunchResult
 from aisbx.types.outcome import Event, ExitStatus, Usage
 from aisbx.types.plan import LocalPlan
 from aisbx.types.request import Command, Principal, Stdio, Verdict
@@ -94,6 +95,32 @@ class LocalDriver(Driver, Protocol):
 
     def plan(self, spec: SandboxSpec) -> LocalPlan:
         """Turn the spec into what the tool wants; pure but for looking at the host's files."""
+        ...
+
+
+@runtime_checkable
+class LastingDriver(Driver, Protocol):
+    """A driver whose sandboxes outlive the process that makes them."""
+
+    def create(self, spec: SandboxSpec, home: Path, kept: Path, ttl: float) -> Sandbox:
+        """Make a sandbox that `attach` finds by its handle until it is closed, or `ttl` seconds (0: any) have passed.
+
+        `home` is a private directory (0700) that goes with the sandbox, `kept` one for what must stay when it has
+        gone. All or nothing, also where this process is killed meanwhile: what is half made `end` takes away.
+        """
+        ...
+
+    def end(self, home: Path) -> Sequence[str]:
+        """End what `create` made or half made in `home`, also where it has ended already; gives the findings."""
+        ...
+
+
+@runtime_checkable
+class ExclusiveSandbox(Sandbox, Protocol):
+    """A sandbox that a process may serve alone, so that its signals and its terminal are the command's."""
+
+    def execute(self, command: Command, stdio: Stdio, run: str) -> LaunchResult:
+        """Run a command to its end; what kept it from running is in the result."""
         ...
 
 

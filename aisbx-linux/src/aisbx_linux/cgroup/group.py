@@ -51,6 +51,11 @@ class Group:
             msg = f"cgroups cannot be made: {error.strerror}: {error.filename}"
             raise OSError(msg) from None
 
+    @property
+    def paths(self) -> "list[str]":
+        """The directories that `make` makes."""
+        return [f"{parent}/{self._name}" for parent, _, _, _ in self._rows]
+
     def make(self) -> None:
         """Make the groups, without limits; OSError where the kernel refuses."""
         for parent, (path, _, _, inherited) in zip(self._parents, self._rows, strict=True):

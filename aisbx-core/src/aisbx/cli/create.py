@@ -1,0 +1,94 @@
+"""`aisbx create`: a sandbox that lasts."""
+
+from typing import Annotated
+
+import typer
+
+from aisbx.cli import complete
+from aisbx.cli.options import Json
+from aisbx.cli.render import emit_json
+from aisbx.cli.request import to_request
+from aisbx.cli.session import directory, engine, principal
+from aisbx.units import parse_duration
+
+EXAMPLES = """\b
+Examples:
+  aisbx create --name work -p python-dev          in this directory
+  aisbx create -w ~/src/app:ro --ttl 2h
+  aisbx exec work -- pytest -q
+  aisbx destroy work
+
+Its -t and --output bound each command; --memory and --pids bound all of them together.
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("create", epilog=EXAMPLES)(create)
+
+
+def create(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one parameter
+    name: Annotated[str, typer.Option("--name", metavar="N", help="What to call it; otherwise one is made up.")] = "",
+    ttl: Annotated[str, typer.Option("--ttl", metavar="T", help="End it after 30m, 8h, 2d.")] = "",
+    profile: Annotated[
+        list[str] | None,
+        typer.Option("--profile", "-p", metavar="P[+P]", help="Profiles, composed.", autocompletion=complete.profiles),
+    ] = None,
+    driver: Annotated[
+        list[str] | None,
+        typer.Option("--driver", "-d", metavar="D", help="Driver, or auto.", autocompletion=complete.drivers),
+    ] = None,
+    workspace: Annotated[
+        list[str] | None, typer.Option("--workspace", "-w", metavar="DIR[:MODE]", help="Directory to work in; rw or ro.")
+    ] = None,
+    env: Annotated[
+        list[str] | None, typer.Option("--env", "-e", metavar="K=V", help="Set a variable; may be repeated.")
+    ] = None,
+    mount: Annotated[
+        list[str] | None,
+        typer.Option("--mount", metavar="SRC:DST[:rw]", help="Show a host path inside; may be repeated."),
+    ] = None,
+    network: Annotated[
+        list[str] | None, typer.Option("--network", metavar="NET", help="none or open; none is the default.")
+    ] = None,
+    publish: Annotated[list[str] | None, typer.Option("--publish", metavar="PORT", hidden=True)] = None,
+    timeout: Annotated[
+        list[str] | None, typer.Option("--timeout", "-t", metavar="TIME", help="End each command after 30s, 5m, 1h30m.")
+    ] = None,
+    memory: Annotated[
+        list[str] | None, typer.Option("--memory", metavar="SIZE", help="Cap its memory: 512M, 1.5G.")
+    ] = None,
+    pids: Annotated[list[str] | None, typer.Option("--pids", metavar="N", help="Cap its tasks.")] = None,
+    cpus: Annotated[list[str] | None, typer.Option("--cpus", metavar="N", help="Cap its cores: 2, 0.5.")] = None,
+    disk: Annotated[
+        list[str] | None, typer.Option("--disk", metavar="SIZE", help="Cap what it writes to private space.")
+    ] = None,
+    output: Annotated[
+        list[str] | None, typer.Option("--output", metavar="SIZE", help="Pass on this much output of each command.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Make a sandbox that lasts until it is destroyed; prints its name."""
+    options = {
+        "profile": profile,
+        "driver": driver,
+        "workspace": workspace,
+        "env": env,
+        "mount": mount,
+        "network": network,
+        "publish": publish,
+        "timeout": timeout,
+        "memory": memory,
+        "pids": pids,
+        "cpus": cpus,
+        "disk": disk,
+        "output": output,
+    }
+    given = {option: values for option, values in options.items() if values}
+    seconds = parse_duration(ttl, name="--ttl") if ttl else 0.0
+    request = to_request(given, (), directory())
+    record = engine().sandboxes.create(request, principal(), "cli", name, seconds)
+    if json:
+        emit_json({"name": record.name, "profile": record.profile, "driver": record.driver, "until": record.until or None})
+    else:
+        print(record.name)

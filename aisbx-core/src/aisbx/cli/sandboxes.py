@@ -1,0 +1,105 @@
+"""`aisbx ls`, `inspect`, `destroy` and `prune`: the sandboxes that last, seen from outside."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from aisbx.cli import complete
+from aisbx.cli.options import Json
+from aisbx.cli.render import as_text, emit_json, say, table
+from aisbx.cli.session import engine, principal
+from aisbx.engine.lasting import UNFINISHED, Found
+from aisbx.errors import StateError, UsageError
+from aisbx.units import format_duration
+
+Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=complete.sandboxes)]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("ls")(ls)
+    app.command("inspect")(inspect)
+    app.command("destroy")(destroy)
+    app.command("prune")(prune)
+
+
+def ls(json: Json = False) -> None:
+    """List the sandboxes that last."""
+    found = list(engine().sandboxes.all())
+    if json:
+        emit_json({"sandboxes": [_row(one) for one in found]})
+        return
+    if found:
+        print(table(("name", "state", "profile", "workspace", "age", "ends in"), map(_cells, found)))
+
+
+def inspect(name: Name, json: Json = False) -> None:
+    """Show what a sandbox is, and what holds in it."""
+    one = engine().sandboxes.look(name)
+    if one.state == UNFINISHED and not one.problem and name not in engine().sandboxes.names():
+        raise StateError(f"there is no sandbox {name!r}", hint="see: aisbx ls")
+    row = _row(one) | {"enforcement": one.enforcement.as_record()}
+    if json:
+        emit_json(row)
+        return
+    for key, value in row.items():
+        if key != "enforcement":
+            print(f"{key}: {as_text(value)}")
+    for state in one.enforcement.states:
+        print(f"  {state.control}: {state.level.value}{f' ({state.mechanism})' if state.mechanism else ''}")
+
+
+def destroy(
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME...", autocompletion=complete.sandboxes)] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    json: Json = False,
+) -> None:
+    """End sandboxes, with all that runs in them, and remove them."""
+    if bool(names) == everything:
+        raise UsageError("name the sandboxes to destroy, or --all", hint="see: aisbx ls")
+    sandboxes = engine().sandboxes
+    gone: list[str] = []
+    for name in sandboxes.names() if everything else names or ():
+        findings = sandboxes.destroy(name, principal(), "cli")
+        gone += [] if findings is None else [name]
+        for line in findings or ():
+            say(line)
+    if json:
+        emit_json({"destroyed": gone})
+
+
+def prune(json: Json = False) -> None:
+    """Remove the sandboxes that have ended by themselves, and what was never finished."""
+    gone = engine().sandboxes.prune(principal(), "cli")
+    if json:
+        emit_json({"pruned": gone})
+        return
+    for name in gone:
+        print(name)
+
+
+def _row(one: Found) -> dict[str, object]:
+    row: dict[str, object] = {"name": one.name, "state": one.state}
+    if one.record is not None:
+        record = one.record
+        row |= {
+            "profile": record.profile,
+            "driver": record.driver,
+            "workspace": record.workspace,
+            "mode": record.mode,
+            "network": record.network,
+            "created": record.created,
+            "until": record.until or None,
+        }
+    return row | ({"problem": one.problem} if one.problem else {})
+
+
+def _cells(one: Found) -> tuple[str, ...]:
+    record = one.record
+    if record is None:
+        return (one.name, one.state, "", one.problem, "", "")
+    now = time.time()
+    left = format_duration(max(0.0, record.until - now)) if record.until and one.state == "running" else ""
+    where = f"{record.workspace}:{record.mode}" if record.workspace else ""
+    return (one.name, one.state, record.profile, where, format_duration(max(0.0, now - record.created)), left)

@@ -1,0 +1,224 @@
+"""Sandboxes that outlive their commands: made, joined, listed, ended. The door for all hosts, as `Engine` is for runs."""
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aisbx.audit.write import RESERVE, append, ending, open_log, start
+from aisbx.engine.keep import static_record
+from aisbx.errors import AisbxError, PolicyError, StateError, UsageError
+from aisbx.plan.run import new_run
+from aisbx.store import Claim, Record, Store
+from aisbx.types import (
+    Command,
+    Enforcement,
+    ExclusiveSandbox,
+    LastingDriver,
+    LaunchResult,
+    Outcome,
+    Principal,
+    RunRequest,
+    Sandbox,
+    Stdio,
+    exit_status,
+)
+
+if TYPE_CHECKING:
+    from aisbx.engine.engine import Engine
+
+RUNNING, ENDED, UNFINISHED = "running", "ended", "unfinished"
+_TTL_LEAST = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A sandbox as it is now: `record` None where it is unfinished, `problem` where it cannot be read."""
+
+    name: str
+    state: str
+    record: Record | None = None
+    enforcement: Enforcement = Enforcement()
+    problem: str = ""
+
+
+class Sandboxes:
+    """The lasting sandboxes of an engine's user."""
+
+    def __init__(self, engine: "Engine") -> None:
+        """Look at nothing yet."""
+        self._engine = engine
+        self._store = Store(engine.state)
+
+    def create(self, request: RunRequest, principal: Principal, host: str, name: str = "", ttl: float = 0.0) -> Record:
+        """Make a sandbox and give its record; an AisbxError says why not, and then there is none.
+
+        `ttl` is its time to live in seconds, 0 for none. The command of the request is not run.
+        """
+        if 0 < ttl < _TTL_LEAST:
+            raise UsageError("--ttl: a sandbox lives for a second at least", hint="write 30s, 10m, 2h")
+        engine = self._engine
+        engine.enter(request)
+        prepared = engine.admit(request, principal)
+        driver, spec = prepared.driver, prepared.spec
+        if not isinstance(driver, LastingDriver):
+            raise UsageError(f"driver {driver.name} makes no sandboxes that last", hint="use aisbx run, or -d bwrap")
+        self._sweep()
+        record = Record(
+            name=name or f"box-{new_run()[:6]}",
+            created=round(time.time(), 3),
+            until=round(time.time() + ttl, 3) if ttl else 0.0,
+            principal=principal.id,
+            driver=driver.name,
+            profile=spec.profile,
+            workspace=spec.workspace.path if spec.workspace else None,
+            mode=spec.workspace.mode.value if spec.workspace else None,
+            network=spec.network.mode.value,
+            static=static_record(spec, driver.name, prepared.enforcement),
+        )
+        log = open_log(engine.audit)
+        claim = self._store.claim(record.name)
+        try:
+            driver.create(spec, claim.home, engine.state, ttl)
+            self._store.write(record, dict(prepared.request.environment))
+        except BaseException:
+            self._undo(driver, claim)
+            raise
+        finally:
+            claim.release()
+        beginning = start("sandbox.create", record.name, principal.id, host, [])
+        append(log, f"{beginning},{record.static}}}", f"{engine.state}/{RESERVE}")
+        return record
+
+    def execute(self, name: str, command: Command, principal: Principal, stdio: Stdio, host: str) -> Outcome:
+        """Run a command in a sandbox that is there; an AisbxError says why it did not run."""
+        engine = self._engine
+        if engine.settings.policies:
+            raise PolicyError("policies are in force, and cannot review commands of lasting sandboxes yet", hint="use run")
+        record = self._store.find(name)
+        sandbox = self._attach(record)
+        given = {**self._store.environment(name), **command.environment}
+        command = Command(argv=command.argv, environment=given, cwd=command.cwd, limits=command.limits)
+        run = new_run()
+        log = open_log(engine.audit)
+        result = self._carry_out(sandbox, command, stdio, run)
+        kind = "exec.end" if result["failure"] is None else "exec.refused"
+        argv = list(command.argv) if engine.settings.audit.argv else [command.argv[0]]
+        beginning = start(kind, run, principal.id, host, argv)
+        append(log, f'{beginning},"sandbox":"{name}",{record.static},{ending(result)}', f"{engine.state}/{RESERVE}")
+        return Outcome(
+            run=run,
+            status=exit_status(result),
+            profile=record.profile,
+            driver=record.driver,
+            enforcement=sandbox.enforcement,
+            captured=stdio.stdout is None and not stdio.terminal,
+        )
+
+    def destroy(self, name: str, principal: Principal, host: str) -> list[str] | None:
+        """End a sandbox and remove all of it; gives what was found planted, None where there was no such sandbox."""
+        claim = self._store.hold(name)
+        if claim is None:
+            if name in self._store.names():
+                raise StateError(f"another process makes or ends the sandbox {name!r}", hint="try again")
+            return None
+        try:
+            findings = self._end(name, claim)
+        finally:
+            claim.release()
+        beginning = start("sandbox.destroy", name, principal.id, host, [])
+        append(open_log(self._engine.audit), f'{beginning},"findings":{_json(findings)}}}')
+        return findings
+
+    def prune(self, principal: Principal, host: str) -> list[str]:
+        """Remove all that have ended or were never finished; gives their names."""
+        gone = [found.name for found in self.all() if found.state != RUNNING]
+        for name in gone:
+            self.destroy(name, principal, host)
+        return gone
+
+    def names(self) -> list[str]:
+        """Give the names of all."""
+        return self._store.names()
+
+    def all(self) -> Iterator[Found]:
+        """Give every sandbox as it is now, by name."""
+        for name in self._store.names():
+            yield self.look(name)
+
+    def look(self, name: str) -> Found:
+        """Give one sandbox as it is now; StateError where there is none."""
+        try:
+            record = self._store.read(name)
+        except StateError as error:
+            return Found(name, UNFINISHED, problem=error.message)
+        if record is None:
+            return Found(name, UNFINISHED)
+        try:
+            return Found(name, RUNNING, record, self._attach(record).enforcement)
+        except AisbxError as error:
+            return Found(name, ENDED, record, problem="" if isinstance(error, StateError) else error.message)
+
+    def _attach(self, record: Record) -> Sandbox:
+        driver = self._engine.driver(record.driver)
+        try:
+            return driver.attach(str(self._store.home(record.name)))
+        except StateError as error:
+            hint = f"aisbx destroy {record.name} removes what is left of it"
+            raise StateError(f"sandbox {record.name}: {error.message}", hint=hint) from error
+
+    def _carry_out(self, sandbox: Sandbox, command: Command, stdio: Stdio, run: str) -> LaunchResult:
+        if self._engine.exclusive and isinstance(sandbox, ExclusiveSandbox):
+            return sandbox.execute(command, stdio, run)
+        from aisbx.engine.engine import result_of
+
+        return result_of(sandbox.spawn(command, stdio).wait())
+
+    def _end(self, name: str, claim: Claim) -> list[str]:
+        findings: list[str] = []
+        for driver in self._drivers(name):
+            findings += driver.end(claim.home)
+        claim.remove()
+        return findings
+
+    def _drivers(self, name: str) -> Iterator[LastingDriver]:
+        """Give the driver of a sandbox; of one that is unfinished nobody knows it, so all that could be."""
+        with suppress(StateError):
+            record = self._store.read(name)
+            if record is not None:
+                driver = self._engine.driver(record.driver)
+                if isinstance(driver, LastingDriver):
+                    yield driver
+                return
+        for known in self._engine.plugins.names("driver"):
+            driver = self._engine.driver(known)
+            if isinstance(driver, LastingDriver):
+                yield driver
+
+    def _sweep(self) -> None:
+        """Remove what processes that were killed left half made."""
+        for name in self._store.names():
+            claim = self._store.hold(name) if self._unfinished(name) else None
+            if claim is not None:
+                try:
+                    if self._unfinished(name):
+                        self._end(name, claim)
+                finally:
+                    claim.release()
+
+    def _unfinished(self, name: str) -> bool:
+        with suppress(StateError):
+            return self._store.read(name) is None
+        return False
+
+    @staticmethod
+    def _undo(driver: LastingDriver, claim: Claim) -> None:
+        driver.end(claim.home)
+        claim.remove()
+
+
+def _json(value: object) -> str:
+    from aisbx.audit.jsontext import dumps
+
+    return dumps(value)

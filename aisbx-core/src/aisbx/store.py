@@ -1,0 +1,153 @@
+"""The sandboxes that last, on disk: one private directory each, under `$XDG_STATE_HOME/aisbx/sandboxes`.
+
+`sandbox.json` is for people and for later versions; `home` is the driver's own. Whoever makes or ends a sandbox holds a
+lock on its directory (flock(2)), which ends with the process: a directory without `sandbox.json` that nobody holds is
+half made.
+"""
+
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from aisbx.errors import StateError, UsageError
+from aisbx.paths import ensure_private, write_own
+
+FORMAT = 1
+_RECORD, _ENVIRONMENT = "sandbox.json", "environment.json"
+_LONGEST = 63
+_FIRST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
+_LETTERS = _FIRST | frozenset("-_.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What is known of a sandbox; `created` and `until` (0: it has no time to live) are seconds since the epoch."""
+
+    name: str
+    created: float
+    until: float
+    principal: str
+    driver: str
+    profile: str
+    workspace: str | None
+    mode: str | None
+    network: str
+    static: str
+    """The part of audit records that is the same for all its commands, as JSON members."""
+    format: int = FORMAT
+
+
+class Claim:
+    """A sandbox's directory, held by this process."""
+
+    def __init__(self, place: Path, descriptor: int) -> None:
+        """`descriptor` is the open directory, locked."""
+        self.home = place / "home"
+        self._place = place
+        self._descriptor = descriptor
+
+    def remove(self) -> None:
+        """Remove the directory and all in it; first of all what makes it a sandbox."""
+        (self._place / _RECORD).unlink(missing_ok=True)
+        shutil.rmtree(self._place)
+
+    def release(self) -> None:
+        """Hold it no longer."""
+        os.close(self._descriptor)
+
+
+class Store:
+    """All sandboxes of one user."""
+
+    def __init__(self, state: Path) -> None:
+        """`state` is `$XDG_STATE_HOME/aisbx`; nothing is made until it is needed."""
+        self._root = state / "sandboxes"
+
+    def names(self) -> list[str]:
+        """Give the names of all in order, also of those that are half made."""
+        try:
+            with os.scandir(self._root) as entries:
+                return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+        except FileNotFoundError:
+            return []
+
+    def home(self, name: str) -> Path:
+        """Give the driver's own directory of a sandbox."""
+        return self._root / checked(name) / "home"
+
+    def find(self, name: str) -> Record:
+        """Give a sandbox's record; StateError where there is none."""
+        record = self.read(checked(name))
+        if record is None:
+            raise StateError(f"there is no sandbox {name!r}", hint="see: aisbx ls")
+        return record
+
+    def read(self, name: str) -> Record | None:
+        """Give a record, None where there is none (yet); StateError where it cannot be read."""
+        path = self._root / name / _RECORD
+        try:
+            row = json.loads(path.read_bytes())
+            version = row["format"]
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            hint = f"aisbx destroy {name} ends it all the same"
+            raise StateError(f"{path} cannot be read: {error}", hint=hint) from error
+        if version != FORMAT:
+            raise StateError(f"{path} is of another version of aisbx", hint=f"aisbx destroy {name}")
+        return Record(**row)
+
+    def environment(self, name: str) -> dict[str, str]:
+        """Give the variables that its maker named for all its commands."""
+        return dict(json.loads((self._root / name / _ENVIRONMENT).read_bytes()))
+
+    def write(self, record: Record, environment: dict[str, str]) -> None:
+        """Write down a sandbox that is whole. Values of variables may be secret: they are not in its record."""
+        place = self._root / record.name
+        write_own(place / _ENVIRONMENT, json.dumps(environment).encode())
+        write_own(place / _RECORD, json.dumps(asdict(record), indent=2).encode() + b"\n")
+
+    def claim(self, name: str) -> Claim:
+        """Make the directory of a new sandbox and hold it; StateError where the name is taken."""
+        place = ensure_private(self._root) / checked(name)
+        try:
+            place.mkdir(0o700)
+        except FileExistsError:
+            hint = f"aisbx destroy {name}, or another name"
+            raise StateError(f"there is a sandbox {name!r} already", hint=hint) from None
+        except OSError as error:
+            raise StateError(f"{place} cannot be made: {error.strerror}", hint="see where it lies") from error
+        claim = self.hold(name)
+        if claim is None:
+            raise StateError(f"{place} was taken away while it was made", hint="try again")
+        ensure_private(claim.home)
+        return claim
+
+    def hold(self, name: str) -> Claim | None:
+        """Hold a sandbox's directory; None where there is none, or another process holds it."""
+        import fcntl
+
+        place = self._root / checked(name)
+        try:
+            descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        if os.fstat(descriptor).st_nlink == 0:  # whoever held it before has removed it
+            os.close(descriptor)
+            return None
+        return Claim(place, descriptor)
+
+
+def checked(name: str) -> str:
+    """Give back a name that can be a sandbox's; UsageError for any other."""
+    if not name or len(name) > _LONGEST or name[0] not in _FIRST or not set(name) <= _LETTERS:
+        hint = f"use a-z, 0-9, '-', '_' and '.', at most {_LONGEST} of them, first a letter or digit"
+        raise UsageError(f"{name!r} is not a name for a sandbox", hint=hint)
+    return name

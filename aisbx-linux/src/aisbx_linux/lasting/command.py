@@ -1,0 +1,184 @@
+"""One command in a sandbox that lasts: started by joining it, served like any other. Builtin modules only."""
+
+import posix
+import time
+
+from aisbx_linux.bounds import LOOK, Bounds
+from aisbx_linux.ending import refused
+from aisbx_linux.guard import Guard
+from aisbx_linux.lasting.join import JoinError, start
+from aisbx_linux.launch import Launch
+from aisbx_linux.processes import children_of, deliver_below, send
+from aisbx_linux.wire import Wires
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aisbx.types import LaunchRequest, LaunchResult, LocalPlan
+
+    from aisbx_linux.lasting.identity import Held
+
+_INT, _KILL, _TERM = 2, 9, 15
+_NO_ENTRY, _NOT_DIRECTORY = 2, 20
+
+
+def execute(held: "Held", request: "LaunchRequest", limits: "Mapping[str, float]", home: str) -> "LaunchResult":
+    """Run one command to its end in a sandbox that lasts, from a process that serves it alone; see `joined`."""
+    running = joined(held, request, limits, home)
+    from aisbx_linux.host import Owned
+
+    with Owned(running):
+        running.start()
+        running.wait()
+    return running.result()
+
+
+def joined(held: "Held", request: "LaunchRequest", limits: "Mapping[str, float]", home: str) -> "Joined":
+    """Give a command that is not started yet.
+
+    `limits` has its own `wall_time` (seconds) and `output` (bytes); `home` is the sandbox's private directory.
+    """
+    plan = held["plan"]
+    narrowed: LocalPlan = {
+        **plan,
+        "wall_time": limits.get("wall_time", plan["wall_time"]),
+        "output": int(limits.get("output", plan["output"])),
+    }
+    return Joined(held, narrowed, request, home)
+
+
+class Joined(Launch):
+    """A command that joined a sandbox; its end is not the sandbox's."""
+
+    def __init__(self, held: "Held", plan: "LocalPlan", request: "LaunchRequest", home: str) -> None:
+        """Keep all; nothing is started yet."""
+        super().__init__(plan, request)
+        self.held = held
+        self.bounds = self._lasting = _Bounds(plan, _events(held))
+        self._home = home
+
+    def start(self) -> None:
+        """Start the command; what goes wrong is kept for `result`, and then nothing has run."""
+        self._started = time.monotonic()
+        request, plan = self.request, self.plan
+        try:
+            self.bounds.begin(self._started)
+            self.wires = wires = Wires(request, self._budget, self.lent, tool=False)
+            self._guard = Guard(plan, request["state"], request["run"])
+            self._guard.since(f"{self._home}/baseline")
+            if plan["outside"] is not None:
+                for descriptor in wires.opened:  # else /dev/stdout could not be opened inside
+                    posix.fchown(descriptor, self.owner, self.owner)
+            command = start(
+                self.held,
+                request["argv"],
+                {**plan["environment"], **request["environment"]},
+                request["cwd"] or plan["cwd"],
+                wires.inside,
+                terminal=request["terminal"],
+            )
+            self.monitor = self.first = command
+            self._assembly.status = posix.pidfd_open(command)
+            self._lasting.watch(self.held["first"][0], command)
+            if self.asked:
+                self.kill()
+        except JoinError as error:
+            self.failure = _failure(error, request["argv"][0])
+        except Exception as error:  # noqa: BLE001 - whatever it was: it is told, and nothing is left behind
+            self.failure = self.failure or refused(str(error))
+            self.kill()
+        finally:
+            if self.wires is not None:
+                self.wires.close_inside()
+
+    @property
+    def owner(self) -> int:
+        """The uid on the host of root's sandbox."""
+        return posix.stat(f"/proc/{self.held['first'][0]}").st_uid
+
+    def signal(self, number: int) -> None:
+        """Pass a signal on: to the foreground group for those a terminal sends, else to the command."""
+        if self.done:
+            return
+        if number in {_INT, _TERM} and self.asked == number:
+            self.kill()  # asked twice
+        self.asked = number
+        if self.monitor:
+            deliver_below(self.monitor, number)
+
+    def kill(self) -> None:
+        """End the command and all that it started and that is still below it."""
+        if not self.monitor or self.done:
+            return
+        waiting, tree = [self.monitor], []
+        while waiting:
+            tree.append(waiting.pop())
+            waiting += children_of(tree[-1])
+        for process in tree:
+            send(process, _KILL)
+
+    def _read_status(self) -> None:
+        """The command has ended: what it left running may have its streams, but is not waited for."""
+        posix.close(self._assembly.status)
+        self._assembly.status = -1
+        self._ended = time.monotonic()
+        self.bounds.end()
+        if self.wires is not None:
+            self.wires.drain()
+
+    def _explain(self) -> None:
+        code = posix.waitstatus_to_exitcode(self._status)
+        self._report = b'"exit-code": %d}' % (code if code >= 0 else 128 - code)
+
+
+class _Bounds(Bounds):
+    """The limits of one command; those of the sandbox hold it as they hold all."""
+
+    __slots__ = ("_asked", "_before", "_events")
+
+    def __init__(self, plan: "LocalPlan", events: "list[tuple[str, str, str]]") -> None:
+        """`events` are (file, key, name) of what the sandbox's cgroups count; a count that grows is the command's."""
+        super().__init__({**plan, "cgroup": None})
+        self._events = events
+        self._before = [_count(file, key) for file, key, _ in events]
+        self._asked = 0
+
+    def watch(self, first: int, command: int) -> None:
+        """Look after the whole sandbox while the command lasts, where no cgroup does."""
+        self._first, self._asked = first, command
+        if self._plan["watch"] is not None:
+            self._look = time.monotonic() + LOOK
+
+    def settle(self) -> None:
+        """Say which bounds were met meanwhile."""
+        for before, (file, key, name) in zip(self._before, self._events, strict=True):
+            if _count(file, key) > before:
+                self.happened.add(name)
+
+    def _command(self) -> int:
+        return self._asked
+
+
+def _events(held: "Held") -> "list[tuple[str, str, str]]":
+    if held["plan"]["cgroup"] is None:
+        return []
+    rows = zip(held["groups"], held["plan"]["cgroup"][1], strict=True)
+    return [(f"{group}/{file}", key, name) for group, (_, _, events, _) in rows for file, key, name in events]
+
+
+def _count(file: str, key: str) -> int:
+    from aisbx_linux.cgroup.group import count, read
+
+    try:
+        return count(read(file), key)
+    except OSError:
+        return 0  # the sandbox has ended
+
+
+def _failure(error: JoinError, command: str) -> "tuple[str, str, str]":
+    if not error.number:
+        return refused(str(error))
+    if error.number in {_NO_ENTRY, _NOT_DIRECTORY}:
+        return "command-not-found", f"{command}: not found inside the sandbox", ""
+    return "command-not-executable", f"{command}: {error}", ""

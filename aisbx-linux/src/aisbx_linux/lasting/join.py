@@ -1,0 +1,233 @@
+"""Start a command in a sandbox that is there already, behind the same walls as its first. Builtin modules only.
+
+A short-lived child joins the namespaces and makes the command's process there, as its own sibling, so that this process
+is the parent and sees how it ends. What is still Python there, inside, holds the caller's memory: it can't be looked
+into by what runs in the sandbox (PR_SET_DUMPABLE), and brings no descriptor but the command's three and one that closes
+by itself. Only for a process that is small and has no threads.
+"""
+
+import posix
+
+import _ctypes  # pyright: ignore[reportMissingImports]
+
+from aisbx_linux import syscalls
+from aisbx_linux.lasting.identity import differing, open_process
+from aisbx_linux.processes import leave
+from aisbx_linux.rlimits import set_limits
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from aisbx_linux.lasting.identity import Held
+
+_CLONE_PARENT, _SIGCHLD = 0x8000, 17
+_CALLS = {"x86_64": (56, 126), "aarch64": (220, 91)}
+"""Machine → numbers of clone(2) and capset(2)."""
+_DUMPABLE, _SECCOMP, _BOUNDING_DROP, _NO_NEW_PRIVS, _AMBIENT, _CLEAR_ALL = 4, 22, 24, 38, 47, 4
+_FILTER = 2
+_CAPABILITIES_V3 = 0x20080522
+_MOST_CAPABILITIES = 64
+_HIGHEST = 1 << 20
+_INSTRUCTION = 8
+_RESTORED = (13, 25)  # SIGPIPE, SIGXFSZ: Python ignores them, a command expects their defaults
+_NOT_FOUND, _FAILED = 127, 126
+_NO_ENTRY, _NOT_DIRECTORY = 2, 20
+
+
+class JoinError(Exception):
+    """The command was not started; `number` is the errno of execve(2), 0 where it did not come to that."""
+
+    def __init__(self, number: int, message: str) -> None:
+        """Keep both."""
+        super().__init__(message)
+        self.number = number
+
+
+def start(  # noqa: PLR0913 - what a process is made of
+    held: "Held",
+    argv: "Sequence[str]",
+    environment: "Mapping[str, str]",
+    cwd: str,
+    streams: "tuple[int, int, int]",
+    *,
+    terminal: bool,
+) -> int:
+    """Start a command and give its pid on the host; JoinError where it can't be, and then nothing runs.
+
+    `streams` become 0, 1 and 2, and the first is the controlling terminal of a `terminal`'s command.
+    """
+    if terminal:
+        import fcntl as _
+        import termios as _  # noqa: F401 - nothing can be imported from inside
+    import resource as _  # noqa: F401
+
+    numbers = _CALLS.get(posix.uname().machine)
+    if numbers is None:
+        raise JoinError(0, f"commands cannot join a sandbox on {posix.uname().machine} yet")
+    try:
+        process = open_process(held["first"])
+    except ProcessLookupError:
+        raise JoinError(0, "the sandbox has ended") from None
+    told, tell = posix.pipe2(posix.O_CLOEXEC)
+    child = posix.fork()
+    if child == 0:
+        try:
+            _join(held, process, cwd)
+            command = syscalls.call("syscall", numbers[0], _CLONE_PARENT | _SIGCHLD, 0, 0, 0, 0)
+            if command == 0:
+                _become(held, argv, environment, streams, tell, numbers[1], terminal=terminal)
+            posix.write(tell, f"{command}\n".encode())
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the launcher must hear of it
+            _report(tell, error)
+        finally:
+            leave(_FAILED)
+    posix.close(tell)
+    posix.close(process)
+    answer = b""
+    while data := posix.read(told, 4096):
+        answer += data
+    posix.close(told)
+    posix.waitpid(child, 0)
+    return _started(answer)
+
+
+def _started(answer: bytes) -> int:
+    """Give the pid that the two children told; JoinError with what one of them told beside it."""
+    command, problem = 0, ""
+    for line in answer.decode(errors="replace").splitlines():
+        if line.startswith("!"):
+            problem = line
+        elif line:
+            command = int(line)
+    if command > 0 and not problem:
+        return command
+    if command > 0:
+        posix.waitpid(command, 0)
+    number, _, message = problem[1:].partition(" ")
+    raise JoinError(int(number or 0), message or "the sandbox could not be joined")
+
+
+def _join(held: "Held", process: int, cwd: str) -> None:
+    """Enter cgroups, namespaces and directory; as the sandbox's user."""
+    if syscalls.call("prctl", _DUMPABLE, 0, 0, 0, 0) != 0:
+        raise OSError("this process cannot be closed to others")
+    for group in held["groups"]:
+        _enter(group)
+    if posix.geteuid() == 0:
+        posix.setgroups([])
+    if syscalls.call("setns", process, differing(held["first"][0])) != 0:
+        raise OSError("joining the sandbox's namespaces was refused")
+    uid, gid = held["who"]
+    posix.setresgid(gid, gid, gid)
+    posix.setresuid(uid, uid, uid)
+    # A change of user makes a process one that can be looked into again, or not, as the system likes (proc(5)).
+    syscalls.call("prctl", _DUMPABLE, 0, 0, 0, 0)
+    try:
+        posix.chdir(cwd)
+    except OSError as error:
+        raise OSError(f"{cwd}: {error.strerror}: no such directory to start in") from None
+
+
+def _enter(group: str) -> None:
+    """Enter a cgroup: in version 1 by the thread alone, which does not have to wait (see `aisbx_linux.cgroup.group`)."""
+    try:
+        descriptor = posix.open(f"{group}/tasks", posix.O_WRONLY | posix.O_CLOEXEC)
+    except FileNotFoundError:
+        descriptor = posix.open(f"{group}/cgroup.procs", posix.O_WRONLY | posix.O_CLOEXEC)
+    posix.write(descriptor, b"0")
+    posix.close(descriptor)
+
+
+def _become(  # noqa: PLR0913, PLR0917 - see `start`
+    held: "Held",
+    argv: "Sequence[str]",
+    environment: "Mapping[str, str]",
+    streams: "tuple[int, int, int]",
+    tell: int,
+    capset: int,
+    *,
+    terminal: bool,
+) -> None:
+    """Become the command; on failure, tell and end."""
+    try:
+        syscalls.die_with_parent()
+        posix.setsid()
+        _take(streams, tell)
+        if terminal:
+            import fcntl
+            import termios
+
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        _confine(held, capset)
+        _execute(argv, environment)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the launcher must hear of it
+        _report(tell, error)
+    finally:
+        leave(_FAILED)
+
+
+def _take(streams: "tuple[int, int, int]", tell: int) -> None:
+    """Have the three streams as 0, 1 and 2, `tell`, and nothing else."""
+    import _signal
+
+    for number, descriptor in enumerate(streams):  # all of ours lie above
+        posix.dup2(descriptor, number)
+    posix.closerange(3, tell)
+    posix.closerange(tell + 1, _HIGHEST)
+    for number in range(1, _signal.NSIG):
+        try:
+            if number in _RESTORED or callable(_signal.getsignal(number)):
+                _signal.signal(number, _signal.SIG_DFL)
+        except (OSError, ValueError):
+            continue  # KILL, STOP and the C library's own
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+
+
+def _confine(held: "Held", capset: int) -> None:
+    """Set limits, give up every capability, and put the filter on: in this order, each needs the one before."""
+    set_limits(held["plan"]["rlimits"])
+    for capability in range(_MOST_CAPABILITIES):
+        if syscalls.call("prctl", _BOUNDING_DROP, capability, 0, 0, 0) != 0:
+            break  # this kernel has no more
+    syscalls.call("prctl", _AMBIENT, _CLEAR_ALL, 0, 0, 0)
+    header = _CAPABILITIES_V3.to_bytes(4, "little") + bytes(4)
+    if syscalls.call("syscall", capset, header, bytes(24)) != 0:
+        raise OSError("giving up capabilities was refused")
+    if syscalls.call("prctl", _NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+        raise OSError("giving up new privileges was refused")
+
+    class Byte(_ctypes._SimpleCData):  # noqa: SLF001
+        """What the filter's instructions are made of."""
+
+        _type_ = "B"
+
+    program = held["plan"]["filter"]
+    words = (Byte * len(program)).from_buffer_copy(program)
+    length = len(program) // _INSTRUCTION
+    described = length.to_bytes(8, "little") + _ctypes.addressof(words).to_bytes(8, "little")
+    if syscalls.call("prctl", _SECCOMP, _FILTER, described, 0, 0) != 0:
+        raise OSError("the system-call filter was refused")
+
+
+def _execute(argv: "Sequence[str]", environment: "Mapping[str, str]") -> None:
+    """Become the program, looked for as execvp(3) does; OSError where none can be."""
+    command = argv[0]
+    if "/" in command:
+        posix.execve(command, argv, environment)
+    best: OSError | None = None
+    for place in environment.get("PATH", "/usr/bin:/bin").split(":"):
+        try:
+            posix.execve(f"{place or '.'}/{command}", argv, environment)
+        except OSError as error:
+            if error.errno not in {_NO_ENTRY, _NOT_DIRECTORY}:
+                best = error
+            elif best is None:
+                best = error
+    raise best or FileNotFoundError(_NO_ENTRY, "No such file or directory")
+
+
+def _report(descriptor: int, error: BaseException) -> None:
+    number = error.errno if isinstance(error, OSError) and error.errno else 0
+    text = error.strerror if number and isinstance(error, OSError) else str(error) or type(error).__name__
+    posix.write(descriptor, f"!{number} {text}\n".encode(errors="replace")[:500])

@@ -1,0 +1,164 @@
+"""`Sandbox` of a driver whose sandboxes last: made by a process of its own, joined by each command."""
+
+import marshal
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from select import poll
+from typing import TYPE_CHECKING
+
+from aisbx.errors import StateError, UsageError
+from aisbx.types import (
+    Command,
+    ControlState,
+    Enforcement,
+    Files,
+    Freezer,
+    Layers,
+    Level,
+    LaunchRequest,
+    LaunchResult,
+    LocalPlan,
+    Ports,
+    Stdio,
+    failed,
+    launch_request,
+)
+
+from aisbx_linux.lasting import hold
+from aisbx_linux.lasting.command import execute, joined
+from aisbx_linux.lasting.identity import lives, open_process, recall
+from aisbx_linux.sandbox import LocalProcess
+
+if TYPE_CHECKING:
+    from aisbx_linux.lasting.identity import Held
+
+OWN_LIMITS = ("wall_time", "output")
+"""What a command may have of its own."""
+_ENFORCEMENT = "enforcement"
+_PATIENCE = 5.0
+_KILL = 9
+
+
+class LastingSandbox:
+    """Processes that stay, found again by their `home`, a private directory (0700)."""
+
+    files: Files | None = None
+    layers: Layers | None = None
+    ports: Ports | None = None
+    freezer: Freezer | None = None
+
+    def __init__(self, home: Path) -> None:
+        """Find it; `home` must hold what `make` left there. StateError where it does not, or the sandbox is gone."""
+        held = recall(str(home))
+        if held is None or not lives(held):
+            raise StateError("the sandbox has ended", hint="see: aisbx ls")
+        self.handle = str(home)
+        self.enforcement = _recalled(home)
+        self._held = held
+        self._home = home
+
+    def spawn(self, command: Command, stdio: Stdio) -> LocalProcess:
+        """Start a command; what kept it from running is raised by `LocalProcess.wait`."""
+        launch = joined(self._held, self._request(command, stdio, "", exclusive=False), _own(command), self.handle)
+        launch.start()
+        return LocalProcess(launch)
+
+    def execute(self, command: Command, stdio: Stdio, run: str) -> LaunchResult:
+        """Run a command to its end from a process that serves it alone: its signals and its terminal are passed on."""
+        return execute(self._held, self._request(command, stdio, run, exclusive=True), _own(command), self.handle)
+
+    def close(self) -> None:
+        """End every process; may be called twice. What was planted meanwhile is undone, see `end`."""
+        end(self._home)
+
+    def _request(self, command: Command, stdio: Stdio, run: str, *, exclusive: bool) -> LaunchRequest:
+        run = run or os.urandom(6).hex()
+        return launch_request(command, stdio, exclusive=exclusive, state=self._held["state"], run=run, keep=0)
+
+
+def make(plan: LocalPlan, enforcement: Enforcement, home: Path, state: Path, seconds: float) -> None:
+    """Make a sandbox; `state` is where runs keep what they know of workspaces. Raises what kept it from being made."""
+    rows = [(row.control, row.level.value, row.mechanism, row.reason, row.remedy) for row in enforcement.states]
+    (home / _ENFORCEMENT).write_bytes(marshal.dumps(rows))
+    told = marshal.dumps((plan, str(state), str(home), int(seconds)))
+    done = subprocess.run([sys.executable, "-I", "-S", hold.__file__], input=told, capture_output=True, check=False)
+    try:
+        failure = marshal.loads(done.stdout)  # noqa: S302 - from the process that was started here
+    except (EOFError, ValueError):
+        failure = ("launch", f"the sandbox could not be made: {done.stderr.decode(errors='replace')[-500:]}", "")
+    if failure is not None:
+        raise failed(failure)
+
+
+def _recalled(home: Path) -> Enforcement:
+    rows = marshal.loads((home / _ENFORCEMENT).read_bytes())  # noqa: S302 - in a private directory of ours
+    return Enforcement.of(ControlState(control, Level(level), *words) for control, level, *words in rows)
+
+
+def end(home: Path) -> list[str]:
+    """End a sandbox's processes, take its cgroups away, and undo what was planted for the host; gives the findings."""
+    held = recall(str(home))
+    if held is None:
+        return []
+    if lives(held):
+        _kill(held)
+    for group in held["groups"]:
+        _remove(group)
+    return _settle(held, home)
+
+
+def _kill(held: "Held") -> None:
+    """Kill the tool, which takes all with it, and the first process too, should the tool be gone already."""
+    for born in (held["tool"], held["first"]):
+        try:
+            process = open_process(born)
+        except (ProcessLookupError, OSError):
+            continue
+        try:
+            import signal
+
+            signal.pidfd_send_signal(process, _KILL)
+            watched = poll()
+            watched.register(process, 1)
+            if not watched.poll(_PATIENCE * 1000):
+                raise StateError("the sandbox does not end", hint="it may hang in the kernel: try again")
+        except ProcessLookupError:
+            pass
+        finally:
+            os.close(process)
+
+
+def _remove(group: str) -> None:
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            os.rmdir(group)
+        except FileNotFoundError:
+            return
+        except OSError:
+            if time.monotonic() > until:
+                return  # the next run in this place removes it
+            time.sleep(0.005)  # the last process is on its way out
+        else:
+            return
+
+
+def _settle(held: "Held", home: Path) -> list[str]:
+    from aisbx_linux.guard import Guard
+
+    guard = Guard(held["plan"], held["state"], f"{home.name}-{os.urandom(4).hex()}")
+    try:
+        guard.since(f"{home}/baseline")
+    except OSError as error:
+        return [str(error)]
+    return guard.settle()
+
+
+def _own(command: Command) -> dict[str, float]:
+    for name in command.limits:
+        if name not in OWN_LIMITS:
+            raise UsageError(f"{name} cannot be set for one command here", hint="set it for the sandbox")
+    return dict(command.limits)
