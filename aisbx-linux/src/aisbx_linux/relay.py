@@ -132,6 +132,8 @@ class Output:
         """Do one step after `wants` was reported ready; never blocks."""
         if self.pending:
             self._write()
+        elif self.source < 0:
+            return  # ended by what became ready together with it
         elif not self._splice():
             try:
                 data = posix.read(self.source, CHUNK)

@@ -21,7 +21,6 @@ from aisbx.types import (
     Command,
     Driver,
     Event,
-    ExitStatus,
     LaunchResult,
     LocalDriver,
     Outcome,
@@ -33,6 +32,7 @@ from aisbx.types import (
     Verdict,
     exit_status,
     launch_request,
+    launch_result,
 )
 from aisbx.workspace import shows
 
@@ -204,7 +204,9 @@ class Engine:
             status = sandbox.spawn(command, stdio).wait()
         finally:
             sandbox.close()
-        result = result_of(status)
+        if status is None:
+            raise StateError("the driver gave no exit status", hint="report it to the driver's author")
+        result = launch_result(status)
         append(log, f"{start('run.end', run, principal, host, list(command.argv))},{record},{ending(result)}")
         return result
 
@@ -248,28 +250,3 @@ def _review(name: str, plugins: Plugins, spec: SandboxSpec, command: Command, pr
         raise PolicyError(f"policy {name} gave no verdict", hint="it must return a Verdict")
     if not verdict.allow:
         raise PolicyError(f"{verdict.rule or name}: {verdict.reason or 'denied'}", hint=f"policy {name} decides this")
-
-
-def result_of(status: ExitStatus | None) -> LaunchResult:
-    """Give an exit status as the launcher's plain data; StateError where the driver gave none."""
-    if status is None:
-        raise StateError("the driver gave no exit status", hint="report it to the driver's author")
-    return {
-        "code": status.code,
-        "signal": status.signal,
-        "timed_out": status.timed_out,
-        "oom_killed": status.oom_killed,
-        "pids_limited": status.pids_limited,
-        "duration": status.duration,
-        "user_seconds": status.usage.user_seconds,
-        "system_seconds": status.usage.system_seconds,
-        "max_rss_bytes": status.usage.max_rss_bytes,
-        "stdout": status.stdout.data,
-        "stderr": status.stderr.data,
-        "stdout_bytes": len(status.stdout.data) + status.stdout.dropped,
-        "stderr_bytes": len(status.stderr.data) + status.stderr.dropped,
-        "stdout_dropped": status.stdout.dropped,
-        "stderr_dropped": status.stderr.dropped,
-        "findings": list(status.findings),
-        "failure": None,
-    }

@@ -23,6 +23,7 @@ from aisbx.types import (
     Sandbox,
     Stdio,
     exit_status,
+    launch_result,
 )
 
 if TYPE_CHECKING:
@@ -171,9 +172,10 @@ class Sandboxes:
     def _carry_out(self, sandbox: Sandbox, command: Command, stdio: Stdio, run: str) -> LaunchResult:
         if self._engine.exclusive and isinstance(sandbox, ExclusiveSandbox):
             return sandbox.execute(command, stdio, run)
-        from aisbx.engine.engine import result_of
-
-        return result_of(sandbox.spawn(command, stdio).wait())
+        status = sandbox.spawn(command, stdio).wait()
+        if status is None:
+            raise StateError("the driver gave no exit status", hint="report it to the driver's author")
+        return launch_result(status)
 
     def _end(self, name: str, claim: Claim) -> list[str]:
         findings: list[str] = []

@@ -1,10 +1,12 @@
 """The ways in which a command gets into a sandbox; every attack takes each of them.
 
 `opened` is the full path that every driver has. `planned` is the fast path of a local driver: its plan as plain data,
-carried out by the module that the plan names, in a process that does nothing else, as `aisbx run` does it.
+carried out by the module that the plan names, in a process that does nothing else, as `aisbx run` does it. `joined` is a
+command of a sandbox that lasts, in such a process too, as `aisbx exec` does it.
 """
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -14,12 +16,14 @@ from aisbx.testing.scene import Scene
 from aisbx.types import (
     Command,
     Driver,
+    ExclusiveSandbox,
     ExitStatus,
+    LastingDriver,
     LocalDriver,
     SandboxSpec,
     Stdio,
 )
-from aisbx.types.launch import LaunchResult, exit_status, launch_request
+from aisbx.types.launch import LaunchResult, exit_status, launch_request, launch_result
 
 
 class Way(Protocol):
@@ -40,6 +44,8 @@ def ways(driver: Driver) -> dict[str, Way]:
     found: dict[str, Way] = {"opened": opened(driver)}
     if isinstance(driver, LocalDriver):
         found["planned"] = planned(driver)
+    if isinstance(driver, LastingDriver):
+        found["joined"] = joined(driver)
     return found
 
 
@@ -78,6 +84,35 @@ def planned(driver: LocalDriver) -> Way:
 
         # The launcher owns its process: it takes over signals and reaps every child.
         result = launch() if alone else in_child(launch, seconds)
+        return exit_status(result)
+
+    return run
+
+
+def joined(driver: LastingDriver) -> Way:
+    """Run in a sandbox that lasts, made for this one command, and end it."""
+
+    def run(
+        spec: SandboxSpec, command: Command, stdio: Stdio, home: Path, seconds: float, *, alone: bool = False
+    ) -> ExitStatus:
+        own = home / "lasting"
+        own.mkdir(mode=0o700)
+        findings: Sequence[str] = ()
+        try:
+            sandbox = driver.create(spec, own, home, 0.0)
+
+            def execute() -> LaunchResult:
+                if isinstance(sandbox, ExclusiveSandbox):
+                    return sandbox.execute(command, stdio, "contract")
+                status = sandbox.spawn(command, stdio).wait(seconds)
+                if status is None:
+                    raise TimeoutError
+                return launch_result(status)
+
+            result = execute() if alone else in_child(execute, seconds)
+        finally:
+            findings = driver.end(own)
+        result["findings"] = [*result["findings"], *findings]
         return exit_status(result)
 
     return run

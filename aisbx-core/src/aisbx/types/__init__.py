@@ -1,7 +1,7 @@
 """What plugins and hosts exchange: frozen data and protocols, nothing that acts."""
 
 from aisbx.types.enforcement import CONTROLS, Control, ControlState, Enforcement, Level
-from aisbx.types.launch import Failure, LaunchRequest, LaunchResult, exit_status, failed, launch_request, usage
+from aisbx.types.launch import Failure, LaunchRequest, LaunchResult, exit_status, failed, launch_request, launch_result, usage
 from aisbx.types.outcome import Captured, Event, ExitStatus, Outcome, Usage
 from aisbx.types.plan import CgroupRow, LocalPlan, PlanEntry, Source
 from aisbx.types.plugin import (
@@ -94,5 +94,6 @@ __all__ = [
     "exit_status",
     "failed",
     "launch_request",
+    "launch_result",
     "usage",
 ]

@@ -109,6 +109,29 @@ def exit_status(result: LaunchResult) -> ExitStatus:
     )
 
 
+def launch_result(status: ExitStatus) -> LaunchResult:
+    """Give an exit status as the launcher's plain data."""
+    return {
+        "code": status.code,
+        "signal": status.signal,
+        "timed_out": status.timed_out,
+        "oom_killed": status.oom_killed,
+        "pids_limited": status.pids_limited,
+        "duration": status.duration,
+        "user_seconds": status.usage.user_seconds,
+        "system_seconds": status.usage.system_seconds,
+        "max_rss_bytes": status.usage.max_rss_bytes,
+        "stdout": status.stdout.data,
+        "stderr": status.stderr.data,
+        "stdout_bytes": len(status.stdout.data) + status.stdout.dropped,
+        "stderr_bytes": len(status.stderr.data) + status.stderr.dropped,
+        "stdout_dropped": status.stdout.dropped,
+        "stderr_dropped": status.stderr.dropped,
+        "findings": list(status.findings),
+        "failure": None,
+    }
+
+
 def failed(failure: Failure) -> AisbxError:
     """Give what kept a command from running as an error to be raised."""
     code, message, hint = failure
