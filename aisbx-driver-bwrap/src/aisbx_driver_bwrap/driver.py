@@ -15,7 +15,7 @@ from aisbx_linux.seccomp import cached_filter, library_path
 
 from aisbx_driver_bwrap import etc, memo, tool
 from aisbx_driver_bwrap.argv import plan
-from aisbx_driver_bwrap.enforce import Facts, enforcement, refuse_unsupported
+from aisbx_driver_bwrap.enforce import Facts, enforcement, lasting, refuse_unsupported
 from aisbx_driver_bwrap.tree import materialise
 
 _NPROC_PER_NAMESPACE = (5, 14)
@@ -68,7 +68,7 @@ class BwrapDriver:
 
     def create(self, spec: SandboxSpec, home: Path, kept: Path, ttl: float) -> Sandbox:
         """Make a sandbox that lasts: a first process that only keeps the namespaces, for commands to join."""
-        make(self.plan(spec), self.check(spec), home, kept, ttl)
+        make(self.plan(spec), lasting(self.check(spec)), home, kept, ttl)
         return self.attach(str(home))
 
     def attach(self, handle: str) -> Sandbox:

@@ -1,6 +1,6 @@
 """What this driver says of each control. Pure: a spec and a few facts in, a report out."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from aisbx.errors import UsageError
 from aisbx.types import CONTROLS, ControlState, Enforcement, Level, NetworkMode, SandboxSpec, WorkspaceMode
@@ -39,6 +39,24 @@ def enforcement(spec: SandboxSpec, facts: Facts) -> Enforcement:
     states = {control: ControlState(control, Level.FULL, mechanism) for control, mechanism in _BY_CONSTRUCTION.items()}
     for state in (*_conditional(spec, facts), *_limits(spec, facts)):
         states[state.control] = state
+    return Enforcement.of(states.values())
+
+
+def lasting(run: Enforcement) -> Enforcement:
+    """Say what of a run's enforcement is another in a sandbox that lasts."""
+    states = {state.control: state for state in run.states}
+    states["proc:no-survivors"] = ControlState(
+        "proc:no-survivors",
+        Level.PARTIAL,
+        "PID namespace",
+        "it lasts: a process ends with the sandbox, and a command with who asked for it, not what that left running",
+        "destroy the sandbox, or give it a time to live",
+    )
+    for limit in ("limit:memory", "limit:pids"):
+        state = states.get(limit)
+        if state is not None and state.level is Level.PARTIAL:
+            reason = f"{state.reason}; and only while a command is waited for"
+            states[limit] = replace(state, reason=reason)
     return Enforcement.of(states.values())
 
 

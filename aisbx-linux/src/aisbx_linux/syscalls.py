@@ -49,12 +49,15 @@ _STACK = 1 << 14
 WALL = 0x40000000
 """For waitpid(2): also children that send no SIGCHLD when they end (__WALL)."""
 _PR_SET_PDEATHSIG = 1
+_PR_SET_SECCOMP = 22
+_SECCOMP_MODE_FILTER = 2
+_INSTRUCTION = 8
 _SIGKILL = 9
 _SPLICE_F_NONBLOCK = 2
 
 
 def call(name: str, *arguments: int | bytes) -> int:
-    """Call a function of the C library; arguments are ints and bytes, which must end with a zero where a string does."""
+    """Call a function of the C library with ints and bytes; a string must end with a zero."""
     return _call(_symbol(_handle, name), arguments)
 
 
@@ -155,6 +158,25 @@ def attach_tree(tree: int, target: str) -> None:
     """Put by move_mount(2) a detached tree on a path."""
     if call("syscall", _MOVE_MOUNT, tree, b"\0", -100, target.encode() + b"\0", _MOVE_MOUNT_F_EMPTY_PATH) != 0:
         msg = f"attaching a mount to {target} was refused"
+        raise OSError(msg)
+
+
+def set_filter(program: bytes) -> None:
+    """Put a compiled seccomp program, sock_filter[], on this process and all that comes of it (seccomp(2)).
+
+    OSError if the kernel refuses, as it does without no_new_privs.
+    """
+
+    class Byte(_ctypes._SimpleCData):  # noqa: SLF001  # pyright: ignore[reportPrivateUsage, reportMissingTypeArgument]
+        """What instructions are made of."""
+
+        _type_ = "B"
+
+    words = (Byte * len(program)).from_buffer_copy(program)
+    # struct sock_fprog: a count of instructions, padded, and a pointer.
+    described = (len(program) // _INSTRUCTION).to_bytes(8, "little") + _ctypes.addressof(words).to_bytes(8, "little")
+    if call("prctl", _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, described, 0, 0) != 0:
+        msg = "the system-call filter was refused"
         raise OSError(msg)
 
 

@@ -21,7 +21,20 @@ from aisbx.errors import UsageError
 COMPLETE = "_AISBX_COMPLETE"
 """Set by the shell's completion script; the words are then in the environment, not in argv."""
 
-COMMANDS = ("run", "create", "exec", "sandboxes", "init", "profile", "plugin", "config", "doctor", "audit", "logs", "cache")
+COMMANDS = (
+    "run",
+    "create",
+    "exec",
+    "sandboxes",
+    "init",
+    "profile",
+    "plugin",
+    "config",
+    "doctor",
+    "audit",
+    "logs",
+    "cache",
+)
 """Each the module in `aisbx.cli` that registers it, in the order of the overview."""
 
 SANDBOXES = ("ls", "inspect", "destroy", "prune")

@@ -39,7 +39,8 @@ def create(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one param
         typer.Option("--driver", "-d", metavar="D", help="Driver, or auto.", autocompletion=complete.drivers),
     ] = None,
     workspace: Annotated[
-        list[str] | None, typer.Option("--workspace", "-w", metavar="DIR[:MODE]", help="Directory to work in; rw or ro.")
+        list[str] | None,
+        typer.Option("--workspace", "-w", metavar="DIR[:MODE]", help="Directory to work in; rw or ro."),
     ] = None,
     env: Annotated[
         list[str] | None, typer.Option("--env", "-e", metavar="K=V", help="Set a variable; may be repeated.")
@@ -89,6 +90,8 @@ def create(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one param
     request = to_request(given, (), directory())
     record = engine().sandboxes.create(request, principal(), "cli", name, seconds)
     if json:
-        emit_json({"name": record.name, "profile": record.profile, "driver": record.driver, "until": record.until or None})
+        emit_json(
+            {"name": record.name, "profile": record.profile, "driver": record.driver, "until": record.until or None}
+        )
     else:
         print(record.name)

@@ -36,7 +36,9 @@ class _NameFirst(TyperCommand):
         return super().parse_args(ctx, args)
 
     def _options_end(self, words: Sequence[str]) -> int:
-        valued = {word for parameter in self.params if not getattr(parameter, "is_flag", True) for word in parameter.opts}
+        valued = {
+            word for parameter in self.params if not getattr(parameter, "is_flag", True) for word in parameter.opts
+        }
         place = 0
         while place < len(words) and words[place].startswith("-") and words[place] not in {"-", "--"}:
             place += 2 if words[place] in valued else 1
@@ -79,7 +81,9 @@ def join(
     request = to_request(given, words, directory())
     terminal = os.isatty(0) and os.isatty(1) and not as_json
     if not words and not terminal:
-        raise UsageError("no command was given", hint=f"aisbx exec {name} [OPTIONS] -- CMD...; a shell needs a terminal")
+        raise UsageError(
+            "no command was given", hint=f"aisbx exec {name} [OPTIONS] -- CMD...; a shell needs a terminal"
+        )
     if cwd and not cwd.startswith("/"):
         raise UsageError(f"--cwd: {cwd!r} is not absolute", hint="name a directory inside, such as /tmp")
     limits = request.limits

@@ -67,7 +67,9 @@ def run(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one paramete
     output: Annotated[
         list[str] | None, typer.Option("--output", metavar="SIZE", help="Pass on this much output, drop the rest.")
     ] = None,
-    sandbox: Annotated[list[str] | None, typer.Option("--sandbox", "-s", metavar="NAME", help="In a sandbox that aisbx create made.")] = None,
+    sandbox: Annotated[
+        list[str] | None, typer.Option("--sandbox", "-s", metavar="NAME", help="In a sandbox that aisbx create made.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be mounted, filtered and limited.")
     ] = False,

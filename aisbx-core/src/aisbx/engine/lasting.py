@@ -1,9 +1,9 @@
-"""Sandboxes that outlive their commands: made, joined, listed, ended. The door for all hosts, as `Engine` is for runs."""
+"""Sandboxes that outlive their commands: made, joined, listed, ended. The one door, as `Engine` is for runs."""
 
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aisbx.audit.write import RESERVE, append, ending, open_log, start
@@ -40,7 +40,7 @@ class Found:
     name: str
     state: str
     record: Record | None = None
-    enforcement: Enforcement = Enforcement()
+    enforcement: Enforcement = field(default_factory=Enforcement)
     problem: str = ""
 
 
@@ -96,7 +96,9 @@ class Sandboxes:
         """Run a command in a sandbox that is there; an AisbxError says why it did not run."""
         engine = self._engine
         if engine.settings.policies:
-            raise PolicyError("policies are in force, and cannot review commands of lasting sandboxes yet", hint="use run")
+            raise PolicyError(
+                "policies are in force, and cannot review commands of lasting sandboxes yet", hint="use run"
+            )
         record = self._store.find(name)
         sandbox = self._attach(record)
         given = {**self._store.environment(name), **command.environment}

@@ -1,12 +1,11 @@
 """The ways in which a command gets into a sandbox; every attack takes each of them.
 
 `opened` is the full path that every driver has. `planned` is the fast path of a local driver: its plan as plain data,
-carried out by the module that the plan names, in a process that does nothing else, as `aisbx run` does it. `joined` is a
-command of a sandbox that lasts, in such a process too, as `aisbx exec` does it.
+carried out by the module that the plan names, in a process that does nothing else, as `aisbx run` does it. `joined` is
+a command of a sandbox that lasts, in such a process too, as `aisbx exec` does it.
 """
 
 import importlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +19,7 @@ from aisbx.types import (
     ExitStatus,
     LastingDriver,
     LocalDriver,
+    Sandbox,
     SandboxSpec,
     Stdio,
 )
@@ -97,25 +97,30 @@ def joined(driver: LastingDriver) -> Way:
     ) -> ExitStatus:
         own = home / "lasting"
         own.mkdir(mode=0o700)
-        findings: Sequence[str] = ()
         try:
             sandbox = driver.create(spec, own, home, 0.0)
 
             def execute() -> LaunchResult:
-                if isinstance(sandbox, ExclusiveSandbox):
-                    return sandbox.execute(command, stdio, "contract")
-                status = sandbox.spawn(command, stdio).wait(seconds)
-                if status is None:
-                    raise TimeoutError
-                return launch_result(status)
+                return _executed(sandbox, command, stdio, seconds)
 
             result = execute() if alone else in_child(execute, seconds)
-        finally:
-            findings = driver.end(own)
-        result["findings"] = [*result["findings"], *findings]
+        except BaseException:
+            driver.end(own)
+            raise
+        result["findings"] += driver.end(own)
         return exit_status(result)
 
     return run
+
+
+def _executed(sandbox: Sandbox, command: Command, stdio: Stdio, seconds: float) -> LaunchResult:
+    if isinstance(sandbox, ExclusiveSandbox):
+        return sandbox.execute(command, stdio, "contract")
+    status = sandbox.spawn(command, stdio).wait(seconds)
+    if status is None:
+        msg = f"the command did not end within {seconds:g} s"
+        raise TimeoutError(msg)
+    return launch_result(status)
 
 
 def perform(attack: Attack, way: Way, python: str) -> Result:

@@ -1,7 +1,16 @@
 """What plugins and hosts exchange: frozen data and protocols, nothing that acts."""
 
 from aisbx.types.enforcement import CONTROLS, Control, ControlState, Enforcement, Level
-from aisbx.types.launch import Failure, LaunchRequest, LaunchResult, exit_status, failed, launch_request, launch_result, usage
+from aisbx.types.launch import (
+    Failure,
+    LaunchRequest,
+    LaunchResult,
+    exit_status,
+    failed,
+    launch_request,
+    launch_result,
+    usage,
+)
 from aisbx.types.outcome import Captured, Event, ExitStatus, Outcome, Usage
 from aisbx.types.plan import CgroupRow, LocalPlan, PlanEntry, Source
 from aisbx.types.plugin import (
@@ -11,8 +20,8 @@ from aisbx.types.plugin import (
     ExclusiveSandbox,
     Files,
     Freezer,
-    Layers,
     LastingDriver,
+    Layers,
     LocalDriver,
     Policy,
     Ports,
@@ -57,9 +66,9 @@ __all__ = [
     "Files",
     "Freezer",
     "Identity",
+    "LastingDriver",
     "LaunchRequest",
     "LaunchResult",
-    "LastingDriver",
     "Layers",
     "Level",
     "Limit",

@@ -111,7 +111,8 @@ class Joined(Launch):
         """End the command and all that it started and that is still below it."""
         if not self.monitor or self.done:
             return
-        waiting, tree = [self.monitor], []
+        waiting: list[int] = [self.monitor]
+        tree: list[int] = []
         while waiting:
             tree.append(waiting.pop())
             waiting += children_of(tree[-1])
@@ -119,7 +120,7 @@ class Joined(Launch):
             send(process, _KILL)
 
     def _read_status(self) -> None:
-        """The command has ended: what it left running may have its streams, but is not waited for."""
+        """End the streams with the command: what it left running may have them still, but is not waited for."""
         posix.close(self._assembly.status)
         self._assembly.status = -1
         self._ended = time.monotonic()

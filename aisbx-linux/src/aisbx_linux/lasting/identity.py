@@ -6,7 +6,7 @@ Builtin modules only.
 import marshal
 import posix
 
-from aisbx_linux.relay import write_all
+from aisbx_linux.processes import write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def keep(home: str, held: "Held") -> None:
     temporary = f"{home}/.{_FILE}"
     descriptor = posix.open(temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC, 0o600)
     try:
-        write_all(descriptor, marshal.dumps((FORMAT, held)))
+        write_all(descriptor, marshal.dumps((FORMAT, held)))  # pyright: ignore[reportArgumentType]  (plain data)
     finally:
         posix.close(descriptor)
     posix.rename(temporary, f"{home}/{_FILE}")

@@ -8,8 +8,6 @@ by itself. Only for a process that is small and has no threads.
 
 import posix
 
-import _ctypes  # pyright: ignore[reportMissingImports]
-
 from aisbx_linux import syscalls
 from aisbx_linux.lasting.identity import differing, open_process
 from aisbx_linux.processes import leave
@@ -17,19 +15,20 @@ from aisbx_linux.rlimits import set_limits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    import signal as _signal
 
     from aisbx_linux.lasting.identity import Held
+
+if not TYPE_CHECKING:
+    import _signal  # the C module: `signal` costs milliseconds for its enumerations
 
 _CLONE_PARENT, _SIGCHLD = 0x8000, 17
 _CALLS = {"x86_64": (56, 126), "aarch64": (220, 91)}
 """Machine → numbers of clone(2) and capset(2)."""
-_DUMPABLE, _SECCOMP, _BOUNDING_DROP, _NO_NEW_PRIVS, _AMBIENT, _CLEAR_ALL = 4, 22, 24, 38, 47, 4
-_FILTER = 2
+_DUMPABLE, _BOUNDING_DROP, _NO_NEW_PRIVS, _AMBIENT, _CLEAR_ALL = 4, 24, 38, 47, 4
 _CAPABILITIES_V3 = 0x20080522
 _MOST_CAPABILITIES = 64
 _HIGHEST = 1 << 20
-_INSTRUCTION = 8
 _RESTORED = (13, 25)  # SIGPIPE, SIGXFSZ: Python ignores them, a command expects their defaults
 _NOT_FOUND, _FAILED = 127, 126
 _NO_ENTRY, _NOT_DIRECTORY = 2, 20
@@ -44,10 +43,10 @@ class JoinError(Exception):
         self.number = number
 
 
-def start(  # noqa: PLR0913 - what a process is made of
+def start(
     held: "Held",
-    argv: "Sequence[str]",
-    environment: "Mapping[str, str]",
+    argv: "list[str]",
+    environment: "dict[str, str]",
     cwd: str,
     streams: "tuple[int, int, int]",
     *,
@@ -57,10 +56,11 @@ def start(  # noqa: PLR0913 - what a process is made of
 
     `streams` become 0, 1 and 2, and the first is the controlling terminal of a `terminal`'s command.
     """
-    if terminal:
-        import fcntl as _
-        import termios as _  # noqa: F401 - nothing can be imported from inside
-    import resource as _  # noqa: F401
+    import fcntl as _fcntl
+    import resource as _resource
+    import termios as _termios
+
+    del _fcntl, _resource, _termios  # what nothing can import any more from inside
 
     numbers = _CALLS.get(posix.uname().machine)
     if numbers is None:
@@ -130,7 +130,7 @@ def _join(held: "Held", process: int, cwd: str) -> None:
 
 
 def _enter(group: str) -> None:
-    """Enter a cgroup: in version 1 by the thread alone, which does not have to wait (see `aisbx_linux.cgroup.group`)."""
+    """Enter a cgroup: in version 1 by the thread alone, which need not wait (see `aisbx_linux.cgroup.group`)."""
     try:
         descriptor = posix.open(f"{group}/tasks", posix.O_WRONLY | posix.O_CLOEXEC)
     except FileNotFoundError:
@@ -139,10 +139,10 @@ def _enter(group: str) -> None:
     posix.close(descriptor)
 
 
-def _become(  # noqa: PLR0913, PLR0917 - see `start`
+def _become(
     held: "Held",
-    argv: "Sequence[str]",
-    environment: "Mapping[str, str]",
+    argv: "list[str]",
+    environment: "dict[str, str]",
     streams: "tuple[int, int, int]",
     tell: int,
     capset: int,
@@ -169,8 +169,6 @@ def _become(  # noqa: PLR0913, PLR0917 - see `start`
 
 def _take(streams: "tuple[int, int, int]", tell: int) -> None:
     """Have the three streams as 0, 1 and 2, `tell`, and nothing else."""
-    import _signal
-
     for number, descriptor in enumerate(streams):  # all of ours lie above
         posix.dup2(descriptor, number)
     posix.closerange(3, tell)
@@ -197,20 +195,10 @@ def _confine(held: "Held", capset: int) -> None:
     if syscalls.call("prctl", _NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise OSError("giving up new privileges was refused")
 
-    class Byte(_ctypes._SimpleCData):  # noqa: SLF001
-        """What the filter's instructions are made of."""
-
-        _type_ = "B"
-
-    program = held["plan"]["filter"]
-    words = (Byte * len(program)).from_buffer_copy(program)
-    length = len(program) // _INSTRUCTION
-    described = length.to_bytes(8, "little") + _ctypes.addressof(words).to_bytes(8, "little")
-    if syscalls.call("prctl", _SECCOMP, _FILTER, described, 0, 0) != 0:
-        raise OSError("the system-call filter was refused")
+    syscalls.set_filter(held["plan"]["filter"])
 
 
-def _execute(argv: "Sequence[str]", environment: "Mapping[str, str]") -> None:
+def _execute(argv: "list[str]", environment: "dict[str, str]") -> None:
     """Become the program, looked for as execvp(3) does; OSError where none can be."""
     command = argv[0]
     if "/" in command:
@@ -220,9 +208,7 @@ def _execute(argv: "Sequence[str]", environment: "Mapping[str, str]") -> None:
         try:
             posix.execve(f"{place or '.'}/{command}", argv, environment)
         except OSError as error:
-            if error.errno not in {_NO_ENTRY, _NOT_DIRECTORY}:
-                best = error
-            elif best is None:
+            if best is None or error.errno not in {_NO_ENTRY, _NOT_DIRECTORY}:
                 best = error
     raise best or FileNotFoundError(_NO_ENTRY, "No such file or directory")
 

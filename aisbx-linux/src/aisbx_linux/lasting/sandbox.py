@@ -16,10 +16,10 @@ from aisbx.types import (
     Enforcement,
     Files,
     Freezer,
-    Layers,
-    Level,
     LaunchRequest,
     LaunchResult,
+    Layers,
+    Level,
     LocalPlan,
     Ports,
     Stdio,
@@ -83,7 +83,7 @@ def make(plan: LocalPlan, enforcement: Enforcement, home: Path, state: Path, sec
     """Make a sandbox; `state` is where runs keep what they know of workspaces. Raises what kept it from being made."""
     rows = [(row.control, row.level.value, row.mechanism, row.reason, row.remedy) for row in enforcement.states]
     (home / _ENFORCEMENT).write_bytes(marshal.dumps(rows))
-    told = marshal.dumps((plan, str(state), str(home), int(seconds)))
+    told = marshal.dumps((plan, str(state), str(home), int(seconds)))  # pyright: ignore[reportArgumentType]  (plain data)
     done = subprocess.run([sys.executable, "-I", "-S", hold.__file__], input=told, capture_output=True, check=False)
     try:
         failure = marshal.loads(done.stdout)  # noqa: S302 - from the process that was started here
