@@ -4,9 +4,12 @@ import posix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aisbx.types import Failure, LaunchResult
 
     from aisbx_linux.bounds import Bounds
+    from aisbx_linux.relay import Output
     from aisbx_linux.wire import Wires
 
 TIMED_OUT = 124
@@ -46,6 +49,12 @@ def failure_of(told: str, command: str, status: int) -> "Failure | None":
     if "execvp" not in told:
         return _with_remedy(told or "the sandbox could not be made", told)
     return _not_executed(told, command)
+
+
+def unexplained(outputs: "Sequence[Output]", command: str, status: int) -> "Failure | None":
+    """Say why a command never ran, by what the tool said on its streams; see `failure_of`."""
+    told = b"".join(relay.held + bytes(relay.captured) for relay in outputs)
+    return failure_of(told.decode(errors="replace").strip(), command, status)
 
 
 def _not_executed(told: str, command: str) -> "Failure":

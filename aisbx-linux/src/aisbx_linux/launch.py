@@ -16,7 +16,7 @@ import time
 
 from aisbx_linux.assemble import Assembly, assemble, instruct
 from aisbx_linux.bounds import Bounds
-from aisbx_linux.ending import TIMED_OUT, aborted, code_of, composed, exit_code, failure_of, ran, refused
+from aisbx_linux.ending import TIMED_OUT, aborted, code_of, composed, exit_code, ran, refused, unexplained
 from aisbx_linux.guard import Guard
 from aisbx_linux.processes import deliver, first_child, runs, send
 from aisbx_linux.relay import POLLIN, Budget, Log
@@ -101,8 +101,7 @@ class Launch:
 
     def start(self) -> None:
         """Start the command; what goes wrong is kept for `result`, and then nothing has run."""
-        self._started = time.monotonic()
-        assembly = self._assembly
+        self._started, assembly = time.monotonic(), self._assembly
         try:
             self.bounds.begin(self._started)
             self.wires = Wires(self.request, self._budget, self.lent)
@@ -179,8 +178,7 @@ class Launch:
             code = code_of(self.failure)
         else:
             code = TIMED_OUT if bounds.timed_out else exit_code(self._report, self._status, self.asked)
-        wires = self.wires
-        findings = self._findings
+        wires, findings = self.wires, self._findings
         if wires and any(output.error for output in wires.outputs()) and self.failure is None and not bounds.timed_out:
             from aisbx_linux.undelivered import answer
 
@@ -195,7 +193,7 @@ class Launch:
     # --- inside -------------------------------------------------------------------------------------------
 
     def _before_gate(self) -> None:
-        """Do what is to be done while there is a first process, and nothing of the command's can run yet."""
+        """Do what is to be done once there is a first process, and while nothing of the command's can run."""
 
     def _await_first(self) -> bool:
         """Read the tool's report of its first process; False when it ended without."""
@@ -299,5 +297,4 @@ class Launch:
         ended = self.bounds.timed_out or "oom_killed" in self.bounds.happened or self.asked
         if ran(self._report) or ended or self.failure is not None:
             return
-        told = b"".join(relay.held + bytes(relay.captured) for relay in self._outputs())
-        self.failure = failure_of(told.decode(errors="replace").strip(), self.request["argv"][0], self._status)
+        self.failure = unexplained(self._outputs(), self.request["argv"][0], self._status)
