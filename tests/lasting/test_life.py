@@ -152,7 +152,17 @@ def test_every_command_has_a_record(box: Box) -> None:
         "sandbox.destroy",
     ]
     assert '"sandbox":"work"' in text
+    shown = box.out("audit", "show").splitlines()
+    assert [line.split()[-2 if "exit" not in line else -3] for line in shown[1:]] == ["created", "exit", "destroyed"]
     assert "of-the-" not in text
+
+
+def test_what_a_command_printed_is_kept_like_a_runs(box: Box) -> None:
+    box.out("create", "--name", "work")
+    box.out("exec", "work", "--", "echo", "to be kept")
+    (run,) = box.json("logs", "--json")["runs"]
+    assert run["kind"] == "exec.end"
+    assert box.out("logs", run["run"]) == "to be kept\n"
 
 
 def test_a_state_of_another_start_of_the_machine_is_no_sandbox(box: Box) -> None:

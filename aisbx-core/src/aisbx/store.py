@@ -69,7 +69,8 @@ class Store:
         """Give the names of all in order, also of those that are half made."""
         try:
             with os.scandir(self._root) as entries:
-                return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+                found = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+            return sorted(filter(_is_name, found))
         except FileNotFoundError:
             return []
 
@@ -145,9 +146,13 @@ class Store:
         return Claim(place, descriptor)
 
 
+def _is_name(name: str) -> bool:
+    return 0 < len(name) <= _LONGEST and name[0] in _FIRST and set(name) <= _LETTERS
+
+
 def checked(name: str) -> str:
     """Give back a name that can be a sandbox's; UsageError for any other."""
-    if not name or len(name) > _LONGEST or name[0] not in _FIRST or not set(name) <= _LETTERS:
+    if not _is_name(name):
         hint = f"use a-z, 0-9, '-', '_' and '.', at most {_LONGEST} of them, first a letter or digit"
         raise UsageError(f"{name!r} is not a name for a sandbox", hint=hint)
     return name

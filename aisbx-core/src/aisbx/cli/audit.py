@@ -28,8 +28,12 @@ def register(app: typer.Typer) -> None:
     app.add_typer(commands, name="audit")
 
 
+SANDBOXES = {"sandbox.create": "created", "sandbox.destroy": "destroyed"}
+"""Kinds of records that are no run's → what they tell."""
+
+
 def show(tail: Tail = "", since: Since = "", json: Json = False) -> None:
-    """Show the audit records, oldest first: one for each run, refused ones included."""
+    """Show the audit records, oldest first: one for each run, refused ones included, and for sandboxes that last."""
     reading = read_log(audit_path(), tail=parse_tail(tail), since=parse_since(since, time.time()))
     if json:
         damaged = [{"line": damage.line, "reason": damage.reason} for damage in reading.damaged]
@@ -47,6 +51,8 @@ def complain(reading: Reading) -> None:
 
 def result(record: Record) -> str:
     """Say what came of a run: `exit 0`, `signal 9`, `timed out`, or the code of a refusal."""
+    if record.text("kind") in SANDBOXES:
+        return SANDBOXES[record.text("kind")]
     if record.text("kind") == "run.refused":
         return f"refused: {record.table('error').get('code', '?')}"
     if record.data.get("timed_out"):

@@ -12,7 +12,7 @@ from aisbx.audit.follow import follow_log
 from aisbx.audit.output import Output, find_run
 from aisbx.audit.read import Record, read_log
 from aisbx.cli import complete
-from aisbx.cli.audit import command, complain, result
+from aisbx.cli.audit import SANDBOXES, command, complain, result
 from aisbx.cli.options import Json, Since, Tail
 from aisbx.cli.render import emit_json, printable, table
 from aisbx.cli.session import audit_path, runs_path
@@ -56,15 +56,16 @@ def logs(
         _output(run, count, follow=follow, as_json=json)
         return
     reading = read_log(audit_path(), tail=RECENT if count is None else count, since=start)
+    runs = [record for record in reading.records if record.text("kind") not in SANDBOXES]
     if json:
-        emit_json({"runs": [_summary(record) for record in reading.records]})
+        emit_json({"runs": [_summary(record) for record in runs]})
         return
-    print(table(("RUN", "TIME", "RESULT", "TOOK", "COMMAND"), map(_row, reading.records)))
+    print(table(("RUN", "TIME", "RESULT", "TOOK", "COMMAND"), map(_row, runs)))
     complain(reading)
     if follow:
         sys.stdout.flush()
         for record in follow_log(audit_path(), reading.end):
-            if record is not None and record.time >= start:
+            if record is not None and record.time >= start and record.text("kind") not in SANDBOXES:
                 print("  ".join(printable(cell) for cell in _row(record)), flush=True)
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from aisbx.audit.write import RESERVE, append, ending, open_log, start
+from aisbx.audit.write import RESERVE, append, ending, open_log, prune, start
 from aisbx.engine.keep import static_record
 from aisbx.errors import AisbxError, PolicyError, StateError, UsageError
 from aisbx.plan.run import new_run
@@ -173,7 +173,12 @@ class Sandboxes:
 
     def _carry_out(self, sandbox: Sandbox, command: Command, stdio: Stdio, run: str) -> LaunchResult:
         if self._engine.exclusive and isinstance(sandbox, ExclusiveSandbox):
-            return sandbox.execute(command, stdio, run)
+            captured = stdio.stdout is None and not stdio.terminal
+            keep = 0 if captured else self._engine.settings.logs.keep_output
+            result = sandbox.execute(command, stdio, run, keep)
+            if keep:
+                prune(f"{self._engine.state}/runs", self._engine.settings.logs.keep_runs)
+            return result
         status = sandbox.spawn(command, stdio).wait()
         if status is None:
             raise StateError("the driver gave no exit status", hint="report it to the driver's author")

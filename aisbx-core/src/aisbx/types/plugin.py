@@ -119,8 +119,11 @@ class LastingDriver(Driver, Protocol):
 class ExclusiveSandbox(Sandbox, Protocol):
     """A sandbox that a process may serve alone, so that its signals and its terminal are the command's."""
 
-    def execute(self, command: Command, stdio: Stdio, run: str) -> LaunchResult:
-        """Run a command to its end; what kept it from running is in the result."""
+    def execute(self, command: Command, stdio: Stdio, run: str, keep: int = 0) -> LaunchResult:
+        """Run a command to its end; what kept it from running is in the result.
+
+        `keep` is how many bytes of its output are kept under the id of the run, where runs keep theirs.
+        """
         ...
 
 

@@ -66,17 +66,18 @@ class LastingSandbox:
         launch.start()
         return LocalProcess(launch)
 
-    def execute(self, command: Command, stdio: Stdio, run: str) -> LaunchResult:
+    def execute(self, command: Command, stdio: Stdio, run: str, keep: int = 0) -> LaunchResult:
         """Run a command to its end from a process that serves it alone: its signals and its terminal are passed on."""
-        return execute(self._held, self._request(command, stdio, run, exclusive=True), _own(command), self.handle)
+        request = self._request(command, stdio, run, exclusive=True, keep=keep)
+        return execute(self._held, request, _own(command), self.handle)
 
     def close(self) -> None:
         """End every process; may be called twice. What was planted meanwhile is undone, see `end`."""
         end(self._home)
 
-    def _request(self, command: Command, stdio: Stdio, run: str, *, exclusive: bool) -> LaunchRequest:
+    def _request(self, command: Command, stdio: Stdio, run: str, *, exclusive: bool, keep: int = 0) -> LaunchRequest:
         run = run or os.urandom(6).hex()
-        return launch_request(command, stdio, exclusive=exclusive, state=self._held["state"], run=run, keep=0)
+        return launch_request(command, stdio, exclusive=exclusive, state=self._held["state"], run=run, keep=keep)
 
 
 def make(plan: LocalPlan, enforcement: Enforcement, home: Path, state: Path, seconds: float) -> None:
