@@ -38,7 +38,7 @@ def test_it_gives_every_figure_and_leaves_the_users_home_alone(tmp_path: Path) -
     figures = {row["name"]: row["figure"] for row in result["rows"]}
     assert all(figure > 0 for figure in figures.values())
     targets = {row["name"] for row in result["rows"] if row["at_most"] or row["at_least"]}
-    assert len(targets) == 5
+    assert len(targets) == 6
     assert not list(home.iterdir())
 
 

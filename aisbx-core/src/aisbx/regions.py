@@ -78,7 +78,8 @@ class MountTable:
             with open(_MOUNTINFO, "rb") as file:
                 lines = file.read().splitlines()
         except OSError as error:
-            raise _unknown(f"{_MOUNTINFO}: {error.strerror}") from error
+            hint = "mount -t proc proc /proc"
+            raise PolicyError(f"/proc is not mounted here: {_MOUNTINFO}: {error.strerror}", hint=hint) from error
         for line in lines:
             number, _, device, root, point, *_ = line.split(b" ")
             region = Region(device.decode(), _plain(root))

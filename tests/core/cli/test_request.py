@@ -168,7 +168,7 @@ def test_a_published_port_is_a_port(value: str) -> None:
         request({"publish": [value]})
 
 
-def test_lasting_sandboxes_are_refused_not_ignored() -> None:
+def test_a_sandbox_that_is_there_is_no_request_and_not_ignored() -> None:
     with pytest.raises(UsageError, match="--sandbox"):
         request({"sandbox": ["dev"]})
     with pytest.raises(UsageError, match="--sandbox"):

@@ -130,7 +130,8 @@ def test_a_workspace_whose_name_has_a_colon_can_be_named(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (("-s", "dev", "--", "true"), "usage"),
+        (("-s", "dev", "--", "true"), "state"),
+        (("-s", "dev", "-w", ".", "--", "true"), "usage"),
         (("-w", "/", "--", "true"), "workspace"),
         (("-p", "nope", "--", "true"), "profile"),
         (("-d", "nope", "--", "true"), "plugin-not-found"),

@@ -20,12 +20,12 @@ _SHORT_WITH_VALUE = frozenset("pdwets")
 def wants_json(arguments: Sequence[str]) -> bool:
     """Say whether `--json` is among aisbx's own options, also where the command line is wrong elsewhere.
 
-    Behind the command of `run`, and behind `--`, it belongs to somebody else.
+    Behind the command of `run` or `exec`, and behind `--`, it belongs to somebody else.
     """
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    if "run" not in own[:1]:
+    if own[:1] not in (["run"], ["exec"]):
         return "--json" in own
-    position = 1
+    position = 2 if own[0] == "exec" and own[1:] and not own[1].startswith("-") else 1
     while position < len(own) and own[position].startswith("-") and own[position] != "-":
         word = own[position]
         if word == "--json":

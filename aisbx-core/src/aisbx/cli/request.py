@@ -36,6 +36,8 @@ def to_request(options: Mapping[str, Sequence[str]], command: Sequence[str], cwd
     `options` maps each name of `OPTIONS` to its values in the order of the command line. Of options that hold
     one value the last counts, as in most command lines; `profile`, `env`, `mount` and `publish` add up.
     """
+    if "sandbox" in options:
+        raise UsageError("--sandbox: that one is there already, and is not made by a request", hint="aisbx exec NAME")
     if unknown := options.keys() - OPTIONS:
         raise UsageError(f"unknown option --{min(unknown)}", hint="see: aisbx run --help")
     workspace = _last(options, "workspace")

@@ -1,7 +1,7 @@
 """`aisbx ls`, `inspect`, `destroy` and `prune`: the sandboxes that last, seen from outside."""
 
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,19 +9,40 @@ from aisbx.cli import complete
 from aisbx.cli.options import Json
 from aisbx.cli.render import as_text, emit_json, say, table
 from aisbx.cli.session import engine, principal
-from aisbx.engine.lasting import UNFINISHED, Found
 from aisbx.errors import StateError, UsageError
 from aisbx.units import format_duration
 
+if TYPE_CHECKING:
+    from aisbx.engine.lasting import Found
+
+EXAMPLES = {
+    "ls": """\b
+Examples:
+  aisbx ls
+  aisbx ls --json
+""",
+    "inspect": """\b
+Examples:
+  aisbx inspect work            what it is, and what holds in it
+  aisbx inspect work --json
+""",
+    "destroy": """\b
+Examples:
+  aisbx destroy work other
+  aisbx destroy --all
+""",
+    "prune": """\b
+Examples:
+  aisbx prune                   those whose time was over, and what a killed create left
+""",
+}
 Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=complete.sandboxes)]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("ls")(ls)
-    app.command("inspect")(inspect)
-    app.command("destroy")(destroy)
-    app.command("prune")(prune)
+    for command in (ls, inspect, destroy, prune):
+        app.command(command.__name__, epilog=EXAMPLES[command.__name__])(command)
 
 
 def ls(json: Json = False) -> None:
@@ -37,7 +58,7 @@ def ls(json: Json = False) -> None:
 def inspect(name: Name, json: Json = False) -> None:
     """Show what a sandbox is, and what holds in it."""
     one = engine().sandboxes.look(name)
-    if one.state == UNFINISHED and not one.problem and name not in engine().sandboxes.names():
+    if one.record is None and not one.problem and name not in engine().sandboxes.names():
         raise StateError(f"there is no sandbox {name!r}", hint="see: aisbx ls")
     row = _row(one) | {"enforcement": one.enforcement.as_record()}
     if json:
@@ -79,7 +100,7 @@ def prune(json: Json = False) -> None:
         print(name)
 
 
-def _row(one: Found) -> dict[str, object]:
+def _row(one: "Found") -> dict[str, object]:
     row: dict[str, object] = {"name": one.name, "state": one.state}
     if one.record is not None:
         record = one.record
@@ -95,7 +116,7 @@ def _row(one: Found) -> dict[str, object]:
     return row | ({"problem": one.problem} if one.problem else {})
 
 
-def _cells(one: Found) -> tuple[str, ...]:
+def _cells(one: "Found") -> tuple[str, ...]:
     record = one.record
     if record is None:
         return (one.name, one.state, "", one.problem, "", "")

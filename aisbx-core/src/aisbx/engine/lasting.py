@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aisbx.audit.write import RESERVE, append, ending, open_log, prune, start
-from aisbx.engine.keep import static_record
 from aisbx.errors import AisbxError, PolicyError, StateError, UsageError
 from aisbx.plan.run import new_run
 from aisbx.store import Claim, Record, Store
@@ -59,6 +58,8 @@ class Sandboxes:
         """
         if 0 < ttl < _TTL_LEAST:
             raise UsageError("--ttl: a sandbox lives for a second at least", hint="write 30s, 10m, 2h")
+        from aisbx.engine.keep import static_record  # for systems with `posix`
+
         engine = self._engine
         engine.enter(request)
         prepared = engine.admit(request, principal)

@@ -6,6 +6,7 @@ a command of a sandbox that lasts, in such a process too, as `aisbx exec` does i
 """
 
 import importlib
+import tempfile
 from pathlib import Path
 from typing import Protocol
 
@@ -95,8 +96,7 @@ def joined(driver: LastingDriver) -> Way:
     def run(
         spec: SandboxSpec, command: Command, stdio: Stdio, home: Path, seconds: float, *, alone: bool = False
     ) -> ExitStatus:
-        own = home / "lasting"
-        own.mkdir(mode=0o700)
+        own = Path(tempfile.mkdtemp(prefix="lasting-", dir=home))
         try:
             sandbox = driver.create(spec, own, home, 0.0)
 
