@@ -93,6 +93,17 @@ def test_a_command_that_handles_the_key_keeps_it(shell: Terminal) -> None:
     assert shell.end() == 5
 
 
+def test_a_command_that_ends_by_the_key_has_handled_it(shell: Terminal) -> None:
+    """It may be gone before anybody can ask whether it handles the key."""
+    for _ in range(10):
+        shell.type(b"$A bash -c 'trap \"exit 4\" TSTP; echo be''gin; read -r line'; echo $?:\r")
+        shell.until(b"begin")
+        shell.type(b"\x1a")
+        assert b"Stopped" not in shell.until(b":")
+    shell.type(b"exit 5\r")
+    assert shell.end() == 5
+
+
 def test_a_shell_inside_stops_its_own_jobs(shell: Terminal) -> None:
     shell.type(b"$A bash --norc -i\r")
     shell.type(b"PS1='in''side> '\r")

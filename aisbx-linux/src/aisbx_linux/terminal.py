@@ -85,12 +85,17 @@ class RawTerminal:
             if stopped_itself(self.launch.first):
                 posix.kill(0, TSTP)
 
-    def typed(self, keys: bytes, target: int) -> None:
-        """Stop, and with us our process group, where `keys` for the pty `target` ask for it and nobody else does it."""
-        from aisbx_linux.suspend import TSTP, leaves_it
+    def asks(self, keys: bytes, target: int) -> bool:
+        """Tell whether `keys` for the pty `target` ask to stop the command, and nobody but us would do it."""
+        from aisbx_linux.suspend import leaves_it
 
-        if leaves_it(target, keys, self.launch.first):
-            posix.kill(0, TSTP)
+        return leaves_it(target, keys, self.launch.first)
+
+    def stop(self) -> None:
+        """Stop, and with us our process group."""
+        from aisbx_linux.suspend import TSTP
+
+        posix.kill(0, TSTP)
 
     def give_back(self) -> None:
         """Give the terminal back as it was found, if it is ours to change."""
@@ -137,9 +142,11 @@ class Keys(Input):
                 self.close()  # the terminal has gone
                 return
             self.at_end = not keys
+        # Both before and after: one that handles the key may have ended by the time it is asked.
+        asked = bool(keys) and self.lent_terminal.asks(keys, self.target)
         super().step_on()
-        if keys and self.target >= 0:
-            self.lent_terminal.typed(keys, self.target)
+        if asked and self.target >= 0 and self.lent_terminal.asks(keys, self.target):
+            self.lent_terminal.stop()
 
 
 def open_pty(like: int) -> tuple[int, int]:
