@@ -82,8 +82,8 @@ class MountTable:
             raise PolicyError(f"/proc is not mounted here: {_MOUNTINFO}: {error.strerror}", hint=hint) from error
         for line in lines:
             number, _, device, root, point, *_ = line.split(b" ")
-            region = Region(device.decode(), _plain(root))
-            self._mounts[number.decode()] = _Mounted(_plain(point), region)
+            region = Region(device.decode(), plain(root))
+            self._mounts[number.decode()] = _Mounted(plain(point), region)
 
     def shown(self, path: str, inputs: Inputs) -> Shown:
         """Give what an absolute path shows; it need not be there. PolicyError where that can't be told."""
@@ -138,7 +138,7 @@ def _join(root: str, path: str, point: str) -> str:
     return f"{root.rstrip('/')}/{rest}" if rest else root
 
 
-def _plain(field: bytes) -> str:
+def plain(field: bytes) -> str:
     """Undo the table's escapes: blanks, tabs, line feeds and backslashes are a backslash and three octal digits."""
     first, *rest = field.split(b"\\")
     return os.fsdecode(first + b"".join(bytes([int(part[:3], 8)]) + part[3:] for part in rest))

@@ -48,7 +48,7 @@ def failure_of(told: str, command: str, status: int) -> "Failure | None":
         return "command-not-executable", f"{command}: {why}", "pass fewer at a time (xargs), or a file of them"
     if "execvp" not in told:
         return _with_remedy(told or "the sandbox could not be made", told)
-    return _not_executed(told, command)
+    return not_executed(told, command)
 
 
 def unexplained(outputs: "Sequence[Output]", command: str, status: int) -> "Failure | None":
@@ -57,7 +57,8 @@ def unexplained(outputs: "Sequence[Output]", command: str, status: int) -> "Fail
     return failure_of(told.decode(errors="replace").strip(), command, status)
 
 
-def _not_executed(told: str, command: str) -> "Failure":
+def not_executed(told: str, command: str) -> "Failure":
+    """Say why a command was not executed, by what execve(2) says of it (strerror(3)), at the end of what was told."""
     if told.endswith("No such file or directory"):
         return "command-not-found", f"{command}: not found inside the sandbox", ""
     return "command-not-executable", f"{command}: {told.rpartition(': ')[2]}", ""
@@ -70,7 +71,7 @@ def reworded(told: str, command: str) -> str:
     """
     if "\n" in told or not told.startswith(f"setsid: failed to execute {command}: "):
         return ""
-    return ": ".join(_not_executed(told, command)[:2])
+    return ": ".join(not_executed(told, command)[:2])
 
 
 def refused(message: str) -> "Failure":

@@ -40,6 +40,16 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
+def below(pid: int) -> list[int]:
+    """Give all that come of a process and are still below it, each after the one that made it."""
+    found: list[int] = []
+    waiting = children_of(pid)
+    while waiting:
+        found.append(waiting.pop())
+        waiting += children_of(found[-1])
+    return found
+
+
 def first_child(pid: int) -> int:
     """Give a process's first child, 0 when there is none (yet); of the sandbox's PID 1 that is the command."""
     children = children_of(pid)
@@ -67,10 +77,7 @@ def foreground(first: int, command: int) -> list[int]:
     except ProcessLookupError:
         return []
     members: list[int] = []
-    waiting = children_of(first)
-    while waiting:
-        pid = waiting.pop()
-        waiting += children_of(pid)
+    for pid in below(first):
         try:
             if posix.getpgid(pid) == group:
                 members.append(pid)

@@ -7,7 +7,7 @@ done here. Everything inside is stopped before this process is: while it is, nob
 
 import posix
 
-from aisbx_linux.processes import children_of, first_child, foreground, send
+from aisbx_linux.processes import below, first_child, foreground, send
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _stop_all(first: int) -> "list[int] | None":
     """Stop every process below PID 1 that is not; gives those, or None, with none of them stopped, where it can't."""
     stopped: list[int] = []
     for _ in range(_PASSES):
-        fresh = [pid for pid in _below(first) if pid not in stopped and _state(pid) not in _IDLE]
+        fresh = [pid for pid in below(first) if pid not in stopped and _state(pid) not in _IDLE]
         if not fresh:
             return stopped
         for pid in fresh:
@@ -66,18 +66,8 @@ def _continue(first: int, stopped: "list[int]") -> None:
     """Continue what we stopped, and the command's process group as a shell would."""
     command = first_child(first) if first else 0
     if command:
-        for pid in {*stopped, *foreground(first, command)}.intersection(_below(first)):
+        for pid in {*stopped, *foreground(first, command)}.intersection(below(first)):
             send(pid, _CONT)
-
-
-def _below(first: int) -> "list[int]":
-    found: list[int] = []
-    waiting = children_of(first)
-    while waiting:
-        pid = waiting.pop()
-        found.append(pid)
-        waiting += children_of(pid)
-    return found
 
 
 def stopped_itself(first: int) -> bool:

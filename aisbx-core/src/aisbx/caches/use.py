@@ -10,10 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from aisbx.errors import StateError
+from aisbx.regions import plain
 
 DEVICE, ROOT, POINT = 2, 3, 4
 """Fields of a line of mountinfo, from 0: major:minor, what of the file system a mount shows, and where."""
-_ESCAPES = {"\\040": " ", "\\011": "\t", "\\012": "\n", "\\134": "\\"}
 Shown = tuple[str, str]
 """A file system, and a path in it."""
 
@@ -63,16 +63,10 @@ def _mounted(process: str) -> Iterator[Shown]:
 
 
 def _lines(process: str) -> Iterator[tuple[str, str, str]]:
-    with open(f"/proc/{process}/mountinfo", encoding="utf-8", errors="surrogateescape") as lines:
+    with open(f"/proc/{process}/mountinfo", "rb") as lines:
         for line in lines:
-            fields = line.split(" ", POINT + 1)
-            yield fields[DEVICE], _plain(fields[ROOT]), _plain(fields[POINT])
-
-
-def _plain(text: str) -> str:
-    for escape, character in _ESCAPES.items() if "\\" in text else ():
-        text = text.replace(escape, character)
-    return text
+            fields = line.split(b" ", POINT + 1)
+            yield fields[DEVICE].decode(), plain(fields[ROOT]), plain(fields[POINT])
 
 
 def _open(process: str) -> Iterator[str]:

@@ -176,9 +176,8 @@ class Engine:
         request, driver, spec = prepared.request, prepared.driver, prepared.spec
         command = Command(argv=request.command, environment=request.environment)
         record = static_record(spec, driver.name, prepared.enforcement)
-        captured = stdio.stdout is None and not stdio.terminal
         if not isinstance(driver, LocalDriver):
-            return self._launch_elsewhere(prepared, command, stdio, (run, principal.id, host, record)), captured
+            return self._launch_elsewhere(prepared, command, stdio, (run, principal.id, host, record)), stdio.captured
         entry: PlanEntry = entry_of(driver.plan(spec), record, self.settings, self.state)
         # A policy or a sink of somebody else's must see every run, so those take the full path.
         if options is not None and not self.settings.policies and not self.settings.sinks:
@@ -189,9 +188,9 @@ class Engine:
             exclusive=self.exclusive,
             state=str(self.state),
             run=run,
-            keep=0 if captured else self.settings.logs.keep_output,
+            keep=0 if stdio.captured else self.settings.logs.keep_output,
         )
-        return carry_out(entry, wanted, principal.id, host), captured
+        return carry_out(entry, wanted, principal.id, host), stdio.captured
 
     def _launch_elsewhere(
         self, prepared: Prepared, command: Command, stdio: Stdio, who: tuple[str, str, str, str]
@@ -204,8 +203,6 @@ class Engine:
             status = sandbox.spawn(command, stdio).wait()
         finally:
             sandbox.close()
-        if status is None:
-            raise StateError("the driver gave no exit status", hint="report it to the driver's author")
         result = launch_result(status)
         append(log, f"{start('run.end', run, principal, host, list(command.argv))},{record},{ending(result)}")
         return result

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from aisbx.audit.jsontext import dumps
 from aisbx.audit.write import RESERVE, append, ending, open_log, prune, start
 from aisbx.errors import AisbxError, PolicyError, StateError, UsageError
 from aisbx.plan.run import new_run
@@ -117,7 +118,7 @@ class Sandboxes:
             profile=record.profile,
             driver=record.driver,
             enforcement=sandbox.enforcement,
-            captured=stdio.stdout is None and not stdio.terminal,
+            captured=stdio.captured,
         )
 
     def destroy(self, name: str, principal: Principal, host: str) -> list[str] | None:
@@ -132,7 +133,7 @@ class Sandboxes:
         finally:
             claim.release()
         beginning = start("sandbox.destroy", name, principal.id, host, [])
-        append(open_log(self._engine.audit), f'{beginning},"findings":{_json(findings)}}}')
+        append(open_log(self._engine.audit), f'{beginning},"findings":{dumps(findings)}}}')
         return findings
 
     def prune(self, principal: Principal, host: str) -> list[str]:
@@ -174,16 +175,12 @@ class Sandboxes:
 
     def _carry_out(self, sandbox: Sandbox, command: Command, stdio: Stdio, run: str) -> LaunchResult:
         if self._engine.exclusive and isinstance(sandbox, ExclusiveSandbox):
-            captured = stdio.stdout is None and not stdio.terminal
-            keep = 0 if captured else self._engine.settings.logs.keep_output
+            keep = 0 if stdio.captured else self._engine.settings.logs.keep_output
             result = sandbox.execute(command, stdio, run, keep)
             if keep:
                 prune(f"{self._engine.state}/runs", self._engine.settings.logs.keep_runs)
             return result
-        status = sandbox.spawn(command, stdio).wait()
-        if status is None:
-            raise StateError("the driver gave no exit status", hint="report it to the driver's author")
-        return launch_result(status)
+        return launch_result(sandbox.spawn(command, stdio).wait())
 
     def _end(self, name: str, claim: Claim) -> list[str]:
         findings: list[str] = []
@@ -226,9 +223,3 @@ class Sandboxes:
     def _undo(driver: LastingDriver, claim: Claim) -> None:
         driver.end(claim.home)
         claim.remove()
-
-
-def _json(value: object) -> str:
-    from aisbx.audit.jsontext import dumps
-
-    return dumps(value)

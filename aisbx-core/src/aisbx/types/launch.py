@@ -109,8 +109,10 @@ def exit_status(result: LaunchResult) -> ExitStatus:
     )
 
 
-def launch_result(status: ExitStatus) -> LaunchResult:
-    """Give an exit status as the launcher's plain data."""
+def launch_result(status: ExitStatus | None) -> LaunchResult:
+    """Give an exit status as the launcher's plain data; StateError where the driver gave none."""
+    if status is None:
+        raise StateError("the driver gave no exit status", hint="report it to the driver's author")
     return {
         "code": status.code,
         "signal": status.signal,

@@ -77,6 +77,11 @@ class Stdio:
     terminal: bool = False
     capture: int = 1 << 20
 
+    @property
+    def captured(self) -> bool:
+        """Whether what the command prints is given back with its outcome."""
+        return self.stdout is None and not self.terminal
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

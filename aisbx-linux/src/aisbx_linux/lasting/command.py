@@ -4,11 +4,11 @@ import posix
 import time
 
 from aisbx_linux.bounds import LOOK, Bounds
-from aisbx_linux.ending import refused
+from aisbx_linux.ending import not_executed, refused
 from aisbx_linux.guard import Guard
 from aisbx_linux.lasting.join import JoinError, start
 from aisbx_linux.launch import Launch
-from aisbx_linux.processes import children_of, deliver_below, send
+from aisbx_linux.processes import below, deliver_below, send
 from aisbx_linux.wire import Wires
 
 TYPE_CHECKING = False
@@ -111,12 +111,7 @@ class Joined(Launch):
         """End the command and all that it started and that is still below it."""
         if not self.monitor or self.done:
             return
-        waiting: list[int] = [self.monitor]
-        tree: list[int] = []
-        while waiting:
-            tree.append(waiting.pop())
-            waiting += children_of(tree[-1])
-        for process in tree:
+        for process in (self.monitor, *below(self.monitor)):
             send(process, _KILL)
 
     def _read_status(self) -> None:
@@ -180,6 +175,4 @@ def _count(file: str, key: str) -> int:
 def _failure(error: JoinError, command: str) -> "tuple[str, str, str]":
     if not error.number:
         return refused(str(error))
-    if error.number in {_NO_ENTRY, _NOT_DIRECTORY}:
-        return "command-not-found", f"{command}: not found inside the sandbox", ""
-    return "command-not-executable", f"{command}: {error}", ""
+    return not_executed(posix.strerror(_NO_ENTRY if error.number == _NOT_DIRECTORY else error.number), command)
