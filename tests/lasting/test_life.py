@@ -82,6 +82,15 @@ def test_a_command_has_a_time_limit_and_a_directory_of_its_own(box: Box) -> None
     assert box.out("exec", "work", "--", "pwd") == f"{box.project}\n"
 
 
+def test_a_limit_of_a_command_narrows_the_sandboxs_and_never_widens_it(box: Box) -> None:
+    box.out("create", "--name", "work", "-t", "1s", "--output", "10")
+    show = ("sh", "-c", "echo 0123456789abcdef; sleep 50")
+    for wider in ((), ("-t", "40s", "--output", "1M")):
+        done = box("exec", "work", *wider, "--", *show)
+        assert (done.returncode, done.stdout) == (124, "0123456789")
+    assert box("exec", "work", "--output", "4", "--", "echo", "0123456789").stdout == "0123"
+
+
 def test_run_can_name_a_sandbox(box: Box) -> None:
     box.out("create", "--name", "work")
     box.out("exec", "work", "--", "touch", "/dev/shm/there")

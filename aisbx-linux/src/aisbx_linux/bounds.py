@@ -10,7 +10,7 @@ from aisbx_linux.rlimits import set_limits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from aisbx.types import LocalPlan
 
@@ -121,3 +121,16 @@ class Bounds:
         now = time.monotonic()
         self._look = now + max(LOOK, (now - begun) * self._watch.SHARE)
         return "oom_killed" in self.happened
+
+
+def narrowed(plan: "LocalPlan", limits: "Mapping[str, float]") -> "LocalPlan":
+    """Narrow a plan for one command by its own `wall_time` (seconds) and `output` (bytes).
+
+    A wider bound is no reason to fail and changes nothing.
+    """
+    wall_time, output = (limits.get(name, 0) for name in ("wall_time", "output"))
+    return {
+        **plan,
+        "wall_time": min(wall_time or plan["wall_time"], plan["wall_time"] or wall_time),
+        "output": int(min(output or plan["output"], plan["output"] or output)),
+    }

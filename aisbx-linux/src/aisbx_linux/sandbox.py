@@ -20,9 +20,11 @@ from aisbx.types import (
     usage,
 )
 
+from aisbx_linux.bounds import narrowed
 from aisbx_linux.launch import Launch
 
-_LIMITS = ("wall_time", "output")
+OWN_LIMITS = ("wall_time", "output")
+"""What a command may have of its own."""
 
 
 class LocalSandbox:
@@ -43,11 +45,7 @@ class LocalSandbox:
 
     def spawn(self, command: Command, stdio: Stdio) -> "LocalProcess":
         """Start a command; what kept it from running is raised by `LocalProcess.wait`."""
-        plan = self._plan
-        for name, amount in command.limits.items():
-            if name not in _LIMITS:
-                raise UsageError(f"{name} cannot be set for one command here", hint="set it for the sandbox")
-            plan = _bounded(plan, name, amount)
+        plan = narrowed(self._plan, own_limits(command))
         wanted = launch_request(command, stdio, exclusive=False, state=str(self._home), run=os.urandom(6).hex(), keep=0)
         launch = Launch(plan, wanted)
         self._running.append(launch)
@@ -89,11 +87,9 @@ class LocalProcess:
         return usage(self._launch.result())
 
 
-def _bounded(plan: LocalPlan, name: str, amount: float) -> LocalPlan:
-    """Narrow a bound of the plan for one command; a wider one is no reason to fail and changes nothing."""
-    narrowed: LocalPlan = {**plan}
-    if name == "wall_time":
-        narrowed["wall_time"] = min(amount, plan["wall_time"] or amount)
-    else:
-        narrowed["output"] = int(min(amount, plan["output"] or amount))
-    return narrowed
+def own_limits(command: Command) -> dict[str, float]:
+    """Give the limits of one command; UsageError for one that only the sandbox can have."""
+    for name in command.limits:
+        if name not in OWN_LIMITS:
+            raise UsageError(f"{name} cannot be set for one command here", hint="set it for the sandbox")
+    return dict(command.limits)

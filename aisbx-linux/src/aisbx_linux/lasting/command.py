@@ -3,7 +3,7 @@
 import posix
 import time
 
-from aisbx_linux.bounds import LOOK, Bounds
+from aisbx_linux.bounds import LOOK, Bounds, narrowed
 from aisbx_linux.ending import not_executed, refused
 from aisbx_linux.guard import Guard
 from aisbx_linux.lasting.join import JoinError, start
@@ -37,15 +37,9 @@ def execute(held: "Held", request: "LaunchRequest", limits: "Mapping[str, float]
 def joined(held: "Held", request: "LaunchRequest", limits: "Mapping[str, float]", home: str) -> "Joined":
     """Give a command that is not started yet.
 
-    `limits` has its own `wall_time` (seconds) and `output` (bytes); `home` is the sandbox's private directory.
+    `limits` has its own `wall_time` (seconds) and `output` (bytes), which narrow those of the sandbox; `home` is the sandbox's private directory.
     """
-    plan = held["plan"]
-    narrowed: LocalPlan = {
-        **plan,
-        "wall_time": limits.get("wall_time", plan["wall_time"]),
-        "output": int(limits.get("output", plan["output"])),
-    }
-    return Joined(held, narrowed, request, home)
+    return Joined(held, narrowed(held["plan"], limits), request, home)
 
 
 class Joined(Launch):

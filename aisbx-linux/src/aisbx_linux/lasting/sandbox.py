@@ -9,7 +9,7 @@ from pathlib import Path
 from select import poll
 from typing import TYPE_CHECKING
 
-from aisbx.errors import StateError, UsageError
+from aisbx.errors import StateError
 from aisbx.types import (
     Command,
     ControlState,
@@ -30,13 +30,11 @@ from aisbx.types import (
 from aisbx_linux.lasting import hold
 from aisbx_linux.lasting.command import execute, joined
 from aisbx_linux.lasting.identity import lives, open_process, recall
-from aisbx_linux.sandbox import LocalProcess
+from aisbx_linux.sandbox import LocalProcess, own_limits
 
 if TYPE_CHECKING:
     from aisbx_linux.lasting.identity import Held
 
-OWN_LIMITS = ("wall_time", "output")
-"""What a command may have of its own."""
 _ENFORCEMENT = "enforcement"
 _PATIENCE = 5.0
 _KILL = 9
@@ -62,14 +60,14 @@ class LastingSandbox:
 
     def spawn(self, command: Command, stdio: Stdio) -> LocalProcess:
         """Start a command; what kept it from running is raised by `LocalProcess.wait`."""
-        launch = joined(self._held, self._request(command, stdio, "", exclusive=False), _own(command), self.handle)
+        launch = joined(self._held, self._request(command, stdio, "", exclusive=False), own_limits(command), self.handle)
         launch.start()
         return LocalProcess(launch)
 
     def execute(self, command: Command, stdio: Stdio, run: str, keep: int = 0) -> LaunchResult:
         """Run a command to its end from a process that serves it alone: its signals and its terminal are passed on."""
         request = self._request(command, stdio, run, exclusive=True, keep=keep)
-        return execute(self._held, request, _own(command), self.handle)
+        return execute(self._held, request, own_limits(command), self.handle)
 
     def close(self) -> None:
         """End every process; may be called twice. What was planted meanwhile is undone, see `end`."""
@@ -156,10 +154,3 @@ def _settle(held: "Held", home: Path) -> list[str]:
     except OSError as error:
         return [str(error)]
     return guard.settle()
-
-
-def _own(command: Command) -> dict[str, float]:
-    for name in command.limits:
-        if name not in OWN_LIMITS:
-            raise UsageError(f"{name} cannot be set for one command here", hint="set it for the sandbox")
-    return dict(command.limits)
