@@ -37,7 +37,7 @@ def execute(held: "Held", request: "LaunchRequest", limits: "Mapping[str, float]
 def joined(held: "Held", request: "LaunchRequest", limits: "Mapping[str, float]", home: str) -> "Joined":
     """Give a command that is not started yet.
 
-    `limits` has its own `wall_time` (seconds) and `output` (bytes), which narrow those of the sandbox; `home` is the sandbox's private directory.
+    `limits` are its own (see `narrowed`), `home` is the sandbox's private directory.
     """
     return Joined(held, narrowed(held["plan"], limits), request, home)
 

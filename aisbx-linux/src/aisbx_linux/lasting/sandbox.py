@@ -60,7 +60,8 @@ class LastingSandbox:
 
     def spawn(self, command: Command, stdio: Stdio) -> LocalProcess:
         """Start a command; what kept it from running is raised by `LocalProcess.wait`."""
-        launch = joined(self._held, self._request(command, stdio, "", exclusive=False), own_limits(command), self.handle)
+        request = self._request(command, stdio, "", exclusive=False)
+        launch = joined(self._held, request, own_limits(command), self.handle)
         launch.start()
         return LocalProcess(launch)
 
