@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from aisbx.cli import complete
 from aisbx.cli.options import Json
 from aisbx.cli.render import emit_json
 from aisbx.cli.request import to_request
+from aisbx.cli.request_options import Cpus, Disk, Driver, Env, Memory, Mount, Pids, Profile, Publish
 from aisbx.cli.session import directory, engine, principal
 from aisbx.units import parse_duration
 
@@ -30,40 +30,25 @@ def register(app: typer.Typer) -> None:
 def create(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one parameter
     name: Annotated[str, typer.Option("--name", metavar="N", help="What to call it; otherwise one is made up.")] = "",
     ttl: Annotated[str, typer.Option("--ttl", metavar="T", help="End it after 30m, 8h, 2d.")] = "",
-    profile: Annotated[
-        list[str] | None,
-        typer.Option("--profile", "-p", metavar="P[+P]", help="Profiles, composed.", autocompletion=complete.profiles),
-    ] = None,
-    driver: Annotated[
-        list[str] | None,
-        typer.Option("--driver", "-d", metavar="D", help="Driver, or auto.", autocompletion=complete.drivers),
-    ] = None,
+    profile: Profile = None,
+    driver: Driver = None,
     workspace: Annotated[
         list[str] | None,
         typer.Option("--workspace", "-w", metavar="DIR[:MODE]", help="Directory to work in; rw or ro."),
     ] = None,
-    env: Annotated[
-        list[str] | None, typer.Option("--env", "-e", metavar="K=V", help="Set a variable; may be repeated.")
-    ] = None,
-    mount: Annotated[
-        list[str] | None,
-        typer.Option("--mount", metavar="SRC:DST[:rw]", help="Show a host path inside; may be repeated."),
-    ] = None,
+    env: Env = None,
+    mount: Mount = None,
     network: Annotated[
         list[str] | None, typer.Option("--network", metavar="NET", help="none or open; none is the default.")
     ] = None,
-    publish: Annotated[list[str] | None, typer.Option("--publish", metavar="PORT", hidden=True)] = None,
+    publish: Publish = None,
     timeout: Annotated[
         list[str] | None, typer.Option("--timeout", "-t", metavar="TIME", help="End each command after 30s, 5m, 1h30m.")
     ] = None,
-    memory: Annotated[
-        list[str] | None, typer.Option("--memory", metavar="SIZE", help="Cap its memory: 512M, 1.5G.")
-    ] = None,
-    pids: Annotated[list[str] | None, typer.Option("--pids", metavar="N", help="Cap its tasks.")] = None,
-    cpus: Annotated[list[str] | None, typer.Option("--cpus", metavar="N", help="Cap its cores: 2, 0.5.")] = None,
-    disk: Annotated[
-        list[str] | None, typer.Option("--disk", metavar="SIZE", help="Cap what it writes to private space.")
-    ] = None,
+    memory: Memory = None,
+    pids: Pids = None,
+    cpus: Cpus = None,
+    disk: Disk = None,
     output: Annotated[
         list[str] | None, typer.Option("--output", metavar="SIZE", help="Pass on this much output of each command.")
     ] = None,

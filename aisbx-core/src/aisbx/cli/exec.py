@@ -12,6 +12,7 @@ from aisbx.cli.options import Json
 from aisbx.cli.perform import told
 from aisbx.cli.render import emit_json, say
 from aisbx.cli.request import to_request
+from aisbx.cli.request_options import Env, Output, Timeout
 from aisbx.cli.session import directory, engine, principal
 from aisbx.errors import UsageError
 from aisbx.types import Command, Stdio
@@ -54,17 +55,11 @@ def register(app: typer.Typer) -> None:
 def execute(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one parameter
     name: Annotated[str, typer.Argument(metavar="NAME", autocompletion=complete.sandboxes)],
     command: Annotated[list[str] | None, typer.Argument(metavar="CMD", hidden=True)] = None,
-    env: Annotated[
-        list[str] | None, typer.Option("--env", "-e", metavar="K=V", help="Set a variable; may be repeated.")
-    ] = None,
-    timeout: Annotated[
-        list[str] | None, typer.Option("--timeout", "-t", metavar="TIME", help="End it after 30s, 5m, 1h30m.")
-    ] = None,
+    env: Env = None,
+    timeout: Timeout = None,
     memory: Annotated[list[str] | None, typer.Option("--memory", metavar="SIZE", hidden=True)] = None,
     pids: Annotated[list[str] | None, typer.Option("--pids", metavar="N", hidden=True)] = None,
-    output: Annotated[
-        list[str] | None, typer.Option("--output", metavar="SIZE", help="Pass on this much output, drop the rest.")
-    ] = None,
+    output: Output = None,
     cwd: Annotated[str, typer.Option("--cwd", metavar="D", help="Start in this directory inside.")] = "",
     json: Json = False,
 ) -> int:

@@ -4,9 +4,23 @@ from typing import Annotated
 
 import typer
 
-from aisbx.cli import complete
 from aisbx.cli.options import Json
 from aisbx.cli.perform import perform
+from aisbx.cli.request_options import (
+    Cpus,
+    Disk,
+    Driver,
+    Env,
+    Memory,
+    Mount,
+    Network,
+    Output,
+    Pids,
+    Profile,
+    Publish,
+    Timeout,
+    Workspace,
+)
 
 EXAMPLES = """\b
 Examples:
@@ -29,44 +43,19 @@ def register(app: typer.Typer) -> None:
 
 def run(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one parameter
     command: Annotated[list[str] | None, typer.Argument(metavar="CMD", hidden=True)] = None,
-    profile: Annotated[
-        list[str] | None,
-        typer.Option("--profile", "-p", metavar="P[+P]", help="Profiles, composed.", autocompletion=complete.profiles),
-    ] = None,
-    driver: Annotated[
-        list[str] | None,
-        typer.Option("--driver", "-d", metavar="D", help="Driver, or auto.", autocompletion=complete.drivers),
-    ] = None,
-    workspace: Annotated[
-        list[str] | None,
-        typer.Option("--workspace", "-w", metavar="DIR[:MODE]", help="Directory to work in; rw, ro, cow or guarded."),
-    ] = None,
-    env: Annotated[
-        list[str] | None, typer.Option("--env", "-e", metavar="K=V", help="Set a variable; may be repeated.")
-    ] = None,
-    mount: Annotated[
-        list[str] | None,
-        typer.Option("--mount", metavar="SRC:DST[:rw]", help="Show a host path inside; may be repeated."),
-    ] = None,
-    network: Annotated[
-        list[str] | None,
-        typer.Option("--network", metavar="NET", help="none, open or allow=HOST[:PORT],...; none is the default."),
-    ] = None,
-    publish: Annotated[list[str] | None, typer.Option("--publish", metavar="PORT", hidden=True)] = None,
-    timeout: Annotated[
-        list[str] | None, typer.Option("--timeout", "-t", metavar="TIME", help="End it after 30s, 5m, 1h30m.")
-    ] = None,
-    memory: Annotated[
-        list[str] | None, typer.Option("--memory", metavar="SIZE", help="Cap its memory: 512M, 1.5G.")
-    ] = None,
-    pids: Annotated[list[str] | None, typer.Option("--pids", metavar="N", help="Cap its tasks.")] = None,
-    cpus: Annotated[list[str] | None, typer.Option("--cpus", metavar="N", help="Cap its cores: 2, 0.5.")] = None,
-    disk: Annotated[
-        list[str] | None, typer.Option("--disk", metavar="SIZE", help="Cap what it writes to private space.")
-    ] = None,
-    output: Annotated[
-        list[str] | None, typer.Option("--output", metavar="SIZE", help="Pass on this much output, drop the rest.")
-    ] = None,
+    profile: Profile = None,
+    driver: Driver = None,
+    workspace: Workspace = None,
+    env: Env = None,
+    mount: Mount = None,
+    network: Network = None,
+    publish: Publish = None,
+    timeout: Timeout = None,
+    memory: Memory = None,
+    pids: Pids = None,
+    cpus: Cpus = None,
+    disk: Disk = None,
+    output: Output = None,
     sandbox: Annotated[
         list[str] | None, typer.Option("--sandbox", "-s", metavar="NAME", help="In a sandbox that aisbx create made.")
     ] = None,
