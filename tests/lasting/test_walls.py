@@ -1,5 +1,6 @@
 """A command that joins a sandbox stands behind the same walls as one that begins it; the kit attacks it as `joined`."""
 
+import os
 import subprocess
 import time
 
@@ -124,3 +125,25 @@ def test_memory_and_tasks_are_those_of_the_sandbox(box: Box) -> None:
     assert box("exec", "work", "--", "python3", "-c", many).returncode != 0
     time.sleep(3.5)
     assert box.out("exec", "work", "--", "echo", "here") == "here\n"
+
+
+def test_nothing_is_done_with_what_somebody_else_may_have_written(box: Box) -> None:
+    """It names processes to kill and paths to be changed: root, under sudo with the caller's HOME, would do it."""
+    place = box.state / "sandboxes"
+    kept = box.home / "elsewhere" if os.geteuid() else place
+    (kept / "work" / "home").mkdir(parents=True)
+    if os.geteuid():
+        box.state.mkdir(parents=True)
+        place.symlink_to(kept)
+    else:
+        os.chown(place, 4242, 4242)
+    for command in (("exec", "work", "--", "true"), ("destroy", "work"), ("prune",)):
+        done = box(*command)
+        assert done.returncode == 125
+        assert len(done.stderr.splitlines()) == 1
+        assert str(place) in done.stderr
+    assert (kept / "work" / "home").is_dir()
+    if os.geteuid():
+        place.unlink()
+    else:
+        os.chown(place, 0, 0)

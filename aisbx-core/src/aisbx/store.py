@@ -68,7 +68,7 @@ class Store:
     def names(self) -> list[str]:
         """Give the names of all in order, also of those that are half made."""
         try:
-            with os.scandir(self._root) as entries:
+            with os.scandir(self._ours()) as entries:
                 found = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
             return sorted(filter(_is_name, found))
         except FileNotFoundError:
@@ -76,7 +76,7 @@ class Store:
 
     def home(self, name: str) -> Path:
         """Give the driver's own directory of a sandbox."""
-        return self._root / checked(name) / "home"
+        return self._ours() / checked(name) / "home"
 
     def find(self, name: str) -> Record:
         """Give a sandbox's record; StateError where there is none."""
@@ -87,7 +87,7 @@ class Store:
 
     def read(self, name: str) -> Record | None:
         """Give a record, None where there is none (yet); StateError where it cannot be read."""
-        path = self._root / name / _RECORD
+        path = self._ours() / name / _RECORD
         try:
             row = json.loads(path.read_bytes())
             version = row["format"]
@@ -102,7 +102,7 @@ class Store:
 
     def environment(self, name: str) -> dict[str, str]:
         """Give the variables that its maker named for all its commands."""
-        return dict(json.loads((self._root / name / _ENVIRONMENT).read_bytes()))
+        return dict(json.loads((self._ours() / name / _ENVIRONMENT).read_bytes()))
 
     def write(self, record: Record, environment: dict[str, str]) -> None:
         """Write down a sandbox that is whole. Values of variables may be secret: they are not in its record."""
@@ -130,7 +130,7 @@ class Store:
         """Hold a sandbox's directory; None where there is none, or another process holds it."""
         import fcntl
 
-        place = self._root / checked(name)
+        place = self._ours() / checked(name)
         try:
             descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -144,6 +144,16 @@ class Store:
             os.close(descriptor)
             return None
         return Claim(place, descriptor)
+
+    def _ours(self) -> Path:
+        """Give the directory of all, which may not be there yet; StateError where it is somebody else's.
+
+        What is in it names processes, cgroups and paths to be acted on. Under `sudo` with the caller's HOME root would
+        act on what that user wrote.
+        """
+        if os.path.lexists(self._root):
+            ensure_private(self._root)
+        return self._root
 
 
 def _is_name(name: str) -> bool:
