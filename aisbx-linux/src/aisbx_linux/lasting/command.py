@@ -7,9 +7,9 @@ from aisbx_linux.bounds import LOOK, Bounds, narrowed
 from aisbx_linux.ending import not_executed, refused
 from aisbx_linux.guard import Guard
 from aisbx_linux.lasting.join import JoinError, start
+from aisbx_linux.lasting.wires import JoinedWires
 from aisbx_linux.launch import Launch
 from aisbx_linux.processes import below, deliver_below, send
-from aisbx_linux.wire import Wires
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Joined(Launch):
         request, plan = self.request, self.plan
         try:
             self.bounds.begin(self._started)
-            self.wires = wires = Wires(request, self._budget, self.lent, tool=False)
+            self.wires = wires = JoinedWires(request, self._budget, self.lent)
             self._guard = Guard(plan, request["state"], request["run"])
             self._guard.since(f"{self._home}/baseline")
             if plan["outside"] is not None:
@@ -70,9 +70,10 @@ class Joined(Launch):
                 {**plan["environment"], **request["environment"]},
                 request["cwd"] or plan["cwd"],
                 wires.inside,
-                terminal=request["terminal"],
+                terminal=wires.terminal,
             )
             self.monitor = self.first = command
+            wires.connect(request, self._budget, self.lent)
             self._assembly.status = posix.pidfd_open(command)
             self._lasting.watch(self.held["first"][0], command)
             if self.asked:

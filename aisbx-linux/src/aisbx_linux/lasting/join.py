@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import signal as _signal
 
     from aisbx_linux.lasting.identity import Held
+    from aisbx_linux.lasting.terminal import Terminal
 
 if not TYPE_CHECKING:
     import _signal  # the C module: `signal` costs milliseconds for its enumerations
@@ -50,11 +51,12 @@ def start(
     cwd: str,
     streams: "tuple[int, int, int]",
     *,
-    terminal: bool,
+    terminal: "Terminal | None" = None,
 ) -> int:
     """Start a command and give its pid on the host; JoinError where it can't be, and then nothing runs.
 
-    `streams` become 0, 1 and 2, and the first is the controlling terminal of a `terminal`'s command.
+    `streams` become 0, 1 and 2; a negative one is the `terminal`, which is opened in the sandbox and is the command's
+    controlling terminal. Its other side is here then.
     """
     import fcntl as _fcntl
     import resource as _resource
@@ -70,13 +72,18 @@ def start(
     except ProcessLookupError:
         raise JoinError(0, "the sandbox has ended") from None
     told, tell = posix.pipe2(posix.O_CLOEXEC)
+    if terminal is not None:
+        terminal.prepare()
     child = posix.fork()
     if child == 0:
         try:
             _join(held, process, cwd)
+            if terminal is not None:
+                slave = terminal.open_inside()
+                streams = (_or(streams[0], slave), _or(streams[1], slave), _or(streams[2], slave))
             command = syscalls.call("syscall", numbers[0], _CLONE_PARENT | _SIGCHLD, 0, 0, 0, 0)
             if command == 0:
-                _become(held, argv, environment, streams, tell, numbers[1], terminal=terminal)
+                _become(held, argv, environment, streams, tell, numbers[1], terminal=terminal is not None)
             posix.write(tell, f"{command}\n".encode())
         except BaseException as error:  # noqa: BLE001 - whatever it is, the launcher must hear of it
             _report(tell, error)
@@ -89,7 +96,14 @@ def start(
         answer += data
     posix.close(told)
     posix.waitpid(child, 0)
-    return _started(answer)
+    command = _started(answer)
+    if terminal is not None:
+        terminal.take()
+    return command
+
+
+def _or(stream: int, slave: int) -> int:
+    return stream if stream >= 0 else slave
 
 
 def _started(answer: bytes) -> int:
