@@ -2,7 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.core.installed import install, site
 from tests.core.world import World
+
+__all__ = ("install", "site", "world")
 
 
 @pytest.fixture

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from aisbx.errors import StateError, UsageError
 from aisbx.paths import ensure_private, write_own
+from aisbx.types import SandboxSpec
 
 FORMAT = 1
-_RECORD, _ENVIRONMENT = "sandbox.json", "environment.json"
+_RECORD, _ENVIRONMENT, _SPEC = "sandbox.json", "environment.json", "spec.json"
 _LONGEST = 63
 _FIRST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _LETTERS = _FIRST | frozenset("-_.")
@@ -104,9 +105,20 @@ class Store:
         """Give the variables that its maker named for all its commands."""
         return dict(json.loads((self._ours() / name / _ENVIRONMENT).read_bytes()))
 
-    def write(self, record: Record, environment: dict[str, str]) -> None:
+    def spec(self, name: str) -> SandboxSpec:
+        """Give what a sandbox was made from; StateError where that is lost."""
+        from pydantic import TypeAdapter, ValidationError  # most commands do without
+
+        path = self._ours() / name / _SPEC
+        try:
+            return TypeAdapter(SandboxSpec).validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise StateError(f"{path} cannot be read: {error}", hint=f"aisbx destroy {name}") from error
+
+    def write(self, record: Record, environment: dict[str, str], spec: SandboxSpec) -> None:
         """Write down a sandbox that is whole. Values of variables may be secret: they are not in its record."""
         place = self._root / record.name
+        write_own(place / _SPEC, json.dumps(asdict(spec), default=sorted).encode())
         write_own(place / _ENVIRONMENT, json.dumps(environment).encode())
         write_own(place / _RECORD, json.dumps(asdict(record), indent=2).encode() + b"\n")
 

@@ -4,7 +4,7 @@ import pytest
 from aisbx.errors import ConfigError, PluginBrokenError, PluginConflictError, PluginNotFoundError
 from aisbx.plugins import Plugins
 
-from .conftest import Install
+from tests.core.installed import Install
 
 DRIVER = """
 from aisbx import hookimpl

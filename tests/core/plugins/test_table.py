@@ -8,7 +8,7 @@ from aisbx.errors import PluginBrokenError
 from aisbx.plugins import KINDS, PluginInfo, Plugins
 from aisbx.plugins.table import read_table
 
-from .conftest import Install
+from tests.core.installed import Install
 
 
 def rows(plugins: Plugins, name: str) -> list[PluginInfo]:

@@ -1,7 +1,7 @@
 """Admission, launch and record of one run."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -74,13 +74,13 @@ class Engine:
         except WorkspaceError as error:
             if not shows(request, str(self.state), self._inputs):  # else a command can have put a link in its place
                 ensure_private(self.state)
-                self._record_refusal(error, run, principal, host, request)
+                self.record_refusal(error, "run", run, principal, host, request.command)
             raise
         self._make_directories()
         try:
             prepared = self.admit(request, principal)
         except AisbxError as error:
-            self._record_refusal(error, run, principal, host, request)
+            self.record_refusal(error, "run", run, principal, host, request.command)
             raise
         try:
             result, captured = self._launch(prepared, principal, stdio, run, host, options)
@@ -102,7 +102,7 @@ class Engine:
             enforcement=prepared.enforcement,
             captured=captured,
         )
-        self._emit(Event("run.end", time.time(), outcome.as_record()))
+        self.emit(Event("run.end", time.time(), outcome.as_record()))
         return outcome
 
     def explain(self, request: RunRequest, error: LaunchError, options: dict[str, list[str]] | None) -> AisbxError:
@@ -158,9 +158,34 @@ class Engine:
         prepared = self._preparation.prepare(request)
         require(prepared.spec, prepared.enforcement)
         command = Command(argv=prepared.request.command, environment=prepared.request.environment)
-        for name in self.settings.policies:
-            _review(name, self.plugins, prepared.spec, command, principal)
+        self.review(prepared.spec, command, principal)
         return prepared
+
+    def review(self, spec: SandboxSpec, command: Command, principal: Principal) -> None:
+        """Ask every policy that is in force; an AisbxError is a denial."""
+        for name in self.settings.policies:
+            _review(name, self.plugins, spec, command, principal)
+
+    def emit(self, event: Event) -> None:
+        """Hand an event to every sink."""
+        for name in self.settings.sinks:
+            sink = self.plugins.get("sink", name, {})
+            try:
+                sink.emit(event)
+            except Exception as error:  # noqa: BLE001 - a sink must not be able to stop or change a run
+                import logging
+
+                logging.getLogger("aisbx").warning("sink %s: %s", name, error)
+
+    def record_refusal(
+        self, error: AisbxError, kind: str, run: str, principal: Principal, host: str, argv: Sequence[str]
+    ) -> None:
+        """Write down that a command was refused; `kind` is what it came by, `run` or `exec`."""
+        line = f"{start(f'{kind}.refused', run, principal.id, host, list(argv))},"
+        line += refusal(error.code, error.message, error.hint, error.exit_code)
+        with suppress(AuditError, OSError):  # nothing ran; the refusal itself is the better thing to say
+            append(open_log(self.audit), line)
+        self.emit(Event(f"{kind}.refused", time.time(), {"run": run, "error": error.as_record()}))
 
     def _launch(
         self,
@@ -207,30 +232,11 @@ class Engine:
         append(log, f"{start('run.end', run, principal, host, list(command.argv))},{record},{ending(result)}")
         return result
 
-    def _record_refusal(
-        self, error: AisbxError, run: str, principal: Principal, host: str, request: RunRequest
-    ) -> None:
-        beginning = start("run.refused", run, principal.id, host, list(request.command))
-        line = f"{beginning},{refusal(error.code, error.message, error.hint, error.exit_code)}"
-        with suppress(AuditError, OSError):  # nothing ran; the refusal itself is the better thing to say
-            append(open_log(self.audit), line)
-        self._emit(Event("run.refused", time.time(), {"run": run, "error": error.as_record()}))
-
     def _make_directories(self) -> None:
         for directory in directories(self.state, self._cache):
             ensure_private(Path(directory))
         # With a plan at hand nobody looks at it again, so a plan ends with it.
         self._inputs.note(reserve(str(self.state / RESERVE)))
-
-    def _emit(self, event: Event) -> None:
-        for name in self.settings.sinks:
-            sink = self.plugins.get("sink", name, {})
-            try:
-                sink.emit(event)
-            except Exception as error:  # noqa: BLE001 - a sink must not be able to stop or change a run
-                import logging
-
-                logging.getLogger("aisbx").warning("sink %s: %s", name, error)
 
 
 def _review(name: str, plugins: Plugins, spec: SandboxSpec, command: Command, principal: Principal) -> None:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from aisbx.audit.jsontext import dumps
 from aisbx.audit.write import RESERVE, append, ending, open_log, prune, start
-from aisbx.errors import AisbxError, PolicyError, StateError, UsageError
+from aisbx.errors import AisbxError, StateError, UsageError
 from aisbx.plan.run import new_run
 from aisbx.store import Claim, Record, Store
 from aisbx.types import (
     Command,
     Enforcement,
+    Event,
     ExclusiveSandbox,
     LastingDriver,
     LaunchResult,
@@ -84,7 +85,7 @@ class Sandboxes:
         claim = self._store.claim(record.name)
         try:
             driver.create(spec, claim.home, engine.state, ttl)
-            self._store.write(record, dict(prepared.request.environment))
+            self._store.write(record, dict(prepared.request.environment), spec)
         except BaseException:
             self._undo(driver, claim)
             raise
@@ -92,27 +93,30 @@ class Sandboxes:
             claim.release()
         beginning = start("sandbox.create", record.name, principal.id, host, [])
         append(log, f"{beginning},{record.static}}}", f"{engine.state}/{RESERVE}")
+        engine.emit(Event("sandbox.create", time.time(), {"sandbox": record.name, "profile": record.profile}))
         return record
 
     def execute(self, name: str, command: Command, principal: Principal, stdio: Stdio, host: str) -> Outcome:
         """Run a command in a sandbox that is there; an AisbxError says why it did not run."""
         engine = self._engine
-        if engine.settings.policies:
-            raise PolicyError(
-                "policies are in force, and cannot review commands of lasting sandboxes yet", hint="use run"
-            )
         record = self._store.find(name)
         sandbox = self._attach(record)
         given = {**self._store.environment(name), **command.environment}
         command = Command(argv=command.argv, environment=given, cwd=command.cwd, limits=command.limits)
         run = new_run()
+        if engine.settings.policies:
+            try:
+                engine.review(self._store.spec(name), command, principal)
+            except AisbxError as error:
+                engine.record_refusal(error, "exec", run, principal, host, command.argv)
+                raise
         log = open_log(engine.audit)
         result = self._carry_out(sandbox, command, stdio, run)
         kind = "exec.end" if result["failure"] is None else "exec.refused"
         argv = list(command.argv) if engine.settings.audit.argv else [command.argv[0]]
         beginning = start(kind, run, principal.id, host, argv)
         append(log, f'{beginning},"sandbox":"{name}",{record.static},{ending(result)}', f"{engine.state}/{RESERVE}")
-        return Outcome(
+        outcome = Outcome(
             run=run,
             status=exit_status(result),
             profile=record.profile,
@@ -120,6 +124,8 @@ class Sandboxes:
             enforcement=sandbox.enforcement,
             captured=stdio.captured,
         )
+        engine.emit(Event("exec.end", time.time(), {**outcome.as_record(), "sandbox": name}))
+        return outcome
 
     def destroy(self, name: str, principal: Principal, host: str) -> list[str] | None:
         """End a sandbox and remove all of it; gives what was found planted, None where there was no such sandbox."""
@@ -134,6 +140,7 @@ class Sandboxes:
             claim.release()
         beginning = start("sandbox.destroy", name, principal.id, host, [])
         append(open_log(self._engine.audit), f'{beginning},"findings":{dumps(findings)}}}')
+        self._engine.emit(Event("sandbox.destroy", time.time(), {"sandbox": name, "findings": findings}))
         return findings
 
     def prune(self, principal: Principal, host: str) -> list[str]:

@@ -1,0 +1,98 @@
+"""A policy reviews every command, of runs and of sandboxes that last; it can only refuse. A sink hears of them all."""
+
+import json
+from pathlib import Path
+
+import pytest
+from aisbx.engine import Engine
+from aisbx.errors import PolicyError
+from aisbx.types import Command, Principal, RunRequest, Stdio
+
+from tests.core.installed import Install
+from tests.core.world import World
+
+PLUGIN = """
+import json, pathlib
+from aisbx import hookimpl
+from aisbx.types import Verdict
+
+class Gate:
+    def review(self, spec, command, principal):
+        words = command.argv
+        if "break" in words: raise ValueError("no")
+        if "lie" in words: return True
+        if "refuse" in words: return Verdict(False, "gate/1", f"{spec.profile} {spec.network.mode} {principal.id}")
+        return Verdict(True)
+
+class Notes:
+    def emit(self, event):
+        with open(PLACE, "a") as file:
+            print(json.dumps([event.kind, dict(event.data).get("sandbox")]), file=file)
+        raise OSError("full")
+
+@hookimpl
+def aisbx_policy(name, settings):
+    return Gate()
+
+@hookimpl
+def aisbx_sink(name, settings):
+    return Notes()
+"""
+WHO = Principal("uid:7")
+REFUSED = [
+    ("refuse", "gate/1: base none uid:7"),
+    ("break", "policy gate failed: ValueError: no"),
+    ("lie", "policy gate gave no verdict"),
+]
+
+
+@pytest.fixture
+def engine(world: World, install: Install) -> Engine:
+    groups = {"aisbx.policies": {"gate": "acme_gate"}, "aisbx.sinks": {"notes": "acme_gate"}}
+    install("acme-gate", groups, acme_gate=PLUGIN.replace("PLACE", repr(str(world.home / "notes"))))
+    world.config('policies = ["gate"]\nsinks = ["notes"]\n')
+    return Engine({**world.environ, "PATH": "/usr/local/bin:/usr/bin:/bin"}, str(world.project))
+
+
+def heard(world: World) -> list[list[str | None]]:
+    return [json.loads(line) for line in (world.home / "notes").read_text().splitlines()]
+
+
+def recorded(engine: Engine) -> list[tuple[str, str]]:
+    rows = [json.loads(line) for line in Path(engine.audit).read_text().splitlines()]
+    return [(row["kind"], row["argv"][-1]) for row in rows if row["argv"]]
+
+
+def test_of_runs(engine: Engine, world: World) -> None:
+    def run(*argv: str) -> int:
+        return engine.run(RunRequest(command=argv, cwd=str(world.project)), WHO, Stdio()).status.code
+
+    assert run("echo", "fine") == 0
+    for word, told in REFUSED:
+        with pytest.raises(PolicyError, match=told):
+            run("echo", word)
+    ends = ["run.end", *["run.refused"] * 3]
+    assert heard(world) == [[kind, None] for kind in ends]
+    assert recorded(engine) == list(zip(ends, ("fine", "refuse", "break", "lie"), strict=True))
+
+
+def test_of_sandboxes_that_last(engine: Engine, world: World) -> None:
+    sandboxes = engine.sandboxes
+    sandboxes.create(RunRequest(command=(), cwd=str(world.project)), WHO, "test", "work")
+    try:
+
+        def execute(*argv: str) -> bytes:
+            status = sandboxes.execute("work", Command(argv=argv), WHO, Stdio(), "test").status
+            return status.stdout.data
+
+        assert execute("echo", "fine") == b"fine\n"
+        for word, told in REFUSED:
+            with pytest.raises(PolicyError, match=told):
+                execute("touch", f"{world.project}/{word}", word)
+        assert not list(world.project.iterdir())
+        ends = ["exec.end", *["exec.refused"] * 3]
+        assert heard(world) == [["sandbox.create", "work"], ["exec.end", "work"], *[["exec.refused", None]] * 3]
+        assert recorded(engine) == list(zip(ends, ("fine", "refuse", "break", "lie"), strict=True))
+    finally:
+        sandboxes.destroy("work", WHO, "test")
+    assert heard(world)[-1] == ["sandbox.destroy", "work"]
