@@ -61,6 +61,16 @@ OWN = {
     "aisbx_linux.protect.undo",
     "aisbx_linux.protect.walk",
 }
+# What a command of a sandbox that lasts has beside these.
+JOINING = {
+    "aisbx_linux.lasting",
+    "aisbx_linux.lasting.command",
+    "aisbx_linux.lasting.identity",
+    "aisbx_linux.lasting.join",
+    "aisbx_linux.lasting.terminal",
+    "aisbx_linux.lasting.wires",
+    "termios",
+}
 # The lean front ends with `_exit`, which is where to look: also at what an entry's kept code brought in.
 PROBE = """
 import sys, posix
@@ -112,11 +122,11 @@ class Bench:
         assert done.returncode == 0, done.stderr
         return done
 
-    def modules(self) -> set[str]:
+    def modules(self, *arguments: str) -> set[str]:
         """Give what is in `sys.modules` when the run ends, and each directory that was searched (`searched:PATH`)."""
         path = self.home / "modules"
         with path.open("wb") as file:
-            self.python("-c", PROBE, str(file.fileno()), str(FAST), *RUN, pass_fds=(file.fileno(),))
+            self.python("-c", PROBE, str(file.fileno()), str(FAST), *(arguments or RUN), pass_fds=(file.fileno(),))
         return set(path.read_text().split())
 
     def imports(self) -> set[str]:
@@ -147,6 +157,18 @@ def test_a_run_whose_plan_is_at_hand_imports_only_what_is_listed_here(bench: Ben
     assert "aisbx.cli.perform" not in second, "the plan of the first run was not used"
     found = {name for name in second if not name.startswith("searched:")}
     assert sorted(found - at_start(bench) - EXTENSIONS - OWN) == []
+
+
+def test_a_command_of_a_lasting_sandbox_imports_only_what_is_listed_here(bench: Bench) -> None:
+    bench.python(str(FAST), "create", "--name", "work", "--profile", "shell")
+    try:
+        seen = bench.modules("exec", "work", "--", "true")
+    finally:
+        bench.python(str(FAST), "destroy", "work")
+    assert f"searched:{CORE}" not in seen, "what a plan needs is loaded from where the plan says"
+    found = {name for name in seen if not name.startswith("searched:")}
+    assert sorted(found - at_start(bench) - EXTENSIONS - OWN - JOINING) == []
+    assert sorted(JOINING - found) == []
 
 
 def test_a_run_whose_plan_is_at_hand_looks_for_no_module(bench: Bench) -> None:

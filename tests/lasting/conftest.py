@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aisbx
 import pytest
+
+FAST = Path(aisbx.__file__).parent / "cli" / "fast.py"
+# Where the full command line cannot be imported, what is answered all the same was answered by the lean front.
+LEAN_ONLY = f"""
+import sys
+sys.modules["aisbx.installation.narrow"] = None
+__file__ = {str(FAST)!r}
+exec(compile(open(__file__, encoding="utf-8").read(), __file__, "exec"))
+"""
 
 
 @dataclass
@@ -28,7 +38,16 @@ class Box:
         return {"HOME": str(self.home), "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "SECRET": "s3cr3t"}
 
     def argv(self, *arguments: str) -> list[str]:
+        """Give the command as users start it: by the lean front where it can, which `test_lean` compares to the full."""
+        return [sys.executable, "-I", "-S", "-X", "utf8", str(FAST), *arguments]
+
+    def full(self, *arguments: str) -> list[str]:
+        """Give the same by the full command line."""
         return [sys.executable, "-I", "-m", "aisbx", *arguments]
+
+    def lean_only(self, *arguments: str) -> list[str]:
+        """Give the same by a lean front that has nothing behind it."""
+        return [sys.executable, "-I", "-S", "-X", "utf8", "-c", LEAN_ONLY, *arguments]
 
     def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
@@ -41,9 +60,15 @@ class Box:
         )
 
     def __call__(self, *arguments: str, stdin: bytes = b"") -> "subprocess.CompletedProcess[str]":
+        return self.run(self.argv(*arguments), stdin=stdin)
+
+    def run(
+        self, argv: list[str], *, stdin: bytes = b"", cwd: Path | None = None
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run a command that `argv`, `full` or `lean_only` gave."""
         done = subprocess.run(
-            self.argv(*arguments),
-            cwd=self.project,
+            argv,
+            cwd=cwd or self.project,
             env=self.env,
             input=stdin,
             capture_output=True,

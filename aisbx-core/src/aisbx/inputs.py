@@ -37,6 +37,14 @@ class Inputs:
         self.environ: dict[str, str | None] = {}
         self.prefixes: dict[str, dict[str, str]] = {}
 
+    def copy(self) -> "Inputs":
+        """Give another recorder that has noted the same so far."""
+        copied = Inputs(self._source)
+        copied.adopt(self.paths)
+        copied.environ.update(self.environ)
+        copied.prefixes.update(self.prefixes)
+        return copied
+
     def bind(self, environ: Mapping[str, str]) -> "Inputs":
         """Take variables from `environ` from now on; what is recorded stays."""
         self._source = environ

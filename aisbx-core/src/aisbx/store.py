@@ -16,7 +16,10 @@ from aisbx.paths import ensure_private, write_own
 from aisbx.types import SandboxSpec
 
 FORMAT = 1
+PLANS = "plans"
+"""In a sandbox's directory."""
 _RECORD, _ENVIRONMENT, _SPEC = "sandbox.json", "environment.json", "spec.json"
+_TRIES = 5
 _LONGEST = 63
 _FIRST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _LETTERS = _FIRST | frozenset("-_.")
@@ -52,6 +55,10 @@ class Claim:
     def remove(self) -> None:
         """Remove the directory and all in it; first of all what makes it a sandbox."""
         (self._place / _RECORD).unlink(missing_ok=True)
+        for _ in range(_TRIES):  # a command that ran just now may be leaving its plan
+            shutil.rmtree(self._place, ignore_errors=True)
+            if not self._place.exists():
+                return
         shutil.rmtree(self._place)
 
     def release(self) -> None:
@@ -78,6 +85,10 @@ class Store:
     def home(self, name: str) -> Path:
         """Give the driver's own directory of a sandbox."""
         return self._ours() / checked(name) / "home"
+
+    def plans(self, name: str) -> Path:
+        """Give the private directory of what commands of a sandbox leave for those after them."""
+        return self._root / checked(name) / PLANS
 
     def find(self, name: str) -> Record:
         """Give a sandbox's record; StateError where there is none."""
@@ -136,6 +147,7 @@ class Store:
         if claim is None:
             raise StateError(f"{place} was taken away while it was made", hint="try again")
         ensure_private(claim.home)
+        ensure_private(place / PLANS)
         return claim
 
     def hold(self, name: str) -> Claim | None:

@@ -15,6 +15,18 @@ HOT = (
     *(f"aisbx_linux.{name}" for name in ("stage", "cgroup", "cgroup.group") if posix.geteuid() == 0),
 )
 """What every launch imports, each after what it needs: a plan may keep their code, to make them without a search."""
+JOINING = (
+    "aisbx_linux",
+    *(
+        f"aisbx_linux.{name}"
+        for name in (  # noqa: SIM905 - one line each otherwise
+            "syscalls processes rlimits cradle sources relay assemble ending guard bounds lend "
+            "spawn wire protect protect.scan protect.settle launch host lasting lasting.identity lasting.join "
+            "lasting.terminal lasting.wires lasting.command"
+        ).split()
+    ),
+)
+"""The same for a command that joins a sandbox that is there."""
 LATE = (
     *("_ctypes", "fcntl", "resource", "select", "termios"),
     *(f"aisbx_linux.{name}" for name in "cgroup cgroup.group remedy suspend terminal undelivered watch".split()),  # noqa: SIM905

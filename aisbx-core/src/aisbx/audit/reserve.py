@@ -26,6 +26,11 @@ def reserve(path: str) -> str:
     return path
 
 
+def unrecordable(error: Exception) -> StateError:
+    """Give what a run is refused with whose record cannot be written."""
+    return StateError(f"the audit log cannot be written: {error}", hint="a run without a record is refused")
+
+
 def _fill(file: int) -> None:
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file, 0, SIZE)

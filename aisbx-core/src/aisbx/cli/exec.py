@@ -1,21 +1,15 @@
 """`aisbx exec`: a command in a sandbox that lasts."""
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 from typer.core import TyperCommand
 
 from aisbx.cli import complete
+from aisbx.cli.join import join
 from aisbx.cli.options import Json
-from aisbx.cli.perform import told
-from aisbx.cli.render import emit_json, say
-from aisbx.cli.request import to_request
 from aisbx.cli.request_options import Env, Output, Timeout
-from aisbx.cli.session import directory, engine, principal
-from aisbx.errors import UsageError
-from aisbx.types import Command, Stdio
 
 EXAMPLES = """\b
 Examples:
@@ -66,31 +60,6 @@ def execute(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one para
     """Run CMD in the sandbox NAME; without CMD, on a terminal, a shell."""
     options = {"env": env, "timeout": timeout, "memory": memory, "pids": pids, "output": output}
     given = {option: values for option, values in options.items() if values}
-    return join(name, given, command or (), cwd=cwd, as_json=json)
-
-
-def join(
-    name: str, given: Mapping[str, list[str]], words: Sequence[str], *, cwd: str = "", as_json: bool = False
-) -> int:
-    """Run a command in a sandbox that is there, and give its exit code; raises AisbxErrors."""
-    request = to_request(given, words, directory())
-    terminal = os.isatty(0) and os.isatty(1) and not as_json
-    if not words and not terminal:
-        raise UsageError(
-            "no command was given", hint=f"aisbx exec {name} [OPTIONS] -- CMD...; a shell needs a terminal"
-        )
-    if cwd and not cwd.startswith("/"):
-        raise UsageError(f"--cwd: {cwd!r} is not absolute", hint="name a directory inside, such as /tmp")
-    limits = request.limits
-    stdio = Stdio(0, 1, 2, terminal=terminal)
-    if as_json:
-        stdio = Stdio(0, capture=int(limits["output"])) if "output" in limits else Stdio(0)
-    command = Command(
-        argv=request.command or ("/bin/sh",), environment=request.environment, cwd=cwd or None, limits=limits
-    )
-    outcome = engine().sandboxes.execute(name, command, principal(), stdio, "cli")
-    if as_json:
-        emit_json(outcome.as_record())
-    for line in told(outcome.status) if not as_json else ():
-        say(line)
-    return outcome.status.code
+    if cwd:
+        given["cwd"] = [cwd]
+    return join(name, given, command or (), as_json=json)

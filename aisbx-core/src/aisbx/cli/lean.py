@@ -1,4 +1,4 @@
-"""`aisbx run` for a plan that is at hand: reads the options, checks the plan, runs, ends. Builtin modules only.
+"""`aisbx run` and `exec` for a plan at hand: reads the options, checks the plan, runs, ends. Builtin modules only.
 
 Without a plan, or with a stale one, the engine makes one from the options that are read here (`prepare`). Whatever else
 is out of the ordinary (help, an error) goes to the full command line. All carry the run out with the same code.
@@ -32,13 +32,26 @@ VALUED = {
     "--output": "output",
 }
 """Options of `run` that take a value and may be part of a plan."""
+JOINING = {
+    "-e": "env",
+    "-t": "timeout",
+    "--env": "env",
+    "--timeout": "timeout",
+    "--output": "output",
+    "--cwd": "cwd",
+}
+"""The same of `exec`, behind the sandbox's name."""
 MODES = ("rw", "ro", "cow", "guarded")
 """What may stand behind a workspace's colon (`aisbx.types.WorkspaceMode`)."""
 
 
 def main(arguments: "list[str]") -> "NoReturn":
     """Run one command line and end the process with its exit code."""
-    read = read_options(arguments[1:]) if arguments[:1] == ["run"] else None
+    read = None
+    if arguments[:1] == ["run"]:
+        read = read_options(arguments[1:])
+    elif arguments[:1] == ["exec"] and arguments[1:] and arguments[1][:1] not in {"", "-", "."}:
+        read = read_options(arguments[2:], JOINING, {"sandbox": arguments[1:2]})
     code = attempt(*read) if read else None
     if code is None:
         code = prepare(read[0], read[2]) if read else full(arguments)
@@ -48,14 +61,15 @@ def main(arguments: "list[str]") -> "NoReturn":
 
 def attempt(options: "dict[str, list[str]]", environment: "dict[str, str]", command: "list[str]") -> "int | None":
     """Run by a plan that is at hand; None where there is none, or something is out of the ordinary."""
-    directory = plans_directory()
+    sandbox = options.get("sandbox")
+    directory = sandbox_directory(sandbox[0]) if sandbox else plans_directory()
     if directory is None:
         return None
     try:
         for descriptor in (0, 1, 2):
             posix.fstat(descriptor)
         cwd = posix.getcwd()
-        workspace = real_workspace(options["workspace"][-1]) if "workspace" in options else cwd
+        workspace = real_workspace(options["workspace"][-1]) if "workspace" in options else "" if sandbox else cwd
     except OSError:
         return None
 
@@ -90,8 +104,8 @@ def attempt(options: "dict[str, list[str]]", environment: "dict[str, str]", comm
             f"uid:{posix.geteuid()}",
             "cli",
         )
-    except AuditError:
-        return None  # a run without a plan says what is wrong with it
+    except (AuditError, ProcessLookupError):
+        return None  # nothing has run, and without a plan it is said what is wrong
     if result["failure"] is not None:
         tell(options, command, result["failure"])
     for finding in result["findings"]:
@@ -110,9 +124,14 @@ def attempt(options: "dict[str, list[str]]", environment: "dict[str, str]", comm
     return result["code"]
 
 
-def read_options(words: "list[str]") -> "tuple[dict[str, list[str]], dict[str, str], list[str]] | None":
-    """Read the options of `run`: (options by long name, variables, command); None for anything unusual."""
-    options: dict[str, list[str]] = {}
+def read_options(
+    words: "list[str]", valued: "dict[str, str]" = VALUED, known: "dict[str, list[str]] | None" = None
+) -> "tuple[dict[str, list[str]], dict[str, str], list[str]] | None":
+    """Read options: (options by long name, variables, command); None for anything unusual.
+
+    Those that are `known` already are a part of them.
+    """
+    options = known or {}
     environment: dict[str, str] = {}
     place = 0
     while place < len(words):
@@ -123,15 +142,15 @@ def read_options(words: "list[str]") -> "tuple[dict[str, list[str]], dict[str, s
         if not word.startswith("-"):
             break
         option, separator, value = word.partition("=") if word.startswith("--") else (word, "", "")
-        if option not in VALUED:
+        if option not in valued:
             return None
         if not separator:
             place += 1
             if place >= len(words):
                 return None
             value = words[place]
-        options.setdefault(VALUED[option], []).append(value)
-        if VALUED[option] == "env":
+        options.setdefault(valued[option], []).append(value)
+        if valued[option] == "env":
             name, given, text = value.partition("=")
             if not name or not given:
                 return None
@@ -153,11 +172,23 @@ def real_workspace(value: str) -> str:
 
 def plans_directory() -> "str | None":
     """Give `$XDG_CACHE_HOME/aisbx/plans`; None where the full command line is to find out what is wrong."""
-    base = posix.environ.get(b"XDG_CACHE_HOME", b"")
+    return own_directory(b"XDG_CACHE_HOME", b"/.cache", "plans")
+
+
+def sandbox_directory(name: str) -> "str | None":
+    """Give where the plans of a sandbox's commands are; None as with `plans_directory`."""
+    if "/" in name:
+        return None
+    return own_directory(b"XDG_STATE_HOME", b"/.local/state", f"sandboxes/{name}/plans")
+
+
+def own_directory(variable: bytes, usual: bytes, name: str) -> "str | None":
+    """Give a directory of ours below the one that a variable names."""
+    base = posix.environ.get(variable, b"")
     if not base:
         home = posix.environ.get(b"HOME", b"")
-        base = home + b"/.cache" if home else b""
-    return base.decode(errors="surrogateescape") + "/aisbx/plans" if base.startswith(b"/") else None
+        base = home + usual if home else b""
+    return f"{base.decode(errors='surrogateescape')}/aisbx/{name}" if base.startswith(b"/") else None
 
 
 def say(text: str) -> None:
@@ -176,6 +207,11 @@ def prepare(options: "dict[str, list[str]]", command: "list[str]") -> int:
 
     enter_site()
     from aisbx.cli.answer import answer
+
+    if "sandbox" in options:
+        from aisbx.cli.join import join
+
+        return answer(lambda: join(options.pop("sandbox")[0], options, command), as_json=lambda: False)
     from aisbx.cli.perform import perform
 
     return answer(lambda: perform(options, command), as_json=lambda: False)
@@ -184,7 +220,7 @@ def prepare(options: "dict[str, list[str]]", command: "list[str]") -> int:
 def tell(options: "dict[str, list[str]]", command: "list[str]", failure: "Failure") -> None:
     """Say why nothing was run. Where the plan could not be carried out, the machine knows cause and remedy."""
     code, message, hint = failure
-    if code != "launch":
+    if code != "launch" or "sandbox" in options:
         say(f"{code}: {message}; hint: {hint}" if hint else f"{code}: {message}")
         return
     from aisbx.installation.narrow import enter_site

@@ -38,7 +38,7 @@ def perform(
 
 def _join(given: Mapping[str, list[str]], command: Sequence[str], *, dry_run: bool, as_json: bool) -> int:
     """Run in a sandbox that is there: what it is has been decided when it was made."""
-    from aisbx.cli.exec import join
+    from aisbx.cli.join import join
 
     decided = sorted(given.keys() - {"sandbox", "env", "timeout", "output"})
     if decided or dry_run:

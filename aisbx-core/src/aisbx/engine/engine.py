@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from aisbx.admission import require
-from aisbx.audit.reserve import reserve
+from aisbx.audit.reserve import reserve, unrecordable
 from aisbx.audit.write import RESERVE, AuditError, append, ending, open_log, refusal, start
 from aisbx.engine.prepare import Preparation, Prepared, Preview, directories
-from aisbx.errors import AisbxError, LaunchError, PolicyError, StateError, WorkspaceError
+from aisbx.errors import AisbxError, LaunchError, PolicyError, WorkspaceError
 from aisbx.inputs import Inputs
 from aisbx.paths import cache_dir, config_dir, ensure_private, state_dir
 from aisbx.plan.run import carry_out, new_run
@@ -47,13 +47,15 @@ class Engine:
     def __init__(self, environ: Mapping[str, str], cwd: str, *, exclusive: bool = False) -> None:
         """Read the settings. `exclusive`: this process serves one run only, so signals and orphans are the run's."""
         self._inputs = Inputs(environ)
-        self._cwd = cwd
+        self.cwd = cwd
         self.exclusive = exclusive
         self.settings: Settings = load(environ, cwd, self._inputs)
         self.state = state_dir(self._inputs)
         self._cache = cache_dir(self._inputs)
         said = self.settings.plugins
         self.plugins = Plugins(said.allow, said.disable)
+        self.decided = self._inputs.copy()
+        """What the settings and places alone were made from, without any request."""
         self._preparation = Preparation(environ, self.settings, self.plugins, self._inputs)
 
     def run(
@@ -85,9 +87,7 @@ class Engine:
         try:
             result, captured = self._launch(prepared, principal, stdio, run, host, options)
         except AuditError as error:
-            raise StateError(
-                f"the audit log cannot be written: {error}", hint="a run without a record is refused"
-            ) from None
+            raise unrecordable(error) from None
         try:
             status = exit_status(result)
         except LaunchError as error:
@@ -110,7 +110,7 @@ class Engine:
         if options is not None:
             from aisbx.engine.keep import drop
 
-            drop(options, self._cwd, self._cache / "plans")
+            drop(options, self.cwd, self._cache / "plans")
         return self._preparation.explain(request, error)
 
     @property
@@ -119,6 +119,11 @@ class Engine:
         from aisbx.engine.lasting import Sandboxes  # no run needs it
 
         return Sandboxes(self)
+
+    @property
+    def codes(self) -> Path:
+        """Where the code is that plans have in common."""
+        return self._cache / "code"
 
     @property
     def audit(self) -> str:
@@ -151,7 +156,7 @@ class Engine:
         return examine(self.plugins, load, places, self._default_spec)
 
     def _default_spec(self) -> SandboxSpec:
-        return self._preparation.resolve(RunRequest(command=("true",), cwd=self._cwd), keep=False)[0]
+        return self._preparation.resolve(RunRequest(command=("true",), cwd=self.cwd), keep=False)[0]
 
     def admit(self, request: RunRequest, principal: Principal) -> Prepared:
         """Resolve a request, and refuse it where a control does not hold or a policy denies it; nothing is started."""
@@ -196,17 +201,19 @@ class Engine:
         host: str,
         options: dict[str, list[str]] | None,
     ) -> tuple[LaunchResult, bool]:
-        from aisbx.engine.keep import entry_of, keep, static_record  # plans are for systems with `posix`
+        from aisbx.engine.keep import KEPT, entry_of, keep, note, static_record  # plans are for systems with `posix`
 
         request, driver, spec = prepared.request, prepared.driver, prepared.spec
         command = Command(argv=request.command, environment=request.environment)
         record = static_record(spec, driver.name, prepared.enforcement)
         if not isinstance(driver, LocalDriver):
             return self._launch_elsewhere(prepared, command, stdio, (run, principal.id, host, record)), stdio.captured
-        entry: PlanEntry = entry_of(driver.plan(spec), record, self.settings, self.state)
+        plan = driver.plan(spec)
+        entry: PlanEntry = entry_of(plan, record, self.settings, self.state)
         # A policy or a sink of somebody else's must see every run, so those take the full path.
         if options is not None and not self.settings.policies and not self.settings.sinks:
-            keep(entry, options, self._cwd, self._inputs, self._cache / "plans")
+            note(plan, self._inputs)
+            keep(entry, options, self.cwd, self._inputs, self._cache / "plans", self.codes, KEPT)
         wanted = launch_request(
             command,
             stdio,

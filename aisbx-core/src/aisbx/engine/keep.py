@@ -14,7 +14,7 @@ from aisbx.plan.keep import OWN, collect, locate, store, write
 from aisbx.plan.known import code, installed
 from aisbx.plan.recall import FORMAT, digest, environment_digest, load, name_of
 from aisbx.settings import Settings
-from aisbx.types import Enforcement, LocalPlan, PlanEntry, SandboxSpec
+from aisbx.types import Enforcement, LaunchPlan, LocalPlan, PlanEntry, SandboxSpec
 
 if TYPE_CHECKING:
     from aisbx.plan.recall import Kept
@@ -38,7 +38,7 @@ def static_record(spec: SandboxSpec, driver: str, enforcement: Enforcement) -> s
     )
 
 
-def entry_of(plan: LocalPlan, record: str, settings: Settings, state: Path) -> PlanEntry:
+def entry_of(plan: LaunchPlan, record: str, settings: Settings, state: Path, kind: str = "run") -> PlanEntry:
     """Give an entry that can be carried out now; `keep` adds what another run must check first."""
     return {
         "format": FORMAT,
@@ -50,6 +50,7 @@ def entry_of(plan: LocalPlan, record: str, settings: Settings, state: Path) -> P
         "roots": _roots(plan["launcher"]),
         "code": [],
         "plan": plan,
+        "kind": kind,
         "record": record,
         "program_only": not settings.audit.argv,
         "audit": str(state / "audit.jsonl"),
@@ -59,9 +60,8 @@ def entry_of(plan: LocalPlan, record: str, settings: Settings, state: Path) -> P
     }
 
 
-def keep(entry: PlanEntry, options: dict[str, list[str]], cwd: str, inputs: Inputs, directory: Path) -> None:
-    """Write the entry for these options in this directory. That it can't be kept costs speed, no more."""
-    plan = entry["plan"]
+def note(plan: LocalPlan, inputs: Inputs) -> None:
+    """Note what a plan of a run was made from, beside what the request was resolved from."""
     for path in (
         plan["program"],
         *plan["inputs"],
@@ -69,16 +69,25 @@ def keep(entry: PlanEntry, options: dict[str, list[str]], cwd: str, inputs: Inpu
     ):
         inputs.note_link(path)
     inputs.note(plan["program"])
+
+
+def keep(
+    entry: PlanEntry, options: dict[str, list[str]], cwd: str, inputs: Inputs, directory: Path, codes: Path, keep: int
+) -> None:
+    """Write the entry for these options in this directory. That it can't be kept costs speed, no more.
+
+    `directory` is private and keeps that many, the newest; in `codes` is what entries have in common.
+    """
     for path in code():
         inputs.note(path)
-    launcher = sys.modules[plan["launcher"]]
+    launcher = sys.modules[entry["plan"]["launcher"]]
     hot = (*OWN, *getattr(launcher, "HOT", ()))
     late = tuple(name for name in getattr(launcher, "LATE", ()) if name not in hot)
     located = locate((*hot, *late))
     for name, file, _ in located:
         if name in late or not installed(file):  # what is imported only after this is part of the plan all the same
             inputs.note(file)
-    entry["code"] = _collected(located, late, str(directory.parent / "code"))
+    entry["code"] = _collected(located, late, str(codes))
     entry["name"] = name_of(options, cwd, os.environb)
     entry["paths"] = list(inputs.paths)
     entry["variables"] = sorted(inputs.environ)
@@ -86,7 +95,7 @@ def keep(entry: PlanEntry, options: dict[str, list[str]], cwd: str, inputs: Inpu
     entry["environment"] = environment_digest(os.environb, entry["variables"], entry["prefixes"])
     with suppress(OSError):
         write(str(directory), entry)
-        prune(str(directory), KEPT)
+        prune(str(directory), keep)
 
 
 def drop(options: dict[str, list[str]], cwd: str, directory: Path) -> None:

@@ -1,13 +1,14 @@
 """Sandboxes that outlive their commands: made, joined, listed, ended. The one door, as `Engine` is for runs."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aisbx.audit.jsontext import dumps
-from aisbx.audit.write import RESERVE, append, ending, open_log, prune, start
+from aisbx.audit.write import RESERVE, append, open_log, start
+from aisbx.engine.commands import Commands
 from aisbx.errors import AisbxError, StateError, UsageError
 from aisbx.plan.run import new_run
 from aisbx.store import Claim, Record, Store
@@ -15,16 +16,13 @@ from aisbx.types import (
     Command,
     Enforcement,
     Event,
-    ExclusiveSandbox,
+    JoinableSandbox,
     LastingDriver,
-    LaunchResult,
     Outcome,
     Principal,
     RunRequest,
     Sandbox,
     Stdio,
-    exit_status,
-    launch_result,
 )
 
 if TYPE_CHECKING:
@@ -52,6 +50,7 @@ class Sandboxes:
         """Look at nothing yet."""
         self._engine = engine
         self._store = Store(engine.state)
+        self._commands = Commands(engine, self._store)
 
     def create(self, request: RunRequest, principal: Principal, host: str, name: str = "", ttl: float = 0.0) -> Record:
         """Make a sandbox and give its record; an AisbxError says why not, and then there is none.
@@ -84,8 +83,10 @@ class Sandboxes:
         log = open_log(engine.audit)
         claim = self._store.claim(record.name)
         try:
-            driver.create(spec, claim.home, engine.state, ttl)
+            sandbox = driver.create(spec, claim.home, engine.state, ttl)
             self._store.write(record, dict(prepared.request.environment), spec)
+            if engine.exclusive and isinstance(sandbox, JoinableSandbox):
+                self._commands.keep(record, sandbox, Command(argv=()), {}, engine.decided)
         except BaseException:
             self._undo(driver, claim)
             raise
@@ -96,36 +97,21 @@ class Sandboxes:
         engine.emit(Event("sandbox.create", time.time(), {"sandbox": record.name, "profile": record.profile}))
         return record
 
-    def execute(self, name: str, command: Command, principal: Principal, stdio: Stdio, host: str) -> Outcome:
-        """Run a command in a sandbox that is there; an AisbxError says why it did not run."""
-        engine = self._engine
+    def execute(
+        self,
+        name: str,
+        command: Command,
+        principal: Principal,
+        stdio: Stdio,
+        host: str,
+        options: Mapping[str, list[str]] | None = None,
+    ) -> Outcome:
+        """Run a command in a sandbox that is there; an AisbxError says why it did not run.
+
+        Under `options`, raw strings, is kept what the next command with the same options needs.
+        """
         record = self._store.find(name)
-        sandbox = self._attach(record)
-        given = {**self._store.environment(name), **command.environment}
-        command = Command(argv=command.argv, environment=given, cwd=command.cwd, limits=command.limits)
-        run = new_run()
-        if engine.settings.policies:
-            try:
-                engine.review(self._store.spec(name), command, principal)
-            except AisbxError as error:
-                engine.record_refusal(error, "exec", run, principal, host, command.argv)
-                raise
-        log = open_log(engine.audit)
-        result = self._carry_out(sandbox, command, stdio, run)
-        kind = "exec.end" if result["failure"] is None else "exec.refused"
-        argv = list(command.argv) if engine.settings.audit.argv else [command.argv[0]]
-        beginning = start(kind, run, principal.id, host, argv)
-        append(log, f'{beginning},"sandbox":"{name}",{record.static},{ending(result)}', f"{engine.state}/{RESERVE}")
-        outcome = Outcome(
-            run=run,
-            status=exit_status(result),
-            profile=record.profile,
-            driver=record.driver,
-            enforcement=sandbox.enforcement,
-            captured=stdio.captured,
-        )
-        engine.emit(Event("exec.end", time.time(), {**outcome.as_record(), "sandbox": name}))
-        return outcome
+        return self._commands.execute(record, self._attach(record), command, principal, stdio, host, options)
 
     def destroy(self, name: str, principal: Principal, host: str) -> list[str] | None:
         """End a sandbox and remove all of it; gives what was found planted, None where there was no such sandbox."""
@@ -179,15 +165,6 @@ class Sandboxes:
         except StateError as error:
             hint = f"aisbx destroy {record.name} removes what is left of it"
             raise StateError(f"sandbox {record.name}: {error.message}", hint=hint) from error
-
-    def _carry_out(self, sandbox: Sandbox, command: Command, stdio: Stdio, run: str) -> LaunchResult:
-        if self._engine.exclusive and isinstance(sandbox, ExclusiveSandbox):
-            keep = 0 if stdio.captured else self._engine.settings.logs.keep_output
-            result = sandbox.execute(command, stdio, run, keep)
-            if keep:
-                prune(f"{self._engine.state}/runs", self._engine.settings.logs.keep_runs)
-            return result
-        return launch_result(sandbox.spawn(command, stdio).wait())
 
     def _end(self, name: str, claim: Claim) -> list[str]:
         findings: list[str] = []

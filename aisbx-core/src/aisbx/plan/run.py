@@ -19,7 +19,8 @@ UNRECORDED = 125
 def carry_out(entry: "PlanEntry", request: "LaunchRequest", principal: str, host: str) -> "LaunchResult":
     """Run one command by a plan and append its audit record.
 
-    AuditError before anything runs where there can be no record; where it cannot be written afterwards, the exit code
+    AuditError before anything runs where there can be no record, ProcessLookupError where the sandbox that the command
+    was to join has ended; where it cannot be written afterwards, the exit code
     is 125 and the failure says so.
     """
     log = open_log(entry["audit"])
@@ -30,14 +31,15 @@ def carry_out(entry: "PlanEntry", request: "LaunchRequest", principal: str, host
         launcher = __import__(entry["plan"]["launcher"], fromlist=("launch",))
         result: LaunchResult = launcher.launch(entry["plan"], request)
         failure = result["failure"]
-        kind = "run.end" if failure is None or failure[0] == "aborted" else "run.refused"
+        ended = failure is None or failure[0] == "aborted"
+        kind = f"{entry['kind']}.{'end' if ended else 'refused'}"
         argv = request["argv"][:1] if entry["program_only"] else request["argv"]
         beginning = start(kind, request["run"], principal, host, argv)
         try:
             append(log, f"{beginning},{entry['record']},{ending(result)}", f"{entry['state']}/{RESERVE}")
         except OSError as error:  # no AuditError: the command has run, and must not be run again
-            ended = f"this run has no record; the command itself ended with {result['code']}"
-            result["failure"] = ("state", f"{entry['audit']}: {error.strerror}: {ended}", "make room there")
+            told = f"this run has no record; the command itself ended with {result['code']}"
+            result["failure"] = ("state", f"{entry['audit']}: {error.strerror}: {told}", "make room there")
             result["code"] = UNRECORDED
     finally:
         posix.close(log)

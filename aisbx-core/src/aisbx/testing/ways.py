@@ -16,8 +16,8 @@ from aisbx.testing.scene import Scene
 from aisbx.types import (
     Command,
     Driver,
-    ExclusiveSandbox,
     ExitStatus,
+    JoinableSandbox,
     LastingDriver,
     LocalDriver,
     Sandbox,
@@ -101,7 +101,7 @@ def joined(driver: LastingDriver) -> Way:
             sandbox = driver.create(spec, own, home, 0.0)
 
             def execute() -> LaunchResult:
-                return _executed(sandbox, command, stdio, seconds)
+                return _executed(sandbox, command, stdio, home, seconds)
 
             result = execute() if alone else in_child(execute, seconds)
         except BaseException:
@@ -113,9 +113,11 @@ def joined(driver: LastingDriver) -> Way:
     return run
 
 
-def _executed(sandbox: Sandbox, command: Command, stdio: Stdio, seconds: float) -> LaunchResult:
-    if isinstance(sandbox, ExclusiveSandbox):
-        return sandbox.execute(command, stdio, "contract")
+def _executed(sandbox: Sandbox, command: Command, stdio: Stdio, home: Path, seconds: float) -> LaunchResult:
+    if isinstance(sandbox, JoinableSandbox):
+        plan = sandbox.plan(command)
+        request = launch_request(command, stdio, exclusive=True, state=str(home), run="contract", keep=0)
+        return importlib.import_module(plan["launcher"]).launch(plan, request)
     status = sandbox.spawn(command, stdio).wait(seconds)
     if status is None:
         msg = f"the command did not end within {seconds:g} s"

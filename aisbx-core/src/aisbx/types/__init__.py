@@ -12,14 +12,14 @@ from aisbx.types.launch import (
     usage,
 )
 from aisbx.types.outcome import Captured, Event, ExitStatus, Outcome, Usage
-from aisbx.types.plan import CgroupRow, LocalPlan, PlanEntry, Source
+from aisbx.types.plan import CgroupRow, JoinPlan, LaunchPlan, LocalPlan, PlanEntry, Source
 from aisbx.types.plugin import (
     Auth,
     Driver,
     Egress,
-    ExclusiveSandbox,
     Files,
     Freezer,
+    JoinableSandbox,
     LastingDriver,
     Layers,
     LocalDriver,
@@ -60,13 +60,15 @@ __all__ = [
     "Egress",
     "Enforcement",
     "Event",
-    "ExclusiveSandbox",
     "ExitStatus",
     "Failure",
     "Files",
     "Freezer",
     "Identity",
+    "JoinPlan",
+    "JoinableSandbox",
     "LastingDriver",
+    "LaunchPlan",
     "LaunchRequest",
     "LaunchResult",
     "Layers",

@@ -31,17 +31,24 @@ A key that counts more than 0 then is reported as `name`, which is one of `oom_k
 the tool is started there: by a process that goes in for that moment, and back to the directory itself (version 1)."""
 
 
-class LocalPlan(TypedDict):
-    """Everything that a launch needs but the command, its variables and its streams."""
+class LaunchPlan(TypedDict):
+    """What every plan has, whatever its launcher does with it."""
 
     format: int
     launcher: str
-    """The module whose `launch(plan, command, stdio)` carries this out."""
+    """The module whose `launch(plan, request)` carries this out."""
+    sources: list[Source]
+    cgroup: tuple[bytes, list[CgroupRow]] | None
+    """/proc/self/cgroup when the plan was made, and the cgroups that a launch makes; None where it makes none."""
+
+
+class LocalPlan(LaunchPlan):
+    """Everything that a launch needs but the command, its variables and its streams."""
+
     program: str
     """The absolute path of the tool that makes the namespaces."""
     head: list[str]
     """Its options before the mounts of `sources`."""
-    sources: list[Source]
     tail: list[str]
     """Its options after them; `{file:N}` stands for a descriptor of `files[N]`."""
     files: list[bytes]
@@ -53,8 +60,6 @@ class LocalPlan(TypedDict):
     """The compiled seccomp program: sock_filter[] in native order."""
     rlimits: list[tuple[int, int, int]]
     """(resource, soft, hard) set on the sandbox's first process, inside its user namespace."""
-    cgroup: tuple[bytes, list[CgroupRow]] | None
-    """/proc/self/cgroup when the plan was made, and the cgroups that a launch makes; None where it makes none."""
     watch: tuple[int, int, list[str]] | None
     """Bytes and tasks that the launcher looks after because no cgroup does (0: any), and where private space is."""
     outside: tuple[int, int, int] | None
@@ -73,6 +78,19 @@ class LocalPlan(TypedDict):
     """Bounds in seconds and bytes; 0 means none."""
 
 
+class JoinPlan(LaunchPlan):
+    """How a command gets into a sandbox that lasts. It makes neither mounts nor cgroups: those are there."""
+
+    home: str
+    """The driver's own directory of the sandbox."""
+    environment: dict[str, str]
+    """What its maker named for all its commands."""
+    cwd: str
+    """Where its commands start; empty: where the sandbox's own plan says."""
+    limits: dict[str, float]
+    """`wall_time` (seconds) and `output` (bytes), which narrow the sandbox's own."""
+
+
 class PlanEntry(TypedDict):
     """A plan on disk: all that decides whether it still holds, and how its runs are recorded."""
 
@@ -88,7 +106,9 @@ class PlanEntry(TypedDict):
     """Directories that the launcher is imported from."""
     code: list[tuple[str, str, bool, CodeType | None]]
     """Modules to be made without looking for their files; see `aisbx.plan.recall`."""
-    plan: LocalPlan
+    plan: LaunchPlan
+    kind: str
+    """`run` or `exec`: how the kinds of its records begin."""
     record: str
     """The part of the audit record that is the same for all its runs, as JSON members."""
     program_only: bool

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from aisbx.types.enforcement import Enforcement
-from aisbx.types.launch import LaunchResult
 from aisbx.types.outcome import Event, ExitStatus, Usage
-from aisbx.types.plan import LocalPlan
+from aisbx.types.plan import JoinPlan, LocalPlan
 from aisbx.types.request import Command, Principal, Stdio, Verdict
 from aisbx.types.spec import SandboxSpec
 
@@ -116,14 +115,11 @@ class LastingDriver(Driver, Protocol):
 
 
 @runtime_checkable
-class ExclusiveSandbox(Sandbox, Protocol):
-    """A sandbox that a process may serve alone, so that its signals and its terminal are the command's."""
+class JoinableSandbox(Sandbox, Protocol):
+    """A sandbox whose commands can be started from plain data, so that the hot path can skip the rest."""
 
-    def execute(self, command: Command, stdio: Stdio, run: str, keep: int = 0) -> LaunchResult:
-        """Run a command to its end; what kept it from running is in the result.
-
-        `keep` is how many bytes of its output are kept under the id of the run, where runs keep theirs.
-        """
+    def plan(self, command: Command) -> JoinPlan:
+        """Give how a command of these variables, limits and directory gets in; what it executes is no part of it."""
         ...
 
 

@@ -6,16 +6,17 @@ import time
 from aisbx_linux.bounds import LOOK, Bounds, narrowed
 from aisbx_linux.ending import not_executed, refused
 from aisbx_linux.guard import Guard
+from aisbx_linux.lasting.identity import lives, recall
 from aisbx_linux.lasting.join import JoinError, start
 from aisbx_linux.lasting.wires import JoinedWires
-from aisbx_linux.launch import Launch
+from aisbx_linux.launch import Launch, serve
 from aisbx_linux.processes import below, deliver_below, send
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aisbx.types import LaunchRequest, LaunchResult, LocalPlan
+    from aisbx.types import JoinPlan, LaunchRequest, LaunchResult, LocalPlan
 
     from aisbx_linux.lasting.identity import Held
 
@@ -23,15 +24,32 @@ _INT, _KILL, _TERM = 2, 9, 15
 _NO_ENTRY, _NOT_DIRECTORY = 2, 20
 
 
-def execute(held: "Held", request: "LaunchRequest", limits: "Mapping[str, float]", home: str) -> "LaunchResult":
-    """Run one command to its end in a sandbox that lasts, from a process that serves it alone; see `joined`."""
-    running = joined(held, request, limits, home)
-    from aisbx_linux.host import Owned
+FORMAT = 1  # of `JoinPlan`; a plan of another version is not carried out
 
-    with Owned(running):
-        running.start()
-        running.wait()
-    return running.result()
+
+def __getattr__(name: str) -> "tuple[str, ...]":
+    """Give HOT and LATE of `modules`: only the keeping of a plan asks for them."""
+    if name not in {"HOT", "LATE"}:
+        raise AttributeError(name)
+    from aisbx_linux import modules
+
+    return modules.JOINING if name == "HOT" else modules.LATE
+
+
+def launch(plan: "JoinPlan", request: "LaunchRequest") -> "LaunchResult":
+    """Run one command to its end in a sandbox that lasts; ProcessLookupError where that has ended."""
+    if plan["format"] != FORMAT:
+        msg = f"plan format {plan['format']} is not {FORMAT}"
+        raise ValueError(msg)
+    held = recall(plan["home"])
+    if held is None or not lives(held):
+        raise ProcessLookupError
+    own: LaunchRequest = {
+        **request,
+        "environment": {**plan["environment"], **request["environment"]},
+        "cwd": request["cwd"] or plan["cwd"],
+    }
+    return serve(joined(held, own, plan["limits"], plan["home"]))
 
 
 def joined(held: "Held", request: "LaunchRequest", limits: "Mapping[str, float]", home: str) -> "Joined":

@@ -16,8 +16,7 @@ from aisbx.types import (
     Enforcement,
     Files,
     Freezer,
-    LaunchRequest,
-    LaunchResult,
+    JoinPlan,
     Layers,
     Level,
     LocalPlan,
@@ -27,8 +26,8 @@ from aisbx.types import (
     launch_request,
 )
 
+from aisbx_linux.lasting import command as launcher
 from aisbx_linux.lasting import hold
-from aisbx_linux.lasting.command import execute, joined
 from aisbx_linux.lasting.identity import lives, open_process, recall
 from aisbx_linux.sandbox import LocalProcess, own_limits
 
@@ -60,23 +59,28 @@ class LastingSandbox:
 
     def spawn(self, command: Command, stdio: Stdio) -> LocalProcess:
         """Start a command; what kept it from running is raised by `LocalProcess.wait`."""
-        request = self._request(command, stdio, "", exclusive=False)
-        launch = joined(self._held, request, own_limits(command), self.handle)
+        run = os.urandom(6).hex()
+        request = launch_request(command, stdio, exclusive=False, state=self._held["state"], run=run, keep=0)
+        launch = launcher.joined(self._held, request, own_limits(command), self.handle)
         launch.start()
         return LocalProcess(launch)
 
-    def execute(self, command: Command, stdio: Stdio, run: str, keep: int = 0) -> LaunchResult:
-        """Run a command to its end from a process that serves it alone: its signals and its terminal are passed on."""
-        request = self._request(command, stdio, run, exclusive=True, keep=keep)
-        return execute(self._held, request, own_limits(command), self.handle)
+    def plan(self, command: Command) -> JoinPlan:
+        """Give how a command gets in as plain data, for `launcher` to carry out."""
+        return {
+            "format": launcher.FORMAT,
+            "launcher": launcher.__name__,
+            "sources": [],
+            "cgroup": None,
+            "home": self.handle,
+            "environment": dict(command.environment),
+            "cwd": command.cwd or "",
+            "limits": own_limits(command),
+        }
 
     def close(self) -> None:
         """End every process; may be called twice. What was planted meanwhile is undone, see `end`."""
         end(self._home)
-
-    def _request(self, command: Command, stdio: Stdio, run: str, *, exclusive: bool, keep: int = 0) -> LaunchRequest:
-        run = run or os.urandom(6).hex()
-        return launch_request(command, stdio, exclusive=exclusive, state=self._held["state"], run=run, keep=keep)
 
 
 def make(plan: LocalPlan, enforcement: Enforcement, home: Path, state: Path, seconds: float) -> None:

@@ -1,0 +1,40 @@
+"""`aisbx exec`, once its options are raw strings: typer read them, or the lean front did and found no plan."""
+
+import os
+from collections.abc import Mapping, Sequence
+
+from aisbx.cli.perform import told
+from aisbx.cli.render import emit_json, say
+from aisbx.cli.request import to_request
+from aisbx.cli.session import directory, engine, principal
+from aisbx.errors import UsageError
+from aisbx.types import Command, Stdio
+
+
+def join(name: str, given: Mapping[str, list[str]], words: Sequence[str], *, as_json: bool = False) -> int:
+    """Run a command in a sandbox that is there, and give its exit code; raises AisbxErrors.
+
+    `given` are options as they were typed. Under them the lean front finds the plan of this command again.
+    """
+    cwd = given.get("cwd", [""])[-1]
+    request = to_request({option: values for option, values in given.items() if option != "cwd"}, words, directory())
+    terminal = os.isatty(0) and os.isatty(1) and not as_json
+    if not words and not terminal:
+        raise UsageError(
+            "no command was given", hint=f"aisbx exec {name} [OPTIONS] -- CMD...; a shell needs a terminal"
+        )
+    if cwd and not cwd.startswith("/"):
+        raise UsageError(f"--cwd: {cwd!r} is not absolute", hint="name a directory inside, such as /tmp")
+    limits = request.limits
+    stdio = Stdio(0, 1, 2, terminal=terminal)
+    if as_json:
+        stdio = Stdio(0, capture=int(limits["output"])) if "output" in limits else Stdio(0)
+    command = Command(
+        argv=request.command or ("/bin/sh",), environment=request.environment, cwd=cwd or None, limits=limits
+    )
+    outcome = engine().sandboxes.execute(name, command, principal(), stdio, "cli", None if as_json else given)
+    if as_json:
+        emit_json(outcome.as_record())
+    for line in told(outcome.status) if not as_json else ():
+        say(line)
+    return outcome.status.code

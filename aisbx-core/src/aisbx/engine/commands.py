@@ -1,0 +1,151 @@
+"""Commands of a sandbox that lasts: how one gets in, its record, and what it leaves so that the next is fast."""
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from aisbx.audit.reserve import unrecordable
+from aisbx.audit.write import RESERVE, AuditError, append, ending, open_log, start
+from aisbx.errors import AisbxError, StateError
+from aisbx.inputs import Inputs
+from aisbx.plan.run import carry_out, new_run
+from aisbx.store import Record, Store
+from aisbx.types import (
+    Command,
+    Event,
+    JoinableSandbox,
+    LaunchResult,
+    Outcome,
+    PlanEntry,
+    Principal,
+    Sandbox,
+    Stdio,
+    exit_status,
+    launch_request,
+    launch_result,
+)
+
+if TYPE_CHECKING:
+    from aisbx.engine.engine import Engine
+
+KEPT = 16
+"""How many plans of commands a sandbox has, the newest: one for each directory and each set of options."""
+
+
+class Commands:
+    """The commands of an engine's sandboxes."""
+
+    def __init__(self, engine: "Engine", store: Store) -> None:
+        """Look at nothing yet."""
+        self._engine = engine
+        self._store = store
+
+    def execute(
+        self,
+        record: Record,
+        sandbox: Sandbox,
+        command: Command,
+        principal: Principal,
+        stdio: Stdio,
+        host: str,
+        options: Mapping[str, list[str]] | None = None,
+    ) -> Outcome:
+        """Run a command to its end; an AisbxError says why it did not run. Under `options` its plan is kept."""
+        engine, run = self._engine, new_run()
+        given = {**self._store.environment(record.name), **command.environment}
+        command = Command(argv=command.argv, environment=given, cwd=command.cwd, limits=command.limits)
+        if engine.settings.policies:
+            try:
+                engine.review(self._store.spec(record.name), command, principal)
+            except AisbxError as error:
+                engine.record_refusal(error, "exec", run, principal, host, command.argv)
+                raise
+        try:
+            if isinstance(sandbox, JoinableSandbox):
+                if options is not None:
+                    self.keep(record, sandbox, command, options, engine.decided)
+                result = self._join(record, sandbox, command, principal, stdio, host, run)
+            else:
+                result = self._spawn(record, sandbox, command, principal, stdio, host, run)
+        except AuditError as error:
+            raise unrecordable(error) from None
+        except ProcessLookupError:
+            raise StateError(
+                f"sandbox {record.name}: the sandbox has ended", hint=f"aisbx destroy {record.name}"
+            ) from None
+        outcome = Outcome(
+            run=run,
+            status=exit_status(result),
+            profile=record.profile,
+            driver=record.driver,
+            enforcement=sandbox.enforcement,
+            captured=stdio.captured,
+        )
+        engine.emit(Event("exec.end", time.time(), {**outcome.as_record(), "sandbox": record.name}))
+        return outcome
+
+    def keep(
+        self,
+        record: Record,
+        sandbox: JoinableSandbox,
+        command: Command,
+        options: Mapping[str, list[str]],
+        inputs: Inputs,
+    ) -> None:
+        """Keep the plan of a command with these options. What the command alone has (`-e`) is no part of it."""
+        engine = self._engine
+        if engine.settings.policies or engine.settings.sinks:  # of somebody else's, who must see every command
+            return
+        from aisbx.engine.keep import keep  # for systems with `posix`
+
+        environment = self._store.environment(record.name)
+        shared = Command(argv=command.argv, environment=environment, cwd=command.cwd, limits=command.limits)
+        given = {**options, "sandbox": [record.name]}
+        place = self._store.plans(record.name)
+        keep(self._entry(record, sandbox, shared), given, engine.cwd, inputs, place, engine.codes, KEPT)
+
+    def _entry(self, record: Record, sandbox: JoinableSandbox, command: Command) -> PlanEntry:
+        from aisbx.engine.keep import entry_of  # for systems with `posix`
+
+        static = f'"sandbox":"{record.name}",{record.static}'
+        return entry_of(sandbox.plan(command), static, self._engine.settings, self._engine.state, "exec")
+
+    def _join(
+        self,
+        record: Record,
+        sandbox: JoinableSandbox,
+        command: Command,
+        principal: Principal,
+        stdio: Stdio,
+        host: str,
+        run: str,
+    ) -> LaunchResult:
+        engine = self._engine
+        wanted = launch_request(
+            command,
+            stdio,
+            exclusive=engine.exclusive,
+            state=str(engine.state),
+            run=run,
+            keep=0 if stdio.captured else engine.settings.logs.keep_output,
+        )
+        return carry_out(self._entry(record, sandbox, command), wanted, principal.id, host)
+
+    def _spawn(
+        self,
+        record: Record,
+        sandbox: Sandbox,
+        command: Command,
+        principal: Principal,
+        stdio: Stdio,
+        host: str,
+        run: str,
+    ) -> LaunchResult:
+        engine = self._engine
+        log = open_log(engine.audit)
+        result = launch_result(sandbox.spawn(command, stdio).wait())
+        argv = list(command.argv) if engine.settings.audit.argv else [command.argv[0]]
+        beginning = start("exec.end", run, principal.id, host, argv)
+        line = f'{beginning},"sandbox":"{record.name}",{record.static},{ending(result)}'
+        append(log, line, f"{engine.state}/{RESERVE}")
+        return result
