@@ -67,7 +67,6 @@ JOINING = {
     "aisbx_linux.lasting.command",
     "aisbx_linux.lasting.identity",
     "aisbx_linux.lasting.join",
-    "aisbx_linux.lasting.terminal",
     "aisbx_linux.lasting.wires",
     "termios",
 }

@@ -21,8 +21,8 @@ JOINING = (
         f"aisbx_linux.{name}"
         for name in (  # noqa: SIM905 - one line each otherwise
             "syscalls processes rlimits cradle sources relay assemble ending guard bounds lend "
-            "spawn wire protect protect.scan protect.settle launch host lasting lasting.identity lasting.join "
-            "lasting.terminal lasting.wires lasting.command"
+            "spawn wire protect protect.scan protect.settle launch host lasting lasting.identity "
+            "lasting.join lasting.wires lasting.command"
         ).split()
     ),
 )
@@ -36,3 +36,4 @@ LATE = (
     ),
 )
 """What is not imported by every launch, or while the tool works; without a search for it."""
+JOINING_LATE = (*LATE, "_socket", "aisbx_linux.lasting.terminal")

@@ -33,7 +33,7 @@ def __getattr__(name: str) -> "tuple[str, ...]":
         raise AttributeError(name)
     from aisbx_linux import modules
 
-    return modules.JOINING if name == "HOT" else modules.LATE
+    return modules.JOINING if name == "HOT" else modules.JOINING_LATE
 
 
 def launch(plan: "JoinPlan", request: "LaunchRequest") -> "LaunchResult":

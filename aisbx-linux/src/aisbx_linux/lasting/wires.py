@@ -2,7 +2,6 @@
 
 import posix
 
-from aisbx_linux.lasting.terminal import Terminal, size_of
 from aisbx_linux.lend import Input
 from aisbx_linux.relay import Budget, Output
 from aisbx_linux.wire import Wires
@@ -11,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from aisbx.types import LaunchRequest
 
+    from aisbx_linux.lasting.terminal import Terminal
     from aisbx_linux.terminal import RawTerminal
 
 
@@ -27,6 +27,8 @@ class JoinedWires(Wires):
     def _terminal(
         self, request: "LaunchRequest", budget: Budget, lent: "RawTerminal | None", holding: "tuple[bytes, ...]"
     ) -> None:
+        from aisbx_linux.lasting.terminal import Terminal, size_of
+
         source, target, errors = request["stdin"], request["stdout"], request["stderr"]
         if not isinstance(source, int) or target is None:
             raise ValueError("a terminal needs descriptors for stdin and stdout")
