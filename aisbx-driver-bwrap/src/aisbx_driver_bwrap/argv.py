@@ -58,6 +58,7 @@ def plan(
         "rlimits": rlimits(spec, places),
         "cgroup": (places.own, groups) if groups else None,
         "watch": _watch(spec, places),
+        "publish": [] if spec.network.mode is NetworkMode.OPEN else list(spec.publish),
         "outside": outside,
         "contained": "proc:no-survivors" not in spec.lowered,
         "composed": outside is not None or "fs:host-hidden" not in spec.lowered,

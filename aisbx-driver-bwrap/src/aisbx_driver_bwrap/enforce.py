@@ -62,12 +62,6 @@ def lasting(run: Enforcement) -> Enforcement:
 
 def refuse_unsupported(spec: SandboxSpec) -> None:
     """Raise UsageError for what this driver has not got yet: it is no control, so that nobody can give it up."""
-    if spec.publish:
-        ports = ", ".join(map(str, spec.publish))
-        raise UsageError(
-            f"--publish {ports}: the driver bwrap cannot publish ports yet",
-            hint="leave out --publish; the command can listen for its own processes",
-        )
     if spec.network.mode is NetworkMode.ALLOWLIST:
         raise UsageError(
             f"--network allow={','.join(spec.network.allow)}: the driver bwrap has no allow-list yet",

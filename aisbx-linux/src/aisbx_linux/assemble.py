@@ -80,6 +80,14 @@ class Assembly:
             posix.close(descriptor)
         self.opened.clear()
 
+    def end(self) -> None:
+        """Close that, and the pipes on which the tool is told things."""
+        self.close()
+        for descriptor in (self.gate, self.options):
+            if descriptor >= 0:
+                posix.close(descriptor)
+        self.gate = self.options = -1
+
 
 def assemble(assembly: Assembly, plan: "LocalPlan", request: "LaunchRequest") -> None:
     """Fill an assembly; what is to be mounted is told to the tool by `instruct`, once it runs.

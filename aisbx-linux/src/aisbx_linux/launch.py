@@ -29,10 +29,11 @@ if TYPE_CHECKING:
 
     from aisbx.types import Failure, LaunchRequest, LaunchResult, LocalPlan
 
+    from aisbx_linux.publish import Published
     from aisbx_linux.relay import Output
     from aisbx_linux.terminal import RawTerminal
 
-FORMAT = 5  # of `LocalPlan`; a plan of another version is not carried out
+FORMAT = 6  # of `LocalPlan`; a plan of another version is not carried out
 _HOLD = 0.1
 _LONGEST = 86_400.0  # seconds of one wait: poll(2) takes no more than 24 days
 _turns = iter(range(1 << 62))
@@ -98,6 +99,7 @@ class Launch:
         self._assembly = Assembly()
         self._report = b""
         self._guard: Guard | None = None
+        self.published: Published | None = None
         self._findings: list[str] = []
         self._status = 0
         self._usage: tuple[float, float, int] = (0.0, 0.0, 0)
@@ -135,12 +137,9 @@ class Launch:
             self.failure = self.failure or refused(str(error))
             self.kill()
         finally:
-            assembly.close()
+            assembly.end()
             if self.wires is not None:
                 self.wires.close_inside()
-            for descriptor in (assembly.gate, assembly.options):
-                if descriptor >= 0:
-                    posix.close(descriptor)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Relay until every process has ended; False when `timeout` seconds passed first."""
@@ -178,19 +177,16 @@ class Launch:
     def result(self) -> "LaunchResult":
         """Give what came of it, once `wait` has returned True."""
         bounds = self.bounds
+        code = TIMED_OUT if bounds.timed_out else exit_code(self._report, self._status, self.asked)
         if self.failure is not None:
             code = code_of(self.failure)
-        else:
-            code = TIMED_OUT if bounds.timed_out else exit_code(self._report, self._status, self.asked)
         wires, findings = self.wires, self._findings
         if wires and any(output.error for output in wires.outputs()) and self.failure is None and not bounds.timed_out:
             from aisbx_linux.undelivered import answer
 
             code, told = answer(code, wires)
             findings = [*findings, *told]
-        log = self._budget.log
-        if log is not None and log.error:
-            findings = [*findings, f"output: it is not kept any more: {posix.strerror(log.error)}: {log.path}"]
+        findings = [*findings, *self._budget.lost()]
         took = (self._ended - self._started, *self._usage)
         return composed(code, self.failure, self.bounds, self.wires, took, findings)
 
@@ -198,6 +194,10 @@ class Launch:
 
     def _before_gate(self) -> None:
         """Do what is to be done once there is a first process, and while nothing of the command's can run."""
+        if self.plan["publish"]:
+            from aisbx_linux.publish import Published
+
+            self.published = Published(self.plan, self.first)
 
     def _await_first(self) -> bool:
         """Read the tool's report of its first process; False when it ended without."""
@@ -286,12 +286,13 @@ class Launch:
         """Every stream has ended: reap, make sure that nothing is left, and look at the workspace again."""
         self.done = True
         self._ended = self._ended or time.monotonic()
+        if self.published is not None:  # it may be in the tool's PID namespace, which ends when all in it are reaped
+            self.published.close()
         if self.monitor:
             _, self._status, used = posix.wait4(self.monitor, 0)
             self._usage = (used.ru_utime, used.ru_stime, used.ru_maxrss * 1024)
         self.bounds.settle()
-        if self._budget.log:
-            self._budget.log.close()
+        self._budget.close()
         self._explain()
         if self._guard is not None and self.monitor:
             self._findings += self._guard.settle()
@@ -299,6 +300,5 @@ class Launch:
     def _explain(self) -> None:
         """Without the tool's own word that the command ended, it never ran: say why."""
         ended = self.bounds.timed_out or "oom_killed" in self.bounds.happened or self.asked
-        if ran(self._report) or ended or self.failure is not None:
-            return
-        self.failure = unexplained(self._outputs(), self.request["argv"][0], self._status)
+        if not (ran(self._report) or ended or self.failure is not None):
+            self.failure = unexplained(self._outputs(), self.request["argv"][0], self._status)

@@ -29,7 +29,10 @@ JOINING = (
 """The same for a command that joins a sandbox that is there."""
 LATE = (
     *("_ctypes", "fcntl", "resource", "select", "termios"),
-    *(f"aisbx_linux.{name}" for name in "cgroup cgroup.group remedy suspend terminal undelivered watch".split()),  # noqa: SIM905
+    *(
+        f"aisbx_linux.{name}"
+        for name in ["cgroup", "cgroup.group", "publish", "remedy", "suspend", "terminal", "undelivered", "watch"]
+    ),
     *(
         f"aisbx_linux.protect.{name}"
         for name in "derive gitconfig keys look names quarantine reconcile repair tree undo walk".split()  # noqa: SIM905

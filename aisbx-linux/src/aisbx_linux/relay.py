@@ -50,6 +50,17 @@ class Budget:
         self.log = log
         self.log_left = log.bound if log else 0
 
+    def close(self) -> None:
+        """Keep nothing more."""
+        if self.log:
+            self.log.close()
+
+    def lost(self) -> "list[str]":
+        """Say that something was not kept, where that is so."""
+        if self.log is None or not self.log.error:
+            return []
+        return [f"output: it is not kept any more: {posix.strerror(self.log.error)}: {self.log.path}"]
+
 
 class Log:
     """The file that keeps the beginning of a run's output; made only when there is output."""

@@ -149,8 +149,6 @@ def test_a_refusal_is_one_line_or_one_object(cli: Cli, arguments: tuple[str, ...
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (["--publish=8080"], "--publish 8080: the driver bwrap cannot publish ports yet"),
-        (["--publish=8080", "--network=open"], "--publish 8080: the driver bwrap cannot publish ports yet"),
         (["--network=allow=pypi.example:443"], "allow=pypi.example:443: the driver bwrap has no allow-list yet"),
     ],
 )

@@ -28,7 +28,10 @@ Network = Annotated[
     _Strings,
     typer.Option("--network", metavar="NET", help="none, open or allow=HOST[:PORT],...; none is the default."),
 ]
-Publish = Annotated[_Strings, typer.Option("--publish", metavar="PORT", hidden=True)]
+Publish = Annotated[
+    _Strings,
+    typer.Option("--publish", metavar="PORT", help="Reach a server inside on the host's loopback; may be repeated."),
+]
 Timeout = Annotated[_Strings, typer.Option("--timeout", "-t", metavar="TIME", help="End it after 30s, 5m, 1h30m.")]
 Memory = Annotated[_Strings, typer.Option("--memory", metavar="SIZE", help="Cap its memory: 512M, 1.5G.")]
 Pids = Annotated[_Strings, typer.Option("--pids", metavar="N", help="Cap its tasks.")]

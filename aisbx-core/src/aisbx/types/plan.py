@@ -70,6 +70,8 @@ class LocalPlan(LaunchPlan):
     """The launcher itself makes mounts in mounts, by descriptor; False only where `fs:host-hidden` was given up."""
     private: list[str]
     """Mount options (tmpfs(5)) of each private file system that the launcher makes, for the tool to bind."""
+    publish: list[int]
+    """Ports on which the host's loopback is to reach servers inside; none where they share a network."""
     workspace: tuple[str, str] | None
     """(path, mode) where protected files are to be watched."""
     cwd: str

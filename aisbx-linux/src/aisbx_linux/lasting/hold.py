@@ -52,6 +52,7 @@ class Holding(Launch):
         self._seconds = seconds
 
     def _before_gate(self) -> None:
+        super()._before_gate()
         keep(
             self._home,
             {
@@ -60,6 +61,7 @@ class Holding(Launch):
                 "tool": (self.monitor, started(self.monitor)),
                 "who": (_option(self.plan, "--uid"), _option(self.plan, "--gid")),
                 "groups": self.bounds.groups,
+                "forwarder": None if self.published is None else self.published.process,
                 "until": time.time() + self._seconds if self._seconds else 0.0,
                 "state": self.request["state"],
                 "plan": self._wanted_plan,
@@ -101,7 +103,7 @@ def _option(plan: "LocalPlan", name: str) -> int:
 
 def main() -> None:
     """Read the arguments of `hold` from stdin, marshalled; write what it gives to stdout."""
-    with open(0, "rb") as stream:
+    with open(0, "rb", closefd=False) as stream:
         arguments = marshal.load(stream)  # noqa: S302 - from the process that started this one
     try:
         failure = hold(*arguments)

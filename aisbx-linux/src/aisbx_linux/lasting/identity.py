@@ -26,6 +26,8 @@ if TYPE_CHECKING:
         """The process on the host whose end is the end of all others."""
         who: tuple[int, int]
         """uid and gid inside."""
+        forwarder: Born | None
+        """The process that carries connections to its published ports."""
         groups: list[str]
         """The directories of its cgroups."""
         until: float
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
         plan: LocalPlan
 
 
-FORMAT = 1
+FORMAT = 2
 """Of `Held` on disk; raise it whenever its layout or meaning changes."""
 _FILE = "held"
 NAMESPACES = {

@@ -83,7 +83,7 @@ def start(
                 streams = (_or(streams[0], slave), _or(streams[1], slave), _or(streams[2], slave))
             command = syscalls.call("syscall", numbers[0], _CLONE_PARENT | _SIGCHLD, 0, 0, 0, 0)
             if command == 0:
-                _become(held, argv, environment, streams, tell, numbers[1], terminal=terminal is not None)
+                _become(held, argv, environment, streams, tell, terminal=terminal is not None)
             posix.write(tell, f"{command}\n".encode())
         except BaseException as error:  # noqa: BLE001 - whatever it is, the launcher must hear of it
             _report(tell, error)
@@ -159,7 +159,6 @@ def _become(
     environment: "dict[str, str]",
     streams: "tuple[int, int, int]",
     tell: int,
-    capset: int,
     *,
     terminal: bool,
 ) -> None:
@@ -173,7 +172,7 @@ def _become(
             import termios
 
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-        _confine(held, capset)
+        confine(held["plan"]["rlimits"], held["plan"]["filter"])
         _execute(argv, environment)
     except BaseException as error:  # noqa: BLE001 - whatever it is, the launcher must hear of it
         _report(tell, error)
@@ -196,20 +195,20 @@ def _take(streams: "tuple[int, int, int]", tell: int) -> None:
     _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
 
 
-def _confine(held: "Held", capset: int) -> None:
+def confine(rlimits: "list[tuple[int, int, int]]", program: bytes) -> None:
     """Set limits, give up every capability, and put the filter on: in this order, each needs the one before."""
-    set_limits(held["plan"]["rlimits"])
+    set_limits(rlimits)
     for capability in range(_MOST_CAPABILITIES):
         if syscalls.call("prctl", _BOUNDING_DROP, capability, 0, 0, 0) != 0:
             break  # this kernel has no more
     syscalls.call("prctl", _AMBIENT, _CLEAR_ALL, 0, 0, 0)
     header = _CAPABILITIES_V3.to_bytes(4, "little") + bytes(4)
-    if syscalls.call("syscall", capset, header, bytes(24)) != 0:
+    if syscalls.call("syscall", _CALLS[posix.uname().machine][1], header, bytes(24)) != 0:
         raise OSError("giving up capabilities was refused")
     if syscalls.call("prctl", _NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise OSError("giving up new privileges was refused")
 
-    syscalls.set_filter(held["plan"]["filter"])
+    syscalls.set_filter(program)
 
 
 def _execute(argv: "list[str]", environment: "dict[str, str]") -> None:

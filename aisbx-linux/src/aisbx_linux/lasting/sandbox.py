@@ -29,6 +29,7 @@ from aisbx.types import (
 from aisbx_linux.lasting import command as launcher
 from aisbx_linux.lasting import hold
 from aisbx_linux.lasting.identity import lives, open_process, recall
+from aisbx_linux.publish import unpublish
 from aisbx_linux.sandbox import LocalProcess, own_limits
 
 if TYPE_CHECKING:
@@ -109,6 +110,8 @@ def end(home: Path) -> list[str]:
         return []
     if lives(held):
         _kill(held)
+    if held["forwarder"] is not None:
+        unpublish(held["forwarder"])
     for group in held["groups"]:
         _remove(group)
     return _settle(held, home)
