@@ -38,7 +38,7 @@ class Box:
         return {"HOME": str(self.home), "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "SECRET": "s3cr3t"}
 
     def argv(self, *arguments: str) -> list[str]:
-        """Give the command as users start it: by the lean front where it can, which `test_lean` compares to the full."""
+        """Give the command as users start it: by the lean front where it can; `test_lean` compares the two."""
         return [sys.executable, "-I", "-S", "-X", "utf8", str(FAST), *arguments]
 
     def full(self, *arguments: str) -> list[str]:

@@ -8,7 +8,7 @@ do no more than the sandbox can. It is not in the sandbox's PID namespace: nothi
 import errno
 import marshal
 import os
-import resource  # noqa: F401 - for `confine`: nothing can be imported any more once the user has changed
+import resource
 import selectors
 import socket
 import sys
@@ -25,6 +25,7 @@ from aisbx_linux.publish import PROCESS
 
 TYPE_CHECKING = False
 
+del resource  # `confine` needs it, and nothing can be imported any more once the user has changed
 _DUMPABLE = 4
 _MOST = 200
 """Connections at once; further ones wait."""

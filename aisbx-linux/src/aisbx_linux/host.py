@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     import signal as _signal
     from types import TracebackType
 
+    from aisbx.types import LaunchResult
+
     from aisbx_linux.launch import Launch
     from aisbx_linux.terminal import RawTerminal
 
@@ -15,6 +17,18 @@ if not TYPE_CHECKING:
 
 _RELAYED = (1, 2, 3, 10, 12, 15)  # HUP, INT, QUIT, USR1, USR2, TERM
 _CONT, _TSTP, _WINCH = 18, 20, 28
+
+
+def serve(launch: "Launch") -> "LaunchResult":
+    """Start what is to be launched and relay until its end."""
+    if launch.request["exclusive"]:
+        with Owned(launch):
+            launch.start()
+            launch.wait()
+    else:
+        launch.start()
+        launch.wait()
+    return launch.result()
 
 
 class Owned:

@@ -51,21 +51,9 @@ def __getattr__(name: str) -> "tuple[str, ...]":
 
 def launch(plan: "LocalPlan", request: "LaunchRequest") -> "LaunchResult":
     """Run one command to its end."""
+    from aisbx_linux.host import serve
+
     return serve(Launch(plan, request))
-
-
-def serve(running: "Launch") -> "LaunchResult":
-    """Start what is to be launched and relay until its end."""
-    if running.request["exclusive"]:
-        from aisbx_linux.host import Owned
-
-        with Owned(running):
-            running.start()
-            running.wait()
-    else:
-        running.start()
-        running.wait()
-    return running.result()
 
 
 class Launch:

@@ -6,10 +6,11 @@ import time
 from aisbx_linux.bounds import LOOK, Bounds, narrowed
 from aisbx_linux.ending import not_executed, refused
 from aisbx_linux.guard import Guard
+from aisbx_linux.host import serve
 from aisbx_linux.lasting.identity import lives, recall
 from aisbx_linux.lasting.join import JoinError, start
 from aisbx_linux.lasting.wires import JoinedWires
-from aisbx_linux.launch import Launch, serve
+from aisbx_linux.launch import Launch
 from aisbx_linux.processes import below, deliver_below, send
 
 TYPE_CHECKING = False

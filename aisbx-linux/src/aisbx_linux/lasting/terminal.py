@@ -2,7 +2,7 @@
 
 It is opened by the child that has joined, in the file system of ptys that the sandbox has, by the path of that mount:
 nothing inside can put another file there, for a mount point can't be renamed or removed where it is one (rename(2),
-EBUSY). What it opened is looked at all the same. Its master is handed out over a socket that nothing of the command has.
+EBUSY). What it opened is looked at all the same. The master is handed out over a socket that no command has.
 """
 
 import posix
@@ -40,7 +40,7 @@ class Terminal:
         self._outside, self._inside = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
 
     def open_inside(self) -> int:
-        """Open the pty, in the child that has joined; hand its master out and give the slave. OSError where it can't."""
+        """Open the pty, in the child that has joined; hand its master out, give the slave. OSError where it can't."""
         import fcntl
         import termios
 

@@ -29,6 +29,7 @@ class JoinedWires(Wires):
     ) -> None:
         from aisbx_linux.lasting.terminal import Terminal, size_of
 
+        del lent  # `connect` has it
         source, target, errors = request["stdin"], request["stdout"], request["stderr"]
         if not isinstance(source, int) or target is None:
             raise ValueError("a terminal needs descriptors for stdin and stdout")
