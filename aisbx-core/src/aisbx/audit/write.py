@@ -65,6 +65,15 @@ def append(descriptor: int, line: str, reserve: str = "") -> None:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
+def append_once(path: str, line: str, reserve: str = "") -> None:
+    """Write one record that needs no log held open before; AuditError or OSError where it can't be."""
+    descriptor = open_log(path)
+    try:
+        append(descriptor, line, reserve)
+    finally:
+        posix.close(descriptor)
+
+
 def write_all(descriptor: int, data: bytes, reserve: str = "") -> None:
     """Write all of `data`, however many calls that takes; where there is no room, `reserve` is given up for it."""
     written = 0

@@ -1,5 +1,6 @@
 """Commands of a sandbox that lasts: how one gets in, its record, and what it leaves so that the next is fast."""
 
+import os
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -143,9 +144,12 @@ class Commands:
     ) -> LaunchResult:
         engine = self._engine
         log = open_log(engine.audit)
-        result = launch_result(sandbox.spawn(command, stdio).wait())
-        argv = list(command.argv) if engine.settings.audit.argv else [command.argv[0]]
-        beginning = start("exec.end", run, principal.id, host, argv)
-        line = f'{beginning},"sandbox":"{record.name}",{record.static},{ending(result)}'
-        append(log, line, f"{engine.state}/{RESERVE}")
+        try:
+            result = launch_result(sandbox.spawn(command, stdio).wait())
+            argv = list(command.argv) if engine.settings.audit.argv else [command.argv[0]]
+            beginning = start("exec.end", run, principal.id, host, argv)
+            line = f'{beginning},"sandbox":"{record.name}",{record.static},{ending(result)}'
+            append(log, line, f"{engine.state}/{RESERVE}")
+        finally:
+            os.close(log)
         return result

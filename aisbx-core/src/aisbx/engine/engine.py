@@ -1,5 +1,6 @@
 """Admission, launch and record of one run."""
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from aisbx.admission import require
 from aisbx.audit.reserve import reserve, unrecordable
-from aisbx.audit.write import RESERVE, AuditError, append, ending, open_log, refusal, start
+from aisbx.audit.write import RESERVE, AuditError, append, append_once, ending, open_log, refusal, start
 from aisbx.engine.prepare import Preparation, Prepared, Preview, directories
 from aisbx.errors import AisbxError, LaunchError, PolicyError, WorkspaceError
 from aisbx.inputs import Inputs
@@ -189,7 +190,7 @@ class Engine:
         line = f"{start(f'{kind}.refused', run, principal.id, host, list(argv))},"
         line += refusal(error.code, error.message, error.hint, error.exit_code)
         with suppress(AuditError, OSError):  # nothing ran; the refusal itself is the better thing to say
-            append(open_log(self.audit), line)
+            append_once(self.audit, line)
         self.emit(Event(f"{kind}.refused", time.time(), {"run": run, "error": error.as_record()}))
 
     def _launch(
@@ -230,13 +231,16 @@ class Engine:
         """Open, spawn, close: what a run is for a driver whose launch is no local plan."""
         run, principal, host, record = who
         log = open_log(self.audit)
-        sandbox = prepared.driver.open(prepared.spec, self.state)
         try:
-            status = sandbox.spawn(command, stdio).wait()
+            sandbox = prepared.driver.open(prepared.spec, self.state)
+            try:
+                status = sandbox.spawn(command, stdio).wait()
+            finally:
+                sandbox.close()
+            result = launch_result(status)
+            append(log, f"{start('run.end', run, principal, host, list(command.argv))},{record},{ending(result)}")
         finally:
-            sandbox.close()
-        result = launch_result(status)
-        append(log, f"{start('run.end', run, principal, host, list(command.argv))},{record},{ending(result)}")
+            os.close(log)
         return result
 
     def _make_directories(self) -> None:

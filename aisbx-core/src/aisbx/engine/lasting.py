@@ -1,5 +1,6 @@
 """Sandboxes that outlive their commands: made, joined, listed, ended. The one door, as `Engine` is for runs."""
 
+import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -7,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aisbx.audit.jsontext import dumps
-from aisbx.audit.write import RESERVE, append, open_log, start
+from aisbx.audit.write import RESERVE, append, append_once, open_log, start
 from aisbx.engine.commands import Commands
 from aisbx.errors import AisbxError, StateError, UsageError
 from aisbx.plan.run import new_run
@@ -22,6 +23,7 @@ from aisbx.types import (
     Principal,
     RunRequest,
     Sandbox,
+    SandboxSpec,
     Stdio,
 )
 
@@ -81,19 +83,12 @@ class Sandboxes:
             static=static_record(spec, driver.name, prepared.enforcement),
         )
         log = open_log(engine.audit)
-        claim = self._store.claim(record.name)
         try:
-            sandbox = driver.create(spec, claim.home, engine.state, ttl)
-            self._store.write(record, dict(prepared.request.environment), spec)
-            if engine.exclusive and isinstance(sandbox, JoinableSandbox):
-                self._commands.keep(record, sandbox, Command(argv=()), {}, engine.decided)
-        except BaseException:
-            self._undo(driver, claim)
-            raise
+            self._make(driver, spec, record, dict(prepared.request.environment), ttl)
+            beginning = start("sandbox.create", record.name, principal.id, host, [])
+            append(log, f"{beginning},{record.static}}}", f"{engine.state}/{RESERVE}")
         finally:
-            claim.release()
-        beginning = start("sandbox.create", record.name, principal.id, host, [])
-        append(log, f"{beginning},{record.static}}}", f"{engine.state}/{RESERVE}")
+            os.close(log)
         engine.emit(Event("sandbox.create", time.time(), {"sandbox": record.name, "profile": record.profile}))
         return record
 
@@ -125,7 +120,7 @@ class Sandboxes:
         finally:
             claim.release()
         beginning = start("sandbox.destroy", name, principal.id, host, [])
-        append(open_log(self._engine.audit), f'{beginning},"findings":{dumps(findings)}}}')
+        append_once(self._engine.audit, f'{beginning},"findings":{dumps(findings)}}}')
         self._engine.emit(Event("sandbox.destroy", time.time(), {"sandbox": name, "findings": findings}))
         return findings
 
@@ -157,6 +152,23 @@ class Sandboxes:
             return Found(name, RUNNING, record, self._attach(record).enforcement)
         except AisbxError as error:
             return Found(name, ENDED, record, problem="" if isinstance(error, StateError) else error.message)
+
+    def _make(
+        self, driver: LastingDriver, spec: SandboxSpec, record: Record, environment: dict[str, str], ttl: float
+    ) -> None:
+        """Make a sandbox and write it down, or leave nothing of it."""
+        engine = self._engine
+        claim = self._store.claim(record.name)
+        try:
+            sandbox = driver.create(spec, claim.home, engine.state, ttl)
+            self._store.write(record, environment, spec)
+            if engine.exclusive and isinstance(sandbox, JoinableSandbox):
+                self._commands.keep(record, sandbox, Command(argv=()), {}, engine.decided)
+        except BaseException:
+            self._undo(driver, claim)
+            raise
+        finally:
+            claim.release()
 
     def _attach(self, record: Record) -> Sandbox:
         driver = self._engine.driver(record.driver)
