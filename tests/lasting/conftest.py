@@ -102,7 +102,7 @@ def box(tmp_path: Path) -> Iterator[Box]:
     os.chmod(home, 0o700)
     made = Box(home, project)
     yield made
-    made("destroy", "--all")
+    made("destroy", "--all", "--discard")
     assert not list((made.state / "sandboxes").glob("*")), "something was left"
 
 

@@ -42,7 +42,7 @@ def plan(
     mounts = [Mount(etc_directory, "/etc", origin="driver"), *spec.mounts]
     if spec.workspace is not None:
         path = spec.workspace.path
-        mounts.append(Mount(path, path, writable=spec.workspace.mode is WorkspaceMode.RW, origin="workspace"))
+        mounts.append(Mount(path, path, writable=spec.workspace.mode is not WorkspaceMode.RO, origin="workspace"))
     mounts.sort(key=lambda mount: mount.target.count("/"))
     return {
         "format": FORMAT,

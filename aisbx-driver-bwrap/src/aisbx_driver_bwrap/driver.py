@@ -5,17 +5,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from aisbx.errors import AisbxError, ConfigError, DriverUnavailableError
-from aisbx.types import Enforcement, LocalPlan, Probe, Sandbox, SandboxSpec, WorkspaceMode
+from aisbx.types import Enforcement, Layers, LocalPlan, Probe, Sandbox, SandboxSpec, WorkspaceMode
 from aisbx_linux import cradle, stage
 from aisbx_linux.cgroup import find
 from aisbx_linux.lasting.sandbox import LastingSandbox, end, make
+from aisbx_linux.layer import overlay
+from aisbx_linux.layer.review import find as find_layer
 from aisbx_linux.remedy import remedy
 from aisbx_linux.sandbox import LocalSandbox
 from aisbx_linux.seccomp import cached_filter, library_path
 
 from aisbx_driver_bwrap import etc, memo, tool
 from aisbx_driver_bwrap.argv import plan
-from aisbx_driver_bwrap.enforce import Facts, enforcement, lasting, refuse_unsupported
+from aisbx_driver_bwrap.enforce import LAYERED, Facts, enforcement, lasting, refuse_unsupported
 from aisbx_driver_bwrap.tree import materialise
 
 _NPROC_PER_NAMESPACE = (5, 14)
@@ -79,6 +81,10 @@ class BwrapDriver:
         """End what `create` made or half made, and give what was found planted in its workspace."""
         return end(home)
 
+    def layers(self, home: Path) -> Layers | None:
+        """Give the layer over the workspace of what `create` or a run made."""
+        return find_layer(home)
+
     def _tool(self) -> tuple[tool.Tool | None, Probe]:
         if self._found is None:
             self._found = tool.probe(self._settings, str(self._cache / "probes"))
@@ -106,6 +112,7 @@ class BwrapDriver:
             unmappable=unmappable,
             counts_tasks=(int(release[0]), int(release[1].split("-")[0])) >= _NPROC_PER_NAMESPACE,
             filter_problem=self._filter_problem(spec),
+            layer_problem=self._layer_problem(spec) if probed.usable and not unmappable else "",
             cgroups=self._cgroups(),
             contained=contained,
         )
@@ -117,6 +124,22 @@ class BwrapDriver:
         """Tell whether root can show what is under a path to another user: a matter of its file system."""
         file_system = f"idmap {os.stat(path).st_dev} {os.statvfs(path).f_fsid}"
         return self._tried(file_system, lambda: stage.can_map(path, tool.OUTSIDE_ID))
+
+    def _layer_problem(self, spec: SandboxSpec) -> str:
+        """Say why no layer can be laid over the workspace; empty where it can, or none is wanted."""
+        if spec.workspace is None or spec.workspace.mode not in LAYERED:
+            return ""
+        path = spec.workspace.path
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
+            places = [line.split(" ")[4].encode().decode("unicode_escape") for line in table]
+        if inner := next((place for place in places if place.startswith(f"{path}/")), ""):
+            return f"another file system is mounted in the workspace, at {inner}"
+        outside = _outside(spec)
+        file_system = f"layer {os.stat(path).st_dev} {os.statvfs(path).f_fsid} {bool(outside)}"
+        scratch = f"{self._cache}/probes/layer-{os.urandom(6).hex()}"
+        if self._tried(file_system, lambda: overlay.possible(path, scratch, outside[2] if outside else 0)):
+            return ""
+        return f"the kernel lays no layer over the file system of {path} (overlayfs in a user namespace, Linux 5.11)"
 
     def _tried(self, what: str, attempt: Callable[[], bool]) -> bool:
         found, _ = self._tool()

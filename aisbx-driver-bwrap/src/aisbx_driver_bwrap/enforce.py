@@ -9,6 +9,9 @@ from aisbx_linux.cgroup.find import Places
 from aisbx_driver_bwrap import private
 
 _RW_DISK = "the workspace is live (rw): what is written there lands on the host's disk"
+_LAYER_DISK = "the layer over the workspace lies on the host's disk"
+LAYERED = frozenset({WorkspaceMode.COW, WorkspaceMode.GUARDED})
+"""The modes in which a layer over the workspace takes what is written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +29,8 @@ class Facts:
     cgroups: Places = field(default_factory=Places)
     """Where cgroups can be made."""
     filter_problem: str = ""
+    layer_problem: str = ""
+    """Why no layer can be laid over the workspace."""
     contained: bool = True
     """Namespaces of the launcher's own can be made (`aisbx_linux.cradle`)."""
 
@@ -95,13 +100,17 @@ def _conditional(spec: SandboxSpec, facts: Facts) -> list[ControlState]:
     full, partial, none = Level.FULL, Level.PARTIAL, Level.NONE
     states: list[ControlState] = []
     mode = spec.workspace.mode if spec.workspace else None
-    if mode in {WorkspaceMode.COW, WorkspaceMode.GUARDED}:
-        reason = f"this driver has no {mode} workspaces yet"
-        states.append(ControlState("fs:workspace", none, reason=reason, remedy="use rw or ro"))
+    if mode in LAYERED and facts.layer_problem:
+        states.append(ControlState("fs:workspace", none, reason=facts.layer_problem, remedy="use rw or ro"))
+    elif mode in LAYERED:
+        states.append(ControlState("fs:workspace", full, "overlay mount, its upper layer in a private directory"))
     if mode is WorkspaceMode.RW:
         mechanism = "read-only mounts for what exists, a check at the end for what appears"
         reason = "what appears during a run is only neutralised when it has ended"
         states.append(ControlState("fs:protected", partial, mechanism, reason, "use a read-only workspace"))
+    elif mode in LAYERED:
+        mechanism = "what is written goes to a layer; protected files leave it only when they are named in a review"
+        states.append(ControlState("fs:protected", full, mechanism))
     else:
         states.append(ControlState("fs:protected", full, "the workspace cannot be written"))
     for control in ("sys:filter", "sys:no-userns"):
@@ -157,8 +166,9 @@ def _network(spec: SandboxSpec) -> list[ControlState]:
 def _limits(spec: SandboxSpec, facts: Facts) -> list[ControlState]:
     none = Level.NONE
     states = [_sum(limit, facts) for limit in ("memory", "pids", "cpus")]
-    if spec.workspace is not None and spec.workspace.mode is WorkspaceMode.RW:
-        states.append(ControlState("limit:disk", none, reason=_RW_DISK, remedy="use a read-only workspace"))
+    if spec.workspace is not None and spec.workspace.mode is not WorkspaceMode.RO:
+        reason = _RW_DISK if spec.workspace.mode is WorkspaceMode.RW else _LAYER_DISK
+        states.append(ControlState("limit:disk", none, reason=reason, remedy="use a read-only workspace"))
     else:
         states.append(_private_space(spec, facts))
     return states

@@ -25,6 +25,7 @@ class Assembly:
         "base",
         "files",
         "gate",
+        "layer",
         "layout",
         "opened",
         "options",
@@ -49,6 +50,8 @@ class Assembly:
         """Where the launcher writes what is to be mounted; the tool waits for it."""
         self.gate = -1
         """Where the launcher writes the filter."""
+        self.layer: tuple[int, bool] | None = None
+        """The launcher's own descriptor of the layer over the workspace, and whether it is volatile."""
         self.layout: Layout | None = None
         """What the launcher mounts itself, before the tool does; None for nothing."""
         self.status = -1
@@ -97,12 +100,15 @@ def assemble(assembly: Assembly, plan: "LocalPlan", request: "LaunchRequest") ->
     staged = plan["outside"] is not None
     live = plan["workspace"] is not None and plan["workspace"][1] == "rw"
     nested = live or any(source["within"] >= 0 for source in plan["sources"])
-    if staged or plan["private"] or (plan["composed"] and nested):
+    layer = assembly.layer
+    if staged or plan["private"] or (plan["composed"] and nested) or layer:
         from aisbx_linux.compose import layout
 
-        assembly.layout = layout(plan)
+        assembly.layout = layout(plan, layer[1] if layer else None)
     for source in plan["sources"]:
         assembly.sources.append(assembly.keep(open_source(source)))
+    if layer:
+        assembly.sources.append(assembly.keep(posix.dup(layer[0])))
     status_end = posix.pipe2(posix.O_CLOEXEC)
     assembly.status = status_end[0]
     status = assembly.give(status_end[1])

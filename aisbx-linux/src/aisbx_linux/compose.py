@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     """(kind, absolute path) of what is to be covered in the workspace, in this order."""
     Nested = list[tuple[int, int, str, bool]]
     """Index of a source, index of the one it lies in, path below that, whether it is writable; outer ones first."""
-    Layout = tuple[list[int], Nested, str, str, list[str]]
+    Over = tuple[int, int, bool]
+    """Index of the workspace, index of the layer over it (behind the sources), whether that is volatile."""
+    Layout = tuple[list[int], Nested, str, str, list[str], Over | None]
     """The sources that are laid out at `STAGE`, what is put into them; the workspace, and where it is laid out; what
-    each private file system is mounted with."""
+    each private file system is mounted with; the layer, if there is one."""
 
 PINNED, HELD, HIDDEN = range(3)
 """How a place of the workspace is covered: by itself, by itself read-only, by the null device."""
@@ -31,8 +33,11 @@ _LINK = 0o120000
 _FORMAT = 0o170000
 
 
-def layout(plan: "LocalPlan") -> "Layout":
-    """Say what has to be composed for a plan, and where its workspace is then, if it has one."""
+def layout(plan: "LocalPlan", volatile: "bool | None" = None) -> "Layout":
+    """Say what has to be composed for a plan, and where its workspace is then, if it has one.
+
+    `volatile` is that of the layer over the workspace, None where it has none.
+    """
     sources = plan["sources"]
     nested: Nested = []
     shown = set(range(len(sources)) if plan["outside"] is not None else ())
@@ -45,24 +50,24 @@ def layout(plan: "LocalPlan") -> "Layout":
                 shown.add(outer)
     workspace = plan["workspace"][0] if plan["workspace"] is not None else ""
     place = ""
+    over: Over | None = None
     if workspace:
         index = [source["target"] for source in sources].index(workspace)
+        over = None if volatile is None else (index, len(sources), volatile)
         while sources[index]["within"] >= 0:
             index = sources[index]["within"]
         shown.add(index)
         place = f"{STAGE}/{index}" + workspace[len(sources[index]["target"]) :]
-    return sorted(shown), nested, workspace, place, plan["private"]
+    return sorted(shown), nested, workspace, place, plan["private"], over
 
 
 def stage_own(descriptors: "list[int]", plan: "Layout") -> None:
     """Compose an ordinary user's mounts from sources that were opened before `contain`; OSError as of `compose`."""
     if posix.geteuid() == 0:  # who gave up an own uid; with a user namespace the kernel does it
         syscalls.mount("none", "/", "", syscalls.MS_REC | syscalls.MS_SLAVE, "")
-    wanted = {*plan[0], *(index for index, _, _, _ in plan[1])}
+    wanted = {*plan[0], *(index for index, _, _, _ in plan[1]), *(plan[5][:2] if plan[5] else ())}
     trees = {index: _copy(descriptors[index]) for index in wanted}
     compose(trees, plan)
-    for tree in trees.values():
-        posix.close(tree)
 
 
 def _copy(descriptor: int) -> int:
@@ -79,18 +84,25 @@ def _copy(descriptor: int) -> int:
         posix.close(opened)
 
 
-def compose(trees: "dict[int, int]", plan: "Layout", owner: str = "") -> None:
+def compose(trees: "dict[int, int]", plan: "Layout", outside: int = 0) -> None:
     """Lay out detached trees (index → descriptor) at `STAGE` and in each other, and private file systems beside them.
 
-    Those belong to who mounts them, or to the `owner`, as mount options. For a mount namespace that nobody else is in.
-    OSError where the kernel refuses, or a place is gone or a link.
+    Those belong to who mounts them, or to the uid and gid `outside`. The trees are closed then. For a mount namespace
+    that nobody else is in. OSError where the kernel refuses, or a place is gone or a link.
     """
-    shown, nested, _, _, private = plan
+    shown, nested, _, _, private, over = plan
+    owner = f",uid={outside},gid={outside}" if outside else ""
+    opened = set(trees.values())
     syscalls.mount("aisbx", STAGE, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=0711,size=1m")
     for index, options in enumerate(private):
         place = private_place(index)
         posix.mkdir(place, 0o700)
         syscalls.mount("tmpfs", place, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, options + owner)
+    if over is not None:
+        from aisbx_linux.layer.overlay import lay
+
+        trees[over[0]] = lay(trees[over[0]], trees[over[1]], outside, volatile=over[2])
+        opened.add(trees[over[0]])
     roots: dict[int, int] = {}
     for index in shown:
         place = f"{STAGE}/{index}"
@@ -105,6 +117,8 @@ def compose(trees: "dict[int, int]", plan: "Layout", owner: str = "") -> None:
             syscalls.protect_tree(trees[index])
         _attach(trees[index], roots[outer], below)
         roots[index] = trees[index]
+    for tree in opened:
+        posix.close(tree)
 
 
 def strike() -> None:

@@ -1,24 +1,54 @@
-"""Protected files of a live workspace, before and after a run. On the hot path: builtin modules only."""
+"""The workspace of a launch, before and after: protected files of a live one, or the layer over it.
+
+On the hot path: builtin modules only.
+"""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from aisbx.types import LocalPlan
 
     from aisbx_linux.compose import Layout
+    from aisbx_linux.layer.end import RunLayer
     from aisbx_linux.protect.scan import State
 
 
 class Guard:
     """Watches the workspace of one launch; does nothing where the command cannot write to it."""
 
-    __slots__ = ("_plan", "_quarantine", "_scans", "_state")
+    __slots__ = ("_home", "_layer", "_plan", "_quarantine", "_run", "_scans", "_state", "_store")
 
-    def __init__(self, plan: "LocalPlan", state: str, run: str) -> None:
-        """Look at nothing yet. `state` is a private directory of ours for the memory of looks and quarantine."""
+    def __init__(self, plan: "LocalPlan", state: str, run: str, home: str = "") -> None:
+        """Look at nothing yet. `state` is a private directory of ours for the memory of looks, quarantine and layers.
+
+        `home` is that of a sandbox that lasts.
+        """
         self._plan = plan
+        self._layer: RunLayer | None = None
+        self._home = home
+        self._run = run
+        self._store = state
         self._state: State | None = None
         self._scans = f"{state}/scans" if state else ""
         self._quarantine = f"{state}/quarantine/{run}"
+
+    def lay(self) -> "tuple[int, bool] | None":
+        """Make the layer over the workspace, if it is to have one; gives it open, and whether it is volatile.
+
+        OSError where it cannot be made.
+        """
+        workspace = self._plan["workspace"]
+        if workspace is None or workspace[1] in {"rw", "ro"}:
+            return None
+        from aisbx_linux.layer.place import make
+
+        outside = self._plan["outside"]
+        place = f"{self._home}/layer" if self._home else f"{self._store}/layers/{self._run}"
+        descriptor = make(place, *workspace, outside and outside[:2], volatile=not self._home)
+        if not self._home:
+            from aisbx_linux.layer.end import RunLayer
+
+            self._layer = RunLayer(place, descriptor)
+        return descriptor, not self._home
 
     def hold(self, layout: "Layout | None") -> "list[tuple[int, str]]":
         """Look at the workspace before anything runs, and cover what is to be covered where `layout` says it is.
@@ -71,6 +101,8 @@ class Guard:
 
     def settle(self) -> "list[str]":
         """Undo, after the last process has ended, what was planted for the host; gives a line for each thing."""
+        if self._layer is not None:
+            return self._layer.settle()
         if self._state is None:
             return []
         from aisbx_linux.protect.settle import settle

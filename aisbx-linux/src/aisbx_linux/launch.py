@@ -41,12 +41,12 @@ _INT, _KILL, _TERM = 2, 9, 15
 
 
 def __getattr__(name: str) -> "tuple[str, ...]":
-    """Give HOT and LATE of `modules`: only the making of a plan asks for them."""
-    if name not in {"HOT", "LATE"}:
+    """Give HOT, LATE and LAYER of `modules`: only the making of a plan asks for them."""
+    if name not in {"HOT", "LATE", "LAYER"}:
         raise AttributeError(name)
     from aisbx_linux import modules
 
-    return modules.HOT if name == "HOT" else modules.LATE
+    return getattr(modules, name)
 
 
 def launch(plan: "LocalPlan", request: "LaunchRequest") -> "LaunchResult":
@@ -86,6 +86,7 @@ class Launch:
         self._budget = Budget(plan["output"], log)
         self._assembly = Assembly()
         self._report = b""
+        self._home = ""  # of a sandbox that lasts
         self._guard: Guard | None = None
         self.published: Published | None = None
         self._findings: list[str] = []
@@ -99,9 +100,10 @@ class Launch:
         try:
             self.bounds.begin(self._started)
             self.wires = Wires(self.request, self._budget, self.lent)
+            self._guard = guard = Guard(self.plan, self.request["state"], self.request["run"], self._home)
+            assembly.layer = guard.lay()
             assemble(assembly, self.plan, self.request)
             outside = outside_id(self.plan, next(_turns))
-            self._guard = guard = Guard(self.plan, self.request["state"], self.request["run"])
             # A helper mounts in a namespace of its own, where nothing can be added later.
             covered = None if self.request["exclusive"] else guard.hold(None)
             self.monitor = spawn(self.plan, assembly, self.wires, outside, covered, self.bounds.doors)
@@ -177,8 +179,6 @@ class Launch:
         findings = [*findings, *self._budget.lost()]
         took = (self._ended - self._started, *self._usage)
         return composed(code, self.failure, self.bounds, self.wires, took, findings)
-
-    # --- inside -------------------------------------------------------------------------------------------
 
     def _before_gate(self) -> None:
         """Do what is to be done once there is a first process, and while nothing of the command's can run."""
@@ -282,7 +282,7 @@ class Launch:
         self.bounds.settle()
         self._budget.close()
         self._explain()
-        if self._guard is not None and self.monitor:
+        if self._guard is not None:
             self._findings += self._guard.settle()
 
     def _explain(self) -> None:

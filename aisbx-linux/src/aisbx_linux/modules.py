@@ -27,12 +27,16 @@ JOINING = (
     ),
 )
 """The same for a command that joins a sandbox that is there."""
+LAYER = tuple(f"aisbx_linux.{name}" for name in "layer layer.place layer.remove layer.overlay layer.end".split())  # noqa: SIM905
+"""What a launch imports beside `HOT` where a layer is laid over the workspace."""
 LATE = (
     *("_ctypes", "fcntl", "resource", "select", "termios"),
     *(
         f"aisbx_linux.{name}"
         for name in ["cgroup", "cgroup.group", "publish", "remedy", "suspend", "terminal", "undelivered", "watch"]
     ),
+    *LAYER,
+    *(f"aisbx_linux.layer.{name}" for name in ("layers", "walk", "marks", "git", "carry")),
     *(
         f"aisbx_linux.protect.{name}"
         for name in "derive gitconfig keys look names quarantine reconcile repair tree undo walk".split()  # noqa: SIM905

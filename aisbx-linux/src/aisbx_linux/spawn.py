@@ -61,8 +61,10 @@ def spawn(
             person = (plan["outside"][:2], outside, plan["rlimits"], assembly.program)
         sources = [
             (descriptor, source["owned"], source["writable"])
-            for descriptor, source in zip(assembly.sources, plan["sources"], strict=True)
+            for descriptor, source in zip(assembly.sources, plan["sources"], strict=False)
         ]
+        if assembly.layer is not None:
+            sources.append((assembly.sources[-1], True, True))
         staging = (sources, assembly.layout, covered or [], person)
     if plan["outside"] is not None:
         for descriptor in wires.opened:

@@ -54,9 +54,7 @@ class Stage:
                 if mapped and not syscalls.idmap_tree(tree, namespace) and needed:
                     msg = "this file system cannot show its files to another user (no idmapped mounts)"
                     raise OSError(msg)
-            compose(dict(enumerate(trees)), plan, f",uid={outside},gid={outside}")
-            for tree in trees:
-                posix.close(tree)
+            compose(dict(enumerate(trees)), plan, outside)
         finally:
             posix.close(namespace)
 

@@ -15,7 +15,7 @@ from .conftest import Cli, record
 
 COMMANDS = [
     ("run",),
-    *((name,) for name in ("create", "exec", "ls", "inspect", "destroy", "prune")),
+    *((name,) for name in ("create", "exec", "ls", "inspect", "destroy", "prune", "diff", "apply", "discard")),
     ("init",),
     ("doctor",),
     ("logs",),

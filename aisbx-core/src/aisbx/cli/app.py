@@ -26,6 +26,7 @@ COMMANDS = (
     "create",
     "exec",
     "sandboxes",
+    "review",
     "init",
     "profile",
     "plugin",
@@ -37,8 +38,11 @@ COMMANDS = (
 )
 """Each the module in `aisbx.cli` that registers it, in the order of the overview."""
 
-SANDBOXES = ("ls", "inspect", "destroy", "prune")
-"""The commands that one module registers."""
+TOGETHER = {
+    **dict.fromkeys(("ls", "inspect", "destroy", "prune"), "sandboxes"),
+    **dict.fromkeys(("diff", "apply", "discard"), "review"),
+}
+"""The commands of modules that register several."""
 
 EXAMPLES = """\b
 Examples:
@@ -59,7 +63,7 @@ def build(arguments: Sequence[str] = ()) -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(_root)
     first = arguments[0] if arguments and COMPLETE not in os.environ else ""
-    first = "sandboxes" if first in SANDBOXES else first
+    first = TOGETHER.get(first, first)
     for name in (first,) if first in COMMANDS else COMMANDS:  # the others' modules are not worth importing
         import_module(f"aisbx.cli.{name}").register(app)
     mount(app, arguments, everything=COMPLETE in os.environ)

@@ -34,7 +34,7 @@ def create(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one param
     driver: Driver = None,
     workspace: Annotated[
         list[str] | None,
-        typer.Option("--workspace", "-w", metavar="DIR[:MODE]", help="Directory to work in; rw or ro."),
+        typer.Option("--workspace", "-w", metavar="DIR[:MODE]", help="Directory to work in; rw, ro, cow or guarded."),
     ] = None,
     env: Env = None,
     mount: Mount = None,

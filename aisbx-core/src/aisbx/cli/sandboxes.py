@@ -7,9 +7,9 @@ import typer
 
 from aisbx.cli import complete
 from aisbx.cli.options import Json
-from aisbx.cli.render import as_text, emit_json, say, table
+from aisbx.cli.render import as_text, emit_json, error_line, say, table
 from aisbx.cli.session import engine, principal
-from aisbx.errors import StateError, UsageError
+from aisbx.errors import AisbxError, StateError, UsageError
 from aisbx.units import format_duration
 
 if TYPE_CHECKING:
@@ -48,11 +48,14 @@ def register(app: typer.Typer) -> None:
 def ls(json: Json = False) -> None:
     """List the sandboxes that last."""
     found = list(engine().sandboxes.all())
+    left = engine().changes.runs()
     if json:
-        emit_json({"sandboxes": [_row(one) for one in found]})
+        emit_json({"sandboxes": [_row(one) for one in found], "runs": left})
         return
     if found:
         print(table(("name", "state", "profile", "workspace", "age", "ends in"), map(_cells, found)))
+    if left:
+        say(f"runs with changes that are not applied: {', '.join(left)}: aisbx diff RUN")
 
 
 def inspect(name: Name, json: Json = False) -> None:
@@ -74,6 +77,7 @@ def inspect(name: Name, json: Json = False) -> None:
 def destroy(
     names: Annotated[list[str] | None, typer.Argument(metavar="NAME...", autocompletion=complete.sandboxes)] = None,
     everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    discard: Annotated[bool, typer.Option("--discard", help="Drop changes that are not applied.")] = False,
     json: Json = False,
 ) -> None:
     """End sandboxes, with all that runs in them, and remove them."""
@@ -81,11 +85,20 @@ def destroy(
         raise UsageError("name the sandboxes to destroy, or --all", hint="see: aisbx ls")
     sandboxes = engine().sandboxes
     gone: list[str] = []
+    refused: AisbxError | None = None
     for name in sandboxes.names() if everything else names or ():
-        findings = sandboxes.destroy(name, principal(), "cli")
-        gone += [] if findings is None else [name]
+        try:
+            findings = sandboxes.destroy(name, principal(), "cli", discard=discard)
+        except AisbxError as error:  # the others go all the same
+            if refused is not None:
+                say(error_line(refused).removeprefix("aisbx: "))
+            refused = error
+            continue
+        gone += [] if findings is None or name in sandboxes.names() else [name]
         for line in findings or ():
             say(line)
+    if refused is not None:
+        raise refused
     if json:
         emit_json({"destroyed": gone})
 

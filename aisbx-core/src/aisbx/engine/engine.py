@@ -40,6 +40,7 @@ from aisbx.workspace import shows
 if TYPE_CHECKING:
     from aisbx.doctor import DoctorRow
     from aisbx.engine.lasting import Sandboxes
+    from aisbx.engine.review import Review
 
 
 class Engine:
@@ -125,6 +126,13 @@ class Engine:
     def codes(self) -> Path:
         """Where the code is that plans have in common."""
         return self._cache / "code"
+
+    @property
+    def changes(self) -> "Review":
+        """What they changed."""
+        from aisbx.engine.review import Review
+
+        return Review(self)
 
     @property
     def audit(self) -> str:

@@ -17,6 +17,8 @@ from aisbx.settings import Settings
 from aisbx.types import Enforcement, LaunchPlan, LocalPlan, PlanEntry, SandboxSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aisbx.plan.recall import Kept
 
 KEPT = 200
@@ -82,6 +84,9 @@ def keep(
         inputs.note(path)
     launcher = sys.modules[entry["plan"]["launcher"]]
     hot = (*OWN, *getattr(launcher, "HOT", ()))
+    workspace = cast("Mapping[str, object]", entry["plan"]).get("workspace")
+    if isinstance(workspace, tuple) and {"cow", "guarded"}.intersection(cast("tuple[str, str]", workspace)[1:]):
+        hot += getattr(launcher, "LAYER", ())
     late = tuple(name for name in getattr(launcher, "LATE", ()) if name not in hot)
     located = locate((*hot, *late))
     for name, file, _ in located:

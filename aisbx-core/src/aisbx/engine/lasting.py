@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aisbx.audit.jsontext import dumps
 from aisbx.audit.write import RESERVE, append, append_once, open_log, start
 from aisbx.engine.commands import Commands
+from aisbx.engine.review import pending
 from aisbx.errors import AisbxError, StateError, UsageError
 from aisbx.plan.run import new_run
 from aisbx.store import Claim, Record, Store
@@ -25,10 +26,16 @@ from aisbx.types import (
     Sandbox,
     SandboxSpec,
     Stdio,
+    WorkspaceMode,
 )
 
 if TYPE_CHECKING:
     from aisbx.engine.engine import Engine
+
+
+class UnappliedError(StateError):
+    """A sandbox stays, for it has changes that were neither applied nor discarded."""
+
 
 RUNNING, ENDED, UNFINISHED = "running", "ended", "unfinished"
 _TTL_LEAST = 1.0
@@ -108,15 +115,21 @@ class Sandboxes:
         record = self._store.find(name)
         return self._commands.execute(record, self._attach(record), command, principal, stdio, host, options)
 
-    def destroy(self, name: str, principal: Principal, host: str) -> list[str] | None:
-        """End a sandbox and remove all of it; gives what was found planted, None where there was no such sandbox."""
+    def destroy(self, name: str, principal: Principal, host: str, *, discard: bool = False) -> list[str] | None:
+        """End a sandbox and remove all of it; gives what was found planted, None where there was no such sandbox.
+
+        With changes that were not applied it stays: StateError before anything is done for a `cow` workspace; of a
+        guarded one, the findings say what could not be applied. `discard` drops them.
+        """
         claim = self._store.hold(name)
         if claim is None:
             if name in self._store.names():
                 raise StateError(f"another process makes or ends the sandbox {name!r}", hint="try again")
             return None
         try:
-            findings = self._end(name, claim)
+            if not discard:
+                self._refuse_losses(name)
+            findings = self._end(name, claim, discard=discard)
         finally:
             claim.release()
         beginning = start("sandbox.destroy", name, principal.id, host, [])
@@ -125,10 +138,13 @@ class Sandboxes:
         return findings
 
     def prune(self, principal: Principal, host: str) -> list[str]:
-        """Remove all that have ended or were never finished; gives their names."""
-        gone = [found.name for found in self.all() if found.state != RUNNING]
-        for name in gone:
-            self.destroy(name, principal, host)
+        """Remove all that have ended or were never finished; gives their names. What has changes to apply stays."""
+        gone: list[str] = []
+        for name in [found.name for found in self.all() if found.state != RUNNING]:
+            with suppress(UnappliedError):
+                self.destroy(name, principal, host)
+                if name not in self._store.names():
+                    gone.append(name)
         return gone
 
     def names(self) -> list[str]:
@@ -165,7 +181,7 @@ class Sandboxes:
             if engine.exclusive and isinstance(sandbox, JoinableSandbox):
                 self._commands.keep(record, sandbox, Command(argv=()), {}, engine.decided)
         except BaseException:
-            self._undo(driver, claim)
+            self._end(record.name, claim, discard=True)
             raise
         finally:
             claim.release()
@@ -178,12 +194,29 @@ class Sandboxes:
             hint = f"aisbx destroy {record.name} removes what is left of it"
             raise StateError(f"sandbox {record.name}: {error.message}", hint=hint) from error
 
-    def _end(self, name: str, claim: Claim) -> list[str]:
+    def _end(self, name: str, claim: Claim, *, discard: bool = False) -> list[str]:
         findings: list[str] = []
         for driver in self._drivers(name):
             findings += driver.end(claim.home)
-        claim.remove()
+        layers = self._engine.changes.find(name)
+        if layers is not None and discard:
+            for _ in layers.discard():
+                pass
+        elif layers is not None:
+            findings += layers.finish()
+        if self._engine.changes.find(name) is None:
+            claim.remove()
         return findings
+
+    def _refuse_losses(self, name: str) -> None:
+        layers = self._engine.changes.find(name)
+        with suppress(StateError):
+            record = self._store.read(name)
+            if layers is None or (record is not None and record.mode == WorkspaceMode.GUARDED):
+                return
+        if layers is not None and pending(layers):
+            hint = f"see: aisbx diff {name}; then aisbx apply {name}, or destroy --discard {name}"
+            raise UnappliedError(f"the sandbox {name!r} has changes that are not applied", hint=hint)
 
     def _drivers(self, name: str) -> Iterator[LastingDriver]:
         """Give the driver of a sandbox; of one that is unfinished nobody knows it, so all that could be."""
@@ -214,8 +247,3 @@ class Sandboxes:
         with suppress(StateError):
             return self._store.read(name) is None
         return False
-
-    @staticmethod
-    def _undo(driver: LastingDriver, claim: Claim) -> None:
-        driver.end(claim.home)
-        claim.remove()

@@ -170,4 +170,4 @@ def _walled() -> bool:
 def directories(state: Path, cache: Path) -> tuple[Path, ...]:
     """Give the private directories that runs write to."""
     kept = (cache / name for name in ("plans", DIRECTORY, "code", "filters"))
-    return (state, state / "runs", state / "scans", cache, *kept)
+    return (state, state / "runs", state / "scans", state / "layers", cache, *kept)

@@ -21,6 +21,7 @@ from aisbx.types.plugin import (
     Freezer,
     JoinableSandbox,
     LastingDriver,
+    LayeredDriver,
     Layers,
     LocalDriver,
     Policy,
@@ -34,6 +35,7 @@ from aisbx.types.plugin import (
 )
 from aisbx.types.profile import Profile
 from aisbx.types.request import Command, MountRequest, Principal, RunRequest, Stdio, Verdict, WorkspaceRequest
+from aisbx.types.review import Change
 from aisbx.types.spec import (
     LIMITS,
     Identity,
@@ -53,6 +55,7 @@ __all__ = [
     "Auth",
     "Captured",
     "CgroupRow",
+    "Change",
     "Command",
     "Control",
     "ControlState",
@@ -71,6 +74,7 @@ __all__ = [
     "LaunchPlan",
     "LaunchRequest",
     "LaunchResult",
+    "LayeredDriver",
     "Layers",
     "Level",
     "Limit",

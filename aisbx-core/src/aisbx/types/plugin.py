@@ -1,6 +1,6 @@
 """The protocols that plugins fill. Methods raise `aisbx.errors`; data in, data out, never the host."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -9,6 +9,7 @@ from aisbx.types.enforcement import Enforcement
 from aisbx.types.outcome import Event, ExitStatus, Usage
 from aisbx.types.plan import JoinPlan, LocalPlan
 from aisbx.types.request import Command, Principal, Stdio, Verdict
+from aisbx.types.review import Change
 from aisbx.types.spec import SandboxSpec
 
 
@@ -115,6 +116,15 @@ class LastingDriver(Driver, Protocol):
 
 
 @runtime_checkable
+class LayeredDriver(LastingDriver, Protocol):
+    """A driver that has workspaces of the modes `cow` and `guarded`."""
+
+    def layers(self, home: Path) -> "Layers | None":
+        """Give the layer that is kept in `home`, also where its sandbox has ended; None where there is none."""
+        ...
+
+
+@runtime_checkable
 class JoinableSandbox(Sandbox, Protocol):
     """A sandbox whose commands can be started from plain data, so that the hot path can skip the rest."""
 
@@ -140,18 +150,37 @@ class Files(Protocol):
 
 
 class Layers(Protocol):
-    """The copy-on-write layer over the workspace."""
+    """The copy-on-write layer over a workspace. StateError from any of these where it can't be read, or is in use."""
 
-    def changes(self) -> Sequence[str]:
-        """Give the paths that differ from the workspace."""
+    workspace: str
+    live: bool
+    """Processes of the sandbox can still write to it."""
+
+    def changes(self, paths: Sequence[str] = ()) -> Iterator[Change]:
+        """Give what differs from the workspace, all or at and below these paths in it."""
         ...
 
-    def snapshot(self, tag: str) -> None:
-        """Keep the present state under a tag."""
+    def contents(self, change: Change, limit: int) -> tuple[bytes | None, bytes | None]:
+        """Give a file's content in the workspace and in the layer; None for no file and for more than `limit` bytes."""
         ...
 
-    def fork(self, handle: str) -> Sandbox:
-        """Open another sandbox that starts from this one's state."""
+    def apply(self, paths: Sequence[str] = (), *, force: bool = False) -> Iterator[tuple[Change, str]]:
+        """Apply changes, each whole or not at all; gives each with "", or with why it stays in the layer.
+
+        Never what is protected unless a path names it, and never over what was changed on the host, unless `force`
+        says so for given paths.
+        """
+        ...
+
+    def discard(self, paths: Sequence[str] = ()) -> Iterator[Change]:
+        """Drop changes, all or at and below these paths; gives each. StateError while it is `live`."""
+        ...
+
+    def finish(self) -> Sequence[str]:
+        """Do at the sandbox's end what the workspace's mode says, and drop a layer that holds nothing more.
+
+        Gives a line for each change that was to be applied and stays in it.
+        """
         ...
 
 

@@ -47,8 +47,8 @@ class Holding(Launch):
             "keep_output": 0,
         }
         super().__init__(_lasting(plan), request)
-        self._wanted_plan = plan
         self._home = home
+        self._wanted_plan = plan
         self._seconds = seconds
 
     def _before_gate(self) -> None:

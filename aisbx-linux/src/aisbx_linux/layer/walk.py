@@ -1,0 +1,258 @@
+"""Find what differs between a layer and the workspace below it. Both are gone through by descriptor, without links.
+
+What is read was written by a sandbox: names, depth, sizes and kinds are whatever it liked. So no more is in memory than
+the names of the directories on the way, nothing but regular files is opened, and of those no more than `COMPARED` is
+read to see whether they are the same.
+"""
+
+import posix
+
+from aisbx_linux.layer.marks import Place
+from aisbx_linux.protect.look import TREE
+from aisbx_linux.protect.walk import MAX_DEPTH, MAX_PATH
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    Stamp = tuple[int, int]
+    """(inode, ctime in ns) of something in the workspace."""
+
+ADDED, MODIFIED, DELETED = "added", "modified", "deleted"
+FILE, DIRECTORY, LINK, FIFO, SOCKET, DEVICE, UNREAD = "file", "directory", "link", "fifo", "socket", "device", "unread"
+_KINDS = {0o100000: FILE, 0o040000: DIRECTORY, 0o120000: LINK, 0o010000: FIFO, 0o140000: SOCKET}
+_FORMAT, _PERMISSIONS, _SET_ID, _CHARACTER = 0o170000, 0o7777, 0o6000, 0o020000
+COMPARED = 64 << 20
+"""Bytes of a file that are read to see that it has not changed; a larger one counts as changed."""
+_CHUNK = 1 << 20
+_OPEN_DIRECTORY = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
+OPEN_FILE = posix.O_RDONLY | posix.O_NONBLOCK | posix.O_NOFOLLOW | posix.O_CLOEXEC | posix.O_NOCTTY
+_OPAQUE = "user.overlay.opaque"
+_MOVED = "a directory on the way to it was moved on the host since"
+_CHANGED = "it was changed on the host since"
+
+
+class Difference:
+    """One path that is another in the layer than in the workspace."""
+
+    __slots__ = ("action", "conflict", "held", "name", "now", "path", "protected", "was")
+
+    def __init__(
+        self,
+        path: str,
+        action: str,
+        was: "posix.stat_result | None",
+        now: "posix.stat_result | None",
+    ) -> None:
+        """`was` is in the workspace, `now` in the layer."""
+        self.path = path
+        self.action = action
+        self.was = was
+        self.now = now
+        self.protected = ""
+        """Why the host would execute it."""
+        self.held = ""
+        """The outermost path on the way to it that is protected."""
+        self.conflict = ""
+        """Why it cannot be applied without losing what was done on the host."""
+
+    @property
+    def kind(self) -> str:
+        """What it is now; where it was deleted, what it was."""
+        return kind_of(self.now or self.was)
+
+
+def kind_of(status: "posix.stat_result | None") -> str:
+    """Give the kind of an entry; `unread` for a directory that could not be gone through."""
+    return UNREAD if status is None else _KINDS.get(status.st_mode & _FORMAT, DEVICE)
+
+
+class Walk:
+    """One pass over a layer."""
+
+    def __init__(self, upper: int, workspace: int, path: str, since: int, applied: "dict[str, Stamp]") -> None:
+        """`upper` and `workspace` are open directories, `path` that of the workspace.
+
+        `since` is as of `place.since`, `applied` what we did there ourselves.
+        """
+        self._roots = (upper, workspace, path)
+        self._upper = upper
+        self._workspace = workspace
+        self._since = since
+        self._applied = applied
+
+    def differences(self) -> "Iterator[Difference]":
+        """Give each difference: a directory before what was added in it, and after what was deleted in it."""
+        yield from self._pair(posix.dup(self._upper), posix.dup(self._workspace), Place("", TREE), "", "", covers=False)
+
+    def _pair(
+        self, upper: int, lower: int, place: Place, held: str, moved: str, *, covers: bool
+    ) -> "Iterator[Difference]":
+        """Go through a directory of the layer and, where `lower` is not -1, its like below; closes both."""
+        try:
+            names = sorted(posix.listdir(upper))
+            beneath = posix.listdir(lower) if lower >= 0 else []
+            place.hears({*names, *beneath})
+            for name in names:
+                yield from self._entry(upper, lower, place, name, held, moved)
+            if covers:
+                for name in sorted(set(beneath) - set(names)):
+                    yield from self._gone(lower, place, name, held, moved)
+        finally:
+            posix.close(upper)
+            if lower >= 0:
+                posix.close(lower)
+
+    def _entry(self, upper: int, lower: int, place: Place, name: str, held: str, moved: str) -> "Iterator[Difference]":
+        now = posix.lstat(name, dir_fd=upper)
+        if now.st_mode & _FORMAT == _CHARACTER and now.st_rdev == 0:
+            yield from self._gone(lower, place, name, held, moved)
+            return
+        was = _look(lower, name)
+        if kind_of(now) != DIRECTORY:
+            if was is not None and kind_of(was) == DIRECTORY:
+                yield from self._gone(lower, place, name, held, moved)
+                was = None
+            if was is None or not _same(upper, lower, name, was, now):
+                told = self._told(place, name, ADDED if was is None else MODIFIED, was, now, held, moved)
+                self._excuse(told, upper, lower, place)
+                yield told
+            return
+        if was is not None and kind_of(was) != DIRECTORY:
+            yield self._told(place, name, DELETED, was, None, held, moved)
+            was = None
+        told = self._told(place, name, ADDED if was is None else MODIFIED, was, now, held, moved)
+        if was is None or (was.st_mode ^ now.st_mode) & _PERMISSIONS:
+            yield told
+        inner = place.below(name, told.protected)
+        deep = inner.path.count("/") >= MAX_DEPTH or len(inner.path) > MAX_PATH
+        opened = -1 if deep else _enter(upper, name)
+        if opened < 0:
+            yield self._unread(told)
+            return
+        opaque = was is not None and _opaque(opened)
+        under = _enter(lower, name) if was is not None else -1
+        if was is not None and under < 0:
+            posix.close(opened)
+            yield self._unread(told)
+            return
+        moved = moved or (_MOVED if was is not None and self._was_moved(inner.path, was) else "")
+        yield from self._pair(opened, under, inner, told.held, moved, covers=opaque)
+
+    def _excuse(self, told: Difference, upper: int, lower: int, place: Place) -> None:
+        """Take back that a file is protected, if it is as git itself writes it and makes nothing run."""
+        name = told.path.rpartition("/")[2]
+        if told.protected and place.gits_own(name):
+            from aisbx_linux.layer.git import harmless  # few changes are any of git's configuration
+
+            if harmless(upper, lower, place.path, name, self._roots):
+                told.protected = told.held = ""
+
+    def _gone(self, lower: int, place: Place, name: str, held: str, moved: str) -> "Iterator[Difference]":
+        """Tell of what is in the workspace, and was removed inside."""
+        was = _look(lower, name)
+        if was is None:
+            return
+        told = self._told(place, name, DELETED, was, None, held, moved)
+        if kind_of(was) == DIRECTORY:
+            inner = place.below(name, told.protected)
+            under = _enter(lower, name) if inner.path.count("/") < MAX_DEPTH else -1
+            if under < 0:
+                yield self._unread(told)
+                return
+            try:
+                names = sorted(posix.listdir(under))
+                inner.hears(names)
+                for below in names:
+                    yield from self._gone(under, inner, below, told.held, moved)
+            finally:
+                posix.close(under)
+        yield told
+
+    def _told(
+        self,
+        place: Place,
+        name: str,
+        action: str,
+        was: "posix.stat_result | None",
+        now: "posix.stat_result | None",
+        held: str,
+        moved: str,
+    ) -> Difference:
+        path = f"{place.path}/{name}" if place.path else name
+        told = Difference(path, action, was, now)
+        kind = told.kind
+        told.protected = place.mark(name, directory=kind == DIRECTORY, link=kind == LINK)
+        told.held = held or (path if told.protected else "")
+        told.conflict = moved
+        if not moved and was is not None and kind_of(was) != DIRECTORY and self._touched(path, was):
+            told.conflict = _CHANGED
+        return told
+
+    def _unread(self, told: Difference) -> Difference:
+        unread = Difference(told.path, MODIFIED, None, None)
+        unread.protected, unread.held, unread.conflict = told.protected, told.held, "it is too deep, or can't be read"
+        return unread
+
+    def _touched(self, path: str, was: "posix.stat_result") -> bool:
+        return was.st_ctime_ns > self._since and self._applied.get(path) != (was.st_ino, was.st_ctime_ns)
+
+    def _was_moved(self, path: str, was: "posix.stat_result") -> bool:
+        """Tell whether a directory came to its place since: that changes its ctime, and not its mtime."""
+        return was.st_mtime_ns <= self._since and self._touched(path, was)
+
+
+def _look(directory: int, name: str) -> "posix.stat_result | None":
+    if directory < 0:
+        return None
+    try:
+        return posix.lstat(name, dir_fd=directory)
+    except FileNotFoundError:
+        return None
+
+
+def _enter(above: int, name: str) -> int:
+    """Open a directory; -1 where it can't be read, or is one no more."""
+    try:
+        return posix.open(name, _OPEN_DIRECTORY, dir_fd=above)
+    except OSError:
+        return -1
+
+
+def _opaque(directory: int) -> bool:
+    try:
+        return posix.getxattr(directory, _OPAQUE)[:1] in {b"x", b"y"}
+    except OSError:
+        return False
+
+
+def _same(upper: int, lower: int, name: str, was: "posix.stat_result", now: "posix.stat_result") -> bool:
+    """Tell whether an entry that is no directory is the same in both, but for its times."""
+    kind = kind_of(now)
+    if (was.st_mode ^ now.st_mode) & ~(_SET_ID if kind == FILE else 0):
+        return False  # set-id bits of files are never applied, so they are no difference
+    try:
+        if kind == LINK:
+            return posix.readlink(name, dir_fd=upper) == posix.readlink(name, dir_fd=lower)
+        if kind == FILE:
+            return was.st_size == now.st_size and now.st_size <= COMPARED and _equal(upper, lower, name)
+    except OSError:
+        return False
+    return True
+
+
+def _equal(upper: int, lower: int, name: str) -> bool:
+    first = posix.open(name, OPEN_FILE, dir_fd=upper)
+    try:
+        second = posix.open(name, OPEN_FILE, dir_fd=lower)
+        try:
+            while True:
+                one, other = posix.read(first, _CHUNK), posix.read(second, _CHUNK)
+                if one != other:
+                    return False  # also where reading stops at different places: that is safe
+                if not one:
+                    return True
+        finally:
+            posix.close(second)
+    finally:
+        posix.close(first)
