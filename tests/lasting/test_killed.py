@@ -51,7 +51,7 @@ def test_a_creator_that_is_killed_leaves_nothing(box: Box) -> None:
         time.sleep(0.1)
     assert not tools(), states
     assert not sleepers(UNIQUE), states
-    assert box.json("ls", "--json") == {"sandboxes": []}
+    assert box.json("ls", "--json") == {"sandboxes": [], "runs": []}
 
 
 @pytest.mark.parametrize("whose", ["tool", "first"])
