@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,3 +119,10 @@ def sleepers(seconds: int) -> list[int]:
             if words[:2] == [b"sleep", str(seconds).encode()]:
                 found.append(int(entry.name))
     return found
+
+
+def eventually(what: Callable[[], object]) -> bool:
+    until = time.monotonic() + 20
+    while not what() and time.monotonic() < until:
+        time.sleep(0.01)
+    return bool(what())

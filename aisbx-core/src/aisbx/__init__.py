@@ -1,22 +1,27 @@
 """aisbx: a sandbox for what AI agents write.
 
-Plugin authors import `aisbx.hookimpl`, `aisbx.types` and `aisbx.errors`; hosts
-import `aisbx.engine`. This module imports nothing, so that the hot path of
-`aisbx run` pays nothing for it.
+Programs import `Sandbox`, `AsyncSandbox` and `run` from here (see docs/python.md); plugin authors `hookimpl`,
+`aisbx.types` and `aisbx.errors`; hosts `aisbx.engine`. This module imports nothing, so that the hot path of `aisbx run`
+pays nothing for it.
 """
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from aisbx.api import AsyncSandbox, Sandbox, run
     from aisbx.hookspecs import hookimpl
 
-__all__ = ["hookimpl"]
+__all__ = ["AsyncSandbox", "Sandbox", "hookimpl", "run"]
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    """Import pluggy only when a plugin asks for the marker (PEP 562)."""
+    """Import what is asked for when it is (PEP 562)."""
     if name == "hookimpl":
         from aisbx.hookspecs import hookimpl  # pluggy costs 16 ms
 
         return hookimpl
+    if name in __all__:
+        from aisbx import api
+
+        return getattr(api, name)
     raise AttributeError(name)

@@ -276,14 +276,17 @@ class Launch:
         self._ended = self._ended or time.monotonic()
         if self.published is not None:  # it may be in the tool's PID namespace, which ends when all in it are reaped
             self.published.close()
-        if self.monitor:
-            _, self._status, used = posix.wait4(self.monitor, 0)
-            self._usage = (used.ru_utime, used.ru_stime, used.ru_maxrss * 1024)
+        self._reap()
         self.bounds.settle()
         self._budget.close()
         self._explain()
         if self._guard is not None:
             self._findings += self._guard.settle()
+
+    def _reap(self) -> None:
+        if self.monitor:
+            _, self._status, used = posix.wait4(self.monitor, 0)
+            self._usage = (used.ru_utime, used.ru_stime, used.ru_maxrss * 1024)
 
     def _explain(self) -> None:
         """Without the tool's own word that the command ended, it never ran: say why."""

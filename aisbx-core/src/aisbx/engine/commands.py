@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from aisbx.audit.reserve import unrecordable
-from aisbx.audit.write import RESERVE, AuditError, append, ending, open_log, start
+from aisbx.audit.write import AuditError
+from aisbx.engine.opened import Opened
 from aisbx.errors import AisbxError, StateError
 from aisbx.inputs import Inputs
 from aisbx.plan.run import carry_out, new_run
@@ -23,7 +24,6 @@ from aisbx.types import (
     Stdio,
     exit_status,
     launch_request,
-    launch_result,
 )
 
 if TYPE_CHECKING:
@@ -52,7 +52,13 @@ class Commands:
         options: Mapping[str, list[str]] | None = None,
     ) -> Outcome:
         """Run a command to its end; an AisbxError says why it did not run. Under `options` its plan is kept."""
-        engine, run = self._engine, new_run()
+        engine = self._engine
+        if not engine.exclusive or not isinstance(sandbox, JoinableSandbox):
+            outcome = Opened(engine, self._store, record, sandbox).start(command, stdio, principal, host).wait()
+            if outcome is None:
+                raise StateError("the driver gave no exit status", hint="report it to the driver's author")
+            return outcome
+        run = new_run()
         given = {**self._store.environment(record.name), **command.environment}
         command = Command(argv=command.argv, environment=given, cwd=command.cwd, limits=command.limits)
         if engine.settings.policies:
@@ -62,12 +68,9 @@ class Commands:
                 engine.record_refusal(error, "exec", run, principal, host, command.argv)
                 raise
         try:
-            if isinstance(sandbox, JoinableSandbox):
-                if options is not None:
-                    self.keep(record, sandbox, command, options, engine.decided)
-                result = self._join(record, sandbox, command, principal, stdio, host, run)
-            else:
-                result = self._spawn(record, sandbox, command, principal, stdio, host, run)
+            if options is not None:
+                self.keep(record, sandbox, command, options, engine.decided)
+            result = self._join(record, sandbox, command, principal, stdio, host, run)
         except AuditError as error:
             raise unrecordable(error) from None
         except ProcessLookupError:
@@ -131,25 +134,3 @@ class Commands:
             keep=0 if stdio.captured else engine.settings.logs.keep_output,
         )
         return carry_out(self._entry(record, sandbox, command), wanted, principal.id, host)
-
-    def _spawn(
-        self,
-        record: Record,
-        sandbox: Sandbox,
-        command: Command,
-        principal: Principal,
-        stdio: Stdio,
-        host: str,
-        run: str,
-    ) -> LaunchResult:
-        engine = self._engine
-        log = open_log(engine.audit)
-        try:
-            result = launch_result(sandbox.spawn(command, stdio).wait())
-            argv = list(command.argv) if engine.settings.audit.argv else [command.argv[0]]
-            beginning = start("exec.end", run, principal.id, host, argv)
-            line = f'{beginning},"sandbox":"{record.name}",{record.static},{ending(result)}'
-            append(log, line, f"{engine.state}/{RESERVE}")
-        finally:
-            os.close(log)
-        return result

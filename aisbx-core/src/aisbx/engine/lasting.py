@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aisbx.audit.jsontext import dumps
 from aisbx.audit.write import RESERVE, append, append_once, open_log, start
 from aisbx.engine.commands import Commands
+from aisbx.engine.opened import Opened
 from aisbx.engine.review import pending
 from aisbx.errors import AisbxError, StateError, UsageError
 from aisbx.plan.run import new_run
@@ -114,6 +115,11 @@ class Sandboxes:
         """
         record = self._store.find(name)
         return self._commands.execute(record, self._attach(record), command, principal, stdio, host, options)
+
+    def open(self, name: str) -> Opened:
+        """Open a sandbox that is there for many commands of this process; StateError where there is none."""
+        record = self._store.find(name)
+        return Opened(self._engine, self._store, record, self._attach(record))
 
     def destroy(self, name: str, principal: Principal, host: str, *, discard: bool = False) -> list[str] | None:
         """End a sandbox and remove all of it; gives what was found planted, None where there was no such sandbox.

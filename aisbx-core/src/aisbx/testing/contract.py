@@ -16,7 +16,7 @@ from aisbx.testing.results import HELD, REFUSED
 from aisbx.testing.scene import Scene
 from aisbx.testing.specs import asking_for
 from aisbx.testing.unconfined import Unconfined
-from aisbx.testing.ways import opened, perform, ways
+from aisbx.testing.ways import LASTING, opened, perform, ways
 from aisbx.testing.whole import Contract
 from aisbx.types import CONTROLS, Driver, Level
 
@@ -82,7 +82,7 @@ class DriverContract(Behaviour, contract=True):
                 self._record(ATTACK, f"{attack.id} {state.level} {REFUSED}")
                 return
         for name, way in ways(driver).items():
-            if name == "joined" and attack.kills_launcher:
+            if name in LASTING and attack.kills_launcher:
                 continue  # a sandbox that lasts outlives whoever asked for the command
             result = perform(attack, way, self.python)
             assert result.breached is not None, f"{attack.id} proved nothing ({name}): {result.what}"

@@ -2,11 +2,13 @@
 
 `opened` is the full path that every driver has. `planned` is the fast path of a local driver: its plan as plain data,
 carried out by the module that the plan names, in a process that does nothing else, as `aisbx run` does it. `joined` is
-a command of a sandbox that lasts, in such a process too, as `aisbx exec` does it.
+a command of a sandbox that lasts, in such a process too, as `aisbx exec` does it; `spawned` is one as a program starts
+it that has other things to do.
 """
 
 import importlib
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -25,6 +27,9 @@ from aisbx.types import (
     Stdio,
 )
 from aisbx.types.launch import LaunchResult, exit_status, launch_request, launch_result
+
+LASTING = ("joined", "spawned")
+"""Ways into a sandbox that outlives whoever asked for the command."""
 
 
 class Way(Protocol):
@@ -47,6 +52,7 @@ def ways(driver: Driver) -> dict[str, Way]:
         found["planned"] = planned(driver)
     if isinstance(driver, LastingDriver):
         found["joined"] = joined(driver)
+        found["spawned"] = spawned(driver)
     return found
 
 
@@ -109,6 +115,29 @@ def joined(driver: LastingDriver) -> Way:
             raise
         result["findings"] += driver.end(own)
         return exit_status(result)
+
+    return run
+
+
+def spawned(driver: LastingDriver) -> Way:
+    """Run through `spawn` of a sandbox that lasts, made for this one command, from a process that has others to do."""
+
+    def run(
+        spec: SandboxSpec, command: Command, stdio: Stdio, home: Path, seconds: float, *, alone: bool = False
+    ) -> ExitStatus:
+        del alone
+        own = Path(tempfile.mkdtemp(prefix="lasting-", dir=home))
+        try:
+            sandbox = driver.create(spec, own, home, 0.0)
+            # Not the first command: what made it ready for that one is there now.
+            sandbox.spawn(Command(argv=("/bin/true",)), Stdio()).wait(seconds)
+            status = sandbox.spawn(command, stdio).wait(seconds)
+        finally:
+            findings = driver.end(own)
+        if status is None:
+            msg = f"the command did not end within {seconds:g} s"
+            raise TimeoutError(msg)
+        return replace(status, findings=(*status.findings, *findings))
 
     return run
 

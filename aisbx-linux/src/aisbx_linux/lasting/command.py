@@ -15,7 +15,7 @@ from aisbx_linux.processes import below, deliver_below, send
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from aisbx.types import JoinPlan, LaunchRequest, LaunchResult, LocalPlan
 
@@ -83,28 +83,33 @@ class Joined(Launch):
             if plan["outside"] is not None:
                 for descriptor in wires.opened:  # else /dev/stdout could not be opened inside
                     posix.fchown(descriptor, self.owner, self.owner)
-            command = start(
-                self.held,
-                request["argv"],
-                {**plan["environment"], **request["environment"]},
-                request["cwd"] or plan["cwd"],
-                wires.inside,
-                terminal=wires.terminal,
-            )
-            self.monitor = self.first = command
-            wires.connect(request, self._budget, self.lent)
-            self._assembly.status = posix.pidfd_open(command)
-            self._lasting.watch(self.held["first"][0], command)
+            self._enter(wires)
             if self.asked:
                 self.kill()
         except JoinError as error:
-            self.failure = _failure(error, request["argv"][0])
+            self.failure = failed_to_join(error, request["argv"][0])
         except Exception as error:  # noqa: BLE001 - whatever it was: it is told, and nothing is left behind
             self.failure = self.failure or refused(str(error))
             self.kill()
         finally:
             if self.wires is not None:
                 self.wires.close_inside()
+
+    def _told(self) -> "tuple[list[str], dict[str, str], str]":
+        """Give argv, variables and directory of the command."""
+        request, plan = self.request, self.plan
+        return request["argv"], {**plan["environment"], **request["environment"]}, request["cwd"] or plan["cwd"]
+
+    def _enter(self, wires: "JoinedWires") -> None:
+        """Start the command itself. JoinError where it can't be."""
+        self.monitor = self.first = start(self.held, *self._told(), wires.inside, terminal=wires.terminal)
+        wires.connect(self.request, self._budget, self.lent)
+        self._assembly.status = posix.pidfd_open(self.monitor)
+        self._lasting.watch(self.held["first"][0], self._command)
+
+    def _command(self) -> int:
+        """Give the command's pid, 0 where there is none (yet)."""
+        return self.monitor
 
     @property
     def owner(self) -> int:
@@ -118,20 +123,24 @@ class Joined(Launch):
         if number in {_INT, _TERM} and self.asked == number:
             self.kill()  # asked twice
         self.asked = number
-        if self.monitor:
-            deliver_below(self.monitor, number)
+        if command := self._command():
+            deliver_below(command, number)
 
     def kill(self) -> None:
         """End the command and all that it started and that is still below it."""
-        if not self.monitor or self.done:
+        command = self._command()
+        if not command or self.done:
             return
-        for process in (self.monitor, *below(self.monitor)):
+        for process in (command, *below(command)):
             send(process, _KILL)
 
     def _read_status(self) -> None:
         """End the streams with the command: what it left running may have them still, but is not waited for."""
         posix.close(self._assembly.status)
         self._assembly.status = -1
+        self._over()
+
+    def _over(self) -> None:
         self._ended = time.monotonic()
         self.bounds.end()
         if self.wires is not None:
@@ -152,9 +161,9 @@ class _Bounds(Bounds):
         super().__init__({**plan, "cgroup": None})
         self._events = events
         self._before = [_count(file, key) for file, key, _ in events]
-        self._asked = 0
+        self._asked: Callable[[], int] = lambda: 0
 
-    def watch(self, first: int, command: int) -> None:
+    def watch(self, first: int, command: "Callable[[], int]") -> None:
         """Look after the whole sandbox while the command lasts, where no cgroup does."""
         self._first, self._asked = first, command
         if self._plan["watch"] is not None:
@@ -167,7 +176,7 @@ class _Bounds(Bounds):
                 self.happened.add(name)
 
     def _command(self) -> int:
-        return self._asked
+        return self._asked()
 
 
 def _events(held: "Held") -> "list[tuple[str, str, str]]":
@@ -186,7 +195,8 @@ def _count(file: str, key: str) -> int:
         return 0  # the sandbox has ended
 
 
-def _failure(error: JoinError, command: str) -> "tuple[str, str, str]":
+def failed_to_join(error: JoinError, command: str) -> "tuple[str, str, str]":
+    """Say why a command was not started."""
     if not error.number:
         return refused(str(error))
     return not_executed(posix.strerror(_NO_ENTRY if error.number == _NOT_DIRECTORY else error.number), command)

@@ -64,9 +64,7 @@ def start(
 
     del _fcntl, _resource, _termios  # what nothing can import any more from inside
 
-    numbers = _CALLS.get(posix.uname().machine)
-    if numbers is None:
-        raise JoinError(0, f"commands cannot join a sandbox on {posix.uname().machine} yet")
+    numbers = _numbers()
     try:
         process = open_process(held["first"])
     except ProcessLookupError:
@@ -120,6 +118,31 @@ def _started(answer: bytes) -> int:
         posix.waitpid(command, 0)
     number, _, message = problem[1:].partition(" ")
     raise JoinError(int(number or 0), message or "the sandbox could not be joined")
+
+
+def enter(held: "Held") -> int:
+    """Have this process in the sandbox, and all that confines a command on it; gives a pidfd of the first process.
+
+    Only its children are among the sandbox's processes (setns(2)). OSError or JoinError where it can't be.
+    """
+    import resource as _resource
+
+    del _resource  # what nothing can import any more from inside
+    _numbers()
+    try:
+        process = open_process(held["first"])
+    except ProcessLookupError:
+        raise JoinError(0, "the sandbox has ended") from None
+    _join(held, process, "/")
+    confine(held["plan"]["rlimits"], held["plan"]["filter"])
+    return process
+
+
+def _numbers() -> tuple[int, int]:
+    numbers = _CALLS.get(posix.uname().machine)
+    if numbers is None:
+        raise JoinError(0, f"commands cannot join a sandbox on {posix.uname().machine} yet")
+    return numbers
 
 
 def _join(held: "Held", process: int, cwd: str) -> None:

@@ -26,8 +26,10 @@ from aisbx.types import (
     launch_request,
 )
 
+from aisbx_linux.bounds import narrowed
 from aisbx_linux.lasting import command as launcher
 from aisbx_linux.lasting import hold
+from aisbx_linux.lasting.helped import Helped, Helpers
 from aisbx_linux.lasting.identity import lives, open_process, recall
 from aisbx_linux.publish import unpublish
 from aisbx_linux.sandbox import LocalProcess, own_limits
@@ -56,13 +58,19 @@ class LastingSandbox:
         self.handle = str(home)
         self.enforcement = _recalled(home)
         self._held = held
+        self.helpers = Helpers(held)
+        """What starts its commands for this process."""
         self._home = home
 
     def spawn(self, command: Command, stdio: Stdio) -> LocalProcess:
         """Start a command; what kept it from running is raised by `LocalProcess.wait`."""
         run = os.urandom(6).hex()
         request = launch_request(command, stdio, exclusive=False, state=self._held["state"], run=run, keep=0)
-        launch = launcher.joined(self._held, request, own_limits(command), self.handle)
+        limits = own_limits(command)
+        if stdio.terminal:
+            launch = launcher.joined(self._held, request, limits, self.handle)
+        else:
+            launch = Helped(self.helpers, narrowed(self._held["plan"], limits), request, self.handle)
         launch.start()
         return LocalProcess(launch)
 
@@ -81,7 +89,12 @@ class LastingSandbox:
 
     def close(self) -> None:
         """End every process; may be called twice. What was planted meanwhile is undone, see `end`."""
+        self.release()
         end(self._home)
+
+    def release(self) -> None:
+        """Let go what makes further commands fast; more may follow all the same."""
+        self.helpers.close()
 
 
 def make(plan: LocalPlan, enforcement: Enforcement, home: Path, state: Path, seconds: float) -> None:
@@ -148,7 +161,7 @@ def _remove(group: str) -> None:
         except OSError:
             if time.monotonic() > until:
                 return  # the next run in this place removes it
-            time.sleep(0.005)  # the last process is on its way out
+            time.sleep(0.005)  # the last process, or a helper, is on its way out
         else:
             return
 

@@ -1,0 +1,86 @@
+"""What a sandbox is made with, in a program's own words."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
+
+from aisbx.errors import UsageError
+from aisbx.types import MountRequest, Network, NetworkMode, RunRequest, WorkspaceMode, WorkspaceRequest
+
+
+class Options(TypedDict, total=False):
+    """As the options of `aisbx create`; what is left out the profile and the settings decide."""
+
+    profile: str | Sequence[str]
+    """One or several, composed."""
+    driver: str
+    workspace: str | os.PathLike[str]
+    """A directory; the current one if it is left out."""
+    mode: str
+    """`rw`, `ro`, `cow` or `guarded`."""
+    mounts: Mapping[str, str]
+    """Host path → path inside, read-only."""
+    writable_mounts: Mapping[str, str]
+    env: Mapping[str, str]
+    """Variables of all its commands."""
+    network: str
+    """`none` or `open`."""
+    timeout: float
+    """Seconds for each command."""
+    output: int
+    """Bytes of output that each command may have."""
+    memory: int
+    """Bytes for all of it together."""
+    pids: int
+    cpus: float
+    """Cores."""
+    disk: int
+    """Bytes of private space."""
+
+
+def to_request(options: Options, command: Sequence[str] = ()) -> RunRequest:
+    """Give a program's options as a request, relative to the current directory; UsageError where one cannot be."""
+    named = options.get("profile", ())
+    workspace = os.fspath(options["workspace"]) if "workspace" in options else None
+    mode = _mode(options["mode"]) if "mode" in options else None
+    limits = {
+        name: float(amount)
+        for name, amount in (
+            ("wall_time", options.get("timeout")),
+            ("output", options.get("output")),
+            ("memory", options.get("memory")),
+            ("pids", options.get("pids")),
+            ("cpus", options.get("cpus")),
+            ("disk", options.get("disk")),
+        )
+        if amount is not None
+    }
+    mounts = [MountRequest(source, target) for source, target in options.get("mounts", {}).items()]
+    mounts += [
+        MountRequest(source, target, writable=True) for source, target in options.get("writable_mounts", {}).items()
+    ]
+    return RunRequest(
+        command=tuple(command),
+        cwd=os.getcwd(),
+        profile=(named,) if isinstance(named, str) else tuple(named),
+        driver=options.get("driver", ""),
+        workspace=WorkspaceRequest(workspace or ".", mode) if workspace or mode else None,
+        mounts=tuple(mounts),
+        environment=dict(options.get("env", {})),
+        network=_network(options["network"]) if "network" in options else None,
+        limits=limits,
+    )
+
+
+def _mode(value: str) -> WorkspaceMode:
+    try:
+        return WorkspaceMode(value)
+    except ValueError:
+        known = ", ".join(mode.value for mode in WorkspaceMode)
+        raise UsageError(f"mode: {value!r} is none", hint=f"one of {known}") from None
+
+
+def _network(value: str) -> Network:
+    if value not in {NetworkMode.NONE.value, NetworkMode.OPEN.value}:
+        raise UsageError(f"network: {value!r} is no network mode", hint="none or open")
+    return Network(NetworkMode(value))

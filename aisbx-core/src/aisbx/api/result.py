@@ -1,0 +1,85 @@
+"""What came of a command, for a program."""
+
+from dataclasses import dataclass, replace
+
+from aisbx.errors import AisbxError
+from aisbx.types import Outcome, Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How a command ended and what it printed; `code` is its own, 128+N for signal N, 124 after its time limit."""
+
+    argv: tuple[str, ...]
+    code: int
+    stdout: bytes
+    stderr: bytes
+    truncated: bool
+    """Whether some of its output was dropped."""
+    timed_out: bool
+    oom_killed: bool
+    pids_limited: bool
+    duration: float
+    """Seconds."""
+    usage: Usage
+    findings: tuple[str, ...]
+    """One line for each thing that it planted for the host and that was undone."""
+    run: str
+    """Its id in the audit log."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended with 0."""
+        return self.code == 0
+
+    @property
+    def text(self) -> str:
+        """Its output as UTF-8; what is none is replaced."""
+        return self.stdout.decode(errors="replace")
+
+    @property
+    def errors(self) -> str:
+        """What it said on stderr, as UTF-8."""
+        return self.stderr.decode(errors="replace")
+
+    def with_stdout(self, stdout: bytes) -> "Result":
+        """Give the same with other output: that of a stream comes apart from its end."""
+        return replace(self, stdout=stdout)
+
+    def check(self) -> "Result":
+        """Give itself back; CommandFailed where the command did not end with 0."""
+        if not self.ok:
+            raise CommandFailed(self)
+        return self
+
+
+class CommandFailed(AisbxError):  # noqa: N818 - it is no error of ours
+    """A command that was to be checked did not end with 0; `result` is what came of it."""
+
+    code = "command-failed"
+
+    def __init__(self, result: Result) -> None:
+        """Say which, and its last word on stderr."""
+        last = result.errors.strip().rpartition("\n")[2]
+        why = "was ended by its time limit" if result.timed_out else f"ended with {result.code}"
+        super().__init__(f"{result.argv[0]} {why}{': ' if last else ''}{last}", hint="see its result")
+        self.result = result
+
+
+def to_result(argv: tuple[str, ...], outcome: Outcome) -> Result:
+    """Give an outcome as a program's result."""
+    status = outcome.status
+    return Result(
+        argv=argv,
+        code=status.code,
+        stdout=status.stdout.data,
+        stderr=status.stderr.data,
+        truncated=bool(status.stdout.dropped or status.stderr.dropped),
+        timed_out=status.timed_out,
+        oom_killed=status.oom_killed,
+        pids_limited=status.pids_limited,
+        duration=status.duration,
+        usage=status.usage,
+        findings=status.findings,
+        run=outcome.run,
+    )

@@ -1,0 +1,43 @@
+"""What a helper and its client say to each other: a length, so many bytes, and descriptors. Builtin modules only."""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import _socket
+else:
+    import _socket  # the C module: `socket` costs milliseconds for its enumerations
+
+SOCKET = 3
+"""The helper's end of the socket, in the helper."""
+_LENGTH, _DESCRIPTOR, _MOST = 4, 4, 3
+
+
+def send(to: "_socket.socket", data: bytes, descriptors: "tuple[int, ...]" = ()) -> None:
+    """Send a message; OSError where nobody is there to take it."""
+    rights = b"".join(descriptor.to_bytes(_DESCRIPTOR, "little") for descriptor in descriptors)
+    message = len(data).to_bytes(_LENGTH, "little") + data
+    ancillary = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)] if rights else []
+    sent = to.sendmsg([message], ancillary, _socket.MSG_NOSIGNAL)
+    if sent < len(message):
+        to.sendall(message[sent:], _socket.MSG_NOSIGNAL)
+
+
+def receive(source: "_socket.socket") -> "tuple[bytes, list[int]]":
+    """Give a message and the descriptors that came with it, closed on exec; no bytes when the other has gone."""
+    try:
+        data, ancillary, _, _ = source.recvmsg(
+            1 << 16, _socket.CMSG_SPACE(_DESCRIPTOR * _MOST), _socket.MSG_CMSG_CLOEXEC
+        )
+    except ConnectionResetError:
+        return b"", []
+    descriptors = [
+        int.from_bytes(rights[place : place + _DESCRIPTOR], "little")
+        for level, kind, rights in ancillary
+        if (level, kind) == (_socket.SOL_SOCKET, _socket.SCM_RIGHTS)
+        for place in range(0, len(rights), _DESCRIPTOR)
+    ]
+    while data and len(data) - _LENGTH < int.from_bytes(data[:_LENGTH], "little"):
+        more = source.recv(1 << 20)
+        if not more:
+            return b"", descriptors
+        data += more
+    return data[_LENGTH:], descriptors

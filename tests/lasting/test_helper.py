@@ -1,0 +1,136 @@
+"""A helper starts commands from outside: nothing inside reaches it, and it ends with whoever ends first."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from aisbx.errors import AbortedError, CommandNotExecutableError, CommandNotFoundError, LaunchError
+from aisbx.types import Command, ExitStatus, Stdio
+from aisbx_linux.lasting.sandbox import LastingSandbox
+
+from .conftest import Box, eventually, sleepers
+from .test_walls import SPY, STATE
+
+CLIENT = """
+import sys
+from pathlib import Path
+from aisbx.types import Command, Stdio
+from aisbx_linux.lasting.sandbox import LastingSandbox
+LastingSandbox(Path(sys.argv[1])).spawn(Command(argv=("sleep", "876543")), Stdio()).wait()
+"""
+
+
+@pytest.fixture
+def sandbox(box: Box) -> Iterator[LastingSandbox]:
+    box.out("create", "--name", "work", "-p", "python-dev")
+    found = LastingSandbox(box.state / "sandboxes/work/home")
+    yield found
+    found.release()
+
+
+def run(sandbox: LastingSandbox, *argv: str, **limits: float) -> ExitStatus:
+    status = sandbox.spawn(Command(argv=argv, limits=limits), Stdio()).wait(60)
+    assert status is not None
+    return status
+
+
+def helper_of(sandbox: LastingSandbox) -> int:
+    """Give the pid of the helper that has nothing to do."""
+    one = sandbox.helpers.take()
+    sandbox.helpers.give_back(one)
+    return one.pid
+
+
+def test_its_commands_are_as_any_other(box: Box, sandbox: LastingSandbox) -> None:
+    run(sandbox, "true")
+    alike = box.out("exec", "work", "--", "sh", "-c", STATE)
+    assert run(sandbox, "sh", "-c", STATE).stdout.data.decode() == alike
+    assert run(sandbox, "sh", "-c", "kill -9 $$").code == 137
+    for problem, argv in (
+        (CommandNotFoundError, ("no-such-command",)),
+        (CommandNotExecutableError, ("/etc/hosts",)),
+    ):
+        with pytest.raises(problem):
+            run(sandbox, *argv)
+    with pytest.raises(LaunchError, match="/nowhere"):
+        sandbox.spawn(Command(argv=("pwd",), cwd="/nowhere"), Stdio()).wait()
+
+
+def test_nothing_inside_reaches_it(sandbox: LastingSandbox) -> None:
+    run(sandbox, "true")
+    one = helper_of(sandbox)
+    pids = run(sandbox, "sh", "-c", "kill -9 -1; kill -9 1; ls /proc | grep '^[0-9]' | tr '\\n' ' '").stdout.data
+    assert helper_of(sandbox) == one, "it was killed from inside"
+    assert len(pids.split()) <= 5, pids
+    assert run(sandbox, "sh", "-c", f"kill -9 {one}; ls -d /proc/{one}").code != 0
+    assert helper_of(sandbox) == one
+
+
+def test_what_starts_a_command_cannot_be_looked_into(sandbox: LastingSandbox) -> None:
+    spy = sandbox.spawn(Command(argv=("python3", "-c", SPY)), Stdio())
+    done: list[ExitStatus | None] = []
+    watching = threading.Thread(target=lambda: done.append(spy.wait(60)))
+    watching.start()
+    while watching.is_alive():
+        run(sandbox, "true")
+    watching.join()
+    assert done[0] is not None
+    assert b"read" not in done[0].stdout.data
+    assert b"saw its program" not in done[0].stdout.data
+
+
+def test_a_command_ends_with_its_helper_and_the_next_has_another(sandbox: LastingSandbox) -> None:
+    run(sandbox, "true")
+    one = helper_of(sandbox)
+    process = sandbox.spawn(Command(argv=("sleep", "765432")), Stdio())
+    assert eventually(lambda: sleepers(765432))
+    os.kill(one, 9)
+    with pytest.raises(AbortedError):
+        process.wait(60)
+    assert eventually(lambda: not sleepers(765432))
+    run(sandbox, "true")
+    idle = helper_of(sandbox)
+    os.kill(idle, 9)
+    os.waitid(os.P_PID, idle, os.WEXITED | os.WNOWAIT)
+    assert run(sandbox, "echo", "on").stdout.data == b"on\n"
+
+
+def test_a_command_and_its_helper_end_with_the_client(box: Box, sandbox: LastingSandbox) -> None:
+    client = subprocess.Popen([sys.executable, "-c", CLIENT, str(box.state / "sandboxes/work/home")])
+    assert eventually(lambda: sleepers(876543))
+    client.kill()
+    client.wait()
+    assert eventually(lambda: not sleepers(876543))
+    assert run(sandbox, "true").code == 0
+
+
+def test_it_ends_with_the_sandbox(box: Box, sandbox: LastingSandbox) -> None:
+    run(sandbox, "true")
+    one = helper_of(sandbox)
+    begun = time.monotonic()
+    box.out("destroy", "work")
+    assert time.monotonic() - begun < 4, "it was waited for"
+    os.waitpid(one, 0)
+    assert not os.path.exists(f"/proc/{one}")
+    with pytest.raises(LaunchError):
+        run(sandbox, "true")
+
+
+def test_time_limits_and_threads(sandbox: LastingSandbox) -> None:
+    assert run(sandbox, "sleep", "50", wall_time=0.001).code == 124
+    assert run(sandbox, "sh", "-c", "trap '' TERM; while :; do sleep 1; done", wall_time=0.2).code == 124
+    told: list[bytes] = []
+
+    def say(number: int) -> None:
+        told.append(run(sandbox, "echo", str(number)).stdout.data)
+
+    threads = [threading.Thread(target=say, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(told) == [f"{n}\n".encode() for n in range(6)]
