@@ -127,7 +127,7 @@ def test_coroutines(box: Box) -> None:
 
 
 def test_the_package_alone_is_cheap_to_import() -> None:
-    code = "import sys; import aisbx; print([m for m in sys.modules if m.startswith('aisbx.') or m in ('pluggy', 'asyncio')])"
+    code = "import sys, aisbx; print([m for m in sys.modules if m.startswith('aisbx.') or m in ('pluggy', 'asyncio')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "[]\n"
 
