@@ -1,6 +1,5 @@
 """Commands of a sandbox that lasts: how one gets in, its record, and what it leaves so that the next is fast."""
 
-import os
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
