@@ -1,4 +1,5 @@
-"""`./dev bench`: the benchmark whose targets a change must not miss; with `--peers`, the table of all."""
+"""`./dev bench`: the benchmark whose targets a change must not miss; with `--peers`, the table of all; with
+`--warm`, that of commands of sandboxes that last."""
 
 import sys
 
@@ -6,6 +7,10 @@ if "--peers" in sys.argv[1:]:
     from benchmarks.peers.compare import main
 
     sys.exit(main([word for word in sys.argv[1:] if word != "--peers"]))
+elif "--warm" in sys.argv[1:]:
+    from benchmarks.warm import main
+
+    sys.exit(main([word for word in sys.argv[1:] if word != "--warm"]))
 else:
     from benchmarks.cold import main
 
