@@ -66,10 +66,10 @@ def test_a_sandbox_and_its_commands(box: Box) -> None:
 
 
 def test_lines_come_while_it_runs(box: Box) -> None:
+    os.mkfifo(box.project / "go")
     with Sandbox.create() as sandbox:
         with sandbox.stream(["sh", "-c", "echo one; read go < go; echo two; echo err >&2; exit 4"]) as stream:
             lines = iter(stream)
-            os.mkfifo(box.project / "go") if not (box.project / "go").exists() else None
             assert next(lines) == b"one\n"
             (box.project / "go").write_text("go\n")
             assert list(lines) == [b"two\n"]
