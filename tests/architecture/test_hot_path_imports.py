@@ -67,6 +67,7 @@ JOINING = {
     "aisbx_linux.lasting.command",
     "aisbx_linux.lasting.identity",
     "aisbx_linux.lasting.join",
+    "aisbx_linux.lasting.pause",
     "aisbx_linux.lasting.wires",
     "termios",
 }

@@ -8,6 +8,7 @@ half made.
 import json
 import os
 import shutil
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -150,20 +151,25 @@ class Store:
         ensure_private(place / PLANS)
         return claim
 
-    def hold(self, name: str) -> Claim | None:
-        """Hold a sandbox's directory; None where there is none, or another process holds it."""
+    def hold(self, name: str, patience: float = 0.0) -> Claim | None:
+        """Hold a sandbox's directory; None where there is none, or another process holds it for `patience` seconds."""
         import fcntl
 
+        until = time.monotonic() + patience
         place = self._ours() / checked(name)
         try:
             descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    os.close(descriptor)
+                    return None
+                time.sleep(0.01)
         if os.fstat(descriptor).st_nlink == 0:  # whoever held it before has removed it
             os.close(descriptor)
             return None

@@ -22,7 +22,7 @@ JOINING = (
         for name in (  # noqa: SIM905 - one line each otherwise
             "syscalls processes rlimits cradle sources relay assemble ending guard bounds lend "
             "spawn wire protect protect.scan protect.settle launch host lasting lasting.identity "
-            "lasting.join lasting.wires lasting.command"
+            "lasting.join lasting.pause lasting.wires lasting.command"
         ).split()
     ),
 )

@@ -16,6 +16,7 @@ from .conftest import Cli, record
 COMMANDS = [
     ("run",),
     *((name,) for name in ("create", "exec", "ls", "inspect", "destroy", "prune", "diff", "apply", "discard")),
+    *((name,) for name in ("pause", "resume", "ps", "kill", "attach", "input")),
     ("init",),
     ("doctor",),
     ("logs",),
@@ -80,7 +81,9 @@ def test_the_version_is_shown(cli: Cli) -> None:
         ("exec", "dev"),
         ("exec", "dev", "--bogus", "true"),
         ("exec", "dev", "--cwd", "sub", "true"),
-        ("attach", "dev", "1"),
+        ("teleport", "dev", "1"),
+        ("kill", "dev", "1", "-s", "NONE"),
+        ("attach", "dev", "1", "--detach-keys", "alt-x"),
         ("b\x1b]0;o\x07g\nus",),
         ("run", "--b\x1b[2Jogus"),
     ],

@@ -27,6 +27,7 @@ COMMANDS = (
     "exec",
     "sandboxes",
     "review",
+    "background",
     "init",
     "profile",
     "plugin",
@@ -39,8 +40,9 @@ COMMANDS = (
 """Each the module in `aisbx.cli` that registers it, in the order of the overview."""
 
 TOGETHER = {
-    **dict.fromkeys(("ls", "inspect", "destroy", "prune"), "sandboxes"),
+    **dict.fromkeys(("ls", "inspect", "pause", "resume", "destroy", "prune"), "sandboxes"),
     **dict.fromkeys(("diff", "apply", "discard"), "review"),
+    **dict.fromkeys(("ps", "kill", "attach", "input"), "background"),
 }
 """The commands of modules that register several."""
 

@@ -28,7 +28,12 @@ def register(app: typer.Typer) -> None:
     app.add_typer(commands, name="audit")
 
 
-SANDBOXES = {"sandbox.create": "created", "sandbox.destroy": "destroyed"}
+SANDBOXES = {
+    "sandbox.create": "created",
+    "sandbox.destroy": "destroyed",
+    "sandbox.pause": "paused",
+    "sandbox.resume": "resumed",
+}
 """Kinds of records that are no run's → what they tell."""
 
 

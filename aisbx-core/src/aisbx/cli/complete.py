@@ -25,6 +25,11 @@ def runs(incomplete: str) -> list[str]:
     return _offer(incomplete, lambda: (record.text("run") for record in reversed(_recent())))
 
 
+def printed(incomplete: str) -> list[str]:
+    """Complete what has a log: a sandbox's name or a run's id."""
+    return [*sandboxes(incomplete), *runs(incomplete)]
+
+
 def sandboxes(incomplete: str) -> list[str]:
     """Complete a sandbox's name."""
     return _offer(incomplete, lambda: Store(state_dir(Inputs())).names())

@@ -7,15 +7,17 @@ import typer
 from typer.core import TyperCommand
 
 from aisbx.cli import complete
-from aisbx.cli.join import join
+from aisbx.cli.join import join, leave
 from aisbx.cli.options import Json
 from aisbx.cli.request_options import Env, Output, Timeout
+from aisbx.errors import UsageError
 
 EXAMPLES = """\b
 Examples:
   aisbx exec work -- pytest -q
   aisbx exec work                                 a shell in it
   aisbx exec work -t 30s -e MODE=test --cwd /tmp -- ./check
+  aisbx exec work -d -- python3 -m http.server    goes on by itself; see ps, logs, attach, kill
 """
 
 
@@ -55,6 +57,9 @@ def execute(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one para
     pids: Annotated[list[str] | None, typer.Option("--pids", metavar="N", hidden=True)] = None,
     output: Output = None,
     cwd: Annotated[str, typer.Option("--cwd", metavar="D", help="Start in this directory inside.")] = "",
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Leave it running; prints its id.")] = False,
+    interactive: Annotated[bool, typer.Option("--interactive", "-i", help="With -d: keep its input open.")] = False,
+    tty: Annotated[bool, typer.Option("--tty", help="With -d: give it a terminal.")] = False,
     json: Json = False,
 ) -> int:
     """Run CMD in the sandbox NAME; without CMD, on a terminal, a shell."""
@@ -62,4 +67,9 @@ def execute(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one para
     given = {option: values for option, values in options.items() if values}
     if cwd:
         given["cwd"] = [cwd]
+    if detach:
+        return leave(name, given, command or (), terminal=tty, stdin=interactive, as_json=json)
+    if interactive or tty:
+        option = "--tty" if tty else "--interactive"
+        raise UsageError(f"{option} is for --detach", hint="a command on a terminal has one by itself")
     return join(name, given, command or (), as_json=json)

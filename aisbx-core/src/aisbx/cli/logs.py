@@ -4,22 +4,28 @@ import base64
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aisbx.audit.follow import follow_log
+from aisbx.audit.follow import INTERVAL, follow_log
 from aisbx.audit.output import Output, find_run
 from aisbx.audit.read import Record, read_log
 from aisbx.cli import complete
 from aisbx.cli.audit import SANDBOXES, command, complain, result
 from aisbx.cli.options import Json, Since, Tail
-from aisbx.cli.render import emit_json, printable, table
+from aisbx.cli.render import emit_json, printable, say, table
 from aisbx.cli.session import audit_path, runs_path
 from aisbx.cli.terminal import Cleaner
 from aisbx.cli.when import local, parse_since, parse_tail
-from aisbx.errors import UsageError
+from aisbx.errors import StateError, UsageError
+from aisbx.inputs import Inputs
+from aisbx.paths import state_dir
+from aisbx.store import Store
 from aisbx.units import format_duration
+
+if TYPE_CHECKING:
+    from aisbx.engine.background import Background, BackgroundCommand
 
 RECENT = 20
 
@@ -29,6 +35,8 @@ Examples:
   aisbx logs RUN                  what a run printed; the beginning of its id is enough
   aisbx logs RUN --tail 50
   aisbx logs -f                   each run as it ends
+  aisbx logs NAME ID              what a command in the background of a sandbox printed
+  aisbx logs NAME -f --since 5m   of the last one, from there on
 
 Output is shown as it was when stdout is a file or a pipe; on a terminal, control sequences are escaped (colours stay).
 """
@@ -40,16 +48,25 @@ def register(app: typer.Typer) -> None:
 
 
 def logs(
-    run: Annotated[str, typer.Argument(metavar="RUN", hidden=True, autocompletion=complete.runs)] = "",
+    run: Annotated[str, typer.Argument(metavar="RUN|NAME", hidden=True, autocompletion=complete.printed)] = "",
+    command: Annotated[str, typer.Argument(metavar="ID", hidden=True)] = "",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
     tail: Tail = "",
     since: Since = "",
     json: Json = False,
 ) -> None:
-    """List the recent runs, or show what RUN printed; the beginning of its id is enough."""
+    """List the recent runs, or show what RUN printed, or a command in the background of the sandbox NAME.
+
+    Of ids the beginning is enough; without ID it is the last command.
+    """
     if json and follow:
         raise UsageError("--json gives one object, so it cannot --follow", hint="leave out one of the two")
     count, start = parse_tail(tail), parse_since(since, time.time())
+    if run in Store(state_dir(Inputs())).names():
+        of_command(run, command, count, start, follow=follow, as_json=json)
+        return
+    if command:
+        raise StateError(f"there is no sandbox {run!r}", hint="see: aisbx ls")
     if run:
         if since:
             raise UsageError("--since is for the list of runs", hint="use --tail N with a run's id")
@@ -85,10 +102,44 @@ def _output(beginning: str, tail: int | None, *, follow: bool, as_json: bool) ->
     run = find_run(runs_path(), beginning)
     output = Output(runs_path(), run, tail)
     if as_json:
-        emit_json({"run": run, "output": _text(b"".join(iter(output.read, b"")))})
+        emit_json({"run": run, "output": as_data(b"".join(iter(output.read, b"")))})
         return
-    show = _on_terminal if sys.stdout.isatty() else _raw
     show(_until_ended(run, output) if follow else iter(output.read, b""))
+
+
+def show(chunks: Iterable[bytes]) -> None:
+    """Write what was printed to stdout: as it was, or made safe where that is a terminal."""
+    (_on_terminal if sys.stdout.isatty() else _raw)(chunks)
+
+
+def of_command(name: str, beginning: str, tail: int | None, since: float, *, follow: bool, as_json: bool) -> None:
+    """Show what a command in the background of a sandbox printed."""
+    from aisbx.background.output import position_of
+    from aisbx.cli.session import engine
+
+    background = engine().sandboxes.background(name)
+    found = background.find(beginning)
+    position = position_of(found.place, tail, since)
+    if as_json:
+        output = as_data(b"".join(_printed(background, found, position, follow=False)))
+        emit_json({"sandbox": name, "id": found.id, "output": output})
+        return
+    show(_printed(background, found, position, follow=follow))
+
+
+def _printed(background: "Background", command: "BackgroundCommand", position: int, *, follow: bool) -> Iterator[bytes]:
+    from aisbx.background.output import Reader
+
+    reader = Reader(command.place, position)
+    while True:
+        lives = follow and background.find(command.id).lives
+        for part in reader.rest():
+            if part.missing:
+                say(f"{part.missing} bytes that it printed here were not kept")
+            yield part.data
+        if not lives:
+            return
+        time.sleep(INTERVAL)
 
 
 def _raw(chunks: Iterable[bytes]) -> None:
@@ -118,7 +169,7 @@ def _until_ended(run: str, output: Output) -> Iterator[bytes]:
     yield from iter(output.read, b"")
 
 
-def _text(data: bytes) -> dict[str, str]:
+def as_data(data: bytes) -> dict[str, str]:
     """Give bytes as JSON data: text where they are UTF-8, base64 where they are not."""
     try:
         return {"text": data.decode()}

@@ -15,6 +15,7 @@ Since = Annotated[
 ]
 
 _SHORT_WITH_VALUE = frozenset("pdwets")
+"""Of `run`; with `exec`, `-d` is a flag."""
 
 
 def wants_json(arguments: Sequence[str]) -> bool:
@@ -30,15 +31,15 @@ def wants_json(arguments: Sequence[str]) -> bool:
         word = own[position]
         if word == "--json":
             return True
-        position += 2 if _takes_next(word) else 1
+        position += 2 if _takes_next(word, _SHORT_WITH_VALUE - {"d"} if own[0] == "exec" else _SHORT_WITH_VALUE) else 1
     return False
 
 
-def _takes_next(word: str) -> bool:
+def _takes_next(word: str, with_value: frozenset[str]) -> bool:
     """Say whether an option's value is the next word: `--memory 1G`, `-t 3`, but not `--memory=1G` or `-t3`."""
     if word.startswith("--"):
         return word[2:] in OPTIONS
     for position, letter in enumerate(word[1:], start=2):
-        if letter in _SHORT_WITH_VALUE:
+        if letter in with_value:
             return position == len(word)
     return False

@@ -9,6 +9,7 @@ from aisbx.cli import complete
 from aisbx.cli.options import Json
 from aisbx.cli.render import as_text, emit_json, error_line, say, table
 from aisbx.cli.session import engine, principal
+from aisbx.engine.lasting import PAUSED, RUNNING
 from aisbx.errors import AisbxError, StateError, UsageError
 from aisbx.units import format_duration
 
@@ -26,6 +27,15 @@ Examples:
   aisbx inspect work            what it is, and what holds in it
   aisbx inspect work --json
 """,
+    "pause": """\b
+Examples:
+  aisbx pause work                every process stops where it stands
+  aisbx resume work
+""",
+    "resume": """\b
+Examples:
+  aisbx resume work
+""",
     "destroy": """\b
 Examples:
   aisbx destroy work other
@@ -41,7 +51,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=complete.san
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (ls, inspect, destroy, prune):
+    for command in (ls, inspect, pause, resume, destroy, prune):
         app.command(command.__name__, epilog=EXAMPLES[command.__name__])(command)
 
 
@@ -72,6 +82,16 @@ def inspect(name: Name, json: Json = False) -> None:
             print(f"{key}: {as_text(value)}")
     for state in one.enforcement.states:
         print(f"  {state.control}: {state.level.value}{f' ({state.mechanism})' if state.mechanism else ''}")
+
+
+def pause(name: Name) -> None:
+    """Stop every process in a sandbox where it stands, until resume; no command can join it meanwhile."""
+    engine().sandboxes.inside(name).pause(principal(), "cli")
+
+
+def resume(name: Name) -> None:
+    """Let the processes of a paused sandbox go on."""
+    engine().sandboxes.inside(name).resume(principal(), "cli")
 
 
 def destroy(
@@ -134,6 +154,6 @@ def _cells(one: "Found") -> tuple[str, ...]:
     if record is None:
         return (one.name, one.state, "", one.problem, "", "")
     now = time.time()
-    left = format_duration(max(0.0, record.until - now)) if record.until and one.state == "running" else ""
+    left = format_duration(max(0.0, record.until - now)) if record.until and one.state in {RUNNING, PAUSED} else ""
     where = f"{record.workspace}:{record.mode}" if record.workspace else ""
     return (one.name, one.state, record.profile, where, format_duration(max(0.0, now - record.created)), left)

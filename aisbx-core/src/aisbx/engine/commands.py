@@ -58,14 +58,7 @@ class Commands:
                 raise StateError("the driver gave no exit status", hint="report it to the driver's author")
             return outcome
         run = new_run()
-        given = {**self._store.environment(record.name), **command.environment}
-        command = Command(argv=command.argv, environment=given, cwd=command.cwd, limits=command.limits)
-        if engine.settings.policies:
-            try:
-                engine.review(self._store.spec(record.name), command, principal)
-            except AisbxError as error:
-                engine.record_refusal(error, "exec", run, principal, host, command.argv)
-                raise
+        command = self.reviewed(record, command, principal, host, run)
         try:
             if options is not None:
                 self.keep(record, sandbox, command, options, engine.decided)
@@ -86,6 +79,19 @@ class Commands:
         )
         engine.emit(Event("exec.end", time.time(), {**outcome.as_record(), "sandbox": record.name}))
         return outcome
+
+    def reviewed(self, record: Record, command: Command, principal: Principal, host: str, run: str) -> Command:
+        """Give a command with the variables that the sandbox's maker named; PolicyError where it is denied."""
+        engine = self._engine
+        given = {**self._store.environment(record.name), **command.environment}
+        command = Command(argv=command.argv, environment=given, cwd=command.cwd, limits=command.limits)
+        if engine.settings.policies:
+            try:
+                engine.review(self._store.spec(record.name), command, principal)
+            except AisbxError as error:
+                engine.record_refusal(error, "exec", run, principal, host, command.argv)
+                raise
+        return command
 
     def keep(
         self,

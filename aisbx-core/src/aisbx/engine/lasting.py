@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aisbx.audit.jsontext import dumps
-from aisbx.audit.write import RESERVE, append, append_once, open_log, start
+from aisbx.audit.reserve import unrecordable
+from aisbx.audit.write import RESERVE, AuditError, append, append_once, open_log, start
 from aisbx.engine.commands import Commands
 from aisbx.engine.opened import Opened
 from aisbx.engine.review import pending
@@ -31,15 +32,18 @@ from aisbx.types import (
 )
 
 if TYPE_CHECKING:
+    from aisbx.engine.background import Background
     from aisbx.engine.engine import Engine
+    from aisbx.engine.inside import Inside
 
 
 class UnappliedError(StateError):
     """A sandbox stays, for it has changes that were neither applied nor discarded."""
 
 
-RUNNING, ENDED, UNFINISHED = "running", "ended", "unfinished"
+RUNNING, PAUSED, ENDED, UNFINISHED = "running", "paused", "ended", "unfinished"
 _TTL_LEAST = 1.0
+_PATIENCE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +125,46 @@ class Sandboxes:
         record = self._store.find(name)
         return Opened(self._engine, self._store, record, self._attach(record))
 
+    def detach(
+        self, name: str, command: Command, principal: Principal, host: str, *, terminal: bool, stdin: bool
+    ) -> str:
+        """Start a command in the background of a sandbox and give its id; an AisbxError says why it does not run.
+
+        `terminal` gives it a pty, `stdin` an input that stays open; without both it has none.
+        """
+        engine, run = self._engine, new_run()
+        record = self._store.find(name)
+        sandbox = self._attach(record)
+        command = self._commands.reviewed(record, command, principal, host, run)
+        try:
+            os.close(open_log(engine.audit))
+        except AuditError as error:
+            raise unrecordable(error) from None
+        streams = {"terminal": terminal, "stdin": stdin}
+        self.background(name).start(record, sandbox, command, (run, principal.id, host), **streams)
+        engine.emit(Event("exec.detach", time.time(), {"run": run, "sandbox": name}))
+        return run
+
+    def background(self, name: str) -> "Background":
+        """Give the commands in the background of a sandbox; StateError where there is no such sandbox."""
+        from aisbx.engine.background import Background  # for systems with `posix`
+
+        return Background(self._engine, self._store.home(self._store.find(name).name).parent)
+
+    def inside(self, name: str) -> "Inside":
+        """Give what else can be done with a sandbox; StateError where it is not there, or has ended."""
+        from aisbx.engine.inside import Inside  # no command needs it
+
+        record = self._store.find(name)
+        return Inside(self._engine, record, self._attach(record))
+
     def destroy(self, name: str, principal: Principal, host: str, *, discard: bool = False) -> list[str] | None:
         """End a sandbox and remove all of it; gives what was found planted, None where there was no such sandbox.
 
         With changes that were not applied it stays: StateError before anything is done for a `cow` workspace; of a
         guarded one, the findings say what could not be applied. `discard` drops them.
         """
-        claim = self._store.hold(name)
+        claim = self._store.hold(name, patience=_PATIENCE)
         if claim is None:
             if name in self._store.names():
                 raise StateError(f"another process makes or ends the sandbox {name!r}", hint="try again")
@@ -146,7 +183,7 @@ class Sandboxes:
     def prune(self, principal: Principal, host: str) -> list[str]:
         """Remove all that have ended or were never finished; gives their names. What has changes to apply stays."""
         gone: list[str] = []
-        for name in [found.name for found in self.all() if found.state != RUNNING]:
+        for name in [found.name for found in self.all() if found.state in {ENDED, UNFINISHED}]:
             with suppress(UnappliedError):
                 self.destroy(name, principal, host)
                 if name not in self._store.names():
@@ -171,7 +208,9 @@ class Sandboxes:
         if record is None:
             return Found(name, UNFINISHED)
         try:
-            return Found(name, RUNNING, record, self._attach(record).enforcement)
+            sandbox = self._attach(record)
+            paused = sandbox.freezer is not None and sandbox.freezer.paused
+            return Found(name, PAUSED if paused else RUNNING, record, sandbox.enforcement)
         except AisbxError as error:
             return Found(name, ENDED, record, problem="" if isinstance(error, StateError) else error.message)
 
@@ -204,6 +243,7 @@ class Sandboxes:
         findings: list[str] = []
         for driver in self._drivers(name):
             findings += driver.end(claim.home)
+        self._settle(claim)
         layers = self._engine.changes.find(name)
         if layers is not None and discard:
             for _ in layers.discard():
@@ -223,6 +263,12 @@ class Sandboxes:
         if layers is not None and pending(layers):
             hint = f"see: aisbx diff {name}; then aisbx apply {name}, or destroy --discard {name}"
             raise UnappliedError(f"the sandbox {name!r} has changes that are not applied", hint=hint)
+    def _settle(self, claim: Claim) -> None:
+        """Let those that serve commands in the background record how these have ended."""
+        if (claim.home.parent / "commands").exists():
+            from aisbx.engine.background import Background
+
+            Background(self._engine, claim.home.parent).settle()
 
     def _drivers(self, name: str) -> Iterator[LastingDriver]:
         """Give the driver of a sandbox; of one that is unfinished nobody knows it, so all that could be."""

@@ -1,5 +1,14 @@
 """What plugins and hosts exchange: frozen data and protocols, nothing that acts."""
 
+from aisbx.types.background import (
+    Attendant,
+    BackgroundJob,
+    BackgroundSandbox,
+    ObservableSandbox,
+    ProcessRow,
+    Served,
+    ServingModule,
+)
 from aisbx.types.enforcement import CONTROLS, Control, ControlState, Enforcement, Level
 from aisbx.types.launch import (
     Failure,
@@ -52,7 +61,10 @@ from aisbx.types.spec import (
 __all__ = [
     "CONTROLS",
     "LIMITS",
+    "Attendant",
     "Auth",
+    "BackgroundJob",
+    "BackgroundSandbox",
     "Captured",
     "CgroupRow",
     "Change",
@@ -85,6 +97,7 @@ __all__ = [
     "MountRequest",
     "Network",
     "NetworkMode",
+    "ObservableSandbox",
     "Outcome",
     "PlanEntry",
     "Policy",
@@ -92,11 +105,14 @@ __all__ = [
     "Principal",
     "Probe",
     "Process",
+    "ProcessRow",
     "Profile",
     "RunRequest",
     "Sandbox",
     "SandboxSpec",
     "Secrets",
+    "Served",
+    "ServingModule",
     "Sink",
     "Source",
     "Stdio",

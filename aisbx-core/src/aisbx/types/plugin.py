@@ -193,14 +193,24 @@ class Ports(Protocol):
 
 
 class Freezer(Protocol):
-    """Pause and resume all processes."""
+    """Pause and resume all processes. What is paused can be ended, and takes no command."""
+
+    @property
+    def mechanism(self) -> str:
+        """By what it is done, for people."""
+        ...
+
+    @property
+    def paused(self) -> bool:
+        """Whether it is paused now."""
+        ...
 
     def pause(self) -> None:
-        """Stop every process where it stands."""
+        """Stop every process where it stands; UsageError where it is paused. All or nothing."""
         ...
 
     def resume(self) -> None:
-        """Let them go on."""
+        """Let those go on that were stopped; UsageError where it is not paused."""
         ...
 
 

@@ -9,6 +9,7 @@ from aisbx_linux.guard import Guard
 from aisbx_linux.host import serve
 from aisbx_linux.lasting.identity import lives, recall
 from aisbx_linux.lasting.join import JoinError, start
+from aisbx_linux.lasting.pause import PAUSED, share
 from aisbx_linux.lasting.wires import JoinedWires
 from aisbx_linux.launch import Launch
 from aisbx_linux.processes import below, deliver_below, send
@@ -75,9 +76,11 @@ class Joined(Launch):
         """Start the command; what goes wrong is kept for `result`, and then nothing has run."""
         self._started = time.monotonic()
         request, plan = self.request, self.plan
+        joining = -1
         try:
+            joining = share(self._home)
             self.bounds.begin(self._started)
-            self.wires = wires = JoinedWires(request, self._budget, self.lent)
+            self.wires = wires = self._make_wires()
             self._guard = Guard(plan, request["state"], request["run"])
             self._guard.since(f"{self._home}/baseline")
             if plan["outside"] is not None:
@@ -89,9 +92,12 @@ class Joined(Launch):
         except JoinError as error:
             self.failure = failed_to_join(error, request["argv"][0])
         except Exception as error:  # noqa: BLE001 - whatever it was: it is told, and nothing is left behind
-            self.failure = self.failure or refused(str(error))
+            hint = "aisbx resume" if str(error) == PAUSED else ""
+            self.failure = self.failure or (("launch", PAUSED, hint) if hint else refused(str(error)))
             self.kill()
         finally:
+            if joining >= 0:
+                posix.close(joining)
             if self.wires is not None:
                 self.wires.close_inside()
 
@@ -133,6 +139,9 @@ class Joined(Launch):
             return
         for process in (command, *below(command)):
             send(process, _KILL)
+
+    def _make_wires(self) -> JoinedWires:
+        return JoinedWires(self.request, self._budget, self.lent)
 
     def _read_status(self) -> None:
         """End the streams with the command: what it left running may have them still, but is not waited for."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from aisbx.errors import StateError
 from aisbx.types import (
+    BackgroundJob,
     Command,
     ControlState,
     Enforcement,
@@ -21,6 +22,7 @@ from aisbx.types import (
     Level,
     LocalPlan,
     Ports,
+    ProcessRow,
     Stdio,
     failed,
     launch_request,
@@ -28,7 +30,8 @@ from aisbx.types import (
 
 from aisbx_linux.bounds import narrowed
 from aisbx_linux.lasting import command as launcher
-from aisbx_linux.lasting import hold
+from aisbx_linux.lasting import hold, observe
+from aisbx_linux.lasting.freezer import TreeFreezer
 from aisbx_linux.lasting.helped import Helped, Helpers
 from aisbx_linux.lasting.identity import lives, open_process, recall
 from aisbx_linux.publish import unpublish
@@ -57,6 +60,7 @@ class LastingSandbox:
             raise StateError("the sandbox has ended", hint="see: aisbx ls")
         self.handle = str(home)
         self.enforcement = _recalled(home)
+        self.freezer = TreeFreezer(self.handle, held["first"][0], held["groups"])
         self._held = held
         self.helpers = Helpers(held)
         """What starts its commands for this process."""
@@ -86,6 +90,27 @@ class LastingSandbox:
             "cwd": command.cwd or "",
             "limits": own_limits(command),
         }
+
+    def background(self, command: Command, run: str, *, terminal: bool, stdin: bool) -> BackgroundJob:
+        """Give what a process needs that starts a command here and serves it alone."""
+        stdio = Stdio(terminal=terminal)
+        request = launch_request(command, stdio, exclusive=True, state=self._held["state"], run=run, keep=0)
+        data: dict[str, object] = {
+            "home": self.handle,
+            "request": dict(request),
+            "limits": own_limits(command),
+            "stdin": stdin,
+        }
+        root = str(Path(__file__).parents[2])
+        return {"root": root, "module": "aisbx_linux.lasting.served", "data": data}
+
+    def processes(self) -> list[ProcessRow]:
+        """Give what runs in it, but the first process."""
+        return observe.processes(self._held["first"][0])
+
+    def signal(self, pid: int, number: int) -> None:
+        """Send a signal to the process that has a number inside; StateError where there is none."""
+        observe.send(self._held["first"][0], pid, number)
 
     def close(self) -> None:
         """End every process; may be called twice. What was planted meanwhile is undone, see `end`."""

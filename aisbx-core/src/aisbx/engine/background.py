@@ -1,0 +1,187 @@
+"""Commands in the background of a sandbox that lasts: started, listed, found, ended. See `aisbx.background`."""
+
+import json
+import marshal
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from aisbx.audit.write import RESERVE, append_once, refusal, start
+from aisbx.background import record, supervisor
+from aisbx.background.caller import Caller
+from aisbx.background.door import SIGNAL
+from aisbx.errors import StateError, UsageError
+from aisbx.types import BackgroundSandbox, Command, Sandbox, failed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aisbx.background.supervisor import Job
+    from aisbx.engine.engine import Engine
+    from aisbx.store import Record
+
+LOST = "lost"
+"""The state of a command whose supervisor was killed: it has ended, nobody knows how."""
+_PATIENCE = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundCommand:
+    """A command in the background as it is now; `place` is its directory, `row` its record."""
+
+    id: str
+    place: str
+    state: str
+    """`starting`, `running`, `ended` or `lost`."""
+    row: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def lives(self) -> bool:
+        """Whether it has not ended yet."""
+        return self.state in {record.STARTING, record.RUNNING}
+
+
+class Background:
+    """The commands in the background of one sandbox."""
+
+    def __init__(self, engine: "Engine", place: "Path") -> None:
+        """`place` is the sandbox's directory."""
+        self._engine = engine
+        self._place = str(place)
+
+    def start(
+        self,
+        found: "Record",
+        sandbox: Sandbox,
+        command: Command,
+        who: tuple[str, str, str],
+        *,
+        terminal: bool,
+        stdin: bool,
+    ) -> None:
+        """Start a command that outlives this process; an AisbxError says why it does not run.
+
+        `who` is its id, the principal's, and the name of the host.
+        """
+        if not isinstance(sandbox, BackgroundSandbox):
+            raise UsageError(f"driver {found.driver} runs nothing in the background", hint="leave out --detach")
+        engine, (run, principal, host) = self._engine, who
+        job: Job = {
+            "sandbox": self._place,
+            "id": run,
+            "argv": list(command.argv) if engine.settings.audit.argv else [command.argv[0]],
+            "principal": principal,
+            "host": host,
+            "terminal": terminal,
+            "stdin": stdin or terminal,
+            "audit": engine.audit,
+            "reserve": f"{engine.state}/{RESERVE}",
+            "static": f'"sandbox":"{found.name}",{found.static}',
+            "work": sandbox.background(command, run, terminal=terminal, stdin=stdin),
+        }
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", supervisor.__file__],
+            input=marshal.dumps(job),  # pyright: ignore[reportArgumentType]  (plain data)
+            capture_output=True,
+            check=False,
+            start_new_session=True,
+            env={},
+        )
+        try:
+            failure = marshal.loads(done.stdout)  # noqa: S302 - from the process that was started here
+        except (EOFError, ValueError):
+            told = done.stderr.decode(errors="replace")[-500:].strip()
+            failure = ("launch", f"the command's supervisor ended: {told}" if told else "it was ended", "try again")
+        if failure is not None:
+            raise failed(failure)
+
+    def all(self) -> Iterator[BackgroundCommand]:
+        """Give every command as it is now, the oldest first; of one whose supervisor was killed that is recorded."""
+        found = [self._look(name) for name in self._names()]
+        yield from sorted((one for one in found if one is not None), key=lambda one: one.row.get("started", 0.0))
+
+    def find(self, beginning: str = "") -> BackgroundCommand:
+        """Give the command with an id, or the beginning of one; of the last that was started where it is empty.
+
+        StateError where there is none, UsageError where there are several.
+        """
+        name = os.path.basename(os.path.dirname(f"{self._place}/x"))
+        names = [one for one in self._names() if one.startswith(beginning)]
+        if not beginning:
+            last = [*self.all()][-1:]
+            if not last:
+                raise StateError(f"nothing was run in the background of {name}", hint=f"aisbx exec --detach {name}")
+            return last[0]
+        if len(names) > 1:
+            raise UsageError(f"{beginning!r} is the beginning of {len(names)} commands", hint=f"aisbx ps {name}")
+        found = self._look(names[0]) if names else None
+        if found is None:
+            raise StateError(f"there is no command {beginning!r} in {name}", hint=f"see: aisbx ps {name}")
+        return found
+
+    def signal(self, command: BackgroundCommand, number: int) -> None:
+        """Send a signal to a command and all that came of it; StateError where it has ended."""
+        caller = Caller(command.place)
+        try:
+            caller.ask(SIGNAL, str(number).encode())
+        finally:
+            caller.close()
+
+    def settle(self) -> None:
+        """Wait, in a sandbox that has ended, until every command is recorded; one that does not end is killed."""
+        until = time.monotonic() + _PATIENCE
+        for name in self._names():
+            while (one := self._look(name)) is not None and one.lives:
+                if time.monotonic() > until:
+                    with suppress(OSError):
+                        os.kill(one.row["supervisor"], 9)
+                    until += _PATIENCE
+                time.sleep(0.005)
+
+    def _names(self) -> list[str]:
+        try:
+            return sorted(name for name in os.listdir(f"{self._place}/commands") if name.isalnum())
+        except FileNotFoundError:
+            return []
+
+    def _look(self, name: str) -> BackgroundCommand | None:
+        place = f"{self._place}/commands/{name}"
+        try:
+            served = record.served(place)
+            with open(f"{place}/{record.FILE}", "rb") as file:
+                row = json.load(file)
+            if row["format"] != record.FORMAT:
+                raise StateError(f"{place}/{record.FILE} is of another version of aisbx", hint="destroy the sandbox")
+        except FileNotFoundError:
+            return None  # never begun
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StateError(f"{place}/{record.FILE} cannot be read: {error}", hint="destroy the sandbox") from error
+        if row["state"] == record.ENDED or served:
+            return BackgroundCommand(name, place, row["state"], row)
+        if row["state"] != LOST:
+            row = self._lose(place, row)
+        return BackgroundCommand(name, place, row["state"], row)
+
+    def _lose(self, place: str, row: dict[str, Any]) -> dict[str, Any]:
+        """Record, once, that a command has ended with its supervisor."""
+        held = record.hold(place)
+        try:
+            with open(f"{place}/{record.FILE}", "rb") as file:
+                row = json.load(file)
+            if row["state"] in {record.ENDED, LOST}:
+                return row
+            error = {"code": "aborted", "message": "its supervisor was killed", "hint": ""}
+            row |= {"state": LOST, "ended": round(time.time(), 3), "error": error}
+            record.write(place, row)  # pyright: ignore[reportArgumentType]  (as it was read)
+            sandbox = os.path.basename(self._place)
+            beginning = start("exec.end", row["id"], row["principal"], row["host"], row["argv"])
+            end = refusal("aborted", error["message"], "", 125)
+            append_once(self._engine.audit, f'{beginning},"sandbox":"{sandbox}",{end}')
+        finally:
+            os.close(held)
+        return row

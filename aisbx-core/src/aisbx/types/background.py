@@ -1,0 +1,112 @@
+"""What a command that runs in the background needs: somebody who minds it, and a process that serves it alone."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypedDict, runtime_checkable
+
+from aisbx.types.launch import LaunchResult
+from aisbx.types.plugin import Sandbox
+from aisbx.types.request import Command
+
+
+class Served(Protocol):
+    """A command that runs in the background, as who minds it sees it."""
+
+    @property
+    def room(self) -> int:
+        """How many bytes of input it takes at present; negative where it takes no more at all."""
+        ...
+
+    @property
+    def waiting(self) -> bool:
+        """Whether input that was fed has not been passed on yet."""
+        ...
+
+    def feed(self, data: bytes) -> None:
+        """Pass input on as far as the command reads it; nothing happens where it takes no more."""
+        ...
+
+    def end_input(self) -> None:
+        """Let it see the end of its input, behind what was fed."""
+        ...
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Give its pty a size in character cells; ValueError where it has none."""
+        ...
+
+    def signal_all(self, number: int) -> None:
+        """Send a signal to the command and to all that came of it."""
+        ...
+
+    def kill(self) -> None:
+        """End the command and all that is still below it."""
+        ...
+
+
+class Attendant(Protocol):
+    """Who minds a command: takes what it prints, and serves those who ask for it while it runs."""
+
+    def begun(self, command: Served) -> None:
+        """Take note that it runs."""
+        ...
+
+    def printed(self, stream: int, data: bytes) -> None:
+        """Take what it printed on descriptor 1 or 2."""
+        ...
+
+    def steps(self) -> Mapping[int, tuple[int, Callable[[], None]]]:
+        """Give what is to be waited for meanwhile: descriptor → events of poll(2) and the step to take."""
+        ...
+
+
+class ServingModule(Protocol):
+    """The module that a `BackgroundJob` names."""
+
+    def serve(self, data: Mapping[str, object], attendant: Attendant) -> LaunchResult:
+        """Run the command to its end in a process that exists for it alone."""
+        ...
+
+
+class BackgroundJob(TypedDict):
+    """A command for a process of its own, as plain data that marshal(3) takes; it may hold secrets."""
+
+    root: str
+    """The directory in which that process finds the module."""
+    module: str
+    """A `ServingModule`. It must import in an interpreter without site, and quickly."""
+    data: dict[str, object]
+
+
+@runtime_checkable
+class BackgroundSandbox(Sandbox, Protocol):
+    """A sandbox in which a command may outlive the process that asked for it."""
+
+    def background(self, command: Command, run: str, *, terminal: bool, stdin: bool) -> BackgroundJob:
+        """Give what a process needs that starts a command and serves it; UsageError for a limit that it can't have.
+
+        `terminal` gives it a pty, `stdin` an input that stays open until somebody ends it; without both it is empty.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessRow:
+    """A process in a sandbox: its number inside, a word for its state, seconds since the epoch, its own words."""
+
+    pid: int
+    state: str
+    started: float
+    argv: tuple[str, ...]
+
+
+@runtime_checkable
+class ObservableSandbox(Sandbox, Protocol):
+    """A sandbox whose processes can be seen from outside."""
+
+    def processes(self) -> Sequence[ProcessRow]:
+        """Give what runs in it, without what only keeps it."""
+        ...
+
+    def signal(self, pid: int, number: int) -> None:
+        """Send a signal to the process that has a number inside; StateError where there is none."""
+        ...

@@ -1,0 +1,130 @@
+"""Pause and resume a sandbox that lasts: by its cgroup of version 2, else by SIGSTOP to each of its processes.
+
+The freezer of version 1 is no choice: what it has frozen can't be killed (cgroup-v1/freezer-subsystem.rst), so the
+sandbox could not be ended either. With SIGSTOP the first process is spared, so that the time to live goes on counting.
+"""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from aisbx.errors import StateError, UsageError
+
+from aisbx_linux.lasting import pause
+from aisbx_linux.lasting.identity import open_process, started
+from aisbx_linux.lasting.observe import members
+
+_QUIET = 0.02
+"""Seconds for which no process may have come: one that is just joining is seen once it has become its command."""
+_PATIENCE = 10.0
+_STEP = 0.004
+_FREEZE, _EVENTS = "cgroup.freeze", "cgroup.events"
+_STOPPED = frozenset("TtZX")
+
+
+class TreeFreezer:
+    """A `Freezer` of one sandbox."""
+
+    def __init__(self, home: str, first: int, groups: list[str]) -> None:
+        """`home` is its private directory, `first` its first process, `groups` the directories of its cgroups."""
+        self._home = home
+        self._first = first
+        self._group = next((group for group in groups if os.path.exists(f"{group}/{_FREEZE}")), "")
+
+    @property
+    def mechanism(self) -> str:
+        """By what it is done."""
+        return "cgroup v2, cgroup.freeze" if self._group else "SIGSTOP to each process"
+
+    @property
+    def paused(self) -> bool:
+        """Whether it is paused."""
+        return pause.paused(self._home)
+
+    def pause(self) -> None:
+        """Stop every process; UsageError where it is paused, StateError where they come faster than they can be."""
+        held = pause.hold(self._home)
+        try:
+            if os.fstat(held).st_size:
+                raise UsageError(f"{pause.PAUSED} already", hint="aisbx resume")
+            os.pwrite(held, b"pausing\n", 0)
+            try:
+                stopped = self._freeze() if self._group else self._stop()
+            except BaseException:
+                os.ftruncate(held, 0)
+                raise
+            os.pwrite(
+                held, "".join(f"{pid} {born}\n" for pid, born in stopped).encode() or b"none\n", len(b"pausing\n")
+            )
+        finally:
+            os.close(held)
+
+    def resume(self) -> None:
+        """Let those go on that `pause` has stopped; UsageError where it is not paused."""
+        held = pause.hold(self._home)
+        try:
+            size = os.fstat(held).st_size
+            if not size:
+                raise UsageError("the sandbox is not paused", hint="see: aisbx ls")
+            rows = [line.split() for line in os.pread(held, size, 0).splitlines()]
+            if self._group:
+                Path(self._group, _FREEZE).write_text("0", encoding="ascii")
+            known = [(int(row[0]), int(row[1])) for row in rows if len(row) == len(("pid", "born"))]
+            if len(rows) == 1:  # whoever paused it was killed meanwhile: nobody knows whom it stopped
+                known = [(pid, started(pid)) for pid, _ in members(self._first)]
+            for born in known:
+                _send(born, signal.SIGCONT)
+            os.ftruncate(held, 0)
+        finally:
+            os.close(held)
+
+    def _freeze(self) -> list[tuple[int, int]]:
+        Path(self._group, _FREEZE).write_text("1", encoding="ascii")
+        until = time.monotonic() + _PATIENCE
+        while b"frozen 1" not in Path(self._group, _EVENTS).read_bytes():
+            if time.monotonic() > until:
+                Path(self._group, _FREEZE).write_text("0", encoding="ascii")
+                raise StateError("the sandbox does not stop", hint="one of its processes may hang in the kernel")
+            time.sleep(_STEP)
+        return []
+
+    def _stop(self) -> list[tuple[int, int]]:
+        """Stop all, again and again until none has come for a while; what was stopped before is left out."""
+        stopped: list[tuple[int, int]] = []
+        until = time.monotonic() + _PATIENCE
+        quiet = time.monotonic() + _QUIET
+        while time.monotonic() < quiet:
+            fresh = [(pid, started(pid)) for pid, _ in members(self._first) if pid != self._first and _goes(pid)]
+            for born in fresh:
+                _send(born, signal.SIGSTOP)
+            stopped += [born for born in fresh if born not in stopped]
+            if fresh:
+                quiet = time.monotonic() + _QUIET
+            if time.monotonic() > until:
+                for born in stopped:
+                    _send(born, signal.SIGCONT)
+                raise StateError("the sandbox does not stop: its processes become more too fast", hint="aisbx destroy")
+            time.sleep(_STEP)
+        return stopped
+
+
+def _send(born: tuple[int, int], number: int) -> None:
+    try:
+        process = open_process(born)
+    except (ProcessLookupError, OSError):
+        return
+    try:
+        signal.pidfd_send_signal(process, number)
+    except ProcessLookupError:
+        return
+    finally:
+        os.close(process)
+
+
+def _goes(pid: int) -> bool:
+    """Tell whether a process is neither stopped nor at its end."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1].decode() not in _STOPPED
+    except OSError:
+        return False

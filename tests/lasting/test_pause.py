@@ -1,0 +1,77 @@
+"""A paused sandbox stands still, takes no command, can be ended, and goes on where it was."""
+
+import time
+from pathlib import Path
+
+from .conftest import Box, sleepers
+from .test_background import leave, until
+
+COUNT = "i=0; while :; do i=$((i+1)); echo $i > /dev/shm/count; sleep 0.01; done"
+# Makes processes as fast as it can; each ends at once.
+SPAWN = "while :; do (sleep 0.01 &); sleep 0.002; done"
+
+
+def states(box: Box) -> set[str]:
+    """Of all but those that have ended."""
+    rows = box.json("ps", "work", "--json")["processes"]
+    return {row["state"] for row in rows} - {"ended"}
+
+
+def test_it_stands_still_and_goes_on(box: Box) -> None:
+    box.out("create", "--name", "work", "-w", f"{box.project}:rw")
+    stopped_before = leave(box, "--", "sh", "-c", "kill -STOP $$; echo never; sleep 9")
+    run = leave(box, "--", "sh", "-c", COUNT.replace("/dev/shm/count", "count"))
+    spawner = leave(box, "--", "sh", "-c", SPAWN)
+    count = box.project / "count"
+    until(lambda: count.exists() and count.read_text())
+    until(lambda: "stopped" in states(box))
+    box.out("pause", "work")
+    assert box.json("ls", "--json")["sandboxes"][0]["state"] == "paused"
+    assert box.json("inspect", "work", "--json")["state"] == "paused"
+    assert states(box) == {"stopped"}
+    before = count.read_text()
+    assert "is paused" in box.refused("exec", "work", "--", "true", code="launch")
+    assert "is paused" in box.refused("exec", "work", "-d", "--", "true", code="launch")
+    assert "is paused" in box.refused("kill", "work", run, code="state")
+    box.refused("pause", "work", code="usage")
+    box.out("kill", "work", spawner, "-s", "KILL")
+    assert box.out("prune") == ""
+    assert count.read_text() == before
+    box.out("resume", "work")
+    until(lambda: count.read_text() not in {before, ""})
+    assert "never" not in box.out("logs", "work", stopped_before), "what had stopped by itself was continued"
+    box.refused("resume", "work", code="usage")
+    assert box.out("exec", "work", "--", "echo", "on") == "on\n"
+    kinds = [line.split('"kind":"')[1].split('"')[0] for line in (box.state / "audit.jsonl").read_text().splitlines()]
+    assert kinds.count("sandbox.pause") == kinds.count("sandbox.resume") == 1
+
+
+def test_one_that_is_paused_can_be_ended_and_its_time_counts_on(box: Box) -> None:
+    import marshal
+
+    box.out("create", "--name", "work")
+    leave(box, "--", "sleep", "781")
+    box.out("pause", "work")
+    first = marshal.loads((box.state / "sandboxes/work/home/held").read_bytes())[1]["first"][0]
+    frozen = Path(f"/proc/{first}/stat").read_text().rpartition(") ")[2][0] == "T"
+    assert not frozen, "its time to live does not count on: it is the sleep of this process"
+    box.out("destroy", "work")
+    assert not sleepers(781)
+
+
+def test_a_command_that_joins_while_it_is_paused_is_stopped_or_refused(box: Box) -> None:
+    """Whatever comes first, the pause or the command: afterwards nothing runs."""
+    box.out("create", "--name", "work", "-w", f"{box.project}:rw")
+    beat = Path(box.project, "beat")
+    for number in range(4):
+        client = box.start(
+            "exec", "work", "-t", "20s", "--", "sh", "-c", "while :; do echo x >> beat; sleep 0.01; done"
+        )
+        time.sleep(0.12 * number)
+        box.out("pause", "work")
+        size = beat.stat().st_size if beat.exists() else 0
+        time.sleep(0.1)
+        assert (beat.stat().st_size if beat.exists() else 0) == size, number
+        client.kill()
+        client.communicate()
+        box.out("resume", "work")
