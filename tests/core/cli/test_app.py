@@ -16,7 +16,7 @@ from .conftest import Cli, record
 COMMANDS = [
     ("run",),
     *((name,) for name in ("create", "exec", "ls", "inspect", "destroy", "prune", "diff", "apply", "discard")),
-    *((name,) for name in ("pause", "resume", "ps", "kill", "attach", "input")),
+    *((name,) for name in ("pause", "resume", "ps", "kill", "attach", "input", "cp")),
     ("init",),
     ("doctor",),
     ("logs",),

@@ -28,6 +28,7 @@ COMMANDS = (
     "sandboxes",
     "review",
     "background",
+    "cp",
     "init",
     "profile",
     "plugin",

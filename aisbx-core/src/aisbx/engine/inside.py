@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from aisbx.audit.write import RESERVE, append_once, start
 from aisbx.errors import StateError, UsageError
-from aisbx.types import Freezer, ObservableSandbox, Principal, ProcessRow, Sandbox
+from aisbx.types import Files, Freezer, ObservableSandbox, Principal, ProcessRow, Sandbox
 
 if TYPE_CHECKING:
     from aisbx.engine.engine import Engine
@@ -52,6 +52,15 @@ class Inside:
         """Let them go on; UsageError where it is not paused."""
         self._freezer().resume()
         self._note("sandbox.resume", principal, host)
+
+    @property
+    def files(self) -> Files:
+        """Its files. UsageError where its driver cannot reach them, StateError while it is paused."""
+        if self._sandbox.files is None:
+            raise UsageError(f"driver {self._record.driver} cannot reach its sandboxes' files", hint="exec NAME -- cat")
+        if self.paused:
+            raise StateError(f"the sandbox {self._record.name} is paused", hint=f"aisbx resume {self._record.name}")
+        return self._sandbox.files
 
     def _freezer(self) -> Freezer:
         if self._sandbox.freezer is None:

@@ -133,19 +133,58 @@ class JoinableSandbox(Sandbox, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRow:
+    """What is at a path: name, `file`, `directory`, `link` or `other`, mode bits, bytes, seconds since the epoch."""
+
+    name: str
+    kind: str
+    mode: int
+    size: int
+    changed: float
+
+
+@dataclass(frozen=True, slots=True)
+class FileEvent:
+    """Something that happened in a directory.
+
+    `changed`, `attributes`, `created`, `deleted`, `moved-from` or `moved-to` with a name, `lost` where there was more
+    than could be told, `gone` where the directory is.
+    """
+
+    kind: str
+    name: str
+
+
 class Files(Protocol):
-    """The sandbox's files, always under its root, links never followed out of it."""
+    """The sandbox's files, always under its root, no link followed out of it. StateError says what can't be done."""
 
     def read(self, path: str, limit: int) -> bytes:
         """Give at most `limit` bytes of a file."""
         ...
 
-    def write(self, path: str, data: bytes) -> None:
-        """Replace a file atomically."""
+    def write(self, path: str, data: bytes, mode: int = 0o644) -> None:
+        """Replace a file atomically; a link is replaced, not followed."""
         ...
 
-    def list(self, path: str) -> Sequence[str]:
-        """Give the names in a directory."""
+    def list(self, path: str) -> Sequence[FileRow]:
+        """Give what is in a directory, by name."""
+        ...
+
+    def stat(self, path: str) -> FileRow:
+        """Give what is at a path; a link at its end is not followed."""
+        ...
+
+    def watch(self, path: str) -> Iterator[FileEvent]:
+        """Give what happens in a directory (not below it) from now on, until it is gone or the iterator is closed."""
+        ...
+
+    def pull(self, path: str, target: str, limit: int = ...) -> Sequence[str]:
+        """Copy a file or a tree to a place on the host, at most `limit` bytes; gives a line for what was left out."""
+        ...
+
+    def push(self, source: str, path: str, limit: int = ...) -> Sequence[str]:
+        """Copy a file or a tree of the host in, at most `limit` bytes; gives a line for what was left out."""
         ...
 
 

@@ -150,7 +150,7 @@ def _join(held: "Held", process: int, cwd: str) -> None:
     if syscalls.call("prctl", _DUMPABLE, 0, 0, 0, 0) != 0:
         raise OSError("this process cannot be closed to others")
     for group in held["groups"]:
-        _enter(group)
+        enter(group)
     if posix.geteuid() == 0:
         posix.setgroups([])
     if syscalls.call("setns", process, differing(held["first"][0])) != 0:
@@ -166,7 +166,7 @@ def _join(held: "Held", process: int, cwd: str) -> None:
         raise OSError(f"{cwd}: {error.strerror}: no such directory to start in") from None
 
 
-def _enter(group: str) -> None:
+def enter(group: str) -> None:
     """Enter a cgroup: in version 1 by the thread alone, which need not wait (see `aisbx_linux.cgroup.group`)."""
     try:
         descriptor = posix.open(f"{group}/tasks", posix.O_WRONLY | posix.O_CLOEXEC)
@@ -221,6 +221,12 @@ def _take(streams: "tuple[int, int, int]", tell: int) -> None:
 def confine(rlimits: "list[tuple[int, int, int]]", program: bytes) -> None:
     """Set limits, give up every capability, and put the filter on: in this order, each needs the one before."""
     set_limits(rlimits)
+    give_up()
+    syscalls.set_filter(program)
+
+
+def give_up() -> None:
+    """Give up every capability and any way to new ones; OSError if the kernel refuses."""
     for capability in range(_MOST_CAPABILITIES):
         if syscalls.call("prctl", _BOUNDING_DROP, capability, 0, 0, 0) != 0:
             break  # this kernel has no more
@@ -230,8 +236,6 @@ def confine(rlimits: "list[tuple[int, int, int]]", program: bytes) -> None:
         raise OSError("giving up capabilities was refused")
     if syscalls.call("prctl", _NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise OSError("giving up new privileges was refused")
-
-    syscalls.set_filter(program)
 
 
 def _execute(argv: "list[str]", environment: "dict[str, str]") -> None:

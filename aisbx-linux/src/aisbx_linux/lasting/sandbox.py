@@ -31,6 +31,7 @@ from aisbx.types import (
 from aisbx_linux.bounds import narrowed
 from aisbx_linux.lasting import command as launcher
 from aisbx_linux.lasting import hold, observe
+from aisbx_linux.lasting.files import JoinedFiles
 from aisbx_linux.lasting.freezer import TreeFreezer
 from aisbx_linux.lasting.helped import Helped, Helpers
 from aisbx_linux.lasting.identity import lives, open_process, recall
@@ -60,6 +61,7 @@ class LastingSandbox:
             raise StateError("the sandbox has ended", hint="see: aisbx ls")
         self.handle = str(home)
         self.enforcement = _recalled(home)
+        self.files = JoinedFiles(self.handle)
         self.freezer = TreeFreezer(self.handle, held["first"][0], held["groups"])
         self._held = held
         self.helpers = Helpers(held)

@@ -1,0 +1,174 @@
+"""A sandbox's files from the host: each call is done by a process that has joined its mounts, see `reach.py`."""
+
+import marshal
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import cast
+
+from aisbx.errors import StateError
+from aisbx.types import FileEvent, FileRow
+
+from aisbx_linux.lasting import reach, trees
+
+Row = tuple[str, str, int, int, float]
+LIMIT = 4 << 30
+"""Bytes that one call copies unless it is told otherwise."""
+
+
+class JoinedFiles:
+    """The `Files` of a sandbox that lasts."""
+
+    def __init__(self, home: str) -> None:
+        """`home` is the sandbox's private directory."""
+        self._home = home
+
+    def read(self, path: str, limit: int) -> bytes:
+        """Give at most `limit` bytes of a file; StateError where it is none."""
+        return cast("bytes", self._ask("read", path, limit))
+
+    def write(self, path: str, data: bytes, mode: int = 0o644) -> None:
+        """Replace a file atomically; a link is replaced, not followed."""
+        self._ask("write", path, data, mode & 0o777)
+
+    def list(self, path: str) -> Sequence[FileRow]:
+        """Give what is in a directory, by name."""
+        return [_row(row) for row in cast("list[Row]", self._ask("list", path))]
+
+    def stat(self, path: str) -> FileRow:
+        """Give what is at a path; a link at its end is not followed."""
+        return _row(cast("Row", self._ask("stat", path)))
+
+    def pull(self, path: str, target: str, limit: int = LIMIT) -> Sequence[str]:
+        """Copy a file or a tree out, to `target` or into it if that is a directory; gives what was left out."""
+        bounds = trees.Bounds(limit)
+        process = self._start("pull", path, limit)
+        try:
+            directory, name = _place(target, os.path.basename(path.rstrip("/")))
+            try:
+                trees.receive(directory, name, _reader(process), bounds)
+            finally:
+                os.close(directory)
+        except trees.TreeError as error:
+            raise StateError(str(error), hint="see: aisbx cp --help") from None
+        except OSError as error:
+            raise StateError(f"{target}: {error.strerror or error}", hint="see whether there is room") from None
+        finally:
+            _end(process)
+        return bounds.notes
+
+    def push(self, source: str, path: str, limit: int = LIMIT) -> Sequence[str]:
+        """Copy a file or a tree in, to `path` or into it if that is a directory; gives what was left out."""
+        source = source.rstrip("/") or "/"
+        name = os.path.basename(os.path.abspath(source))
+        bounds = trees.Bounds(limit)
+        process = self._start("push", path, name, limit)
+        try:
+            directory = os.open(os.path.dirname(os.path.abspath(source)), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                trees.send(directory, os.fsencode(name), _writer(process), bounds)
+            except trees.TreeError as error:
+                trees.problem(_writer(process), str(error))
+            finally:
+                os.close(directory)
+            if process.stdin is not None:
+                process.stdin.close()
+        except BrokenPipeError:
+            pass  # the other end says why
+        except OSError as error:
+            _end(process)
+            raise StateError(f"{source}: {error.strerror or error}") from None
+        return cast("list[str]", self._answer(process))
+
+    def watch(self, path: str) -> Iterator[FileEvent]:
+        """Give what happens in a directory (not below it) from now on, until it is gone or the iterator is closed."""
+        process = self._start("watch", path)
+        try:
+            while (event := _told(process)) is not None:
+                if isinstance(event, str):
+                    raise StateError(event)
+                yield FileEvent(*cast("tuple[str, str]", event))
+        finally:
+            _end(process)
+
+    def _ask(self, work: str, *arguments: object) -> object:
+        return self._answer(self._start(work, *arguments))
+
+    def _start(self, work: str, *arguments: object) -> "subprocess.Popen[bytes]":
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", reach.__file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={},
+            cwd="/",
+        )
+        job = marshal.dumps((self._home, work, arguments))  # pyright: ignore[reportArgumentType]  (plain data)
+        _writer(process)(len(job).to_bytes(4, "little") + job)
+        return process
+
+    @staticmethod
+    def _answer(process: "subprocess.Popen[bytes]") -> object:
+        try:
+            answer = _told(process)
+        finally:
+            _end(process)
+        if isinstance(answer, tuple):
+            return cast("tuple[object]", answer)[0]
+        raise StateError(str(answer or "") or "the sandbox has ended, or what worked on its files was killed")
+
+
+def _place(target: str, name: str) -> tuple[int, bytes]:
+    """Give the directory that something is to be made in, open, and its name there."""
+    above, last = os.path.split(target)
+    if os.path.isdir(target) or not last:
+        above, last = target, name
+    return os.open(above or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), os.fsencode(last)
+
+
+def _reader(process: "subprocess.Popen[bytes]") -> Callable[[int], bytes]:
+    def read(count: int) -> bytes:
+        data = process.stdout.read(count) if process.stdout is not None else b""
+        if len(data) < count:
+            raise trees.TreeError("the sandbox has ended, or what worked on its files was killed")
+        return data
+
+    return read
+
+
+def _writer(process: "subprocess.Popen[bytes]") -> Callable[[bytes], None]:
+    def write(data: bytes) -> None:
+        if process.stdin is not None:
+            process.stdin.write(data)
+            process.stdin.flush()
+
+    return write
+
+
+def _told(process: "subprocess.Popen[bytes]") -> object:
+    """Give the next thing that is told, None at the end."""
+    if process.stdout is None:
+        return None
+    head = process.stdout.read(4)
+    data = process.stdout.read(int.from_bytes(head, "little")) if len(head) == len(bytes(4)) else b""
+    try:
+        return marshal.loads(data)  # noqa: S302 - from the process that was started here
+    except (EOFError, ValueError):
+        return None
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            try:
+                stream.close()
+            except OSError:
+                continue
+    process.kill()
+    process.wait()
+
+
+def _row(row: Row) -> FileRow:
+    name, kind, mode, size, changed = row
+    return FileRow(name=name, kind=kind, mode=mode, size=size, changed=changed)

@@ -1,0 +1,245 @@
+"""Work on a sandbox's files from inside its mounts: started as a file, with a job on stdin (see `files.py`).
+
+It joins the sandbox's user and mount namespaces, as the sandbox's user and without any capability, and no other:
+nothing inside sees it or can signal it, and /proc inside has no `self` for it. Its root is the sandbox's, so no link
+leads out of it; what a path leads through may not be a magic link either (openat2(2), RESOLVE_NO_MAGICLINKS), for those
+lead to what other processes have open.
+"""
+
+import ctypes
+import marshal
+import os
+import posix
+import stat
+import struct
+import sys
+from collections.abc import Callable
+from typing import Any
+
+if __name__ == "__main__":  # started as a file, without site: find the package that this file is in
+    sys.path.insert(0, __file__.rpartition("/")[0].rpartition("/")[0].rpartition("/")[0])
+
+from aisbx_linux import syscalls
+from aisbx_linux.lasting import trees
+from aisbx_linux.lasting.identity import NAMESPACES, differing, open_process, recall
+from aisbx_linux.lasting.join import enter, give_up
+
+_LIBRARY = ctypes.CDLL(None, use_errno=True)
+_OPENAT2 = 437
+_IN_ROOT, _NO_MAGICLINKS = 0x10, 0x02
+_DUMPABLE = 4
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_MOST_NAMES = 100_000
+_WATCHED = {0x2: "changed", 0x100: "created", 0x200: "deleted", 0x40: "moved-from", 0x80: "moved-to", 0x4: "attributes"}
+_LOST, _GONE = 0x4000, 0x8000 | 0x400 | 0x800
+_CLOEXEC = 0x80000
+
+
+def _join(home: str) -> None:
+    """Enter, and keep nothing that the sandbox has not; OSError where it can't be."""
+    held = recall(home)
+    if held is None:
+        raise OSError("the sandbox has ended")
+    try:
+        process = open_process(held["first"])
+    except ProcessLookupError:
+        raise OSError("the sandbox has ended") from None
+    wanted = differing(held["first"][0]) & (NAMESPACES["user"] | NAMESPACES["mnt"])
+    syscalls.die_with_parent()
+    syscalls.call("prctl", _DUMPABLE, 0, 0, 0, 0)
+    for group in held["groups"]:  # what is written into memory counts as the sandbox's
+        enter(group)
+    if posix.geteuid() == 0:
+        posix.setgroups([])
+    if syscalls.call("setns", process, wanted) != 0:
+        raise OSError("joining the sandbox's namespaces was refused")
+    uid, gid = held["who"]
+    posix.setresgid(gid, gid, gid)
+    posix.setresuid(uid, uid, uid)
+    give_up()
+    syscalls.call("prctl", _DUMPABLE, 0, 0, 0, 0)
+    syscalls.die_with_parent()
+    posix.close(process)
+    posix.chdir("/")
+
+
+def _open(path: str, flags: int) -> int:
+    """Open below the root, through links that stay in it."""
+    how = struct.pack("QQQ", flags, 0, _IN_ROOT | _NO_MAGICLINKS)
+    root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        while True:
+            opened = _LIBRARY.syscall(_OPENAT2, root, os.fsencode(path) + b"\0", how, len(how))
+            if opened >= 0:
+                return opened
+            number = ctypes.get_errno()
+            if number != 11:  # noqa: PLR2004 - EAGAIN: something was renamed meanwhile
+                raise OSError(number, os.strerror(number), path)
+    finally:
+        os.close(root)
+
+
+def _parent(path: str) -> tuple[int, bytes]:
+    """Give the directory of a path, open, and the name in it; OSError where it has none."""
+    above, _, name = path.rstrip("/").rpartition("/")
+    if name in {"", ".", ".."}:
+        raise OSError(f"{path}: it has no name of its own")
+    return _open(above or "/", _DIRECTORY), os.fsencode(name)
+
+
+def _read(path: str, limit: int) -> bytes:
+    file = _open(path, _FILE)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        raise OSError(f"{path}: it is no file")
+    data = b""
+    while len(data) < limit and (part := os.read(file, min(limit - len(data), 1 << 20))):
+        data += part
+    return data
+
+
+def _write(path: str, data: bytes, mode: int) -> None:
+    directory, name = _parent(path)
+    stream = data
+
+    def read(count: int) -> bytes:
+        nonlocal stream
+        part, stream = stream[:count], stream[count:]
+        return part
+
+    parts = (data[start : start + (1 << 16)] for start in range(0, len(data), 1 << 16))
+    stream = trees.FILE + mode.to_bytes(4, "little") + bytes(4)
+    stream += b"".join(len(part).to_bytes(4, "little") + part for part in parts) + bytes(4)
+    stream += trees.END + bytes(8)
+    trees.receive(directory, name, read, trees.Bounds(len(data)))
+
+
+def _list(path: str) -> list[tuple[str, str, int, int, float]]:
+    directory = _open(path, _DIRECTORY)
+    rows: list[tuple[str, str, int, int, float]] = []
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if len(rows) >= _MOST_NAMES:
+                raise OSError(f"{path}: it has more than {_MOST_NAMES} entries")
+            try:
+                rows.append(_row(entry.name, entry.stat(follow_symlinks=False)))
+            except FileNotFoundError:
+                continue
+    return sorted(rows)
+
+
+def _stat(path: str) -> tuple[str, str, int, int, float]:
+    if not path.strip("/"):
+        return _row("/", os.stat("/"))
+    directory, name = _parent(path)
+    return _row(os.fsdecode(name), os.stat(name, dir_fd=directory, follow_symlinks=False))
+
+
+def _row(name: str, found: os.stat_result) -> tuple[str, str, int, int, float]:
+    kinds = ((stat.S_ISREG, "file"), (stat.S_ISDIR, "directory"), (stat.S_ISLNK, "link"))
+    kind = next((word for test, word in kinds if test(found.st_mode)), "other")
+    return name, kind, stat.S_IMODE(found.st_mode), found.st_size, found.st_mtime
+
+
+def _pull(path: str, limit: int) -> None:
+    directory, name = _parent(path)
+    trees.send(directory, name, _put, trees.Bounds(limit))
+
+
+def _push(path: str, name: str, limit: int) -> list[str]:
+    bounds = trees.Bounds(limit)
+    try:
+        directory, own = _open(path, _DIRECTORY), os.fsencode(name)
+    except (FileNotFoundError, NotADirectoryError):
+        if path.endswith("/"):
+            raise
+        directory, own = _parent(path)
+    with open(0, "rb", closefd=False) as stream:
+
+        def read(count: int) -> bytes:
+            data = stream.read(count)
+            if len(data) < count:
+                raise OSError("what was to be copied ended too early")
+            return data
+
+        trees.receive(directory, own, read, bounds)
+    return bounds.notes
+
+
+def _watch(path: str) -> None:
+    """Tell what happens in a directory, a line each, until nobody listens."""
+    directory = _open(path, _DIRECTORY)
+    os.fchdir(directory)
+    watcher = _LIBRARY.inotify_init1(_CLOEXEC)
+    if watcher < 0 or _LIBRARY.inotify_add_watch(watcher, b".\0", sum(_WATCHED) | _GONE) < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), path)
+    os.chdir("/")
+    os.close(directory)  # it is only gone when nobody has it
+    while True:
+        data = os.read(watcher, 1 << 16)
+        while data:
+            _, mask, _, length = struct.unpack_from("iIII", data)
+            name = data[16 : 16 + length].rstrip(b"\0")
+            data = data[16 + length :]
+            for bit, word in {**_WATCHED, _LOST: "lost"}.items():
+                if mask & bit:
+                    _put(_told((word, os.fsdecode(name))))
+            if mask & _GONE:
+                _put(_told(("gone", "")))
+                return
+
+
+def _put(data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(1, rest) :]
+
+
+def _told(value: object) -> bytes:
+    data = marshal.dumps(value)  # pyright: ignore[reportArgumentType]  (plain data)
+    return len(data).to_bytes(4, "little") + data
+
+
+_WORKS: dict[str, Callable[..., Any]] = {
+    "read": _read,
+    "write": _write,
+    "list": _list,
+    "stat": _stat,
+    "push": _push,
+    "pull": _pull,
+    "watch": _watch,
+}
+
+
+def main() -> None:
+    """Read a job, do it, and write what came of it: the answer, or what is wrong as text."""
+    head = os.read(0, 4)
+    with open(0, "rb", closefd=False, buffering=0) as stream:
+        job = b""
+        while len(job) < int.from_bytes(head, "little"):
+            job += stream.read(int.from_bytes(head, "little") - len(job)) or b"\0"
+    home, work, arguments = marshal.loads(job)  # noqa: S302 - from the process that started this one
+    streams = work in {"pull", "watch"}
+    try:
+        _join(home)
+        answer = _WORKS[work](*arguments)
+    except (OSError, trees.TreeError) as error:
+        text = str(error)
+        if isinstance(error, OSError) and error.errno:
+            text = f"{_shown(error.filename)}{error.strerror}"
+        if streams and work == "pull":
+            trees.problem(_put, text)
+        else:
+            _put(_told(text))
+        return
+    if not streams:
+        _put(_told((answer,)))
+
+
+def _shown(name: object) -> str:
+    return f"{os.fsdecode(name)}: " if isinstance(name, (str, bytes)) else ""
+
+
+if __name__ == "__main__":
+    main()
