@@ -263,6 +263,7 @@ class Sandboxes:
         if layers is not None and pending(layers):
             hint = f"see: aisbx diff {name}; then aisbx apply {name}, or destroy --discard {name}"
             raise UnappliedError(f"the sandbox {name!r} has changes that are not applied", hint=hint)
+
     def _settle(self, claim: Claim) -> None:
         """Let those that serve commands in the background record how these have ended."""
         if (claim.home.parent / "commands").exists():
