@@ -150,7 +150,7 @@ def _join(held: "Held", process: int, cwd: str) -> None:
     if syscalls.call("prctl", _DUMPABLE, 0, 0, 0, 0) != 0:
         raise OSError("this process cannot be closed to others")
     for group in held["groups"]:
-        enter(group)
+        enter_group(group)
     if posix.geteuid() == 0:
         posix.setgroups([])
     if syscalls.call("setns", process, differing(held["first"][0])) != 0:
@@ -166,7 +166,7 @@ def _join(held: "Held", process: int, cwd: str) -> None:
         raise OSError(f"{cwd}: {error.strerror}: no such directory to start in") from None
 
 
-def enter(group: str) -> None:
+def enter_group(group: str) -> None:
     """Enter a cgroup: in version 1 by the thread alone, which need not wait (see `aisbx_linux.cgroup.group`)."""
     try:
         descriptor = posix.open(f"{group}/tasks", posix.O_WRONLY | posix.O_CLOEXEC)

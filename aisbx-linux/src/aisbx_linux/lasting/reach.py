@@ -22,7 +22,7 @@ if __name__ == "__main__":  # started as a file, without site: find the package 
 from aisbx_linux import syscalls
 from aisbx_linux.lasting import trees
 from aisbx_linux.lasting.identity import NAMESPACES, differing, open_process, recall
-from aisbx_linux.lasting.join import enter, give_up
+from aisbx_linux.lasting.join import enter_group, give_up
 
 _LIBRARY = ctypes.CDLL(None, use_errno=True)
 _OPENAT2 = 437
@@ -49,7 +49,7 @@ def _join(home: str) -> None:
     syscalls.die_with_parent()
     syscalls.call("prctl", _DUMPABLE, 0, 0, 0, 0)
     for group in held["groups"]:  # what is written into memory counts as the sandbox's
-        enter(group)
+        enter_group(group)
     if posix.geteuid() == 0:
         posix.setgroups([])
     if syscalls.call("setns", process, wanted) != 0:
