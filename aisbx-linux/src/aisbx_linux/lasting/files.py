@@ -4,7 +4,7 @@ import marshal
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import cast
 
 from aisbx.errors import StateError
@@ -81,7 +81,7 @@ class JoinedFiles:
             raise StateError(f"{source}: {error.strerror or error}") from None
         return cast("list[str]", self._answer(process))
 
-    def watch(self, path: str) -> Iterator[FileEvent]:
+    def watch(self, path: str) -> Generator[FileEvent]:
         """Give what happens in a directory (not below it) from now on, until it is gone or the iterator is closed."""
         process = self._start("watch", path)
         try:
