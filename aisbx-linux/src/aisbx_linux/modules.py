@@ -25,6 +25,7 @@ JOINING = (
             "lasting.join lasting.pause lasting.wires lasting.command"
         ).split()
     ),
+    *(f"aisbx_linux.{name}" for name in ("cgroup", "cgroup.group") if posix.geteuid() == 0),
 )
 """The same for a command that joins a sandbox that is there."""
 LAYER = tuple(f"aisbx_linux.{name}" for name in "layer layer.place layer.remove layer.overlay layer.end".split())  # noqa: SIM905
