@@ -13,7 +13,7 @@ from aisbx.cli.options import Json
 from aisbx.cli.render import emit_json, table
 from aisbx.cli.session import engine
 from aisbx.cli.when import local
-from aisbx.engine.lasting import PAUSED, RUNNING
+from aisbx.engine.found import PAUSED, RUNNING
 from aisbx.errors import StateError, UsageError
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from aisbx.cli import complete
 from aisbx.cli.options import Json
 from aisbx.cli.render import as_text, emit_json, error_line, say, table
 from aisbx.cli.session import engine, principal
-from aisbx.engine.lasting import PAUSED, RUNNING
+from aisbx.engine.found import PAUSED, RUNNING
 from aisbx.errors import AisbxError, StateError, UsageError
 from aisbx.units import format_duration
 
 if TYPE_CHECKING:
-    from aisbx.engine.lasting import Found
+    from aisbx.engine.found import Found
 
 EXAMPLES = {
     "ls": """\b

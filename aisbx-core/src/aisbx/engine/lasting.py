@@ -4,13 +4,13 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aisbx.audit.jsontext import dumps
 from aisbx.audit.reserve import unrecordable
 from aisbx.audit.write import RESERVE, AuditError, append, append_once, open_log, start
 from aisbx.engine.commands import Commands
+from aisbx.engine.found import ENDED, PAUSED, RUNNING, UNFINISHED, Found, UnappliedError
 from aisbx.engine.opened import Opened
 from aisbx.engine.review import pending
 from aisbx.errors import AisbxError, StateError, UsageError
@@ -18,7 +18,6 @@ from aisbx.plan.run import new_run
 from aisbx.store import Claim, Record, Store
 from aisbx.types import (
     Command,
-    Enforcement,
     Event,
     JoinableSandbox,
     LastingDriver,
@@ -37,24 +36,8 @@ if TYPE_CHECKING:
     from aisbx.engine.inside import Inside
 
 
-class UnappliedError(StateError):
-    """A sandbox stays, for it has changes that were neither applied nor discarded."""
-
-
-RUNNING, PAUSED, ENDED, UNFINISHED = "running", "paused", "ended", "unfinished"
 _TTL_LEAST = 1.0
 _PATIENCE = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A sandbox as it is now: `record` None where it is unfinished, `problem` where it cannot be read."""
-
-    name: str
-    state: str
-    record: Record | None = None
-    enforcement: Enforcement = field(default_factory=Enforcement)
-    problem: str = ""
 
 
 class Sandboxes:

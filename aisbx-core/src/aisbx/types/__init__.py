@@ -9,6 +9,7 @@ from aisbx.types.background import (
     Served,
     ServingModule,
 )
+from aisbx.types.capability import FileEvent, FileRow, Files, Freezer, Layers, Ports
 from aisbx.types.enforcement import CONTROLS, Control, ControlState, Enforcement, Level
 from aisbx.types.launch import (
     Failure,
@@ -26,17 +27,11 @@ from aisbx.types.plugin import (
     Auth,
     Driver,
     Egress,
-    FileEvent,
-    FileRow,
-    Files,
-    Freezer,
     JoinableSandbox,
     LastingDriver,
     LayeredDriver,
-    Layers,
     LocalDriver,
     Policy,
-    Ports,
     Probe,
     Process,
     Sandbox,
