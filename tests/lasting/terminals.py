@@ -19,12 +19,15 @@ PATIENCE = 30.0
 class Person:
     """`aisbx` on a terminal of its own."""
 
-    def __init__(self, box: Box, arguments: Sequence[str], rows: int = 24, columns: int = 80) -> None:
+    def __init__(
+        self, box: Box, arguments: Sequence[str], rows: int = 24, columns: int = 80, command: Sequence[str] = ()
+    ) -> None:
+        """`arguments` are aisbx's; with a `command` that is started in its place."""
         self.master, slave = pty.openpty()
         self.resize(rows, columns)
         self.shown = b""
         self.process = subprocess.Popen(
-            ["setsid", "--ctty", "--wait", *box.argv(*arguments)],
+            ["setsid", "--ctty", "--wait", *(command or box.argv(*arguments))],
             cwd=box.project,
             env=box.env | {"TERM": "dumb"},
             stdin=slave,

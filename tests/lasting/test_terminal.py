@@ -1,5 +1,7 @@
 """A command on a terminal has a pty that is the sandbox's own."""
 
+import shlex
+
 from .conftest import Box
 from .terminals import Person
 
@@ -31,3 +33,21 @@ def test_what_stands_in_the_place_of_ptys_is_not_opened(box: Box) -> None:
     person = Person(box, ("exec", "work", "--", "tty"))
     assert "/dev/pts/0" in person.sees("/dev/pts/0").decode()
     assert person.ends() == 0
+
+
+def test_the_key_that_stops_a_job_stops_a_command_too(box: Box) -> None:
+    box.out("create", "--name", "work")
+    person = Person(box, (), command=("bash", "--norc", "--noprofile", "-i"))
+    command = shlex.join(box.argv("exec", "work", "--", "sh", "-c", "echo in''side; read a; echo got:$a:"))
+    person.type(f"{command}\n")
+    person.sees("inside")
+    person.type("\x1a")
+    person.sees("Stopped")
+    person.type("jobs; echo list''ed\n")
+    assert b"Stopped" in person.sees("listed")
+    person.type("fg\n")
+    person.sees("exec work")
+    person.type("word\n")
+    person.sees("got:word:")
+    person.type("exit 5\n")
+    assert person.ends() == 5

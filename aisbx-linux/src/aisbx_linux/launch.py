@@ -18,7 +18,7 @@ from aisbx_linux.assemble import Assembly, assemble, instruct
 from aisbx_linux.bounds import Bounds
 from aisbx_linux.ending import TIMED_OUT, aborted, code_of, composed, exit_code, ran, refused, unexplained
 from aisbx_linux.guard import Guard
-from aisbx_linux.processes import deliver, first_child, runs, send
+from aisbx_linux.processes import below, deliver, first_child, runs, send
 from aisbx_linux.relay import POLLIN, Budget, Log
 from aisbx_linux.spawn import outside_id, spawn
 from aisbx_linux.wire import Wires
@@ -80,10 +80,8 @@ class Launch:
         """The caller's terminal, where this process may change it."""
         self.waker = -1
         """Readable once a signal has come: one that comes just before poll(2) would not interrupt it."""
-        log = None
-        if request["keep_output"] and request["state"]:
-            log = Log(f"{request['state']}/runs/{request['run']}.log", request["keep_output"])
-        self._budget = Budget(plan["output"], log)
+        kept = f"{request['state']}/runs/{request['run']}.log" if request["state"] and request["keep_output"] else ""
+        self._budget = Budget(plan["output"], Log(kept, request["keep_output"]) if kept else None)
         self._assembly = Assembly()
         self._report = b""
         self._home = ""  # of a sandbox that lasts
@@ -150,8 +148,16 @@ class Launch:
         if number in {_INT, _TERM} and self.asked == number:
             self.kill()  # asked twice
         self.asked = number
-        if not deliver(self.first, number):
+        if not deliver(self.command(), self.members, number):
             self.kill()  # nothing that could handle it: `start` goes no further, or all is about to end
+
+    def command(self) -> int:
+        """Give the command's process on the host, 0 where there is none (yet)."""
+        return first_child(self.first) if self.first else 0
+
+    def members(self) -> list[int]:
+        """Give the processes on the host that are the command's, itself among them."""
+        return below(self.first) if self.first else []
 
     def resize(self, rows: int, columns: int) -> None:
         """Give the command's pty a size; ValueError where it has none."""
@@ -177,8 +183,7 @@ class Launch:
             code, told = answer(code, wires)
             findings = [*findings, *told]
         findings = [*findings, *self._budget.lost()]
-        took = (self._ended - self._started, *self._usage)
-        return composed(code, self.failure, self.bounds, self.wires, took, findings)
+        return composed(code, self.failure, bounds, wires, (self._ended - self._started, *self._usage), findings)
 
     def _before_gate(self) -> None:
         """Do what is to be done once there is a first process, and while nothing of the command's can run."""
@@ -195,8 +200,7 @@ class Launch:
                 return False
             self._report += data
         # The tool counts in the namespace that it is in; we need the number that the host knows.
-        tool = self.monitor if self.request["exclusive"] else first_child(self.monitor)
-        self.first = first_child(tool)
+        self.first = first_child(self.monitor if self.request["exclusive"] else first_child(self.monitor))
         return self.first > 0
 
     def _step(self, until: "float | None") -> None:
@@ -261,8 +265,8 @@ class Launch:
             self._assembly.status = -1
             self._ended = time.monotonic()
             self.bounds.end()
-            if self.wires and self.wires.stdin:
-                self.wires.stdin.close()
+            if self.wires:
+                self.wires.end_input()
             if ran(self._report) and not self.request["terminal"]:
                 self._release()
 

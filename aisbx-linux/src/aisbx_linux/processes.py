@@ -4,7 +4,7 @@ import posix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 leave = posix._exit  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 """End this process at once, with an exit code: for a forked child, and where nothing is left to flush."""
@@ -70,34 +70,28 @@ def executes(pid: int, program: str) -> bool:
         return True
 
 
-def foreground(first: int, command: int) -> list[int]:
-    """Give all processes below PID 1 that are still in the command's process group."""
+def foreground(members: "Iterable[int]", command: int) -> list[int]:
+    """Give those of these processes that are still in the command's process group."""
     try:
         group = posix.getpgid(command)
     except ProcessLookupError:
         return []
-    members: list[int] = []
-    for pid in below(first):
+    found: list[int] = []
+    for pid in members:
         try:
             if posix.getpgid(pid) == group:
-                members.append(pid)
+                found.append(pid)
         except ProcessLookupError:
             continue
-    return members
+    return found
 
 
-def deliver(first: int, number: int) -> bool:
-    """Send a signal to the command, or its whole group if a terminal would; False where there is no command."""
-    command = first_child(first) if first else 0
+def deliver(command: int, members: "Callable[[], Iterable[int]]", number: int) -> bool:
+    """Send a signal to the command, or its group of these if a terminal would; False where there is no command."""
     if not command:
         return False
-    tell(foreground(first, command) if number in _TERMINAL_SENDS else [command], number)
+    tell(foreground(members(), command) if number in _TERMINAL_SENDS else [command], number)
     return True
-
-
-def deliver_below(command: int, number: int) -> None:
-    """Send a signal to a command that is in no sandbox's care, or its whole group below it if a terminal would."""
-    tell([command, *(foreground(command, command) if number in _TERMINAL_SENDS else ())], number)
 
 
 def tell(processes: "Iterable[int]", number: int) -> None:

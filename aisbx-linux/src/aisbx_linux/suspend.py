@@ -7,7 +7,7 @@ done here. Everything inside is stopped before this process is: while it is, nob
 
 import posix
 
-from aisbx_linux.processes import below, first_child, foreground, send
+from aisbx_linux.processes import foreground, send
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def suspend(launch: "Launch") -> None:
     Where nobody could continue it, the kernel does not stop it, and the command goes on at once. Nothing is stopped
     where the processes inside become more faster than they can be stopped.
     """
-    stopped = _stop_all(launch.first) if launch.first and not launch.done else []
+    stopped = [] if launch.done else _stop_all(launch)
     if stopped is None:
         return
     handler = _signal.getsignal(TSTP)
@@ -45,38 +45,38 @@ def suspend(launch: "Launch") -> None:
         _signal.signal(TSTP, handler)
         if launch.lent is not None:
             launch.lent.continued()
-        _continue(launch.first, stopped)
+        _continue(launch, stopped)
 
 
-def _stop_all(first: int) -> "list[int] | None":
-    """Stop every process below PID 1 that is not; gives those, or None, with none of them stopped, where it can't."""
+def _stop_all(launch: "Launch") -> "list[int] | None":
+    """Stop the command's processes that are not; gives those, or None, with none of them stopped, if it can't."""
     stopped: list[int] = []
     for _ in range(_PASSES):
-        fresh = [pid for pid in below(first) if pid not in stopped and _state(pid) not in _IDLE]
+        fresh = [pid for pid in launch.members() if pid not in stopped and _state(pid) not in _IDLE]
         if not fresh:
             return stopped
         for pid in fresh:
             send(pid, _STOP)
         stopped += fresh
-    _continue(first, stopped)
+    _continue(launch, stopped)
     return None
 
 
-def _continue(first: int, stopped: "list[int]") -> None:
+def _continue(launch: "Launch", stopped: "list[int]") -> None:
     """Continue what we stopped, and the command's process group as a shell would."""
-    command = first_child(first) if first else 0
+    command, members = launch.command(), launch.members()
     if command:
-        for pid in {*stopped, *foreground(first, command)}.intersection(below(first)):
+        for pid in {*stopped, *foreground(members, command)}.intersection(members):
             send(pid, _CONT)
 
 
-def stopped_itself(first: int) -> bool:
+def stopped_itself(launch: "Launch") -> bool:
     """Tell whether the command has been stopped, by itself or by others inside."""
-    command = first_child(first) if first else 0
+    command = launch.command()
     return command > 0 and _state(command) == b"T"
 
 
-def leaves_it(terminal: int, keys: bytes, first: int) -> bool:
+def leaves_it(terminal: int, keys: bytes, launch: "Launch") -> bool:
     """Tell whether `keys`, typed on a pty, ask to stop a command that leaves this to the kernel.
 
     A command that catches or ignores the signal has it already, and so has a job of a shell inside.
@@ -88,14 +88,14 @@ def leaves_it(terminal: int, keys: bytes, first: int) -> bool:
         key, literal = modes[6][termios.VSUSP], modes[6][termios.VLNEXT]
         if modes[3] & termios.IEXTEN:
             keys = keys.replace(literal + key, b"")
-        command = first_child(first) if first else 0
+        command = launch.command()
         if not modes[3] & termios.ISIG or key == b"\0" or key not in keys or not command:
             return False
         if posix.tcgetpgrp(terminal) != posix.getpgid(command):
             return False
     except (OSError, termios.error):
         return False  # it has ended meanwhile
-    return not any(map(_minds, foreground(first, command)))
+    return not any(map(_minds, foreground(launch.members(), command)))
 
 
 def _state(pid: int) -> bytes:

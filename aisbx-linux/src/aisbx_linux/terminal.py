@@ -82,14 +82,14 @@ class RawTerminal:
             from aisbx_linux.suspend import TSTP, stopped_itself
 
             self.looked = now
-            if stopped_itself(self.launch.first):
+            if stopped_itself(self.launch):
                 posix.kill(0, TSTP)
 
     def asks(self, keys: bytes, target: int) -> bool:
         """Tell whether `keys` for the pty `target` ask to stop the command, and nobody but us would do it."""
         from aisbx_linux.suspend import leaves_it
 
-        return leaves_it(target, keys, self.launch.first)
+        return leaves_it(target, keys, self.launch)
 
     def stop(self) -> None:
         """Stop, and with us our process group."""

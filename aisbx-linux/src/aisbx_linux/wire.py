@@ -90,6 +90,11 @@ class Wires:
         for relay in self.outputs():
             relay.drain()
 
+    def end_input(self) -> None:
+        """Feed nothing more."""
+        if self.stdin:
+            self.stdin.close()
+
     def close_inside(self) -> None:
         """Close the ends that the command holds by now."""
         for descriptor in self.opened:

@@ -12,7 +12,7 @@ from aisbx_linux.lasting.join import JoinError, start
 from aisbx_linux.lasting.pause import PAUSED, share
 from aisbx_linux.lasting.wires import JoinedWires
 from aisbx_linux.launch import Launch
-from aisbx_linux.processes import below, deliver_below, send
+from aisbx_linux.processes import below, send
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from aisbx_linux.lasting.identity import Held
 
-_INT, _KILL, _TERM = 2, 9, 15
+_KILL = 9
 _NO_ENTRY, _NOT_DIRECTORY = 2, 20
 
 
@@ -111,33 +111,25 @@ class Joined(Launch):
         self.monitor = self.first = start(self.held, *self._told(), wires.inside, terminal=wires.terminal)
         wires.connect(self.request, self._budget, self.lent)
         self._assembly.status = posix.pidfd_open(self.monitor)
-        self._lasting.watch(self.held["first"][0], self._command)
+        self._lasting.watch(self.held["first"][0], self.command)
 
-    def _command(self) -> int:
-        """Give the command's pid, 0 where there is none (yet)."""
+    def command(self) -> int:
+        """Give the command's process on the host, 0 where there is none (yet)."""
         return self.monitor
+
+    def members(self) -> list[int]:
+        """Give the command's process and all below it."""
+        command = self.command()
+        return [command, *below(command)] if command else []
 
     @property
     def owner(self) -> int:
         """The uid on the host of root's sandbox."""
         return posix.stat(f"/proc/{self.held['first'][0]}").st_uid
 
-    def signal(self, number: int) -> None:
-        """Pass a signal on: to the foreground group for those a terminal sends, else to the command."""
-        if self.done:
-            return
-        if number in {_INT, _TERM} and self.asked == number:
-            self.kill()  # asked twice
-        self.asked = number
-        if command := self._command():
-            deliver_below(command, number)
-
     def kill(self) -> None:
         """End the command and all that it started and that is still below it."""
-        command = self._command()
-        if not command or self.done:
-            return
-        for process in (command, *below(command)):
+        for process in () if self.done else self.members():
             send(process, _KILL)
 
     def _make_wires(self) -> JoinedWires:

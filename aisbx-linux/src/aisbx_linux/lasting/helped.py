@@ -146,16 +146,17 @@ class Helped(Joined):
             self._helper = self._helpers.take()
         self.monitor = self._helper.pid
         self._assembly.status = self._helper.fileno()
-        self._lasting.watch(self.held["first"][0], self._command)
+        self._lasting.watch(self.held["first"][0], self.command)
 
-    def _command(self) -> int:
+    def command(self) -> int:
+        """Give the command's process on the host, 0 where there is none (yet)."""
         pid = self._helper.running() if self._helper is not None else 0
         return pid if pid != helper.STARTING else 0
 
     def kill(self) -> None:
         """End the command and all below it; one that is not there yet ends with the helper."""
         until = time.monotonic() + _PATIENCE
-        while self._helper is not None and not self.done and not self._command() and not self._answered():
+        while self._helper is not None and not self.done and not self.command() and not self._answered():
             if time.monotonic() > until:
                 self._helper.kill()
                 return
