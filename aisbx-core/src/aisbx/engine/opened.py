@@ -9,7 +9,18 @@ from aisbx.audit.write import RESERVE, AuditError, append, ending, open_log, ref
 from aisbx.errors import AisbxError, StateError
 from aisbx.plan.run import new_run
 from aisbx.store import Record, Store
-from aisbx.types import Command, Event, ExitStatus, Outcome, Principal, Process, Sandbox, Stdio, launch_result
+from aisbx.types import (
+    Command,
+    Event,
+    ExitStatus,
+    Outcome,
+    Principal,
+    Process,
+    ReleasableSandbox,
+    Sandbox,
+    Stdio,
+    launch_result,
+)
 
 if TYPE_CHECKING:
     from aisbx.engine.engine import Engine
@@ -51,9 +62,8 @@ class Opened:
 
     def release(self) -> None:
         """Let go what makes further commands fast; the sandbox stays."""
-        release = getattr(self.sandbox, "release", None)
-        if release is not None:
-            release()
+        if isinstance(self.sandbox, ReleasableSandbox):
+            self.sandbox.release()
 
 
 class Started:

@@ -22,6 +22,7 @@ from aisbx.types import (
     JoinableSandbox,
     LastingDriver,
     LocalDriver,
+    ReleasableSandbox,
     Sandbox,
     SandboxSpec,
     Stdio,
@@ -129,9 +130,13 @@ def spawned(driver: LastingDriver) -> Way:
         own = Path(tempfile.mkdtemp(prefix="lasting-", dir=home))
         try:
             sandbox = driver.create(spec, own, home, 0.0)
-            # Not the first command: what made it ready for that one is there now.
-            sandbox.spawn(Command(argv=("/bin/true",)), Stdio()).wait(seconds)
-            status = sandbox.spawn(command, stdio).wait(seconds)
+            try:
+                # Not the first command: what made it ready for that one is there now.
+                sandbox.spawn(Command(argv=("/bin/true",)), Stdio()).wait(seconds)
+                status = sandbox.spawn(command, stdio).wait(seconds)
+            finally:
+                if isinstance(sandbox, ReleasableSandbox):
+                    sandbox.release()
         finally:
             findings = driver.end(own)
         if status is None:

@@ -125,6 +125,15 @@ class LayeredDriver(LastingDriver, Protocol):
 
 
 @runtime_checkable
+class ReleasableSandbox(Sandbox, Protocol):
+    """A sandbox of which this process keeps something, so that further commands start fast."""
+
+    def release(self) -> None:
+        """Let that go; the sandbox stays, and can be used all the same."""
+        ...
+
+
+@runtime_checkable
 class JoinableSandbox(Sandbox, Protocol):
     """A sandbox whose commands can be started from plain data, so that the hot path can skip the rest."""
 
