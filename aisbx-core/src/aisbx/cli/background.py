@@ -101,8 +101,9 @@ def attach(
     """Show what a command in the background prints, and pass on what is typed, until it ends; gives its exit code."""
     from aisbx.cli.attach import attached, keys_of
 
+    keys = keys_of(detach_keys)
     background = engine().sandboxes.background(name)
-    return attached(background, background.find(target), logs=logs, stdin=stdin, keys=keys_of(detach_keys))
+    return attached(background, background.find(target), logs=logs, stdin=stdin, keys=keys)
 
 
 def feed(

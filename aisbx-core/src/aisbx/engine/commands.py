@@ -53,7 +53,11 @@ class Commands:
         """Run a command to its end; an AisbxError says why it did not run. Under `options` its plan is kept."""
         engine = self._engine
         if not engine.exclusive or not isinstance(sandbox, JoinableSandbox):
-            outcome = Opened(engine, self._store, record, sandbox).start(command, stdio, principal, host).wait()
+            opened = Opened(engine, self._store, record, sandbox)
+            try:
+                outcome = opened.start(command, stdio, principal, host).wait()
+            finally:
+                opened.release()
             if outcome is None:
                 raise StateError("the driver gave no exit status", hint="report it to the driver's author")
             return outcome
