@@ -147,3 +147,29 @@ def test_nothing_is_done_with_what_somebody_else_may_have_written(box: Box) -> N
         place.unlink()
     else:
         os.chown(place, 0, 0)
+
+
+# Stops all that it finds, over and over, and starts nothing itself.
+STOPPER = """
+while :; do for entry in /proc/[0-9]*; do
+    case ${entry#/proc/} in 1|$$) ;; *) kill -STOP ${entry#/proc/} 2>/dev/null;; esac
+done; done
+"""
+
+
+def test_who_stops_what_joins_keeps_nobody_waiting(box: Box) -> None:
+    """Between joining and its own program a command can be signalled from inside, and has nobody to continue it."""
+    box.out("create", "--name", "work")
+    stopper = box.start("exec", "work", "--", "sh", "-c", f"echo ready; {STOPPER}")
+    assert stopper.stdout is not None
+    assert stopper.stdout.readline() == b"ready\n"
+    try:
+        begun = time.monotonic()
+        # Looked for in so many places, it takes its time.
+        done = box("exec", "-e", "PATH=" + "/a:" * 40_000, "work", "--", "nowhere")
+        assert time.monotonic() - begun < 30
+        assert done.returncode == 125
+        assert "it was kept from starting, by what runs in the sandbox" in done.stderr
+    finally:
+        stopper.kill()
+        stopper.communicate()

@@ -7,10 +7,12 @@ by itself. Only for a process that is small and has no threads.
 """
 
 import posix
+import time
 
 from aisbx_linux import syscalls
 from aisbx_linux.lasting.identity import differing, open_process
-from aisbx_linux.processes import leave
+from aisbx_linux.processes import leave, send
+from aisbx_linux.relay import POLLIN
 from aisbx_linux.rlimits import set_limits
 
 TYPE_CHECKING = False
@@ -32,6 +34,9 @@ _MOST_CAPABILITIES = 64
 _HIGHEST = 1 << 20
 _RESTORED = (13, 25)  # SIGPIPE, SIGXFSZ: Python ignores them, a command expects their defaults
 _NOT_FOUND, _FAILED = 127, 126
+_KILL = 9
+_PATIENCE = 10.0
+"""Seconds in which a command must have begun."""
 _NO_ENTRY, _NOT_DIRECTORY = 2, 20
 
 
@@ -89,12 +94,7 @@ def start(
             leave(_FAILED)
     posix.close(tell)
     posix.close(process)
-    answer = b""
-    while data := posix.read(told, 4096):
-        answer += data
-    posix.close(told)
-    posix.waitpid(child, 0)
-    command = _started(answer)
+    command = _started(_heard(told, child), child)
     if terminal is not None:
         terminal.take()
     return command
@@ -104,14 +104,43 @@ def _or(stream: int, slave: int) -> int:
     return stream if stream >= 0 else slave
 
 
-def _started(answer: bytes) -> int:
-    """Give the pid that the two children told; JoinError with what one of them told beside it."""
+def _heard(told: int, child: int) -> bytes:
+    """Read what the two children tell until neither can tell more. One that is stopped from inside is ended."""
+    from select import poll
+
+    answer, until = b"", time.monotonic() + _PATIENCE
+    watched = poll()
+    watched.register(told, POLLIN)
+    try:
+        while watched.poll(max(0.0, until - time.monotonic()) * 1000):
+            data = posix.read(told, 4096)
+            if not data:
+                return answer
+            answer += data
+    finally:
+        posix.close(told)
+    command, _ = _parts(answer)
+    for process in (command, child):
+        if process > 0:
+            send(process, _KILL)
+    return answer + b"!0 it was kept from starting, by what runs in the sandbox\n"
+
+
+def _parts(answer: bytes) -> tuple[int, str]:
+    """Give the command's pid and what went wrong, as far as they were told."""
     command, problem = 0, ""
     for line in answer.decode(errors="replace").splitlines():
         if line.startswith("!"):
             problem = line
         elif line:
             command = int(line)
+    return command, problem
+
+
+def _started(answer: bytes, child: int) -> int:
+    """Give the command's pid, as the two children told it; JoinError with what one of them told beside it."""
+    posix.waitpid(child, 0)
+    command, problem = _parts(answer)
     if command > 0 and not problem:
         return command
     if command > 0:
