@@ -62,6 +62,7 @@ def _join(home: str) -> None:
     syscalls.die_with_parent()
     posix.close(process)
     posix.chdir("/")
+    sys.meta_path.clear()  # what were imported from now on would be the sandbox's
 
 
 def _open(path: str, flags: int) -> int:
