@@ -75,3 +75,27 @@ def test_a_command_that_joins_while_it_is_paused_is_stopped_or_refused(box: Box)
         client.kill()
         client.communicate()
         box.out("resume", "work")
+
+
+def test_a_parent_that_waits_for_a_stopped_child_is_stopped_too(box: Box) -> None:
+    """Between vfork(2) and execve(2) its parent waits in the kernel, where no signal stops it, and goes nowhere."""
+    box.out("create", "--name", "work", "-p", "python-dev")
+    script = (
+        "import ctypes, os, signal, time\n"
+        "library = ctypes.CDLL(None)\n"
+        "print('ready', flush=True)\n"
+        "library.clone.restype = ctypes.c_int\n"
+        "stack = ctypes.create_string_buffer(1 << 16)\n"
+        "pause = ctypes.cast(library.pause, ctypes.c_void_p)\n"
+        "library.clone(pause, ctypes.c_void_p(ctypes.addressof(stack) + (1 << 15)), 0x4000 | 0x100 | 17, None)\n"
+    )
+    client = box.start("exec", "work", "--", "python3", "-c", script)
+    try:
+        assert client.stdout is not None
+        assert client.stdout.readline() == b"ready\n"
+        time.sleep(0.3)
+        box.out("pause", "work")
+        box.out("resume", "work")
+    finally:
+        client.kill()
+        client.communicate()

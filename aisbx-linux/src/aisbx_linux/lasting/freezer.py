@@ -123,8 +123,14 @@ def _send(born: tuple[int, int], number: int) -> None:
 
 
 def _goes(pid: int) -> bool:
-    """Tell whether a process is neither stopped nor at its end."""
+    """Tell whether a process is neither stopped nor at its end.
+
+    One that waits in the kernel with SIGSTOP pending goes nowhere either: it stops before it gets out. A parent
+    waits so for a child that was stopped between vfork(2) and execve(2).
+    """
     try:
-        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1].decode() not in _STOPPED
+        rows = dict(line.split(b":", 1) for line in Path(f"/proc/{pid}/status").read_bytes().splitlines())
     except OSError:
         return False
+    state = rows[b"State"].split()[0].decode()
+    return state not in _STOPPED and not (state == "D" and int(rows[b"ShdPnd"], 16) >> signal.SIGSTOP - 1 & 1)
