@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.measure import Bench, BenchmarkError, Sample, machine
-from benchmarks.table import TIMES, Row, as_json, render
+from benchmarks.table import TIMES, Row, as_json, plain, ratio, render
 from benchmarks.world import World
 
 WARM, COLD = 1.5, 20.0
@@ -58,18 +58,18 @@ def measure(world: World, bench: Bench, rounds: int) -> list[Row]:
         raise BenchmarkError(f"{rounds} runs with fresh options left {len(after) - len(known)} plans")
     floor = times["python"].plus(times["bwrap"])
     return [
-        _plain("`python -I -S -c pass`", times["python"]),
-        _plain("`bwrap … true`", times["bwrap"]),
-        _plain("floor: the two together", floor),
-        _ratio("`aisbx run -- true`, warm plan", times["warm"], floor, WARM),
-        _ratio("the lean front by itself", times["lean"], floor, WARM),
-        _ratio(
+        plain("`python -I -S -c pass`", times["python"]),
+        plain("`bwrap … true`", times["bwrap"]),
+        plain("floor: the two together", floor),
+        ratio("`aisbx run -- true`, warm plan", times["warm"], floor, WARM),
+        ratio("the lean front by itself", times["lean"], floor, WARM),
+        ratio(
             f"warm plan, {FILES:,} files in the workspace",
             times["large"],
             floor,
             LARGE if os.geteuid() else LARGE_PLACED,
         ),
-        _ratio("cold plan: fresh options", times["cold"], floor, COLD),
+        ratio("cold plan: fresh options", times["cold"], floor, COLD),
         _in_flight(world, bench, rounds),
         _peak(world, bench),
     ]
@@ -92,23 +92,6 @@ def _in_flight(world: World, bench: Bench, rounds: int) -> Row:
 def _peak(world: World, bench: Bench) -> Row:
     peaks = [bench.peak(world.python, world.run()) for _ in range(3)]
     return Row(name="launcher's peak resident set, warm plan", figure=max(peaks) / 1024, unit="MiB", at_most=PEAK)
-
-
-def _plain(name: str, sample: Sample) -> Row:
-    best, middle = sample.best * 1000, sample.middle * 1000
-    return Row(name=name, figure=middle, unit="ms", best_ms=best, median_ms=middle)
-
-
-def _ratio(name: str, sample: Sample, floor: Sample, target: float) -> Row:
-    return Row(
-        name=name,
-        figure=sample.middle / floor.middle,
-        unit=TIMES,
-        best_ms=sample.best * 1000,
-        median_ms=sample.middle * 1000,
-        best_ratio=sample.best / floor.best,
-        at_most=target,
-    )
 
 
 def _plans(world: World) -> dict[str, int]:

@@ -4,6 +4,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from benchmarks.measure import Sample
+
 TIMES = "\N{MULTIPLICATION SIGN}"
 """The unit of a figure that is a ratio to the floor's."""
 
@@ -76,3 +78,22 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 def _number(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
+
+
+def plain(name: str, sample: Sample) -> Row:
+    """Give a time as a row, in milliseconds."""
+    best, middle = sample.best * 1000, sample.middle * 1000
+    return Row(name=name, figure=middle, unit="ms", best_ms=best, median_ms=middle)
+
+
+def ratio(name: str, sample: Sample, floor: Sample, target: float) -> Row:
+    """Give a time as a row, by its ratio to a floor, which may be `target` at most."""
+    return Row(
+        name=name,
+        figure=sample.middle / floor.middle,
+        unit=TIMES,
+        best_ms=sample.best * 1000,
+        median_ms=sample.middle * 1000,
+        best_ratio=sample.best / floor.best,
+        at_most=target,
+    )

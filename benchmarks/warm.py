@@ -18,7 +18,7 @@ from pathlib import Path
 from aisbx import Sandbox, run
 
 from benchmarks.measure import Bench, BenchmarkError, Sample, machine
-from benchmarks.table import TIMES, Row, as_json, render
+from benchmarks.table import TIMES, Row, as_json, plain, ratio, render
 from benchmarks.world import World
 
 EXEC, COLD, LARGE, COMMAND, THROUGHPUT = 1.3, 5.0, 1.5, 1.5, 0.5
@@ -50,17 +50,17 @@ def measure(world: World, bench: Bench, rounds: int, idle: int) -> list[Row]:
         _, large = _in_turn(rounds * _AGAIN, _spawn, lambda: _exec(sandbox))
         del held
     rows = [
-        _plain("posix_spawn and wait of `true`", spawns),
-        _ratio("`Sandbox.exec` of it, in process", small, spawns, EXEC),
-        _ratio(f"the same, the process has {RESIDENT >> 20} MB, to a small one's", large, small, LARGE),
+        plain("posix_spawn and wait of `true`", spawns),
+        ratio("`Sandbox.exec` of it, in process", small, spawns, EXEC),
+        ratio(f"the same, the process has {RESIDENT >> 20} MB, to a small one's", large, small, LARGE),
         Row(
             name="a cold bare bubblewrap to `Sandbox.exec`",
             figure=outer["bwrap"].middle / small.middle,
             unit=TIMES,
             at_least=COLD,
         ),
-        _plain("`python -I -S -c pass`", outer["python"]),
-        _ratio("`aisbx exec NAME -- true`", outer["exec"], outer["python"], COMMAND),
+        plain("`python -I -S -c pass`", outer["python"]),
+        ratio("`aisbx exec NAME -- true`", outer["exec"], outer["python"], COMMAND),
         _one_shots(world, bench),
     ]
     return [*rows, _idle(idle)]
@@ -124,23 +124,6 @@ def _pss(pid: int) -> int:
     """Give a process's share of memory in KiB (proc_pid_smaps_rollup: Pss)."""
     rows = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return next(int(row.split()[1]) for row in rows if row.startswith("Pss:"))
-
-
-def _plain(name: str, sample: Sample) -> Row:
-    best, middle = sample.best * 1000, sample.middle * 1000
-    return Row(name=name, figure=middle, unit="ms", best_ms=best, median_ms=middle)
-
-
-def _ratio(name: str, sample: Sample, floor: Sample, target: float) -> Row:
-    return Row(
-        name=name,
-        figure=sample.middle / floor.middle,
-        unit=TIMES,
-        best_ms=sample.best * 1000,
-        median_ms=sample.middle * 1000,
-        best_ratio=sample.best / floor.best,
-        at_most=target,
-    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
