@@ -18,7 +18,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -116,7 +115,7 @@ class Soak:
                 client.wait()
 
     def _kill_one(self, whose: str) -> None:
-        from aisbx_linux.lasting.identity import open_process, recall
+        from aisbx_linux.lasting.identity import recall, send_to
 
         homes = sorted((self.engine.state / "sandboxes").glob("*/home"))
         held = recall(str(self.chance.choice(homes))) if homes else None
@@ -124,10 +123,7 @@ class Soak:
         if born:
             import signal
 
-            with suppress(ProcessLookupError):
-                process = open_process(born)
-                signal.pidfd_send_signal(process, signal.SIGKILL)
-                os.close(process)
+            send_to(born, signal.SIGKILL)
 
     def clear(self) -> list[str]:
         """Do what a person would do next; gives what went wrong with it."""

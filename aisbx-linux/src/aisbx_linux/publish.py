@@ -74,19 +74,3 @@ def _above(descriptor: int) -> int:
         return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, PROCESS + 1)
     finally:
         posix.close(descriptor)
-
-
-def unpublish(process: "Born") -> None:
-    """End the process of a sandbox that was made by another one; nothing happens where it has ended."""
-    import signal
-
-    try:
-        descriptor = open_process(process)
-    except (ProcessLookupError, OSError):
-        return
-    try:
-        signal.pidfd_send_signal(descriptor, _KILL)
-    except ProcessLookupError:
-        pass
-    finally:
-        posix.close(descriptor)

@@ -209,14 +209,18 @@ class Output:
         budget.left -= moved
         return True
 
-    def _accept(self, data: bytes) -> None:
-        budget = self.budget
+    def _within(self, data: bytes) -> bytes:
+        """Count what has come, and give as much of it as may still pass."""
         self.passed += len(data)
-        if budget.limited:
-            keep = data[: budget.left]
-            budget.left -= len(keep)
-            self.dropped += len(data) - len(keep)
-            data = keep
+        if not self.budget.limited:
+            return data
+        keep = data[: self.budget.left]
+        self.budget.left -= len(keep)
+        self.dropped += len(data) - len(keep)
+        return keep
+
+    def _accept(self, data: bytes) -> None:
+        budget, data = self.budget, self._within(data)
         if budget.log is not None and budget.log_left:
             kept = data[: budget.log_left]
             budget.log_left -= len(kept)

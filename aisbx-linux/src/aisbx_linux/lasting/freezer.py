@@ -12,7 +12,7 @@ from pathlib import Path
 from aisbx.errors import StateError, UsageError
 
 from aisbx_linux.lasting import pause
-from aisbx_linux.lasting.identity import open_process, started
+from aisbx_linux.lasting.identity import send_to, started
 from aisbx_linux.lasting.observe import members
 
 _QUIET = 0.02
@@ -74,7 +74,7 @@ class TreeFreezer:
             if len(rows) == 1:  # whoever paused it was killed meanwhile: nobody knows whom it stopped
                 known = [(pid, started(pid)) for pid, _ in members(self._first)]
             for born in known:
-                _send(born, signal.SIGCONT)
+                send_to(born, signal.SIGCONT)
             os.ftruncate(held, 0)
         finally:
             os.close(held)
@@ -97,29 +97,16 @@ class TreeFreezer:
         while time.monotonic() < quiet:
             fresh = [(pid, started(pid)) for pid, _ in members(self._first) if pid != self._first and _goes(pid)]
             for born in fresh:
-                _send(born, signal.SIGSTOP)
+                send_to(born, signal.SIGSTOP)
             stopped += [born for born in fresh if born not in stopped]
             if fresh:
                 quiet = time.monotonic() + _QUIET
             if time.monotonic() > until:
                 for born in stopped:
-                    _send(born, signal.SIGCONT)
+                    send_to(born, signal.SIGCONT)
                 raise StateError("the sandbox does not stop: its processes become more too fast", hint="aisbx destroy")
             time.sleep(_STEP)
         return stopped
-
-
-def _send(born: tuple[int, int], number: int) -> None:
-    try:
-        process = open_process(born)
-    except (ProcessLookupError, OSError):
-        return
-    try:
-        signal.pidfd_send_signal(process, number)
-    except ProcessLookupError:
-        return
-    finally:
-        os.close(process)
 
 
 def _goes(pid: int) -> bool:

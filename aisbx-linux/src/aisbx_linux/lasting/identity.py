@@ -10,6 +10,7 @@ from aisbx_linux.processes import write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal as _signal
     from typing import TypedDict
 
     from aisbx.types import LocalPlan
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
         """The private directory of all runs: quarantine, and what is known of workspaces."""
         plan: LocalPlan
 
+
+if not TYPE_CHECKING:
+    import _signal  # the C module: `signal` costs milliseconds for its enumerations
 
 FORMAT = 2
 """Of `Held` on disk; raise it whenever its layout or meaning changes."""
@@ -102,6 +106,20 @@ def open_process(born: "Born") -> int:
         return descriptor
     posix.close(descriptor)
     raise ProcessLookupError
+
+
+def send_to(born: "Born", number: int) -> None:
+    """Send a signal to just this process; nothing happens when it has ended, or is somebody else's."""
+    try:
+        process = open_process(born)
+    except OSError:
+        return
+    try:
+        _signal.pidfd_send_signal(process, number)
+    except ProcessLookupError:
+        return
+    finally:
+        posix.close(process)
 
 
 def differing(pid: int) -> int:

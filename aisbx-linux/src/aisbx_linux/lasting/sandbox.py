@@ -34,8 +34,7 @@ from aisbx_linux.lasting import hold, observe
 from aisbx_linux.lasting.files import JoinedFiles
 from aisbx_linux.lasting.freezer import TreeFreezer
 from aisbx_linux.lasting.helped import Helped, Helpers
-from aisbx_linux.lasting.identity import lives, open_process, recall
-from aisbx_linux.publish import unpublish
+from aisbx_linux.lasting.identity import lives, open_process, recall, send_to
 from aisbx_linux.sandbox import LocalProcess, own_limits
 
 if TYPE_CHECKING:
@@ -151,7 +150,7 @@ def end(home: Path) -> list[str]:
     if lives(held):
         _kill(held)
     if held["forwarder"] is not None:
-        unpublish(held["forwarder"])
+        send_to(held["forwarder"], _KILL)
     for group in held["groups"]:
         _remove(group)
     return _settle(held, home)

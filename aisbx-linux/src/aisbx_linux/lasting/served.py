@@ -168,14 +168,7 @@ class _Minded(Output):
         self._attendant = attendant
 
     def _accept(self, data: bytes) -> None:
-        budget = self.budget
-        self.passed += len(data)
-        if budget.limited:
-            keep = data[: budget.left]
-            budget.left -= len(keep)
-            self.dropped += len(data) - len(keep)
-            data = keep
-        if data:
+        if data := self._within(data):
             self._attendant.printed(self._stream, data)
 
 

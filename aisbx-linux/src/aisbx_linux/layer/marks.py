@@ -4,22 +4,13 @@ A directory is gone through in a context, as `protect.look` does it; here the na
 workspace together, so that a repository of which each has a half is one all the same.
 """
 
-from aisbx_linux.protect.look import CLOSED, GITDIR, INNER, MODULES, PACKAGES, TREE, WORKTREE, WORKTREES
+from aisbx_linux.protect.look import CLOSED, GITDIR, INNER, INSIDE, MODULES, PACKAGES, TREE, WORKTREE, WORKTREES
 from aisbx_linux.protect.names import DEPENDENCIES, GIT, NAMES, ONLY_BELOW, REPOSITORY, SUFFIXES, folded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_CONTEXTS = {
-    "hooks": CLOSED,
-    "modules": MODULES,
-    "worktrees": WORKTREES,
-    "logs": INNER,
-    "refs": INNER,
-    "info": INNER,
-    "rebase-merge": INNER,
-}
 CONFIGURATIONS = frozenset({"config", "config.worktree"})
 OUT_OF_IT = "a link in a repository, through which git would write"
 
@@ -84,8 +75,8 @@ class Place:
             return GITDIR
         if self.context == WORKTREES:
             return WORKTREE
-        if self.repository and low in _CONTEXTS:
-            return _CONTEXTS[low]
+        if self.repository and low in INSIDE:
+            return INSIDE[low]
         if self.context == TREE and low in DEPENDENCIES:
             return PACKAGES
         return INNER if self.context in {GITDIR, WORKTREE} else self.context

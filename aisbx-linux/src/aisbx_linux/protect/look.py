@@ -28,8 +28,7 @@ _SUFFIXES = tuple(SUFFIXES)
 _BELOW = {name: tuple("/" + place for place in places) for name, places in ONLY_BELOW.items()}
 _FILE = posix.O_RDONLY | posix.O_NONBLOCK | posix.O_NOFOLLOW | posix.O_CLOEXEC | posix.O_NOCTTY
 _S_IFMT, _S_IFSOCK, _S_IFREG, _S_IXUSR = 0o170000, 0o140000, 0o100000, 0o100
-# Directories of a repository that are read, and how. Its data (objects, lfs, annex) is not.
-_INSIDE = {
+INSIDE = {
     "hooks": CLOSED,
     "modules": MODULES,
     "worktrees": WORKTREES,
@@ -38,6 +37,7 @@ _INSIDE = {
     "info": INNER,
     "rebase-merge": INNER,
 }
+"""Directories of a repository that are read, and how. Its data (objects, lfs, annex) is not."""
 _HELD = frozenset({NAMED, GITFILE, REDIRECT, TWIN})
 _DATA = frozenset({"objects", "lfs", "annex"})
 
@@ -132,12 +132,12 @@ def _repository(
 def _inside(context: int, subs: "list[tuple[str, int]]") -> "list[tuple[str, int]]":
     """Give the directories of a repository that are read, and their contexts."""
     if context <= PACKAGES:  # bare, or made to look so: it stays a work tree as well
-        return [(name, _INSIDE.get(folded(name), inner) if inner == context else inner) for name, inner in subs]
+        return [(name, INSIDE.get(folded(name), inner) if inner == context else inner) for name, inner in subs]
     kept: list[tuple[str, int]] = []
     for name, inner in subs:
         low = folded(name)
-        if inner in (GITDIR, CLOSED) or low in _INSIDE:
-            kept.append((name, _INSIDE.get(low, inner)))
+        if inner in (GITDIR, CLOSED) or low in INSIDE:
+            kept.append((name, INSIDE.get(low, inner)))
         elif context == MODULES and low not in _DATA:
             kept.append((name, MODULES))  # a submodule called `a/b` beside one called `a`
     return kept
