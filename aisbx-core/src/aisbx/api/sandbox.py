@@ -10,7 +10,7 @@ from aisbx.api.result import Result, to_result
 from aisbx.api.stream import Stream
 from aisbx.engine import Engine
 from aisbx.engine.opened import Opened, Started
-from aisbx.errors import StateError, UsageError
+from aisbx.errors import UsageError
 from aisbx.types import Command, Principal, Stdio
 
 CAPTURE = 64 << 20
@@ -81,8 +81,6 @@ class Sandbox:
         """
         words = _words(argv)
         outcome = self.start(words, Stdio(_fed(input), capture=CAPTURE), env, cwd, timeout, output).wait()
-        if outcome is None:
-            raise StateError("the driver gave no exit status", hint="report it to the driver's author")
         result = to_result(words, outcome)
         return result.check() if check else result
 

@@ -1,19 +1,17 @@
 """Commands of a sandbox that lasts: how one gets in, its record, and what it leaves so that the next is fast."""
 
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from aisbx.audit.reserve import unrecordable
 from aisbx.audit.write import AuditError
-from aisbx.engine.opened import Opened
-from aisbx.errors import AisbxError, StateError
+from aisbx.engine.opened import Opened, ended, reviewed
+from aisbx.errors import StateError
 from aisbx.inputs import Inputs
 from aisbx.plan.run import carry_out, new_run
 from aisbx.store import Record, Store
 from aisbx.types import (
     Command,
-    Event,
     JoinableSandbox,
     LaunchResult,
     Outcome,
@@ -21,7 +19,6 @@ from aisbx.types import (
     Principal,
     Sandbox,
     Stdio,
-    exit_status,
     launch_request,
 )
 
@@ -55,12 +52,9 @@ class Commands:
         if not engine.exclusive or not isinstance(sandbox, JoinableSandbox):
             opened = Opened(engine, self._store, record, sandbox)
             try:
-                outcome = opened.start(command, stdio, principal, host).wait()
+                return opened.start(command, stdio, principal, host).wait()
             finally:
                 opened.release()
-            if outcome is None:
-                raise StateError("the driver gave no exit status", hint="report it to the driver's author")
-            return outcome
         run = new_run()
         command = self.reviewed(record, command, principal, host, run)
         try:
@@ -73,29 +67,12 @@ class Commands:
             raise StateError(
                 f"sandbox {record.name}: the sandbox has ended", hint=f"aisbx destroy {record.name}"
             ) from None
-        outcome = Outcome(
-            run=run,
-            status=exit_status(result),
-            profile=record.profile,
-            driver=record.driver,
-            enforcement=sandbox.enforcement,
-            captured=stdio.captured,
-        )
-        engine.emit(Event("exec.end", time.time(), {**outcome.as_record(), "sandbox": record.name}))
-        return outcome
+        return ended(engine, record, sandbox, run, result, captured=stdio.captured)
 
     def reviewed(self, record: Record, command: Command, principal: Principal, host: str, run: str) -> Command:
         """Give a command with the variables that the sandbox's maker named; PolicyError where it is denied."""
-        engine = self._engine
-        given = {**self._store.environment(record.name), **command.environment}
-        command = Command(argv=command.argv, environment=given, cwd=command.cwd, limits=command.limits)
-        if engine.settings.policies:
-            try:
-                engine.review(self._store.spec(record.name), command, principal)
-            except AisbxError as error:
-                engine.record_refusal(error, "exec", run, principal, host, command.argv)
-                raise
-        return command
+        environment = self._store.environment(record.name)
+        return reviewed(self._engine, self._store, record, environment, command, principal, host, run)
 
     def keep(
         self,

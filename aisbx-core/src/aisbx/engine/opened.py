@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from aisbx.audit.reserve import unrecordable
@@ -12,18 +13,58 @@ from aisbx.store import Record, Store
 from aisbx.types import (
     Command,
     Event,
-    ExitStatus,
+    LaunchResult,
     Outcome,
     Principal,
     Process,
     ReleasableSandbox,
     Sandbox,
     Stdio,
+    exit_status,
     launch_result,
 )
 
 if TYPE_CHECKING:
     from aisbx.engine.engine import Engine
+
+
+def reviewed(
+    engine: "Engine",
+    store: Store,
+    record: Record,
+    environment: Mapping[str, str],
+    command: Command,
+    principal: Principal,
+    host: str,
+    run: str,
+) -> Command:
+    """Give a command with the variables that the sandbox's maker named; PolicyError where it is denied."""
+    given = {**environment, **command.environment}
+    command = Command(argv=command.argv, environment=given, cwd=command.cwd, limits=command.limits)
+    if engine.settings.policies:
+        try:
+            engine.review(store.spec(record.name), command, principal)
+        except AisbxError as error:
+            engine.record_refusal(error, "exec", run, principal, host, command.argv)
+            raise
+    return command
+
+
+def ended(
+    engine: "Engine", record: Record, sandbox: Sandbox, run: str, result: LaunchResult, *, captured: bool
+) -> Outcome:
+    """Give what came of a command, and tell the sinks; raises what kept it from running."""
+    outcome = Outcome(
+        run=run,
+        status=exit_status(result),
+        profile=record.profile,
+        driver=record.driver,
+        enforcement=sandbox.enforcement,
+        captured=captured,
+    )
+    if engine.settings.sinks:
+        engine.emit(Event("exec.end", time.time(), {**outcome.as_record(), "sandbox": record.name}))
+    return outcome
 
 
 class Opened:
@@ -40,14 +81,7 @@ class Opened:
     def start(self, command: Command, stdio: Stdio, principal: Principal, host: str) -> "Started":
         """Start a command; an AisbxError says why it may not be, or cannot be recorded."""
         engine, run = self.engine, new_run()
-        given = {**self._environment, **command.environment}
-        command = Command(argv=command.argv, environment=given, cwd=command.cwd, limits=command.limits)
-        if engine.settings.policies:
-            try:
-                engine.review(self._store.spec(self.record.name), command, principal)
-            except AisbxError as error:
-                engine.record_refusal(error, "exec", run, principal, host, command.argv)
-                raise
+        command = reviewed(engine, self._store, self.record, self._environment, command, principal, host, run)
         try:
             log = open_log(engine.audit)
         except AuditError as error:
@@ -79,31 +113,16 @@ class Started:
         self._log = log
         self._captured = stdio.captured
 
-    def wait(self, timeout: float | None = None) -> Outcome | None:
-        """Relay until the end and record it; None when `timeout` seconds passed first; raises why it did not run."""
+    def wait(self) -> Outcome:
+        """Relay until the end and record it; raises why it did not run."""
         try:
-            status = self.process.wait(timeout)
+            result = launch_result(self.process.wait())
         except AisbxError as error:
             self._record("exec.refused", refusal(error.code, error.message, error.hint, error.exit_code))
             raise
-        if status is None:
-            return None
-        self._record("exec.end", ending(launch_result(status)))
-        return self._outcome(status)
-
-    def _outcome(self, status: ExitStatus) -> Outcome:
-        record, engine = self._opened.record, self._opened.engine
-        outcome = Outcome(
-            run=self._who[0],
-            status=status,
-            profile=record.profile,
-            driver=record.driver,
-            enforcement=self._opened.sandbox.enforcement,
-            captured=self._captured,
-        )
-        if engine.settings.sinks:
-            engine.emit(Event("exec.end", time.time(), {**outcome.as_record(), "sandbox": record.name}))
-        return outcome
+        self._record("exec.end", ending(result))
+        opened = self._opened
+        return ended(opened.engine, opened.record, opened.sandbox, self._who[0], result, captured=self._captured)
 
     def _record(self, kind: str, what: str) -> None:
         record, engine = self._opened.record, self._opened.engine
