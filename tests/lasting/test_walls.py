@@ -173,3 +173,20 @@ def test_who_stops_what_joins_keeps_nobody_waiting(box: Box) -> None:
     finally:
         stopper.kill()
         stopper.communicate()
+
+
+def test_the_null_device_that_a_command_holds_stays_the_hosts(box: Box) -> None:
+    """Its owner could close it to everybody on the host: fd 0 is on a mount that nothing makes read-only."""
+    box.out("create", "--name", "work", "-p", "python-dev")
+    change = ["python3", "-c", "import os; print(os.fstat(0).st_rdev == os.makedev(1, 3)); os.fchmod(0, 0o666)"]
+    for front in (["exec", "work", "--"], ["run", "-p", "python-dev", "--"]):
+        done = subprocess.run(
+            box.argv(*front, *change),
+            cwd=box.project,
+            env=box.env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        assert done.stdout == b"True\n"
+        assert b"PermissionError" in done.stderr, done.stderr

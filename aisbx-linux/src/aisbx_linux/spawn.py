@@ -67,8 +67,7 @@ def spawn(
             sources.append((assembly.sources[-1], True, True))
         staging = (sources, assembly.layout, covered or [], person)
     if plan["outside"] is not None:
-        for descriptor in wires.opened:
-            posix.fchown(descriptor, outside, outside)  # else /dev/stdout could not be opened inside
+        wires.lend(outside)
     if covered is not None:
         return _helped(plan, assembly, wires, staging, doors)
     for stray in strays():

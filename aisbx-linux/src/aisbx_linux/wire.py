@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Wires:
     """The streams of one run: what the command gets, and what the launcher relays."""
 
-    __slots__ = ("inside", "master", "opened", "stderr", "stdin", "stdout")
+    __slots__ = ("inside", "master", "nulls", "opened", "stderr", "stdin", "stdout")
 
     def __init__(
         self, request: "LaunchRequest", budget: Budget, lent: "RawTerminal | None" = None, *, tool: bool = True
@@ -27,6 +27,7 @@ class Wires:
         With a `tool` between, what it reports on the command's streams is held back at first.
         """
         self.opened: list[int] = []
+        self.nulls: list[int] = []
         self.stdin: Input | None = None
         self.stdout: Output | None = None
         self.stderr: Output | None = None
@@ -37,7 +38,7 @@ class Wires:
             return
         standard_input = request["stdin"]
         if standard_input is None or (isinstance(standard_input, int) and kind_of(standard_input) == "null"):
-            first = self._keep(posix.open("/dev/null", posix.O_RDONLY | posix.O_CLOEXEC))
+            first = self._null(posix.O_RDONLY)
         else:
             reader, writer = posix.pipe2(posix.O_CLOEXEC)
             first = self._keep(reader)
@@ -95,6 +96,15 @@ class Wires:
         if self.stdin:
             self.stdin.close()
 
+    def lend(self, owner: int) -> None:
+        """Make what was made for the command its user's on the host, else /dev/stdout could not be opened inside.
+
+        Not /dev/null, which is the host's own: who owns it may close it to all others.
+        """
+        for descriptor in self.opened:
+            if descriptor not in self.nulls:
+                posix.fchown(descriptor, owner, owner)
+
     def close_inside(self) -> None:
         """Close the ends that the command holds by now."""
         for descriptor in self.opened:
@@ -105,11 +115,16 @@ class Wires:
         self.opened.append(descriptor)
         return descriptor
 
+    def _null(self, flags: int) -> int:
+        descriptor = posix.open("/dev/null", flags | posix.O_CLOEXEC)
+        self.nulls.append(descriptor)
+        return self._keep(descriptor)
+
     def _out(
         self, target: "int | None", budget: Budget, capture: int, *, holding: "tuple[bytes, ...]" = ()
     ) -> "tuple[int, Output | None]":
         if target is not None and kind_of(target) == "null" and not holding:
-            return self._keep(posix.open("/dev/null", posix.O_WRONLY | posix.O_CLOEXEC)), None
+            return self._null(posix.O_WRONLY), None
         reader, writer = posix.pipe2(posix.O_CLOEXEC)
         relay = Output(reader, -1 if target is None else target, budget, capture=capture, holding=holding)
         return self._keep(writer), relay

@@ -84,8 +84,7 @@ class Joined(Launch):
             self._guard = Guard(plan, request["state"], request["run"])
             self._guard.since(f"{self._home}/baseline")
             if plan["outside"] is not None:
-                for descriptor in wires.opened:  # else /dev/stdout could not be opened inside
-                    posix.fchown(descriptor, self.owner, self.owner)
+                wires.lend(self.owner)
             self._enter(wires)
             if self.asked:
                 self.kill()
