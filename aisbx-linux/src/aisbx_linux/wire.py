@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Wires:
     """The streams of one run: what the command gets, and what the launcher relays."""
 
-    __slots__ = ("inside", "master", "nulls", "opened", "stderr", "stdin", "stdout")
+    __slots__ = ("inside", "master", "opened", "stderr", "stdin", "stdout")
 
     def __init__(
         self, request: "LaunchRequest", budget: Budget, lent: "RawTerminal | None" = None, *, tool: bool = True
@@ -27,7 +27,6 @@ class Wires:
         With a `tool` between, what it reports on the command's streams is held back at first.
         """
         self.opened: list[int] = []
-        self.nulls: list[int] = []
         self.stdin: Input | None = None
         self.stdout: Output | None = None
         self.stderr: Output | None = None
@@ -102,7 +101,7 @@ class Wires:
         Not /dev/null, which is the host's own: who owns it may close it to all others.
         """
         for descriptor in self.opened:
-            if descriptor not in self.nulls:
+            if kind_of(descriptor) != "null":
                 posix.fchown(descriptor, owner, owner)
 
     def close_inside(self) -> None:
@@ -116,9 +115,7 @@ class Wires:
         return descriptor
 
     def _null(self, flags: int) -> int:
-        descriptor = posix.open("/dev/null", flags | posix.O_CLOEXEC)
-        self.nulls.append(descriptor)
-        return self._keep(descriptor)
+        return self._keep(posix.open("/dev/null", flags | posix.O_CLOEXEC))
 
     def _out(
         self, target: "int | None", budget: Budget, capture: int, *, holding: "tuple[bytes, ...]" = ()
