@@ -128,6 +128,8 @@ def narrowed(plan: "LocalPlan", limits: "Mapping[str, float]") -> "LocalPlan":
 
     A wider bound is no reason to fail and changes nothing.
     """
+    if not limits:
+        return plan
     wall_time, output = (limits.get(name, 0) for name in ("wall_time", "output"))
     return {
         **plan,

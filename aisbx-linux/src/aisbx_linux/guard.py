@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Guard:
     """Watches the workspace of one launch; does nothing where the command cannot write to it."""
 
-    __slots__ = ("_home", "_layer", "_plan", "_quarantine", "_run", "_scans", "_state", "_store")
+    __slots__ = ("_home", "_layer", "_plan", "_quarantine", "_run", "_scans", "_shared", "_state", "_store")
 
     def __init__(self, plan: "LocalPlan", state: str, run: str, home: str = "") -> None:
         """Look at nothing yet. `state` is a private directory of ours for the memory of looks, quarantine and layers.
@@ -28,6 +28,7 @@ class Guard:
         self._run = run
         self._store = state
         self._state: State | None = None
+        self._shared = ""
         self._scans = f"{state}/scans" if state else ""
         self._quarantine = f"{state}/quarantine/{run}"
 
@@ -82,6 +83,10 @@ class Guard:
             msg = f"what {workspace[0]} held when the sandbox was made is not known any more ({baseline})"
             raise OSError(msg)
 
+    def share(self, state: "State", baseline: str) -> None:
+        """Take what `since` would, from one who keeps it for many: it is only compared with, and read anew to undo."""
+        self._state, self._shared = state, baseline
+
     def keep(self, baseline: str) -> None:
         """Remember, in a file of ours, what `hold` found."""
         if self._state is not None:
@@ -108,9 +113,15 @@ class Guard:
         from aisbx_linux.protect.settle import settle
 
         try:
+            if self._shared:
+                from aisbx_linux.protect.scan import compare
+
+                if compare(self._state) is None:
+                    return []
+                self.since(self._shared)
             return settle(self._state.workspace, self._state, self._quarantine)
         except OSError as error:
-            return [f"cannot look at the workspace again: {error.strerror}: what it holds now is unchecked"]
+            return [f"cannot look at the workspace again: {error.strerror or error}: what it holds now is unchecked"]
 
 
 def _name(path: str) -> str:

@@ -3,7 +3,7 @@
 import sys
 import time
 
-from aisbx.audit.jsontext import dumps, members
+from aisbx.audit.jsontext import dumps, quote
 
 if sys.platform == "win32":  # there is no `posix`, and no hot path that `os` could slow down
     import os as posix
@@ -97,49 +97,31 @@ def _give_up(reserve: str) -> str:
 
 def start(kind: str, run: str, principal: str, host: str, argv: "list[str]") -> str:
     """Give the beginning of a record: who and what, at the present time."""
-    return "{" + members(
-        {
-            "v": VERSION,
-            "time": round(time.time(), 6),
-            "kind": kind,
-            "run": run,
-            "principal": principal,
-            "host": host,
-            "argv": argv,
-        }
-    )
+    who = f'"kind":{quote(kind)},"run":{quote(run)},"principal":{quote(principal)},"host":{quote(host)}'
+    return f'{{"v":{VERSION},"time":{round(time.time(), 6)},{who},"argv":{dumps(argv)}'
 
 
 def ending(result: "LaunchResult") -> str:
     """Give the end of a record: what came of a run, or the error that kept it from running."""
-    row: dict[str, object] = {
-        "exit_code": result["code"],
-        "signal": result["signal"] or None,
-        "timed_out": result["timed_out"],
-        "oom_killed": result["oom_killed"],
-        "pids_limited": result["pids_limited"],
-        "duration": round(result["duration"], 6),
-        "usage": {
-            "user_seconds": round(result["user_seconds"], 6),
-            "system_seconds": round(result["system_seconds"], 6),
-            "max_rss_bytes": result["max_rss_bytes"],
-        },
-        "output": {
-            "stdout_bytes": result["stdout_bytes"],
-            "stderr_bytes": result["stderr_bytes"],
-            "dropped": result["stdout_dropped"] + result["stderr_dropped"],
-        },
-        "findings": result["findings"],
-    }
-    if result["failure"] is not None:
-        code, message, hint = result["failure"]
-        row["error"] = {"code": code, "message": message, "hint": hint}
-    return members(row) + "}"
+    dropped = result["stdout_dropped"] + result["stderr_dropped"]
+    told = f',"error":{dumps(_error(*result["failure"]))}' if result["failure"] is not None else ""
+    return (
+        f'"exit_code":{result["code"]},"signal":{result["signal"] or "null"},"timed_out":{dumps(result["timed_out"])},'
+        f'"oom_killed":{dumps(result["oom_killed"])},"pids_limited":{dumps(result["pids_limited"])},'
+        f'"duration":{round(result["duration"], 6)},"usage":{{"user_seconds":{round(result["user_seconds"], 6)},'
+        f'"system_seconds":{round(result["system_seconds"], 6)},"max_rss_bytes":{result["max_rss_bytes"]}}},'
+        f'"output":{{"stdout_bytes":{result["stdout_bytes"]},"stderr_bytes":{result["stderr_bytes"]},'
+        f'"dropped":{dropped}}},"findings":{dumps(result["findings"])}{told}}}'
+    )
+
+
+def _error(code: str, message: str, hint: str) -> "dict[str, str]":
+    return {"code": code, "message": message, "hint": hint}
 
 
 def refusal(code: str, message: str, hint: str, exit_code: int) -> str:
     """Give the end of a record of a run that was refused."""
-    return f'"exit_code":{exit_code},"error":{dumps({"code": code, "message": message, "hint": hint})}' + "}"
+    return f'"exit_code":{exit_code},"error":{dumps(_error(code, message, hint))}}}'
 
 
 def prune(directory: str, keep: int) -> None:

@@ -19,6 +19,7 @@ from aisbx.types import (
     Principal,
     Sandbox,
     Stdio,
+    exit_status,
     launch_request,
 )
 
@@ -67,7 +68,7 @@ class Commands:
             raise StateError(
                 f"sandbox {record.name}: the sandbox has ended", hint=f"aisbx destroy {record.name}"
             ) from None
-        return ended(engine, record, sandbox, run, result, captured=stdio.captured)
+        return ended(engine, record, sandbox, run, exit_status(result), captured=stdio.captured)
 
     def reviewed(self, record: Record, command: Command, principal: Principal, host: str, run: str) -> Command:
         """Give a command with the variables that the sandbox's maker named; PolicyError where it is denied."""

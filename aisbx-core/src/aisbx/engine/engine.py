@@ -32,6 +32,7 @@ from aisbx.types import (
     Stdio,
     Verdict,
     exit_status,
+    given,
     launch_request,
     launch_result,
 )
@@ -245,7 +246,7 @@ class Engine:
                 status = sandbox.spawn(command, stdio).wait()
             finally:
                 sandbox.close()
-            result = launch_result(status)
+            result = launch_result(given(status))
             append(log, f"{start('run.end', run, principal, host, list(command.argv))},{record},{ending(result)}")
         finally:
             os.close(log)

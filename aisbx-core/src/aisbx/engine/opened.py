@@ -1,26 +1,26 @@
 """A sandbox that a program has open: what its commands have in common is read once, each has a record of its own."""
 
-import os
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from aisbx.audit.kept import KeptLog
 from aisbx.audit.reserve import unrecordable
-from aisbx.audit.write import RESERVE, AuditError, append, ending, open_log, refusal, start
+from aisbx.audit.write import RESERVE, AuditError, ending, refusal, start
 from aisbx.errors import AisbxError, StateError
 from aisbx.plan.run import new_run
 from aisbx.store import Record, Store
 from aisbx.types import (
     Command,
     Event,
-    LaunchResult,
+    ExitStatus,
     Outcome,
     Principal,
     Process,
     ReleasableSandbox,
     Sandbox,
     Stdio,
-    exit_status,
+    given,
     launch_result,
 )
 
@@ -51,12 +51,12 @@ def reviewed(
 
 
 def ended(
-    engine: "Engine", record: Record, sandbox: Sandbox, run: str, result: LaunchResult, *, captured: bool
+    engine: "Engine", record: Record, sandbox: Sandbox, run: str, status: ExitStatus, *, captured: bool
 ) -> Outcome:
-    """Give what came of a command, and tell the sinks; raises what kept it from running."""
+    """Give what came of a command, and tell the sinks."""
     outcome = Outcome(
         run=run,
-        status=exit_status(result),
+        status=status,
         profile=record.profile,
         driver=record.driver,
         enforcement=sandbox.enforcement,
@@ -77,22 +77,32 @@ class Opened:
         self.engine = engine
         self._store = store
         self._environment = store.environment(record.name)
+        self._log = KeptLog(engine.audit, f"{engine.state}/{RESERVE}")
+        self._known = f'"sandbox":"{record.name}",{record.static}'
 
     def start(self, command: Command, stdio: Stdio, principal: Principal, host: str) -> "Started":
         """Start a command; an AisbxError says why it may not be, or cannot be recorded."""
         engine, run = self.engine, new_run()
         command = reviewed(engine, self._store, self.record, self._environment, command, principal, host, run)
         try:
-            log = open_log(engine.audit)
+            self._log.ready()
         except AuditError as error:
             raise unrecordable(error) from None
         argv = list(command.argv) if engine.settings.audit.argv else [command.argv[0]]
+        process = self.sandbox.spawn(command, stdio)
+        return Started(self, process, (run, principal.id, host, argv), captured=stdio.captured)
+
+    def write(self, beginning: str, what: str) -> None:
+        """Write the record of a command; StateError where it cannot be."""
         try:
-            process = self.sandbox.spawn(command, stdio)
-        except BaseException:
-            os.close(log)
-            raise
-        return Started(self, process, (run, principal.id, host, argv), log, stdio)
+            self._log.write(f"{beginning},{self._known},{what}")
+        except OSError as error:
+            hint = "make room there"
+            raise StateError(f"{self._log.path}: {error.strerror}: this command has no record", hint=hint) from error
+
+    def ended(self, run: str, status: ExitStatus, *, captured: bool) -> Outcome:
+        """Give what came of a command, and tell the sinks."""
+        return ended(self.engine, self.record, self.sandbox, run, status, captured=captured)
 
     def release(self) -> None:
         """Let go what makes further commands fast; the sandbox stays."""
@@ -104,34 +114,22 @@ class Started:
     """A command that was started. One thread waits for it."""
 
     def __init__(
-        self, opened: Opened, process: Process, who: tuple[str, str, str, list[str]], log: int, stdio: Stdio
+        self, opened: Opened, process: Process, who: tuple[str, str, str, list[str]], *, captured: bool
     ) -> None:
-        """`who` are run, principal, host and what is recorded of the command; `log` is open for its record."""
+        """`who` are run, principal, host and what is recorded of the command."""
         self.process = process
         self._opened = opened
         self._who = who
-        self._log = log
-        self._captured = stdio.captured
+        self._captured = captured
 
     def wait(self) -> Outcome:
         """Relay until the end and record it; raises why it did not run."""
-        try:
-            result = launch_result(self.process.wait())
-        except AisbxError as error:
-            self._record("exec.refused", refusal(error.code, error.message, error.hint, error.exit_code))
-            raise
-        self._record("exec.end", ending(result))
         opened = self._opened
-        return ended(opened.engine, opened.record, opened.sandbox, self._who[0], result, captured=self._captured)
-
-    def _record(self, kind: str, what: str) -> None:
-        record, engine = self._opened.record, self._opened.engine
-        run, principal, host, argv = self._who
-        line = f'{start(kind, run, principal, host, argv)},"sandbox":"{record.name}",{record.static},{what}'
         try:
-            append(self._log, line, f"{engine.state}/{RESERVE}")
-        except OSError as error:
-            hint = "make room there"
-            raise StateError(f"{engine.audit}: {error.strerror}: this command has no record", hint=hint) from error
-        finally:
-            os.close(self._log)
+            status = given(self.process.wait())
+        except AisbxError as error:
+            what = refusal(error.code, error.message, error.hint, error.exit_code)
+            opened.write(start("exec.refused", *self._who), what)
+            raise
+        opened.write(start("exec.end", *self._who), ending(launch_result(status)))
+        return opened.ended(self._who[0], status, captured=self._captured)

@@ -27,7 +27,7 @@ from aisbx.types import (
     SandboxSpec,
     Stdio,
 )
-from aisbx.types.launch import LaunchResult, exit_status, launch_request, launch_result
+from aisbx.types.launch import LaunchResult, exit_status, given, launch_request, launch_result
 
 LASTING = ("joined", "spawned")
 """Ways into a sandbox that outlives whoever asked for the command."""
@@ -156,7 +156,7 @@ def _executed(sandbox: Sandbox, command: Command, stdio: Stdio, home: Path, seco
     if status is None:
         msg = f"the command did not end within {seconds:g} s"
         raise TimeoutError(msg)
-    return launch_result(status)
+    return launch_result(given(status))
 
 
 def perform(attack: Attack, way: Way, python: str) -> Result:

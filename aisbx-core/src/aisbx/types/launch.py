@@ -109,10 +109,15 @@ def exit_status(result: LaunchResult) -> ExitStatus:
     )
 
 
-def launch_result(status: ExitStatus | None) -> LaunchResult:
-    """Give an exit status as the launcher's plain data; StateError where the driver gave none."""
+def given(status: ExitStatus | None) -> ExitStatus:
+    """Give the exit status of a command that was waited for to its end; StateError where the driver gave none."""
     if status is None:
         raise StateError("the driver gave no exit status", hint="report it to the driver's author")
+    return status
+
+
+def launch_result(status: ExitStatus) -> LaunchResult:
+    """Give an exit status as the launcher's plain data."""
     return {
         "code": status.code,
         "signal": status.signal,

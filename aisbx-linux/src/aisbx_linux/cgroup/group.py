@@ -165,11 +165,8 @@ def read(path: str, folder: "int | None" = None) -> bytes:
 
 def count(content: bytes, key: str) -> int:
     """Give the number behind a key of a file with lines `KEY NUMBER`; 0 where it has no such line."""
-    for line in content.splitlines():
-        name, _, value = line.partition(b" ")
-        if name == key.encode():
-            return int(value)
-    return 0
+    _, found, rest = (b"\n" + content).partition(b"\n%s " % key.encode())
+    return int(rest.partition(b"\n")[0]) if found else 0
 
 
 def _remove(name: str, parent: int) -> None:

@@ -65,11 +65,18 @@ def joined(held: "Held", request: "LaunchRequest", limits: "Mapping[str, float]"
 class Joined(Launch):
     """A command that joined a sandbox; its end is not the sandbox's."""
 
-    def __init__(self, held: "Held", plan: "LocalPlan", request: "LaunchRequest", home: str) -> None:
-        """Keep all; nothing is started yet."""
+    def __init__(
+        self,
+        held: "Held",
+        plan: "LocalPlan",
+        request: "LaunchRequest",
+        home: str,
+        counts: "Counts | None" = None,
+    ) -> None:
+        """Keep all; nothing is started yet. `counts` are those of somebody who keeps them."""
         super().__init__(plan, request)
         self.held = held
-        self.bounds = self._lasting = _Bounds(plan, _events(held))
+        self.bounds = self._lasting = _Bounds(plan, counts or Counts(held))
         self._home = home
 
     def start(self) -> None:
@@ -82,7 +89,7 @@ class Joined(Launch):
             self.bounds.begin(self._started)
             self.wires = wires = self._make_wires()
             self._guard = Guard(plan, request["state"], request["run"])
-            self._guard.since(f"{self._home}/baseline")
+            self._remember(self._guard)
             if plan["outside"] is not None:
                 wires.lend(self.owner)
             self._enter(wires)
@@ -99,6 +106,10 @@ class Joined(Launch):
                 posix.close(joining)
             if self.wires is not None:
                 self.wires.close_inside()
+
+    def _remember(self, guard: Guard) -> None:
+        """Have it know what the workspace held when the sandbox was made. OSError where that is lost."""
+        guard.since(f"{self._home}/baseline")
 
     def _told(self) -> "tuple[list[str], dict[str, str], str]":
         """Give argv, variables and directory of the command."""
@@ -151,17 +162,61 @@ class Joined(Launch):
         self._report = b'"exit-code": %d}' % (code if code >= 0 else 128 - code)
 
 
+class Counts:
+    """How often each limit of a sandbox's cgroups was met, for a while; files are opened once."""
+
+    __slots__ = ("_rows",)
+
+    def __init__(self, held: "Held") -> None:
+        """Open what counts; the groups of a sandbox that has ended count nothing."""
+        from aisbx_linux.cgroup.group import count
+
+        self._rows: list[tuple[int, str, str, Callable[[bytes, str], int]]] = []
+        cgroup = held["plan"]["cgroup"]
+        for group, (_, _, events, _) in zip(held["groups"], cgroup[1] if cgroup is not None else (), strict=True):
+            for file, key, name in events:
+                try:
+                    descriptor = posix.open(f"{group}/{file}", posix.O_RDONLY | posix.O_CLOEXEC)
+                except FileNotFoundError:
+                    continue
+                self._rows.append((descriptor, key, name, count))
+
+    def read(self) -> "list[int]":
+        """Give the counts as they are now; 0 where the sandbox has ended."""
+        found: list[int] = []
+        for descriptor, key, _, count in self._rows:
+            try:
+                found.append(count(posix.pread(descriptor, 4096, 0), key))
+            except OSError:
+                found.append(0)
+        return found
+
+    def grown(self, before: "list[int]") -> "set[str]":
+        """Give the names (see `LaunchResult`) of those that were met since."""
+        return {row[2] for row, old, new in zip(self._rows, before, self.read(), strict=True) if new > old}
+
+    def __del__(self) -> None:
+        """Let the files go, once no command counts with them."""
+        for row in self._rows:
+            posix.close(row[0])
+
+
 class _Bounds(Bounds):
     """The limits of one command; those of the sandbox hold it as they hold all."""
 
-    __slots__ = ("_asked", "_before", "_events")
+    __slots__ = ("_asked", "_before", "_counts")
 
-    def __init__(self, plan: "LocalPlan", events: "list[tuple[str, str, str]]") -> None:
-        """`events` are (file, key, name) of what the sandbox's cgroups count; a count that grows is the command's."""
-        super().__init__({**plan, "cgroup": None})
-        self._events = events
-        self._before = [_count(file, key) for file, key, _ in events]
+    def __init__(self, plan: "LocalPlan", counts: Counts) -> None:
+        """Count from now: what the cgroups count more of later is the command's."""
+        super().__init__(plan)
+        self._counts = counts
+        self._before = counts.read()
         self._asked: Callable[[], int] = lambda: 0
+
+    def begin(self, now: float) -> None:
+        """Start the clock; the cgroups are there."""
+        if self._plan["wall_time"]:
+            self._deadline = now + self._plan["wall_time"]
 
     def watch(self, first: int, command: "Callable[[], int]") -> None:
         """Look after the whole sandbox while the command lasts, where no cgroup does."""
@@ -171,28 +226,10 @@ class _Bounds(Bounds):
 
     def settle(self) -> None:
         """Say which bounds were met meanwhile."""
-        for before, (file, key, name) in zip(self._before, self._events, strict=True):
-            if _count(file, key) > before:
-                self.happened.add(name)
+        self.happened |= self._counts.grown(self._before)
 
     def _command(self) -> int:
         return self._asked()
-
-
-def _events(held: "Held") -> "list[tuple[str, str, str]]":
-    if held["plan"]["cgroup"] is None:
-        return []
-    rows = zip(held["groups"], held["plan"]["cgroup"][1], strict=True)
-    return [(f"{group}/{file}", key, name) for group, (_, _, events, _) in rows for file, key, name in events]
-
-
-def _count(file: str, key: str) -> int:
-    from aisbx_linux.cgroup.group import count, read
-
-    try:
-        return count(read(file), key)
-    except OSError:
-        return 0  # the sandbox has ended
 
 
 def failed_to_join(error: JoinError, command: str) -> "tuple[str, str, str]":

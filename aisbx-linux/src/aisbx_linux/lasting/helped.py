@@ -10,7 +10,9 @@ from aisbx_linux.ending import aborted, refused
 from aisbx_linux.lasting import helper
 from aisbx_linux.lasting.command import Joined, failed_to_join
 from aisbx_linux.lasting.join import JoinError
+from aisbx_linux.lasting.kept import Kept
 from aisbx_linux.lasting.message import SOCKET, receive, send
+from aisbx_linux.lasting.wires import JoinedWires
 from aisbx_linux.processes import send as signal
 from aisbx_linux.spawn import strays
 
@@ -18,10 +20,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from aisbx.types import LaunchRequest, LocalPlan
 
+    from aisbx_linux.guard import Guard
     from aisbx_linux.lasting.identity import Held
-    from aisbx_linux.lasting.wires import JoinedWires
 
 _ABOVE = 16
+_ANSWER = 512
 _IDLE = 8
 """How many helpers are kept for the next command."""
 _PATIENCE = 1.0
@@ -39,6 +42,7 @@ class Helper:
         ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
         self._socket = ours
         self._pids = posix.memfd_create("pids", posix.MFD_CLOEXEC)
+        posix.ftruncate(self._pids, helper.PIDS_SIZE)
         moved = [fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _ABOVE) for number in (theirs.fileno(), self._pids)]
         actions: list[tuple[object, ...]] = [(posix.POSIX_SPAWN_CLOSE, stray) for stray in strays()]
         actions += [(posix.POSIX_SPAWN_OPEN, number, "/dev/null", posix.O_RDWR, 0) for number in range(SOCKET)]
@@ -73,7 +77,7 @@ class Helper:
 
     def answer(self) -> "tuple[int, str] | tuple[int, float, float, int] | None":
         """Give why nothing was started (errno, text), or status and usage of what has ended; None if it has gone."""
-        answer = receive(self._socket)[0]
+        answer = receive(self._socket, _ANSWER)[0]
         return marshal.loads(answer) if answer else None  # noqa: S302 - from a process of ours
 
     def fileno(self) -> int:
@@ -101,9 +105,11 @@ class Helper:
 class Helpers:
     """The helpers of one client for one sandbox; any number of threads may use it."""
 
-    def __init__(self, held: "Held") -> None:
-        """Start none yet."""
+    def __init__(self, held: "Held", home: str) -> None:
+        """Start none yet; `home` is the sandbox's private directory."""
         self.held = held
+        self.home = home
+        self._kept: Kept | None = None
         self._idle: list[Helper] = []
         self._owner = posix.getpid()
 
@@ -123,8 +129,16 @@ class Helpers:
         else:
             one.close()
 
+    def kept(self) -> Kept:
+        """Give what is open for all commands."""
+        kept = self._kept
+        if kept is None:
+            kept = self._kept = Kept(self.held, self.home)
+        return kept
+
     def close(self) -> None:
         """Let all go that have nothing to do."""
+        self._kept = None
         while self._idle and self._owner == posix.getpid():
             self._idle.pop().close()
 
@@ -132,11 +146,23 @@ class Helpers:
 class Helped(Joined):
     """A command that a helper starts and waits for."""
 
-    def __init__(self, helpers: Helpers, plan: "LocalPlan", request: "LaunchRequest", home: str) -> None:
+    def __init__(self, helpers: Helpers, plan: "LocalPlan", request: "LaunchRequest") -> None:
         """Keep all; nothing is started yet."""
-        super().__init__(helpers.held, plan, request, home)
+        self._kept = helpers.kept()
+        super().__init__(helpers.held, plan, request, helpers.home, self._kept.counts)
         self._helpers = helpers
         self._helper: Helper | None = None
+
+    @property
+    def owner(self) -> int:
+        """The uid on the host of root's sandbox."""
+        return self._kept.owner
+
+    def _make_wires(self) -> JoinedWires:
+        return JoinedWires(self.request, self._budget, null=self._kept.null)
+
+    def _remember(self, guard: "Guard") -> None:
+        self._kept.remember(guard)
 
     def _enter(self, wires: "JoinedWires") -> None:
         told = (*self._told(), wires.inside)

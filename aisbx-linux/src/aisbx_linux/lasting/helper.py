@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 PIDS = 4
 """The descriptor of a memory file that always has the pid of the command that runs, 0 for none."""
+PIDS_SIZE = 4096
+"""Its bytes; the first eight are the pid."""
 STARTING = (1 << 64) - 1
 """There instead of a pid that is not known yet."""
 _RESTORED = (13, 25)  # SIGPIPE, SIGXFSZ: Python ignores them, a command expects their defaults
@@ -36,6 +38,7 @@ _HIGHEST = 1 << 20
 def main() -> None:
     """Join the sandbox that the client names, and serve until one of the two has gone."""
     import _socket
+    import mmap
 
     posix.closerange(PIDS + 1, _HIGHEST)
     client = _socket.socket(fileno=SOCKET)
@@ -47,56 +50,61 @@ def main() -> None:
     except BaseException as error:  # noqa: BLE001 - whatever it is, the client must hear of it
         send(client, marshal.dumps(str(error) or type(error).__name__))
         leave(1)
+    running = memoryview(mmap.mmap(PIDS, PIDS_SIZE)).cast("Q")
     sys.path.clear()
     sys.meta_path.clear()
     send(client, marshal.dumps(""))
-    serve(client, first)
+    serve(client, first, running)
 
 
-def serve(client: "socket", first: int) -> None:
-    """Start what the client asks for; `first` is a pidfd of the sandbox's first process."""
-    idle = select.poll()
+def serve(client: "socket", first: int, running: "memoryview[int]") -> None:
+    """Start what the client asks for; `first` is a pidfd of the first process, `running` the memory that both have."""
+    idle, waiting = select.poll(), select.poll()
     for descriptor in (SOCKET, first):
         idle.register(descriptor, select.POLLIN)
+    waiting.register(SOCKET, select.POLLIN)  # it says nothing before it has its answer: it can only have gone
     while True:
-        if any(descriptor == first for descriptor, _ in idle.poll()):
-            leave(0)
+        for descriptor, _ in idle.poll():
+            if descriptor == first:
+                leave(0)
         message, streams = receive(client)
         if not message:
             leave(0)
-        argv, environment, cwd = marshal.loads(message)  # noqa: S302 - from the client
-        begun = _begin(argv, environment, cwd, streams)
+        begun = _begin(marshal.loads(message), streams, running)  # noqa: S302 - from the client
         for descriptor in streams:
             posix.close(descriptor)
-        send(client, marshal.dumps(_wait(begun) if isinstance(begun, int) else begun))
+        send(client, marshal.dumps(_wait(begun, waiting, running) if isinstance(begun, int) else begun))
 
 
-def _begin(argv: list[str], environment: dict[str, str], cwd: str, streams: list[int]) -> int | tuple[int, str]:
+def _begin(
+    told: "tuple[list[str], dict[str, str], str]", streams: list[int], running: "memoryview[int]"
+) -> int | tuple[int, str]:
     """Start a command and give its pid, or the errno of execve(2), 0 where it did not come to that, and what to say."""
+    argv, environment, cwd = told
     try:
         posix.chdir(cwd)
     except OSError as error:
         return 0, f"{cwd}: {error.strerror}: no such directory to start in"
-    posix.pwrite(PIDS, STARTING.to_bytes(8, "little"), 0)
+    running[0] = STARTING
     try:
-        return _start(argv, environment, streams)
+        running[0] = pid = _start(argv, environment, streams)
     except OSError as error:
-        posix.pwrite(PIDS, bytes(8), 0)
+        running[0] = 0
         return error.errno or 0, error.strerror or str(error)
+    return pid
 
 
-def _wait(pid: int) -> tuple[int, float, float, int]:
+def _wait(pid: int, waiting: "select.poll", running: "memoryview[int]") -> tuple[int, float, float, int]:
     """Give status and usage of a command once it has ended; it ends with the client."""
-    posix.pwrite(PIDS, pid.to_bytes(8, "little"), 0)
     process = posix.pidfd_open(pid)
-    waiting = select.poll()
     waiting.register(process, select.POLLIN)
-    waiting.register(SOCKET, select.POLLIN)  # it says nothing before it has its answer: it can only have gone
-    if any(descriptor == SOCKET for descriptor, _ in waiting.poll()):
-        posix.kill(pid, _KILL)
-        leave(0)
-    posix.pwrite(PIDS, bytes(8), 0)  # before it is reaped: nobody else can have the number yet
+    for descriptor, _ in waiting.poll():
+        if descriptor == SOCKET:
+            posix.kill(pid, _KILL)
+            leave(0)
+    running[0] = 0  # before it is reaped: nobody else can have the number yet
     _, status, used = posix.wait4(pid, 0)
+    waiting.unregister(process)
     posix.close(process)
     return status, used.ru_utime, used.ru_stime, used.ru_maxrss
 

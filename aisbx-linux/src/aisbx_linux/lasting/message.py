@@ -9,6 +9,7 @@ else:
 SOCKET = 3
 """The helper's end of the socket, in the helper."""
 _LENGTH, _DESCRIPTOR, _MOST = 4, 4, 3
+_SPACE = _socket.CMSG_SPACE(_DESCRIPTOR * _MOST)
 
 
 def send(to: "_socket.socket", data: bytes, descriptors: "tuple[int, ...]" = ()) -> None:
@@ -21,20 +22,19 @@ def send(to: "_socket.socket", data: bytes, descriptors: "tuple[int, ...]" = ())
         to.sendall(message[sent:], _socket.MSG_NOSIGNAL)
 
 
-def receive(source: "_socket.socket") -> "tuple[bytes, list[int]]":
-    """Give a message and the descriptors that came with it, closed on exec; no bytes when the other has gone."""
+def receive(source: "_socket.socket", size: int = 1 << 16) -> "tuple[bytes, list[int]]":
+    """Give a message and the descriptors that came with it, closed on exec; no bytes when the other has gone.
+
+    `size` (bytes) is what is asked for at first; a longer one takes more calls.
+    """
     try:
-        data, ancillary, _, _ = source.recvmsg(
-            1 << 16, _socket.CMSG_SPACE(_DESCRIPTOR * _MOST), _socket.MSG_CMSG_CLOEXEC
-        )
+        data, ancillary, _, _ = source.recvmsg(size, _SPACE, _socket.MSG_CMSG_CLOEXEC)
     except ConnectionResetError:
         return b"", []
-    descriptors = [
-        int.from_bytes(rights[place : place + _DESCRIPTOR], "little")
-        for level, kind, rights in ancillary
-        if (level, kind) == (_socket.SOL_SOCKET, _socket.SCM_RIGHTS)
-        for place in range(0, len(rights), _DESCRIPTOR)
-    ]
+    descriptors: list[int] = []
+    for level, kind, rights in ancillary:
+        if (level, kind) == (_socket.SOL_SOCKET, _socket.SCM_RIGHTS):
+            descriptors += memoryview(rights[: len(rights) // _DESCRIPTOR * _DESCRIPTOR]).cast("i")
     while data and len(data) - _LENGTH < int.from_bytes(data[:_LENGTH], "little"):
         more = source.recv(1 << 20)
         if not more:

@@ -63,7 +63,7 @@ class LastingSandbox:
         self.files = JoinedFiles(self.handle)
         self.freezer = TreeFreezer(self.handle, held["first"][0], held["groups"])
         self._held = held
-        self.helpers = Helpers(held)
+        self.helpers = Helpers(held, self.handle)
         """What starts its commands for this process."""
         self._home = home
 
@@ -75,7 +75,7 @@ class LastingSandbox:
         if stdio.terminal:
             launch = launcher.joined(self._held, request, limits, self.handle)
         else:
-            launch = Helped(self.helpers, narrowed(self._held["plan"], limits), request, self.handle)
+            launch = Helped(self.helpers, narrowed(self._held["plan"], limits), request)
         launch.start()
         return LocalProcess(launch)
 

@@ -17,12 +17,18 @@ if TYPE_CHECKING:
 class JoinedWires(Wires):
     """With a terminal, `inside` has a negative number in its place, and the relays are there after `connect`."""
 
-    __slots__ = ("terminal",)
+    __slots__ = ("_given", "terminal")
 
-    def __init__(self, request: "LaunchRequest", budget: Budget, lent: "RawTerminal | None" = None) -> None:
-        """Make what the request asks for; there is no tool between."""
+    def __init__(
+        self, request: "LaunchRequest", budget: Budget, lent: "RawTerminal | None" = None, *, null: int = -1
+    ) -> None:
+        """Make what the request asks for; there is no tool between. `null` is /dev/null, open for reading, if kept."""
         self.terminal: Terminal | None = None
+        self._given = null
         super().__init__(request, budget, lent, tool=False)
+
+    def _null(self, flags: int) -> int:
+        return self._given if flags == posix.O_RDONLY and self._given >= 0 else super()._null(flags)
 
     def _terminal(
         self, request: "LaunchRequest", budget: Budget, lent: "RawTerminal | None", holding: "tuple[bytes, ...]"
