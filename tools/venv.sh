@@ -3,7 +3,7 @@
 
 # As in setup.py: by name, so that nobody adds to what is looked at by making a file.
 inputs='requirements-run.lock requirements.lock tools/setup.py aisbx-core/pyproject.toml aisbx-driver-bwrap/pyproject.toml
-    aisbx-linux/pyproject.toml aisbx-profiles/pyproject.toml'
+    aisbx-linux/pyproject.toml aisbx-mcp/pyproject.toml aisbx-profiles/pyproject.toml'
 
 # Is the environment $venv complete for KIND, newer than what it was made from, and made for this very folder?
 venv_is_fresh() {

@@ -58,12 +58,12 @@ class World:
         )
         assert done.returncode == 0, done.stderr.decode()
 
-    def execute(self, argv: Sequence[str], **how: Any) -> subprocess.CompletedProcess[bytes]:  # noqa: ANN401
+    def execute(self, argv: Sequence[str], **how: Any) -> subprocess.CompletedProcess[bytes]:
         """Run a command line in this world, once."""
         how = {"stdin": subprocess.DEVNULL, "capture_output": True} | how
         return subprocess.run(argv, cwd=self.project, env=self.environ, timeout=60, check=False, **how)
 
-    def run(self, *command: str, options: Sequence[str] = (), **how: Any) -> subprocess.CompletedProcess[bytes]:  # noqa: ANN401
+    def run(self, *command: str, options: Sequence[str] = (), **how: Any) -> subprocess.CompletedProcess[bytes]:
         how = {"stdin": subprocess.DEVNULL} | how if "input" not in how else how
         how = {"capture_output": True} | how if "stdout" not in how else how
         for _ in range(3):

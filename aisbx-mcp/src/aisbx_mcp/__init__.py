@@ -1,0 +1,20 @@
+"""MCP host of aisbx: agents run commands and work on files in a sandbox."""
+
+from collections.abc import Mapping
+
+from aisbx import hookimpl
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from aisbx.types import Transport
+
+
+@hookimpl
+def aisbx_transport(name: str, settings: Mapping[str, object]) -> "Transport | None":
+    """Give the transport that is called `stdio`; it has no settings."""
+    del settings
+    if name != "stdio":
+        return None
+    from aisbx_mcp.transports.stdio import Stdio
+
+    return Stdio()

@@ -1,0 +1,26 @@
+"""What a server is started with: the most that its clients can have."""
+
+from dataclasses import dataclass
+
+RESTRICTIONS = frozenset({"offline", "readonly", "strict"})
+"""Profiles that only narrow; anybody may add them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """Set by whoever starts the server; no tool argument goes beyond it."""
+
+    workspace: str | None = None
+    """A directory of the host, with a mode or without; None gives each client a private one that ends with it."""
+    mode: str | None = None
+    profile: str = ""
+    """The profile of sandboxes whose maker names none; empty: what the settings say."""
+    profiles: tuple[str, ...] = ()
+    """Others that a client may name."""
+    network: str = "none"
+    """`none` or `open`."""
+    driver: str = ""
+    sandboxes: int = 8
+    """So many of a client's at once."""
+    commands: int = 16
+    """So many of a client's commands at once."""

@@ -1,0 +1,210 @@
+"""The sandboxes of one client (a connection, or whoever a key belongs to), and what runs in them."""
+
+import asyncio
+import os
+import posixpath
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aisbx.engine.opened import Opened
+from aisbx.errors import AisbxError, PolicyError, StateError, UsageError
+from aisbx.plan.run import new_run
+from aisbx.types import Command, Files, Principal
+
+from aisbx_mcp.options import RESTRICTIONS
+from aisbx_mcp.output import Output
+from aisbx_mcp.running import HOST, KILL, Running
+
+if TYPE_CHECKING:
+    from aisbx_mcp.service import Service
+
+DEFAULT = "default"
+"""The sandbox that a call means which names none."""
+_KEPT = 64
+"""So many commands that have ended can still be asked for."""
+_LAST = 10.0
+
+
+@dataclass(slots=True)
+class Box:
+    """A sandbox as its client sees it; `real` is its name for everybody else."""
+
+    name: str
+    real: str
+    profile: str
+    workspace: str
+    opened: Opened
+    running: dict[str, Running] = field(default_factory=dict[str, Running])
+    shell: str = ""
+
+    def path(self, path: str) -> str:
+        """Give a path inside as an absolute one; what is relative is so to the workspace."""
+        return posixpath.normpath(posixpath.join(self.workspace, path))
+
+    @property
+    def files(self) -> Files:
+        """Its files; UsageError where its driver cannot reach them."""
+        files = self.opened.sandbox.files
+        if files is None:
+            driver = self.opened.record.driver
+            raise UsageError(f"driver {driver} cannot reach its sandboxes' files", hint="use run_command")
+        return files
+
+
+class Room:
+    """Nobody else sees these sandboxes."""
+
+    def __init__(self, service: "Service", principal: Principal) -> None:
+        """Make nothing yet."""
+        self.service = service
+        self.principal = principal
+        self.boxes: dict[str, Box] = {}
+        self._making: dict[str, asyncio.Lock] = {}
+        self._private = ""
+        self._closed = False
+
+    async def box(self, name: str = DEFAULT) -> Box:
+        """Give the sandbox of that name, made where it is the default one and is not there yet."""
+        if name == DEFAULT:
+            async with self._making.setdefault(name, asyncio.Lock()):
+                return self.boxes.get(name) or await self._make(name, "")
+        box = self.boxes.get(name)
+        if box is None:
+            known = ", ".join(sorted(self.boxes)) or "none yet"
+            raise StateError(f"there is no sandbox {name!r}", hint=f"sandbox_create makes it; there are: {known}")
+        return box
+
+    async def create(self, name: str, profile: str) -> Box:
+        """Make a sandbox; StateError where it is there already, PolicyError for a profile that was not allowed."""
+        async with self._making.setdefault(name, asyncio.Lock()):
+            if name in self.boxes:
+                raise StateError(
+                    f"there is a sandbox {name!r} already", hint="sandbox_destroy it, or take another name"
+                )
+            return await self._make(name, profile)
+
+    async def destroy(self, name: str) -> Sequence[str]:
+        """End a sandbox and all that runs in it; gives a line for each thing that it left for the host."""
+        box = self.boxes.pop(name, None)
+        if box is None:
+            raise StateError(f"there is no sandbox {name!r}", hint="see sandbox_list")
+        return await self._end(box)
+
+    async def run(self, box: Box, argv: Sequence[str], *, given: bytes | None, **how: "object") -> Running:
+        """Start a command, see `Running`; `how` are the fields of `aisbx.types.Command`."""
+        limit = self.service.options.commands
+        if sum(one.lives for each in self.boxes.values() for one in each.running.values()) >= limit:
+            raise StateError(f"{limit} commands run already", hint="wait for one, or process_kill it")
+        name = new_run()[:8]
+        running = Running(name, Output(f"{self.service.outputs}/{name}"))
+        command = Command(argv=tuple(argv), **how)  # pyright: ignore[reportArgumentType]  (its own fields)
+        await running.start(box.opened, command, self.principal, given)
+        ended = [one for one, each in box.running.items() if not each.lives]
+        for one in ended[: max(0, len(ended) - _KEPT)]:
+            self.service.drop(box.running.pop(one).id)
+        box.running[name] = running
+        return running
+
+    def find(self, process: str) -> Running:
+        """Give a command by its id; StateError where there is none."""
+        for box in self.boxes.values():
+            if process in box.running:
+                return box.running[process]
+        raise StateError(f"there is no process {process!r}", hint="see sandbox_list")
+
+    async def close(self) -> None:
+        """End everything; no more can be made."""
+        self._closed = True
+        boxes, self.boxes = [*self.boxes.values()], {}
+        await asyncio.gather(*(self._end(box) for box in boxes), return_exceptions=True)
+        if self._private:
+            await asyncio.to_thread(self.service.remove_directory, self._private)
+            self._private = ""
+
+    def _own_directory(self) -> str:
+        if not self._private:
+            # Not below the state directory: what aisbx keeps there may be no workspace.
+            self._private = os.path.realpath(tempfile.mkdtemp(prefix="aisbx-mcp-"))
+            self.service.lifeline.tell("directory", self._private)
+        return self._private
+
+    def _admit(self, profile: str) -> None:
+        options = self.service.options
+        allowed = {*options.profiles, options.profile or self.service.engine.settings.profile}
+        asked = {one for one in profile.split("+") if one} - RESTRICTIONS - allowed
+        if asked and profile not in allowed:
+            names = ", ".join(sorted(allowed))
+            message = f"mcp.profile: this server does not offer the profile {'+'.join(sorted(asked))}"
+            raise PolicyError(message, hint=f"use {names}; whoever runs the server can add one with --allow-profile")
+
+    async def _make(self, name: str, profile: str) -> Box:
+        if self._closed:
+            raise StateError("the server is ending", hint="connect again")
+        limit = self.service.options.sandboxes
+        if len(self.boxes) >= limit:
+            raise StateError(f"there are {limit} sandboxes already", hint="sandbox_destroy one")
+        self._admit(profile)
+        if profile and set(profile.split("+")) <= RESTRICTIONS:
+            profile = f"{self.service.options.profile or self.service.engine.settings.profile}+{profile}"
+        making = asyncio.ensure_future(asyncio.to_thread(self._create, name, profile))
+        try:
+            box = await asyncio.shield(making)
+        except asyncio.CancelledError:
+            making.add_done_callback(self._made_late)
+            raise
+        self.boxes[name] = box
+        return box
+
+    def _create(self, name: str, profile: str) -> Box:
+        service = self.service
+        real = f"mcp-{service.token}-{new_run()[:6]}"
+        request = service.request(
+            service.options.workspace or self._own_directory(), profile or service.options.profile
+        )
+        service.lifeline.tell("sandbox", real)  # before: a server that is killed meanwhile leaves a half-made one
+        try:
+            with service.making:
+                record = service.engine.sandboxes.create(request, self.principal, HOST, real)
+            opened = service.engine.sandboxes.open(real)
+        except BaseException:
+            service.lifeline.tell("forget", real)
+            raise
+        return Box(name, real, record.profile, record.workspace or "/", opened)
+
+    def _made_late(self, making: "asyncio.Future[Box]") -> None:
+        """Keep a sandbox whose maker does not wait any more: the next call finds it."""
+        if not making.cancelled() and making.exception() is None:
+            box = making.result()
+            self.boxes.setdefault(box.name, box)
+
+    async def _end(self, box: Box) -> Sequence[str]:
+        for running in box.running.values():
+            running.signal(KILL)
+        findings = await asyncio.to_thread(self._destroy, box)
+        for running in box.running.values():
+            with suppress(TimeoutError):
+                await running.wait(_LAST)
+            self.service.drop(running.id)
+        return findings
+
+    def _destroy(self, box: Box) -> Sequence[str]:
+        service = self.service
+        box.opened.release()
+        try:
+            findings = service.engine.sandboxes.destroy(box.real, self.principal, HOST)
+        except AisbxError as error:
+            service.lifeline.tell("forget", box.real)
+            return [f"{error.message}; hint: {error.hint}"]
+        service.lifeline.tell("forget", box.real)
+        return findings or []
+
+
+def variables(given: Mapping[str, str] | None) -> dict[str, str]:
+    """Give variables for a command; UsageError for a name that can be none."""
+    for name, value in (given or {}).items():
+        if not name or "=" in name or "\0" in name + value:
+            raise UsageError(f"{name!r} is no name of a variable", hint="letters, digits and _")
+    return dict(given or {})

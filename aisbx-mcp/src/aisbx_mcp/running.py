@@ -1,0 +1,189 @@
+"""One command of a client: its output, its input, its end."""
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from aisbx.engine.opened import Opened, Started
+from aisbx.errors import AisbxError, StateError
+from aisbx.types import Command, Outcome, Principal, Stdio
+
+from aisbx_mcp.output import Output
+
+HOST = "mcp"
+"""What the audit log says of whoever asked."""
+KILL = 9
+_CHUNK = 1 << 16
+_PATIENCE, _AGAIN = 10.0, 0.01
+
+
+class Running:
+    """A command that was started; it is used by the event loop that it was started in."""
+
+    def __init__(self, name: str, output: Output) -> None:
+        """Use `start`."""
+        self.id = name
+        self.output = output
+        self.outcome: Outcome | None = None
+        self.error: AisbxError | None = None
+        self.began = time.monotonic()
+        self.seconds = 0.0
+        self.seen = 0
+        """Where the client's reading of the output has come to."""
+        self._input = -1
+        self._ended = asyncio.Event()
+        self._news = asyncio.Event()
+        self._started: Started | None = None
+
+    @property
+    def lives(self) -> bool:
+        """Whether it has not ended yet."""
+        return not self._ended.is_set()
+
+    async def start(self, opened: Opened, command: Command, principal: Principal, given: bytes | None) -> None:
+        """Start it; an AisbxError says why it may not be. `given` is its input; None leaves that open for `feed`."""
+        loop = asyncio.get_running_loop()
+        reader, writer = os.pipe()
+        os.set_blocking(reader, False)
+        stdin: int | bytes | None = given
+        feeding = -1
+        if given is None:
+            feeding, self._input = os.pipe()
+            os.set_blocking(self._input, False)
+            stdin = feeding
+        try:
+            stdio = Stdio(None if stdin == b"" else stdin, writer, writer)
+            self._started = await _in_thread(lambda: opened.start(command, stdio, principal, HOST))
+        except BaseException:
+            for descriptor in (reader, writer, feeding):
+                if descriptor >= 0:
+                    os.close(descriptor)
+            self._close_input()
+            raise
+        loop.add_reader(reader, self._read, loop, reader)
+        closed = [one for one in (writer, feeding) if one >= 0]
+
+        def tell(outcome: Outcome | None, error: AisbxError | None) -> None:
+            with suppress(RuntimeError):  # the loop has ended, and the client with it
+                loop.call_soon_threadsafe(self._end, outcome, error)
+
+        target = _waiter(self._started, closed, tell)
+        threading.Thread(target=target, name=f"aisbx {self.id}", daemon=True).start()
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait for its end, at most so long; tells whether it has ended."""
+        try:
+            await asyncio.wait_for(self._ended.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    async def news(self, seconds: float, position: int) -> None:
+        """Wait until there is output from a position on, or the end, at most so long."""
+        until = time.monotonic() + seconds
+        while self.lives and self.output.size <= position:
+            self._news.clear()
+            try:
+                await asyncio.wait_for(self._news.wait(), until - time.monotonic())
+            except TimeoutError:
+                return
+
+    def signal(self, number: int) -> None:
+        """Send a signal to it; nothing happens when it has ended."""
+        if self._started is not None and self.lives:
+            self._started.process.signal(number)
+
+    async def feed(self, data: bytes, *, end: bool) -> None:
+        """Give it input; StateError where it takes none."""
+        if self._input < 0 or not self.lives:
+            why = "has ended" if not self.lives else "takes no input"
+            raise StateError(f"process {self.id} {why}", hint="start it with interactive=true")
+        until = time.monotonic() + _PATIENCE
+        taken = 0
+        while taken < len(data) and self._input >= 0:
+            try:
+                taken += os.write(self._input, data[taken:])
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise StateError(f"process {self.id} took {taken} bytes and reads no more", hint="wait") from None
+                await asyncio.sleep(_AGAIN)
+            except BrokenPipeError:
+                raise StateError(f"process {self.id} has closed its input", hint="read its output") from None
+        if end:
+            self._close_input()
+
+    def _read(self, loop: asyncio.AbstractEventLoop, reader: int) -> None:
+        try:
+            data = os.read(reader, _CHUNK)
+        except BlockingIOError:
+            return
+        if data:
+            self.output.append(data)
+        else:
+            loop.remove_reader(reader)
+            os.close(reader)
+            self.output.close()
+            self._finish()
+        self._news.set()
+
+    def _end(self, outcome: Outcome | None, error: AisbxError | None) -> None:
+        """Keep what came of it; the rest of its output may still be under way."""
+        self.outcome, self.error = outcome, error
+        self.seconds = time.monotonic() - self.began
+        self._close_input()
+        self._finish()
+
+    def _finish(self) -> None:
+        """End it where how it ended is known and all its output has been read."""
+        closed = self.output.closed
+        if closed and (self.outcome is not None or self.error is not None):
+            self._ended.set()
+            self._news.set()
+
+    def _close_input(self) -> None:
+        if self._input >= 0:
+            os.close(self._input)
+        self._input = -1
+
+
+def _waiter(
+    started: Started, closed: list[int], tell: Callable[[Outcome | None, AisbxError | None], object]
+) -> Callable[[], None]:
+    def wait() -> None:
+        outcome: Outcome | None = None
+        failure: AisbxError | None = None
+        try:
+            outcome = started.wait()
+        except AisbxError as error:
+            failure = error
+        except Exception as error:  # noqa: BLE001 - of a driver: it must not leave the client waiting
+            failure = StateError(f"the driver failed: {error}", hint="report it to the driver's author")
+        for descriptor in closed:
+            os.close(descriptor)
+        tell(outcome, failure)
+
+    return wait
+
+
+async def _in_thread(begin: Callable[[], Started]) -> Started:
+    """Start a command in a thread; one that has started after all when nobody wants it any more is ended."""
+    starting = asyncio.ensure_future(asyncio.to_thread(begin))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        starting.add_done_callback(_unwanted)
+        raise
+
+
+def _unwanted(starting: "asyncio.Future[Started]") -> None:
+    if not starting.cancelled() and starting.exception() is None:
+        started = starting.result()
+        started.process.signal(KILL)
+        threading.Thread(target=_waiter(started, [], _ignore), daemon=True).start()
+
+
+def _ignore(_outcome: Outcome | None, _error: AisbxError | None) -> None:
+    pass

@@ -1,0 +1,1 @@
+"""The ways for clients to reach the server."""
