@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def test_every_example_runs(tmp_path: Path) -> None:
-    assert len(BLOCKS) >= 7
+    assert len(BLOCKS) >= 11
     project = tmp_path / "home/project"
     project.mkdir(parents=True)
     # In turn in one process, as a reader would type them.

@@ -44,4 +44,4 @@ LATE = (
     ),
 )
 """What is not imported by every launch, or while the tool works; without a search for it."""
-JOINING_LATE = (*LATE, "_socket", "aisbx_linux.lasting.terminal")
+JOINING_LATE = (*LATE, "_socket", "aisbx_linux.lasting.family", "aisbx_linux.lasting.terminal")

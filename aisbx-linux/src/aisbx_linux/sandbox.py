@@ -12,7 +12,6 @@ from aisbx.types import (
     Freezer,
     Layers,
     LocalPlan,
-    Ports,
     Stdio,
     Usage,
     exit_status,
@@ -33,7 +32,6 @@ class LocalSandbox:
     handle = ""
     files: Files | None = None
     layers: Layers | None = None
-    ports: Ports | None = None
     freezer: Freezer | None = None
 
     def __init__(self, plan: LocalPlan, enforcement: Enforcement, home: Path) -> None:
@@ -74,6 +72,10 @@ class LocalProcess:
     def signal(self, number: int) -> None:
         """Send a signal to the command."""
         self._launch.signal(number)
+
+    def kill(self) -> None:
+        """End the command and all that came of it."""
+        self._launch.kill()
 
     def resize(self, rows: int, columns: int) -> None:
         """Give its pty a size in cells; UsageError where it has none."""

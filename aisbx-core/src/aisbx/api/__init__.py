@@ -1,15 +1,34 @@
 """Sandboxes for Python programs: `from aisbx import Sandbox, AsyncSandbox, run`. The engine is the command line's.
 
-options.py  what a sandbox may be made with
-result.py   what came of a command
-sandbox.py  `Sandbox`, and `run` for one command in a sandbox of its own
-aio.py      `AsyncSandbox`, the same for asyncio
-stream.py   the output of a command, line by line, while it runs
+options.py     what a sandbox may be made with, and a command
+result.py      what came of a command; bounded.py keeps the beginning and the end of its output
+sandbox.py     `Sandbox`, and `run` for one command in a sandbox of its own
+running.py     a command that runs; stream.py gives its lines
+background.py  a command that goes on without the program
+files.py       a sandbox's files
+changes.py     what it changed in a workspace, for review
+aio/           the same for asyncio
 """
 
-from aisbx.api.aio import AsyncSandbox
+from aisbx.api.aio import AsyncBackgroundProcess, AsyncSandbox
+from aisbx.api.background import BackgroundProcess, Chunk
+from aisbx.api.bounded import Cut
+from aisbx.api.changes import Applied, Changes
 from aisbx.api.options import Options
 from aisbx.api.result import CommandFailed, Result
 from aisbx.api.sandbox import Sandbox, run
 
-__all__ = ["AsyncSandbox", "CommandFailed", "Options", "Result", "Sandbox", "run"]
+__all__ = [
+    "Applied",
+    "AsyncBackgroundProcess",
+    "AsyncSandbox",
+    "BackgroundProcess",
+    "Changes",
+    "Chunk",
+    "CommandFailed",
+    "Cut",
+    "Options",
+    "Result",
+    "Sandbox",
+    "run",
+]

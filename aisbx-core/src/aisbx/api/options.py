@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 from aisbx.errors import UsageError
-from aisbx.types import MountRequest, Network, NetworkMode, RunRequest, WorkspaceMode, WorkspaceRequest
+from aisbx.types import Command, MountRequest, Network, NetworkMode, RunRequest, WorkspaceMode, WorkspaceRequest
 
 
 class Options(TypedDict, total=False):
@@ -25,6 +25,8 @@ class Options(TypedDict, total=False):
     """Variables of all its commands."""
     network: str
     """`none` or `open`."""
+    publish: Sequence[int]
+    """Ports of servers inside that are reached on the host's loopback."""
     timeout: float
     """Seconds for each command."""
     output: int
@@ -68,8 +70,36 @@ def to_request(options: Options, command: Sequence[str] = ()) -> RunRequest:
         mounts=tuple(mounts),
         environment=dict(options.get("env", {})),
         network=_network(options["network"]) if "network" in options else None,
+        publish=tuple(options.get("publish", ())),
         limits=limits,
     )
+
+
+def to_command(
+    words: tuple[str, ...],
+    env: Mapping[str, str] | None,
+    cwd: str | None,
+    timeout: float | None,
+    output: int | None,
+) -> Command:
+    """Give a command with its own variables, directory (absolute) and bounds (seconds, bytes); UsageError else."""
+    limits: dict[str, float] = {} if timeout is None else {"wall_time": timeout}
+    if output is not None:
+        limits["output"] = output
+    if any(not amount > 0 for amount in limits.values()):
+        raise UsageError("timeout and output are more than 0", hint="leave them out for no bound")
+    if cwd is not None and not cwd.startswith("/"):
+        raise UsageError(f"cwd: {cwd!r} is not absolute", hint="name a directory inside, such as /tmp")
+    return Command(argv=words, environment=env or {}, cwd=cwd, limits=limits)
+
+
+def words_of(argv: Sequence[str]) -> tuple[str, ...]:
+    """Give a command's words; UsageError where it is none."""
+    if isinstance(argv, str):
+        raise UsageError("a command is a list of words, not a string", hint=f"write ['sh', '-c', {argv!r}]")
+    if not argv:
+        raise UsageError("no command was given", hint="write a list of words")
+    return tuple(argv)
 
 
 def _mode(value: str) -> WorkspaceMode:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from aisbx.api.bounded import Cut, shown
 from aisbx.errors import AisbxError
 from aisbx.types import Outcome, Usage
 
@@ -26,6 +27,9 @@ class Result:
     """One line for each thing that it planted for the host and that was undone."""
     run: str
     """Its id in the audit log."""
+    stdout_cut: Cut | None = None
+    """Where something is missing in `stdout`, which was printed and not kept; None for nowhere."""
+    stderr_cut: Cut | None = None
 
     @property
     def ok(self) -> bool:
@@ -34,17 +38,24 @@ class Result:
 
     @property
     def text(self) -> str:
-        """Its output as UTF-8; what is none is replaced."""
-        return self.stdout.decode(errors="replace")
+        """Its output as UTF-8; what is none is replaced, and a line says how much is left out."""
+        return shown(self.stdout, self.stdout_cut)
 
     @property
     def errors(self) -> str:
         """What it said on stderr, as UTF-8."""
-        return self.stderr.decode(errors="replace")
+        return shown(self.stderr, self.stderr_cut)
 
-    def with_stdout(self, stdout: bytes) -> "Result":
-        """Give the same with other output: that of a stream comes apart from its end."""
-        return replace(self, stdout=stdout)
+    def with_output(self, stdout: tuple[bytes, Cut | None], stderr: tuple[bytes, Cut | None]) -> "Result":
+        """Give the same with other output: what was relayed comes apart from the end."""
+        return replace(
+            self,
+            stdout=stdout[0],
+            stdout_cut=stdout[1],
+            stderr=stderr[0],
+            stderr_cut=stderr[1],
+            truncated=self.truncated or bool(stdout[1] or stderr[1]),
+        )
 
     def check(self) -> "Result":
         """Give itself back; CommandFailed where the command did not end with 0."""
@@ -69,12 +80,15 @@ class CommandFailed(AisbxError):  # noqa: N818 - it is no error of ours
 def to_result(argv: tuple[str, ...], outcome: Outcome) -> Result:
     """Give an outcome as a program's result."""
     status = outcome.status
+    out, err = status.stdout, status.stderr
     return Result(
         argv=argv,
         code=status.code,
-        stdout=status.stdout.data,
-        stderr=status.stderr.data,
-        truncated=bool(status.stdout.dropped or status.stderr.dropped),
+        stdout=out.data,
+        stderr=err.data,
+        stdout_cut=Cut(len(out.data), out.dropped) if out.dropped else None,
+        stderr_cut=Cut(len(err.data), err.dropped) if err.dropped else None,
+        truncated=bool(out.dropped or err.dropped),
         timed_out=status.timed_out,
         oom_killed=status.oom_killed,
         pids_limited=status.pids_limited,

@@ -1,22 +1,25 @@
 """`Sandbox`: made or found by name, its commands, its end."""
 
-import os
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self, Unpack
 
-from aisbx.api.options import Options, to_request
+from aisbx.api.background import BackgroundProcess
+from aisbx.api.changes import Changes
+from aisbx.api.doors import HOST, engine, principal
+from aisbx.api.files import SandboxFiles
+from aisbx.api.options import Options, to_command, to_request, words_of
 from aisbx.api.result import Result, to_result
+from aisbx.api.running import Running
 from aisbx.api.stream import Stream
 from aisbx.engine import Engine
+from aisbx.engine.found import Found
+from aisbx.engine.inside import Inside
 from aisbx.engine.opened import Opened, Started
-from aisbx.errors import UsageError
-from aisbx.types import Command, Principal, Stdio
+from aisbx.types import Command, ProcessRow, Stdio
 
 CAPTURE = 64 << 20
-"""Bytes of each stream that a result has at most."""
-HOST = "python"
-"""What the audit log says of whoever asked."""
+"""Bytes of each stream that a result has at most, unless it is asked otherwise."""
 
 
 def run(
@@ -26,8 +29,11 @@ def run(
     check: bool = False,
     **options: Unpack[Options],
 ) -> Result:
-    """Run one command in a sandbox of its own, of which nothing is left; an AisbxError says why it was refused."""
-    request = to_request(options, _words(argv))
+    """Run one command in a sandbox of its own, of which nothing is left; an AisbxError says why it was refused.
+
+    In a `cow` workspace its changes are left: `Changes(result.run)`.
+    """
+    request = to_request(options, words_of(argv))
     result = to_result(request.command, engine().run(request, principal(), Stdio(_fed(input), capture=CAPTURE), HOST))
     return result.check() if check else result
 
@@ -41,6 +47,10 @@ class Sandbox:
     def __init__(self, opened: Opened, engine: Engine, *, made: bool) -> None:
         """Use `create` or `attach`."""
         self.name = opened.record.name
+        self.files = SandboxFiles(self._inside, opened.record.workspace)
+        """Its files."""
+        self.changes = Changes(self.name, engine.changes)
+        """What it changed in a `cow` or `guarded` workspace."""
         self._opened = opened
         self._engine = engine
         self._made = made
@@ -63,6 +73,16 @@ class Sandbox:
         """Give the names of all that there are."""
         return engine().sandboxes.names()
 
+    @staticmethod
+    def list() -> list[Found]:
+        """Give every sandbox as it is now: name, state, record and what is enforced."""
+        return [*engine().sandboxes.all()]
+
+    @property
+    def info(self) -> Found:
+        """How it is now."""
+        return self._engine.sandboxes.look(self.name)
+
     def exec(
         self,
         argv: Sequence[str],
@@ -72,16 +92,25 @@ class Sandbox:
         cwd: str | None = None,
         timeout: float | None = None,
         output: int | None = None,
+        keep: tuple[int, int] | None = None,
         check: bool = False,
     ) -> Result:
         """Run a command to its end and give what came of it; an AisbxError says why it did not run.
 
-        `timeout` (seconds) and `output` (bytes) narrow what the sandbox was made with. With `check`, CommandFailed is
-        raised where it does not end with 0.
+        `timeout` (seconds) and `output` (bytes) narrow what the sandbox was made with. Of each stream the result has
+        the first 64 MiB, or so many bytes of its beginning and of its end as `keep` says; all of it is read. With
+        `check`, CommandFailed is raised where it does not end with 0.
         """
-        words = _words(argv)
-        outcome = self.start(words, Stdio(_fed(input), capture=CAPTURE), env, cwd, timeout, output).wait()
-        result = to_result(words, outcome)
+        words = words_of(argv)
+        command = to_command(words, env, cwd, timeout, output)
+        if keep is None:
+            result = to_result(words, self._begin(command, Stdio(_fed(input), capture=CAPTURE)).wait())
+        else:
+            running = self.running(command, input, apart=True)
+            try:
+                result = running.gather(*keep)
+            finally:
+                running.end()
         return result.check() if check else result
 
     def stream(
@@ -95,32 +124,70 @@ class Sandbox:
         output: int | None = None,
     ) -> Stream:
         """Start a command and give its lines while it runs: a context manager that ends it."""
-        words = _words(argv)
+        command = to_command(words_of(argv), env, cwd, timeout, output)
+        return Stream(self.running(command, input, apart=False))
 
-        def begin(target: int) -> Started:
-            return self.start(words, Stdio(_fed(input), target, capture=CAPTURE), env, cwd, timeout, output)
+    def running(self, command: Command, given: bytes | str | None, *, apart: bool) -> Running:
+        """Start a command with its stdout in a pipe that the caller reads, if `apart` its stderr in another."""
 
-        return Stream(words, begin)
+        def begin(out: int, errors: int | None) -> Started:
+            return self._begin(command, Stdio(_fed(given), out, errors, capture=CAPTURE))
+
+        return Running(command.argv, begin, apart=apart)
 
     def start(
         self,
-        words: tuple[str, ...],
-        stdio: Stdio,
+        argv: Sequence[str],
+        *,
+        stdin: bool = False,
+        terminal: bool = False,
         env: Mapping[str, str] | None = None,
         cwd: str | None = None,
         timeout: float | None = None,
         output: int | None = None,
-    ) -> Started:
-        """Start a command whose streams go where `stdio` says, and leave it to the caller to wait for it."""
-        limits: dict[str, float] = {} if timeout is None else {"wall_time": timeout}
-        if output is not None:
-            limits["output"] = output
-        if any(not amount > 0 for amount in limits.values()):
-            raise UsageError("timeout and output are more than 0", hint="leave them out for no bound")
-        command = Command(argv=words, environment=env or {}, cwd=cwd, limits=limits)
-        return self._opened.start(command, stdio, principal(), HOST)
+    ) -> BackgroundProcess:
+        """Start a command in the background: it goes on when this program has ended, and ends with the sandbox.
 
-    def destroy(self, *, discard: bool = False) -> list[str]:
+        With `stdin` its input stays open for `write`; a `terminal` has open input too. Its output is kept on disk: the
+        first 16 MiB and the last.
+        """
+        command = to_command(words_of(argv), env, cwd, timeout, output)
+        sandboxes = self._engine.sandboxes
+        run = sandboxes.detach(self.name, command, principal(), HOST, terminal=terminal, stdin=stdin)
+        return BackgroundProcess(sandboxes.background(self.name), run)
+
+    def process(self, id: str = "") -> BackgroundProcess:  # noqa: A002 - it is its name everywhere
+        """Find a command in the background by its id, or the beginning of one; without one, the last started."""
+        background = self._engine.sandboxes.background(self.name)
+        return BackgroundProcess(background, background.find(id).id)
+
+    def processes(self) -> "list[BackgroundProcess]":
+        """Give the commands in the background, also those that have ended, the oldest first."""
+        background = self._engine.sandboxes.background(self.name)
+        return [BackgroundProcess(background, one.id) for one in background.all()]
+
+    def ps(self) -> Sequence[ProcessRow]:
+        """Give every process that runs in it, with its number inside."""
+        return self._inside().processes()
+
+    def signal(self, pid: int, number: int) -> None:
+        """Send a signal to one process, by its number inside; StateError where there is none."""
+        self._inside().signal(pid, number)
+
+    @property
+    def paused(self) -> bool:
+        """Whether it is paused."""
+        return self._inside().paused
+
+    def pause(self) -> None:
+        """Stop every process where it stands, until `resume`; no command joins meanwhile."""
+        self._inside().pause(principal(), HOST)
+
+    def resume(self) -> None:
+        """Let the processes go on."""
+        self._inside().resume(principal(), HOST)
+
+    def destroy(self, *, discard: bool = False) -> "list[str]":
         """End everything in it and remove it; gives a line for each thing that was found planted for the host.
 
         StateError where a layer holds changes that were not applied, and then it stays; `discard` drops them.
@@ -131,6 +198,12 @@ class Sandbox:
     def close(self) -> None:
         """Let it go; it stays, and can be used again."""
         self._opened.release()
+
+    def _begin(self, command: Command, stdio: Stdio) -> Started:
+        return self._opened.start(command, stdio, principal(), HOST)
+
+    def _inside(self) -> Inside:
+        return Inside(self._engine, self._opened.record, self._opened.sandbox)
 
     def __enter__(self) -> Self:
         """Give itself."""
@@ -148,24 +221,6 @@ class Sandbox:
     def __repr__(self) -> str:
         """Say which."""
         return f"<Sandbox {self.name}>"
-
-
-def engine() -> Engine:
-    """Make the engine for this process's environment and directory."""
-    return Engine(os.environ, os.getcwd())
-
-
-def principal() -> Principal:
-    """Say who asks."""
-    return Principal(f"uid:{os.geteuid()}")
-
-
-def _words(argv: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(argv, str):
-        raise UsageError("a command is a list of words, not a string", hint=f"write ['sh', '-c', {argv!r}]")
-    if not argv:
-        raise UsageError("no command was given", hint="write a list of words")
-    return tuple(argv)
 
 
 def _fed(given: bytes | str | None) -> bytes | None:

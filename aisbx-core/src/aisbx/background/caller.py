@@ -3,6 +3,7 @@
 import os
 import socket
 from select import select
+from typing import Self
 
 from aisbx.background.door import DONE, LONGEST, MORE, REFUSED, SOCKET
 from aisbx.errors import StateError
@@ -29,6 +30,18 @@ class Caller:
         """Whether the supervisor has ended the connection: the command has ended."""
         self.answers: list[bytes] = []
 
+    @classmethod
+    def reach(cls, place: str) -> Self:
+        """Connect; where the command has ended the connection is `over`."""
+        try:
+            return cls(place)
+        except StateError:
+            gone = cls.__new__(cls)
+            gone.stream, other = socket.socketpair()
+            other.close()
+            gone.over, gone.answers = True, []
+            return gone
+
     def send(self, kind: bytes, content: bytes = b"") -> None:
         """Send a message; nothing happens where the command has ended."""
         try:
@@ -43,6 +56,10 @@ class Caller:
             if not select([self.stream], [], [], patience)[0]:
                 raise StateError("the command's supervisor does not answer", hint="see whether it is stopped")
             self.hear()
+        return self.took()
+
+    def took(self) -> bool:
+        """Give the next answer that has come, whether it could be done; False where there is none."""
         return bool(self.answers) and self.answers.pop(0) == DONE
 
     def hear(self) -> bool:

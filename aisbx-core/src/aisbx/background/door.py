@@ -79,7 +79,8 @@ class Door:
             came.close()
             return
         came.setblocking(False)  # noqa: FBT003 - positional only
-        self._guests[number] = _Guest(came, self)
+        self._guests[number] = guest = _Guest(came, self)
+        guest.say(MORE)  # what was printed since it connected, nobody has told it
 
     def forget(self, number: int) -> None:
         """Know a guest no longer."""

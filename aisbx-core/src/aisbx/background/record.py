@@ -33,13 +33,16 @@ if TYPE_CHECKING:
         timed_out: NotRequired[bool]
         oom_killed: NotRequired[bool]
         pids_limited: NotRequired[bool]
+        duration: NotRequired[float]
+        usage: NotRequired[dict[str, float]]
+        """The fields of `Usage`."""
         findings: NotRequired[list[str]]
         error: NotRequired[dict[str, str]]
         output: NotRequired[dict[str, int]]
         """`bytes` that were printed, `dropped` beyond --output, `lost` because the disk took no more."""
 
 
-FORMAT = 1
+FORMAT = 2
 FILE = "command.json"
 STARTING, RUNNING, ENDED = "starting", "running", "ended"
 _FLAGS = posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_NOFOLLOW | posix.O_CLOEXEC

@@ -139,6 +139,8 @@ class Supervisor:
             "timed_out": result["timed_out"],
             "oom_killed": result["oom_killed"],
             "pids_limited": result["pids_limited"],
+            "duration": round(result["duration"], 3),
+            "usage": {key: result[key] for key in ("user_seconds", "system_seconds", "max_rss_bytes")},
             "findings": findings,
             "output": {"bytes": self.spool.size, "dropped": dropped, "lost": self.spool.lost},
         }

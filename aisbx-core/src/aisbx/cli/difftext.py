@@ -1,4 +1,6 @@
-"""A unified diff of two texts that somebody hostile may have written: bounded in time, and shown without its escapes.
+"""What a change is: in a line, and as a unified diff of two texts.
+
+Somebody hostile may have written them: it is bounded in time, and shown without their escapes.
 
 Lines that are the same and unique in both are what it hangs on ("patience diff"); between them, small gaps are compared
 line by line and large ones are shown as replaced. Time is n log n in the number of lines, whatever they are.
@@ -9,9 +11,14 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from aisbx.cli.render import printable
 
+if TYPE_CHECKING:
+    from aisbx.types import Change, Layers
+
+_LETTERS = {"added": "A", "modified": "M", "deleted": "D"}
 LARGEST = 1 << 20
 """Bytes of a text that is shown."""
 _GAP = 64
@@ -21,6 +28,42 @@ _WIDEST = 2000
 """Characters of a line that are shown."""
 
 Operation = tuple[str, int, int, int, int]
+
+
+def headline(change: "Change") -> str:
+    """Give one line for a change: a letter, the path, and what else is to be seen before it is applied."""
+    said: list[str] = []
+    if change.kind != "file":
+        said.append(change.kind)
+    if change.was_kind and change.was_kind != change.kind:
+        said.append(f"was {change.was_kind}")
+    if change.action == "modified" and change.mode != change.was_mode and change.kind != "unread":
+        said.append(f"mode {change.was_mode:04o} -> {change.mode:04o}")
+    if change.kind == "file":
+        said.append(f"{change.was_size} -> {change.size} bytes" if change.action == "modified" else _size(change))
+    if change.executable and change.action != "deleted":
+        said.append("executable")
+    if change.protected:
+        said.append(f"THE HOST WOULD EXECUTE IT: {change.protected}")
+    if change.conflict:
+        said.append(f"CONFLICT: {change.conflict}")
+    rest = f" ({'; '.join(said)})" if said else ""
+    return f"{_LETTERS[change.action]} {printable(change.path)}{rest}"
+
+
+def _size(change: "Change") -> str:
+    return f"{change.size if change.action == 'added' else change.was_size} bytes"
+
+
+def of_change(layers: "Layers", change: "Change") -> Iterator[str]:
+    """Give the lines of a change's diff; none for what has no content."""
+    if change.kind not in {"file", "link"}:
+        return
+    was, now = layers.contents(change, LARGEST)
+    if (change.was_kind and was is None) or (change.action != "deleted" and now is None):
+        yield "  (too large to be shown, or it can't be read)"
+        return
+    yield from unified(change.path, was, None if change.action == "deleted" else now)
 
 
 def unified(path: str, was: bytes | None, now: bytes | None) -> Iterator[str]:

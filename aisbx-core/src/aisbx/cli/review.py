@@ -1,7 +1,6 @@
 """`aisbx diff`, `apply` and `discard`: what a sandbox changed, looked at before any of it touches the workspace."""
 
 import sys
-from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +13,7 @@ from aisbx.cli.session import engine, principal
 from aisbx.errors import StateError, UsageError
 
 if TYPE_CHECKING:
-    from aisbx.types import Change, Layers
+    from aisbx.types import Change
 
 EXAMPLES = {
     "diff": """\b
@@ -37,7 +36,6 @@ Examples:
 }
 LISTED = 100_000
 """Changes that `--json` lists; of more it says so."""
-_LETTERS = {"added": "A", "modified": "M", "deleted": "D"}
 Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=complete.sandboxes)]
 Paths = Annotated[list[str] | None, typer.Argument(metavar="PATH", help="Below the workspace; otherwise all.")]
 
@@ -59,7 +57,8 @@ def diff(
     if stat + name_only + json > 1:
         raise UsageError("--stat, --name-only and --json exclude each other", hint="give one of them")
     layers = engine().changes.layers(name)
-    from aisbx.engine.review import below  # no other command needs it
+    from aisbx.cli import difftext  # no other command needs these
+    from aisbx.engine.review import below
 
     changes = layers.changes(below(layers.workspace, paths or ()))
     if json:
@@ -70,9 +69,9 @@ def diff(
         return
     write = sys.stdout.write
     for change in changes:
-        write(f"{printable(change.path) if name_only else headline(change)}\n")
+        write(f"{printable(change.path) if name_only else difftext.headline(change)}\n")
         if not stat and not name_only:
-            for line in _text(layers, change):
+            for line in difftext.of_change(layers, change):
                 write(f"{line}\n")
 
 
@@ -83,6 +82,8 @@ def apply(
     json: Json = False,
 ) -> None:
     """Take what the sandbox NAME changed over into its workspace."""
+    from aisbx.cli.difftext import headline
+
     done: list[str] = []
     left: list[dict[str, str]] = []
     count = 0
@@ -109,43 +110,6 @@ def discard(name: Name, paths: Paths = None, json: Json = False) -> None:
     dropped = [change.path for change in engine().changes.discard(name, paths or (), principal(), "cli")]
     if json:
         emit_json({"name": name, "discarded": dropped})
-
-
-def headline(change: "Change") -> str:
-    """Give one line for a change: a letter, the path, and what else is to be seen before it is applied."""
-    said: list[str] = []
-    if change.kind != "file":
-        said.append(change.kind)
-    if change.was_kind and change.was_kind != change.kind:
-        said.append(f"was {change.was_kind}")
-    if change.action == "modified" and change.mode != change.was_mode and change.kind != "unread":
-        said.append(f"mode {change.was_mode:04o} -> {change.mode:04o}")
-    if change.kind == "file":
-        said.append(f"{change.was_size} -> {change.size} bytes" if change.action == "modified" else _size(change))
-    if change.executable and change.action != "deleted":
-        said.append("executable")
-    if change.protected:
-        said.append(f"THE HOST WOULD EXECUTE IT: {change.protected}")
-    if change.conflict:
-        said.append(f"CONFLICT: {change.conflict}")
-    rest = f" ({'; '.join(said)})" if said else ""
-    return f"{_LETTERS[change.action]} {printable(change.path)}{rest}"
-
-
-def _size(change: "Change") -> str:
-    return f"{change.size if change.action == 'added' else change.was_size} bytes"
-
-
-def _text(layers: "Layers", change: "Change") -> Iterator[str]:
-    from aisbx.cli import difftext  # only who looks at texts needs it
-
-    if change.kind not in {"file", "link"}:
-        return
-    was, now = layers.contents(change, difftext.LARGEST)
-    if (change.was_kind and was is None) or (change.action != "deleted" and now is None):
-        yield "  (too large to be shown, or it can't be read)"
-        return
-    yield from difftext.unified(change.path, was, None if change.action == "deleted" else now)
 
 
 def _row(change: "Change") -> dict[str, object]:

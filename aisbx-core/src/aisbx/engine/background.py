@@ -124,6 +124,10 @@ class Background:
             raise StateError(f"there is no command {beginning!r} in {name}", hint=f"see: aisbx ps {name}")
         return found
 
+    def place_of(self, run: str) -> str:
+        """Give the directory of a command, by its whole id."""
+        return f"{self._place}/commands/{run}"
+
     def signal(self, command: BackgroundCommand, number: int) -> None:
         """Send a signal to a command and all that came of it; StateError where it has ended."""
         caller = Caller(command.place)

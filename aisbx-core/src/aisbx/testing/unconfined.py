@@ -19,7 +19,6 @@ from aisbx.types import (
     Freezer,
     Layers,
     Level,
-    Ports,
     Probe,
     SandboxSpec,
     Stdio,
@@ -56,7 +55,6 @@ class _Open:
         self.handle = ""
         self.files: Files | None = None
         self.layers: Layers | None = None
-        self.ports: Ports | None = None
         self.freezer: Freezer | None = None
         self._spec = spec
         self._running: list[_Running] = []
@@ -141,6 +139,11 @@ class _Running:
     def signal(self, number: int) -> None:
         """Pass it on."""
         self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it, and what is still in its session."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, 9)
 
     def resize(self, rows: int, columns: int) -> None:
         """There is no pty of its own."""

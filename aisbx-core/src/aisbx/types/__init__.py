@@ -9,7 +9,7 @@ from aisbx.types.background import (
     Served,
     ServingModule,
 )
-from aisbx.types.capability import FileEvent, FileRow, Files, Freezer, Layers, Ports
+from aisbx.types.capability import FileEvent, FileRow, Files, Freezer, Layers, Watch
 from aisbx.types.enforcement import CONTROLS, Control, ControlState, Enforcement, Level
 from aisbx.types.launch import (
     Failure,
@@ -102,7 +102,6 @@ __all__ = [
     "Outcome",
     "PlanEntry",
     "Policy",
-    "Ports",
     "Principal",
     "Probe",
     "Process",
@@ -121,6 +120,7 @@ __all__ = [
     "Transport",
     "Usage",
     "Verdict",
+    "Watch",
     "Workspace",
     "WorkspaceMode",
     "WorkspaceRequest",

@@ -30,11 +30,19 @@ class FileEvent:
     name: str
 
 
+class Watch(Iterator[FileEvent], Protocol):
+    """What happens in a directory, as it happens."""
+
+    def close(self) -> None:
+        """Watch no longer, whoever waits for the next event then has none; may be called twice, from any thread."""
+        ...
+
+
 class Files(Protocol):
     """The sandbox's files, always under its root, no link followed out of it. StateError says what can't be done."""
 
-    def read(self, path: str, limit: int) -> bytes:
-        """Give at most `limit` bytes of a file."""
+    def read(self, path: str, limit: int, offset: int = 0) -> bytes:
+        """Give at most `limit` bytes of a file, from `offset` on."""
         ...
 
     def write(self, path: str, data: bytes, mode: int = 0o644) -> None:
@@ -49,8 +57,16 @@ class Files(Protocol):
         """Give what is at a path; a link at its end is not followed."""
         ...
 
-    def watch(self, path: str) -> Iterator[FileEvent]:
-        """Give what happens in a directory (not below it) from now on, until it is gone or the iterator is closed."""
+    def mkdir(self, path: str, *, parents: bool = False) -> None:
+        """Make a directory; with `parents` also those above it, and one that is there already is no error."""
+        ...
+
+    def remove(self, path: str, *, recursive: bool = False) -> None:
+        """Remove a file, a link (not what it points to) or an empty directory; with `recursive` also a full one."""
+        ...
+
+    def watch(self, path: str) -> "Watch":
+        """Give what happens in a directory (not below it) from the call on, until it is gone or `Watch.close`."""
         ...
 
     def pull(self, path: str, target: str, limit: int = ...) -> Sequence[str]:
@@ -94,14 +110,6 @@ class Layers(Protocol):
 
         Gives a line for each change that was to be applied and stays in it.
         """
-        ...
-
-
-class Ports(Protocol):
-    """Sockets inside."""
-
-    def publish(self, port: int) -> int:
-        """Make a server inside reachable on the host's loopback; gives the host's port."""
         ...
 
 

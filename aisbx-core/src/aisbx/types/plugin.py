@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from aisbx.types.capability import Files, Freezer, Layers, Ports
+from aisbx.types.capability import Files, Freezer, Layers
 from aisbx.types.enforcement import Enforcement
 from aisbx.types.outcome import Event, ExitStatus, Usage
 from aisbx.types.plan import JoinPlan, LocalPlan
@@ -35,6 +35,10 @@ class Process(Protocol):
         """Send a signal to the command; nothing happens when it has ended."""
         ...
 
+    def kill(self) -> None:
+        """End the command and all that came of it and is still below it; nothing happens when it has ended."""
+        ...
+
     def resize(self, rows: int, columns: int) -> None:
         """Tell the command's pty its new size; UsageError where it has none."""
         ...
@@ -54,7 +58,6 @@ class Sandbox(Protocol):
     """As observed, not as planned."""
     files: Files | None
     layers: Layers | None
-    ports: Ports | None
     freezer: Freezer | None
 
     def spawn(self, command: Command, stdio: Stdio) -> Process:

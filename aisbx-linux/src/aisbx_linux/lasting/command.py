@@ -12,7 +12,7 @@ from aisbx_linux.lasting.join import JoinError, start
 from aisbx_linux.lasting.pause import PAUSED, share
 from aisbx_linux.lasting.wires import JoinedWires
 from aisbx_linux.launch import Launch
-from aisbx_linux.processes import below, send
+from aisbx_linux.processes import below
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -138,9 +138,12 @@ class Joined(Launch):
         return posix.stat(f"/proc/{self.held['first'][0]}").st_uid
 
     def kill(self) -> None:
-        """End the command and all that it started and that is still below it."""
-        for process in () if self.done else self.members():
-            send(process, _KILL)
+        """End the command and all that came of it, but for what began a session of its own and left it."""
+        command = self.command()
+        if command and not self.done:
+            from aisbx_linux.lasting.family import signal_all
+
+            signal_all(self.held["first"][0], command, _KILL)
 
     def _make_wires(self) -> JoinedWires:
         return JoinedWires(self.request, self._budget, self.lent)
@@ -154,6 +157,10 @@ class Joined(Launch):
     def _over(self) -> None:
         self._ended = time.monotonic()
         self.bounds.end()
+        if self.bounds.timed_out:  # it may have ended at the first word, and left others behind
+            from aisbx_linux.lasting.family import end_session
+
+            end_session(self.held["first"][0], self._lasting.asked)
         if self.wires is not None:
             self.wires.drain()
 
@@ -204,14 +211,16 @@ class Counts:
 class _Bounds(Bounds):
     """The limits of one command; those of the sandbox hold it as they hold all."""
 
-    __slots__ = ("_asked", "_before", "_counts")
+    __slots__ = ("_before", "_counts", "_running", "asked")
 
     def __init__(self, plan: "LocalPlan", counts: Counts) -> None:
         """Count from now: what the cgroups count more of later is the command's."""
         super().__init__(plan)
         self._counts = counts
         self._before = counts.read()
-        self._asked: Callable[[], int] = lambda: 0
+        self._running: Callable[[], int] = lambda: 0
+        self.asked = 0
+        """The command, once it was asked to end because its time was over."""
 
     def begin(self, now: float) -> None:
         """Start the clock; the cgroups are there."""
@@ -220,7 +229,7 @@ class _Bounds(Bounds):
 
     def watch(self, first: int, command: "Callable[[], int]") -> None:
         """Look after the whole sandbox while the command lasts, where no cgroup does."""
-        self._first, self._asked = first, command
+        self._first, self._running = first, command
         if self._plan["watch"] is not None:
             self._look = time.monotonic() + LOOK
 
@@ -229,7 +238,8 @@ class _Bounds(Bounds):
         self.happened |= self._counts.grown(self._before)
 
     def _command(self) -> int:
-        return self._asked()
+        self.asked = self._running() or self.asked
+        return self._running()
 
 
 def failed_to_join(error: JoinError, command: str) -> "tuple[str, str, str]":

@@ -4,8 +4,8 @@ import marshal
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Generator, Sequence
-from typing import cast
+from collections.abc import Callable, Sequence
+from typing import Self, cast
 
 from aisbx.errors import StateError
 from aisbx.types import FileEvent, FileRow
@@ -15,6 +15,7 @@ from aisbx_linux.lasting import reach, trees
 Row = tuple[str, str, int, int, float]
 LIMIT = 4 << 30
 """Bytes that one call copies unless it is told otherwise."""
+_GONE = "the sandbox has ended, or what worked on its files was killed"
 
 
 class JoinedFiles:
@@ -24,9 +25,9 @@ class JoinedFiles:
         """`home` is the sandbox's private directory."""
         self._home = home
 
-    def read(self, path: str, limit: int) -> bytes:
-        """Give at most `limit` bytes of a file; StateError where it is none."""
-        return cast("bytes", self._ask("read", path, limit))
+    def read(self, path: str, limit: int, offset: int = 0) -> bytes:
+        """Give at most `limit` bytes of a file, from `offset` on; StateError where it is none."""
+        return cast("bytes", self._ask("read", path, limit, offset))
 
     def write(self, path: str, data: bytes, mode: int = 0o644) -> None:
         """Replace a file atomically; a link is replaced, not followed."""
@@ -39,6 +40,14 @@ class JoinedFiles:
     def stat(self, path: str) -> FileRow:
         """Give what is at a path; a link at its end is not followed."""
         return _row(cast("Row", self._ask("stat", path)))
+
+    def mkdir(self, path: str, *, parents: bool = False) -> None:
+        """Make a directory; with `parents` also those above it, and one that is there already is no error."""
+        self._ask("mkdir", path, parents)
+
+    def remove(self, path: str, *, recursive: bool = False) -> None:
+        """Remove a file, a link (not what it points to) or an empty directory; with `recursive` also a full one."""
+        self._ask("remove", path, recursive)
 
     def pull(self, path: str, target: str, limit: int = LIMIT) -> Sequence[str]:
         """Copy a file or a tree out, to `target` or into it if that is a directory; gives what was left out."""
@@ -81,16 +90,14 @@ class JoinedFiles:
             raise StateError(f"{source}: {error.strerror or error}") from None
         return cast("list[str]", self._answer(process))
 
-    def watch(self, path: str) -> Generator[FileEvent]:
-        """Give what happens in a directory (not below it) from now on, until it is gone or the iterator is closed."""
+    def watch(self, path: str) -> "JoinedWatch":
+        """Give what happens in a directory (not below it) from now on, until it is gone or the watch is closed."""
         process = self._start("watch", path)
-        try:
-            while (event := _told(process)) is not None:
-                if isinstance(event, str):
-                    raise StateError(event)
-                yield FileEvent(*cast("tuple[str, str]", event))
-        finally:
+        begun = _told(process)
+        if not isinstance(begun, tuple):
             _end(process)
+            raise StateError(str(begun or "") or _GONE)
+        return JoinedWatch(process)
 
     def _ask(self, work: str, *arguments: object) -> object:
         return self._answer(self._start(work, *arguments))
@@ -116,7 +123,40 @@ class JoinedFiles:
             _end(process)
         if isinstance(answer, tuple):
             return cast("tuple[object]", answer)[0]
-        raise StateError(str(answer or "") or "the sandbox has ended, or what worked on its files was killed")
+        raise StateError(str(answer or "") or _GONE)
+
+
+class JoinedWatch:
+    """A `Watch`: what a process inside tells."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        """`process` watches already."""
+        self._process = process
+
+    def __iter__(self) -> Self:
+        """Give itself."""
+        return self
+
+    def __next__(self) -> FileEvent:
+        """Wait for the next thing that happens."""
+        try:
+            event = _told(self._process)
+        except ValueError:  # closed
+            event = None
+        if event is None:
+            self.close()
+            raise StopIteration
+        return FileEvent(*cast("tuple[str, str]", event))
+
+    def close(self) -> None:
+        """Watch no longer; who waits meanwhile hears of no more."""
+        self._process.kill()
+        self._process.wait()  # then also who waits in another thread has come to the end
+        _end(self._process)
+
+    def __del__(self) -> None:
+        """Leave no process behind."""
+        self.close()
 
 
 def _place(target: str, name: str) -> tuple[int, bytes]:
@@ -131,7 +171,7 @@ def _reader(process: "subprocess.Popen[bytes]") -> Callable[[int], bytes]:
     def read(count: int) -> bytes:
         data = process.stdout.read(count) if process.stdout is not None else b""
         if len(data) < count:
-            raise trees.TreeError("the sandbox has ended, or what worked on its files was killed")
+            raise trees.TreeError(_GONE)
         return data
 
     return read

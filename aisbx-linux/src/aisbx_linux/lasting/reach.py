@@ -31,6 +31,7 @@ _DUMPABLE = 4
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _MOST_NAMES = 100_000
+_DEEPEST = 200
 _WATCHED = {0x2: "changed", 0x100: "created", 0x200: "deleted", 0x40: "moved-from", 0x80: "moved-to", 0x4: "attributes"}
 _LOST, _GONE = 0x4000, 0x8000 | 0x400 | 0x800
 _CLOEXEC = 0x80000
@@ -89,10 +90,11 @@ def _parent(path: str) -> tuple[int, bytes]:
     return _open(above or "/", _DIRECTORY), os.fsencode(name)
 
 
-def _read(path: str, limit: int) -> bytes:
+def _read(path: str, limit: int, offset: int) -> bytes:
     file = _open(path, _FILE)
     if not stat.S_ISREG(os.fstat(file).st_mode):
         raise OSError(f"{path}: it is no file")
+    os.lseek(file, offset, os.SEEK_SET)
     data = b""
     while len(data) < limit and (part := os.read(file, min(limit - len(data), 1 << 20))):
         data += part
@@ -142,6 +144,44 @@ def _row(name: str, found: os.stat_result) -> tuple[str, str, int, int, float]:
     return name, kind, stat.S_IMODE(found.st_mode), found.st_size, found.st_mtime
 
 
+def _mkdir(path: str, parents: bool) -> None:  # noqa: FBT001 - as the job has it
+    if parents and not path.strip("/"):
+        return
+    try:
+        directory, name = _parent(path)
+    except FileNotFoundError:
+        if not parents:
+            raise
+        _mkdir(path.rstrip("/").rpartition("/")[0], parents)
+        directory, name = _parent(path)
+    try:
+        os.mkdir(name, 0o755, dir_fd=directory)
+    except FileExistsError:
+        if not parents or not stat.S_ISDIR(os.fstat(_open(path, _DIRECTORY)).st_mode):
+            raise
+    finally:
+        os.close(directory)
+
+
+def _remove(path: str, recursive: bool) -> None:  # noqa: FBT001 - as the job has it
+    _unlink(*_parent(path), _DEEPEST if recursive else 0)
+
+
+def _unlink(directory: int, name: bytes, deep: int) -> None:
+    """Remove what has a name in a directory, and so many directories deep what is in it."""
+    if not stat.S_ISDIR(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
+        os.unlink(name, dir_fd=directory)
+        return
+    if deep:
+        below = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
+        try:
+            for entry in os.listdir(below):
+                _unlink(below, os.fsencode(entry), deep - 1)
+        finally:
+            os.close(below)
+    os.rmdir(name, dir_fd=directory)
+
+
 def _pull(path: str, limit: int) -> None:
     directory, name = _parent(path)
     trees.send(directory, name, _put, trees.Bounds(limit))
@@ -177,6 +217,7 @@ def _watch(path: str) -> None:
         raise OSError(number, os.strerror(number), path)
     os.chdir("/")
     os.close(directory)  # it is only gone when nobody has it
+    _put(_told((None,)))
     while True:
         data = os.read(watcher, 1 << 16)
         while data:
@@ -207,6 +248,8 @@ _WORKS: dict[str, Callable[..., Any]] = {
     "write": _write,
     "list": _list,
     "stat": _stat,
+    "mkdir": _mkdir,
+    "remove": _remove,
     "push": _push,
     "pull": _pull,
     "watch": _watch,

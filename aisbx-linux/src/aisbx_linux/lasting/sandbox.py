@@ -21,7 +21,6 @@ from aisbx.types import (
     Layers,
     Level,
     LocalPlan,
-    Ports,
     ProcessRow,
     Stdio,
     failed,
@@ -50,7 +49,6 @@ class LastingSandbox:
 
     files: Files | None = None
     layers: Layers | None = None
-    ports: Ports | None = None
     freezer: Freezer | None = None
 
     def __init__(self, home: Path) -> None:

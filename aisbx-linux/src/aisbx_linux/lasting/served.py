@@ -7,11 +7,11 @@ import posix
 
 from aisbx_linux.bounds import narrowed
 from aisbx_linux.lasting.command import Joined
+from aisbx_linux.lasting.family import signal_all
 from aisbx_linux.lasting.identity import recall
 from aisbx_linux.lasting.terminal import Terminal
 from aisbx_linux.lasting.wires import JoinedWires
 from aisbx_linux.lend import Input
-from aisbx_linux.processes import below, send
 from aisbx_linux.relay import POLLOUT, Budget, Output
 
 TYPE_CHECKING = False
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from aisbx_linux.lasting.identity import Held
     from aisbx_linux.terminal import RawTerminal
 
-_KILL, _CONT = 9, 18
+_KILL = 9
 _ROOM = 1 << 16
-_PASSES = 64
 _SIZE = b"".join(number.to_bytes(2, "little") for number in (24, 80, 0, 0))
 
 
@@ -89,15 +88,7 @@ class Serving(Joined):
         """Send a signal to the command and to all that came of it; SIGKILL until nothing new is found."""
         if not self.monitor or self.done:
             return
-        for _ in range(_PASSES if number == _KILL else 1):
-            found = family(self.held["first"][0], self.monitor)
-            for process in found:
-                send(process, number)
-            if number != _KILL:
-                for process in found:
-                    send(process, _CONT)  # one that is stopped would never hear of it
-            if not any(map(_runs, found)):
-                break
+        signal_all(self.held["first"][0], self.monitor, number)
 
     def kill(self) -> None:
         """End the command and all that came of it."""
@@ -226,23 +217,3 @@ class _Fed(Input):
         if self.target >= 0:
             posix.close(self.target)
             self.target = -1
-
-
-def family(first: int, command: int) -> list[int]:
-    """Give a command and all that came of it, also what was left to PID 1, unless that began a session of its own."""
-    found = [command, *below(command)]
-    sessions = {_session(process) for process in found} - {0} | {command}
-    return found + [process for process in below(first) if _session(process) in sessions]
-
-
-def _session(process: int) -> int:
-    try:
-        return posix.getsid(process)
-    except ProcessLookupError:
-        return 0
-
-
-def _runs(process: int) -> bool:
-    from aisbx_linux.lasting.identity import started
-
-    return started(process) != 0

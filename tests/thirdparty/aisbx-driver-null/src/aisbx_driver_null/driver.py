@@ -12,7 +12,6 @@ from aisbx.types import (
     Freezer,
     Layers,
     Level,
-    Ports,
     Probe,
     SandboxSpec,
     Stdio,
@@ -51,7 +50,7 @@ class NullDriver:
 
 
 class NullSandbox:
-    """What `open` gives: no files, layers, ports or freezer of its own, so those are None."""
+    """What `open` gives: no files, layers or freezer of its own, so those are None."""
 
     def __init__(self, spec: SandboxSpec, enforcement: Enforcement) -> None:
         """Keep the spec for the launches."""
@@ -59,7 +58,6 @@ class NullSandbox:
         self.enforcement = enforcement
         self.files: Files | None = None
         self.layers: Layers | None = None
-        self.ports: Ports | None = None
         self.freezer: Freezer | None = None
         self._spec = spec
         self._processes: list[NullProcess] = []

@@ -1,6 +1,7 @@
 """A command of the host as a `Process`: two threads relay its output, `wait` reaps it."""
 
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -34,6 +35,7 @@ class NullProcess:
                 stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
+                start_new_session=True,
             )
         except FileNotFoundError as error:
             raise CommandNotFoundError(f"{launch.argv[0]}: not found") from error
@@ -69,6 +71,11 @@ class NullProcess:
     def signal(self, number: int) -> None:
         """Send a signal; `Popen` knows when it has ended."""
         self._child.send_signal(number)
+
+    def kill(self) -> None:
+        """End it, and what is still in its session."""
+        if self._child.poll() is None:
+            os.killpg(self._child.pid, signal.SIGKILL)
 
     def resize(self, rows: int, columns: int) -> None:
         """Refuse: there is no terminal."""

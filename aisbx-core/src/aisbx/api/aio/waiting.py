@@ -1,0 +1,59 @@
+"""Wait without a thread for each thing that is waited for."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any, TypeVar
+
+from aisbx.api.running import CHUNK
+
+T = TypeVar("T")
+_WORKERS = 32
+_going: "set[asyncio.Task[Any]]" = set()
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """Give the threads for what takes a moment: the program's own stay free."""
+    return ThreadPoolExecutor(_WORKERS, "aisbx")
+
+
+async def short(work: Callable[[], T]) -> T:
+    """Do something that takes a moment but blocks. Cancelled, it is done all the same."""
+    return await asyncio.get_running_loop().run_in_executor(_pool(), work)
+
+
+async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """Wait for something that goes on where the one who waits is cancelled."""
+    task = asyncio.ensure_future(work)
+    _going.add(task)
+    task.add_done_callback(_going.discard)
+    return await asyncio.shield(task)
+
+
+async def readable(descriptor: int) -> None:
+    """Wait until there is something to be read from a pipe or a socket, or its end."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+
+    def tell() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    loop.add_reader(descriptor, tell)
+    try:
+        await ready
+    finally:
+        loop.remove_reader(descriptor)
+
+
+async def chunks(pipe: int) -> AsyncIterator[bytes]:
+    """Give what comes through a pipe, until its end."""
+    while True:
+        await readable(pipe)
+        data = os.read(pipe, CHUNK)
+        if not data:
+            return
+        yield data
