@@ -13,11 +13,14 @@
     ├── DriverUnavailableError      the driver is installed but cannot work here
     ├── ControlError                a control that is asked for cannot be enforced
     ├── PolicyError                 a policy said no, failed, or gave no verdict
+    ├── AuthError                   nobody knows who asks
+    ├── AdmissionError              not now: too often, or too much at once
     ├── LaunchError                 the sandbox could not be made
     ├── AbortedError                a run that had begun could not be served to its end
     ├── CommandNotFoundError        exit code 127
     ├── CommandNotExecutableError   exit code 126
     └── StateError                  a file of ours (audit, plan, log) cannot be used safely
+        └── NotFoundError           there is nothing of that name, or it is somebody else's
 
 Each class has a stable `code` for programs, a `hint` that says what to do, and
 the `exit_code` that the command line ends with.
@@ -129,6 +132,27 @@ class PolicyError(AisbxError):
     code = "denied"
 
 
+class AuthError(AisbxError):
+    """Nobody knows who asks: no key, a wrong one, or one that has ended."""
+
+    code = "unauthenticated"
+
+
+class AdmissionError(AisbxError):
+    """The principal asks too often, or for too much at once; nothing was done."""
+
+    code = "limited"
+
+    def __init__(self, message: str, *, retry_after: float, hint: str = "") -> None:
+        """Say in how many seconds it is worth trying again."""
+        super().__init__(message, hint=hint or f"try again in {-int(-retry_after // 1)} s")
+        self.retry_after = retry_after
+
+    def as_record(self) -> dict[str, object]:
+        """Give the error with the seconds to wait."""
+        return {**super().as_record(), "retry_after": round(self.retry_after, 3)}
+
+
 class LaunchError(AisbxError):
     """The sandbox could not be made; nothing of the command was run."""
 
@@ -159,3 +183,14 @@ class StateError(AisbxError):
     """A file of ours (audit log, plan, output log) is missing, foreign or damaged."""
 
     code = "state"
+
+
+class NotFoundError(StateError):
+    """There is nothing of that name, or it is another principal's, which is the same to whoever asks."""
+
+    code = "not-found"
+
+    def __init__(self, message: str, *, name: str, hint: str = "") -> None:
+        """Keep the name that was asked for."""
+        super().__init__(message, hint=hint)
+        self.name = name

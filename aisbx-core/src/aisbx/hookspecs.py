@@ -31,6 +31,7 @@ Settings = Mapping[str, object]
 
 A driver's also holds `cache_dir`, the path of a private directory (0700) where it may keep what it can make again.
 For `aisbx doctor` it is a place where nothing can be kept (the null device): then it looks at everything anew.
+An authenticator's holds `state_dir`, the path of the private directory of aisbx's state.
 """
 
 

@@ -2,6 +2,8 @@
 
 import os
 import stat
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from aisbx.errors import ConfigError, StateError
@@ -124,6 +126,25 @@ def write_own(path: Path, data: bytes) -> None:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise StateError(f"{path} cannot be written: {error.strerror}") from error
+
+
+@contextmanager
+def locked(file: Path) -> Generator[None]:
+    """Let one process at a time read and replace what this file stands for (two changes at once must both count)."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: the replacement is still atomic, the later one wins
+        yield
+        return
+    try:
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise StateError(f"{file} cannot be locked: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _base(inputs: Inputs, variable: str, *fallback: str) -> Path:

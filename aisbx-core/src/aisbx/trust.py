@@ -6,15 +6,13 @@
 import json
 import os
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
 from aisbx import repository
 from aisbx.errors import ConfigError, StateError, TrustError
 from aisbx.inputs import Inputs
-from aisbx.paths import ensure_private, read_own, state_dir, write_own
+from aisbx.paths import ensure_private, locked, read_own, state_dir, write_own
 from aisbx.repository import RepositoryInput
 
 Entry = dict[str, str | int]
@@ -78,7 +76,7 @@ def _entry(entry: object, file: Path, hint: str) -> Entry:
 def _change(inputs: Inputs, directory: str, entry: Entry | None) -> bool:
     file = _file(inputs)
     ensure_private(file.parent)
-    with _locked(file.with_name("trust.lock")):
+    with locked(file.with_name("trust.lock")):
         entries = _load(file, inputs)
         before = entries.pop(directory, None)
         if entry is not None:
@@ -87,22 +85,3 @@ def _change(inputs: Inputs, directory: str, entry: Entry | None) -> bool:
         # Names that are not UTF-8 are kept as lone surrogates, which ASCII escapes carry unharmed.
         write_own(file, (json.dumps(record, indent=1) + "\n").encode("ascii"))
     return before is not None
-
-
-@contextmanager
-def _locked(file: Path) -> Generator[None]:
-    """Let one process at a time read and replace the record (two `trust` at once must both count)."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: the replacement is still atomic, the later one wins
-        yield
-        return
-    try:
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise StateError(f"{file} cannot be locked: {error.strerror}") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -25,6 +25,7 @@ COMMANDS = [
     ("config", "show"),
     ("audit", "show"),
     *(("cache", name) for name in ("list", "prune")),
+    *(("key", name) for name in ("create", "list", "revoke")),
 ]
 
 
@@ -39,11 +40,11 @@ def test_every_command_has_help_with_examples(cli: Cli, command: tuple[str, ...]
 def test_the_overview_lists_what_there_is_and_nothing_that_is_not(cli: Cli) -> None:
     done = cli("--help")
     listed = [line.split()[0] for line in done.stdout.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()]
-    assert sorted(listed) == sorted({command[0] for command in COMMANDS})
+    assert sorted(listed) == sorted({"mcp", *(command[0] for command in COMMANDS)})  # aisbx-mcp adds its own
     assert cli().stdout == done.stdout
 
 
-@pytest.mark.parametrize("group", ["profile", "plugin", "config", "audit", "cache"])
+@pytest.mark.parametrize("group", ["profile", "plugin", "config", "audit", "cache", "key"])
 def test_a_group_without_a_command_shows_its_help(cli: Cli, group: str) -> None:
     done = cli(group)
     assert (done.returncode, done.stderr) == (0, "")

@@ -35,6 +35,7 @@ COMMANDS = (
     "config",
     "doctor",
     "audit",
+    "key",
     "logs",
     "cache",
 )

@@ -155,6 +155,15 @@ class Auth(Protocol):
 
 
 @runtime_checkable
+class RevocableAuth(Auth, Protocol):
+    """An authenticator that takes back what it granted."""
+
+    def stands(self, principal: Principal) -> bool:
+        """Say whether a principal that was authenticated earlier still would be."""
+        ...
+
+
+@runtime_checkable
 class Transport(Protocol):
     """A way for clients to reach a service."""
 

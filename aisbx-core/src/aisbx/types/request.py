@@ -7,19 +7,24 @@ from aisbx.types.spec import Network, WorkspaceMode
 
 
 @dataclass(frozen=True, slots=True)
-class Principal:
-    """Who asks: a stable id (`uid:1000`, a key's id) and the scopes that an auth plugin granted."""
-
-    id: str
-    scopes: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
 class WorkspaceRequest:
     """A directory as the caller wrote it, relative to `RunRequest.cwd`; `mode` None: the profile decides."""
 
     path: str
     mode: WorkspaceMode | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks: a stable id (`uid:1000`, `key:…`), the scopes that an auth plugin granted, and what it works in.
+
+    `workspace` None and `profile` empty: what the host gives.
+    """
+
+    id: str
+    scopes: frozenset[str] = frozenset()
+    workspace: WorkspaceRequest | None = None
+    profile: str = ""
 
 
 @dataclass(frozen=True, slots=True)
