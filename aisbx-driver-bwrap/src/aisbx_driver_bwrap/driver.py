@@ -9,7 +9,7 @@ from aisbx.types import Enforcement, Layers, LocalPlan, Probe, Sandbox, SandboxS
 from aisbx_linux import cradle, stage
 from aisbx_linux.cgroup import find
 from aisbx_linux.lasting.sandbox import LastingSandbox, end, make
-from aisbx_linux.layer import overlay
+from aisbx_linux.layer import overlay, snapshots
 from aisbx_linux.layer.review import find as find_layer
 from aisbx_linux.remedy import remedy
 from aisbx_linux.sandbox import LocalSandbox
@@ -84,6 +84,23 @@ class BwrapDriver:
     def layers(self, home: Path) -> Layers | None:
         """Give the layer over the workspace of what `create` or a run made."""
         return find_layer(home)
+
+    def snapshot(self, home: Path, kept: Path, place: Path) -> str:
+        """Keep in `place` what the layer of a sandbox holds, by an overlay mount; a copy while commands run in it."""
+        return snapshots.snapshot(home, kept, place)
+
+    def restore(self, home: Path, kept: Path, place: Path) -> None:
+        """Have a sandbox's workspace be as in a snapshot again; StateError while commands run in it."""
+        snapshots.restore(home, kept, place)
+
+    def fork(self, spec: SandboxSpec, home: Path, kept: Path, ttl: float, origin: Path) -> Sandbox:
+        """Make a sandbox whose layer begins with a snapshot, or with what another sandbox has now."""
+        make(self.plan(spec), lasting(self.check(spec)), home, kept, ttl, origin)
+        return self.attach(str(home))
+
+    def sweep(self, kept: Path) -> None:
+        """Remove the layers that nothing stands on any more."""
+        snapshots.sweep(kept)
 
     def _tool(self) -> tuple[tool.Tool | None, Probe]:
         if self._found is None:

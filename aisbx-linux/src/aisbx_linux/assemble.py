@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # Makes the command the leader of a session of its own with the pty as its terminal (util-linux, setsid(1)).
 TERMINAL = ("/usr/bin/setsid", "--ctty", "--wait")
+_HANDLE = posix.O_PATH | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
 
 
 class Assembly:
@@ -50,8 +51,8 @@ class Assembly:
         """Where the launcher writes what is to be mounted; the tool waits for it."""
         self.gate = -1
         """Where the launcher writes the filter."""
-        self.layer: tuple[int, bool] | None = None
-        """The launcher's own descriptor of the layer over the workspace, and whether it is volatile."""
+        self.layer: tuple[int, bool, list[str]] | None = None
+        """What `Guard.lay` gives."""
         self.layout: Layout | None = None
         """What the launcher mounts itself, before the tool does; None for nothing."""
         self.status = -1
@@ -104,11 +105,12 @@ def assemble(assembly: Assembly, plan: "LocalPlan", request: "LaunchRequest") ->
     if staged or plan["private"] or (plan["composed"] and nested) or layer:
         from aisbx_linux.compose import layout
 
-        assembly.layout = layout(plan, layer[1] if layer else None)
+        assembly.layout = layout(plan, layer)
     for source in plan["sources"]:
         assembly.sources.append(assembly.keep(open_source(source)))
     if layer:
         assembly.sources.append(assembly.keep(posix.dup(layer[0])))
+        assembly.sources += [assembly.keep(posix.open(f"{path}/upper", _HANDLE)) for path in layer[2]]
     status_end = posix.pipe2(posix.O_CLOEXEC)
     assembly.status = status_end[0]
     status = assembly.give(status_end[1])

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     """(kind, absolute path) of what is to be covered in the workspace, in this order."""
     Nested = list[tuple[int, int, str, bool]]
     """Index of a source, index of the one it lies in, path below that, whether it is writable; outer ones first."""
-    Over = tuple[int, int, bool]
-    """Index of the workspace, index of the layer over it (behind the sources), whether that is volatile."""
+    Over = tuple[int, int, bool, int]
+    """Index of the workspace, index of the layer over it (behind the sources), whether that is volatile, and how many
+    frozen layers, which follow it, lie in between."""
     Layout = tuple[list[int], Nested, str, str, list[str], Over | None]
     """The sources that are laid out at `STAGE`, what is put into them; the workspace, and where it is laid out; what
     each private file system is mounted with; the layer, if there is one."""
@@ -33,10 +34,10 @@ _LINK = 0o120000
 _FORMAT = 0o170000
 
 
-def layout(plan: "LocalPlan", volatile: "bool | None" = None) -> "Layout":
+def layout(plan: "LocalPlan", layer: "tuple[int, bool, list[str]] | None" = None) -> "Layout":
     """Say what has to be composed for a plan, and where its workspace is then, if it has one.
 
-    `volatile` is that of the layer over the workspace, None where it has none.
+    `layer` is that over the workspace as `Guard.lay` gives it, None where it has none.
     """
     sources = plan["sources"]
     nested: Nested = []
@@ -53,7 +54,7 @@ def layout(plan: "LocalPlan", volatile: "bool | None" = None) -> "Layout":
     over: Over | None = None
     if workspace:
         index = [source["target"] for source in sources].index(workspace)
-        over = None if volatile is None else (index, len(sources), volatile)
+        over = None if layer is None else (index, len(sources), layer[1], len(layer[2]))
         while sources[index]["within"] >= 0:
             index = sources[index]["within"]
         shown.add(index)
@@ -65,12 +66,12 @@ def stage_own(descriptors: "list[int]", plan: "Layout") -> None:
     """Compose an ordinary user's mounts from sources that were opened before `contain`; OSError as of `compose`."""
     if posix.geteuid() == 0:  # who gave up an own uid; with a user namespace the kernel does it
         syscalls.mount("none", "/", "", syscalls.MS_REC | syscalls.MS_SLAVE, "")
-    wanted = {*plan[0], *(index for index, _, _, _ in plan[1]), *(plan[5][:2] if plan[5] else ())}
-    trees = {index: _copy(descriptors[index]) for index in wanted}
+    wanted = {*plan[0], *(index for index, _, _, _ in plan[1]), *(_layers(plan[5]) if plan[5] else ())}
+    trees = {index: copy_tree(descriptors[index]) for index in wanted}
     compose(trees, plan)
 
 
-def _copy(descriptor: int) -> int:
+def copy_tree(descriptor: int) -> int:
     """Give a detached copy of the mount tree at a descriptor that was opened in an older mount namespace."""
     path = posix.readlink(f"/proc/self/fd/{descriptor}")
     opened = syscalls.open_unlinked(_AT_FDCWD, path)
@@ -101,7 +102,8 @@ def compose(trees: "dict[int, int]", plan: "Layout", outside: int = 0) -> None:
     if over is not None:
         from aisbx_linux.layer.overlay import lay
 
-        trees[over[0]] = lay(trees[over[0]], trees[over[1]], outside, volatile=over[2])
+        lowers = [trees[index] for index in (*_layers(over)[2:], over[0])]
+        trees[over[0]] = lay(lowers, trees[over[1]], outside, volatile=over[2])
         opened.add(trees[over[0]])
     roots: dict[int, int] = {}
     for index in shown:
@@ -119,6 +121,12 @@ def compose(trees: "dict[int, int]", plan: "Layout", outside: int = 0) -> None:
         roots[index] = trees[index]
     for tree in opened:
         posix.close(tree)
+
+
+def _layers(over: "Over") -> list[int]:
+    """Give the indices of workspace, layer, and the frozen layers in between, the uppermost first."""
+    workspace, layer, _, frozen = over
+    return [workspace, *range(layer, layer + frozen + 1)]
 
 
 def strike() -> None:

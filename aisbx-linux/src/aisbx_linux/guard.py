@@ -32,24 +32,30 @@ class Guard:
         self._scans = f"{state}/scans" if state else ""
         self._quarantine = f"{state}/quarantine/{run}"
 
-    def lay(self) -> "tuple[int, bool] | None":
-        """Make the layer over the workspace, if it is to have one; gives it open, and whether it is volatile.
+    def lay(self) -> "tuple[int, bool, list[str]] | None":
+        """Make the layer over the workspace, if it is to have one, or take what a fork has made.
+
+        Gives it open, whether it is volatile, and the directories of the frozen layers below it, the uppermost first.
 
         OSError where it cannot be made.
         """
         workspace = self._plan["workspace"]
         if workspace is None or workspace[1] in {"rw", "ro"}:
             return None
-        from aisbx_linux.layer.place import make
+        from aisbx_linux.layer.place import make, opened
 
         outside = self._plan["outside"]
         place = f"{self._home}/layer" if self._home else f"{self._store}/layers/{self._run}"
+        if self._home and (descriptor := opened(place)) >= 0:
+            from aisbx_linux.layer.stack import below
+
+            return descriptor, False, below(place)
         descriptor = make(place, *workspace, outside and outside[:2], volatile=not self._home)
         if not self._home:
             from aisbx_linux.layer.end import RunLayer
 
             self._layer = RunLayer(place, descriptor)
-        return descriptor, not self._home
+        return descriptor, not self._home, []
 
     def hold(self, layout: "Layout | None") -> "list[tuple[int, str]]":
         """Look at the workspace before anything runs, and cover what is to be covered where `layout` says it is.

@@ -37,11 +37,17 @@ LATE = (
         for name in ["cgroup", "cgroup.group", "publish", "remedy", "suspend", "terminal", "undelivered", "watch"]
     ),
     *LAYER,
-    *(f"aisbx_linux.layer.{name}" for name in ("layers", "walk", "marks", "git", "carry")),
+    *(f"aisbx_linux.layer.{name}" for name in ("layers", "walk", "union", "marks", "git", "carry")),
     *(
         f"aisbx_linux.protect.{name}"
         for name in "derive gitconfig keys look names quarantine reconcile repair tree undo walk".split()  # noqa: SIM905
     ),
 )
 """What is not imported by every launch, or while the tool works; without a search for it."""
-JOINING_LATE = (*LATE, "_socket", "aisbx_linux.lasting.family", "aisbx_linux.lasting.terminal")
+JOINING_LATE = (
+    *LATE,
+    "_socket",
+    "aisbx_linux.lasting.family",
+    "aisbx_linux.lasting.terminal",
+    "aisbx_linux.layer.ask",
+)

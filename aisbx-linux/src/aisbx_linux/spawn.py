@@ -64,7 +64,7 @@ def spawn(
             for descriptor, source in zip(assembly.sources, plan["sources"], strict=False)
         ]
         if assembly.layer is not None:
-            sources.append((assembly.sources[-1], True, True))
+            sources += [(descriptor, True, True) for descriptor in assembly.sources[len(plan["sources"]) :]]
         staging = (sources, assembly.layout, covered or [], person)
     if plan["outside"] is not None:
         wires.lend(outside)

@@ -117,7 +117,7 @@ def clone_tree(descriptor: int) -> int:
 
 def idmap_tree(tree: int, namespace: int) -> bool:
     """Map by mount_setattr(2) with MOUNT_ATTR_IDMAP; False where the file system can't be mapped."""
-    return _set_attributes(tree, _AT_EMPTY_PATH, _MOUNT_ATTR_IDMAP, namespace)
+    return _set_attributes(tree, _AT_EMPTY_PATH, _MOUNT_ATTR_IDMAP, 0, namespace)
 
 
 def protect_tree(tree: int) -> None:
@@ -127,8 +127,15 @@ def protect_tree(tree: int) -> None:
         raise OSError(msg)
 
 
-def _set_attributes(tree: int, flags: int, attributes: int, namespace: int = 0) -> bool:
-    given = b"".join(value.to_bytes(8, "little") for value in (attributes, 0, 0, namespace))  # struct mount_attr
+def make_read_only(mounted: int, *, on: bool) -> bool:
+    """Make one mount, which a descriptor names, read-only or writable; False where files on it are open for writing."""
+    attributes = (_MOUNT_ATTR_RDONLY, 0) if on else (0, _MOUNT_ATTR_RDONLY)
+    return _set_attributes(mounted, _AT_EMPTY_PATH, *attributes)
+
+
+def _set_attributes(tree: int, flags: int, attributes: int, cleared: int = 0, namespace: int = 0) -> bool:
+    # struct mount_attr
+    given = b"".join(value.to_bytes(8, "little") for value in (attributes, cleared, 0, namespace))
     return call("syscall", _MOUNT_SETATTR, tree, b"\0", flags, given, len(given)) == 0
 
 

@@ -16,7 +16,8 @@ from .conftest import Cli, record
 COMMANDS = [
     ("run",),
     *((name,) for name in ("create", "exec", "ls", "inspect", "destroy", "prune", "diff", "apply", "discard")),
-    *((name,) for name in ("pause", "resume", "ps", "kill", "attach", "input", "cp")),
+    *((name,) for name in ("pause", "resume", "ps", "kill", "attach", "input", "cp", "fork")),
+    *(("snapshot", name) for name in ("create", "ls", "rm", "restore")),
     ("init",),
     ("doctor",),
     ("logs",),
@@ -44,7 +45,7 @@ def test_the_overview_lists_what_there_is_and_nothing_that_is_not(cli: Cli) -> N
     assert cli().stdout == done.stdout
 
 
-@pytest.mark.parametrize("group", ["profile", "plugin", "config", "audit", "cache", "key"])
+@pytest.mark.parametrize("group", ["profile", "plugin", "config", "audit", "cache", "key", "snapshot"])
 def test_a_group_without_a_command_shows_its_help(cli: Cli, group: str) -> None:
     done = cli(group)
     assert (done.returncode, done.stderr) == (0, "")

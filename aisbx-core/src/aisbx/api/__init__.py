@@ -17,6 +17,7 @@ from aisbx.api.changes import Applied, Changes
 from aisbx.api.options import Options
 from aisbx.api.result import CommandFailed, Result
 from aisbx.api.sandbox import Sandbox, run
+from aisbx.snapshots import Snapshot
 
 __all__ = [
     "Applied",
@@ -30,5 +31,6 @@ __all__ = [
     "Options",
     "Result",
     "Sandbox",
+    "Snapshot",
     "run",
 ]

@@ -16,6 +16,7 @@ from aisbx.engine import Engine
 from aisbx.engine.found import Found
 from aisbx.engine.inside import Inside
 from aisbx.engine.opened import Opened, Started
+from aisbx.snapshots import Snapshot
 from aisbx.types import Command, ProcessRow, Stdio
 
 CAPTURE = 64 << 20
@@ -187,10 +188,39 @@ class Sandbox:
         """Let the processes go on."""
         self._inside().resume(principal(), HOST)
 
+    def snapshot(self, tag: str = "") -> Snapshot:
+        """Keep what its `cow` or `guarded` workspace holds now; without a tag it gets a number.
+
+        In constant time while no command runs in it (`mechanism` is `overlay`). Else its processes stand still while
+        what it has written since the last snapshot is copied (`reflink`, `copy`). UsageError where it has no layer.
+        """
+        return self._engine.snapshots.create(self.name, principal(), HOST, tag)
+
+    def snapshots(self) -> "list[Snapshot]":
+        """Give its snapshots, the oldest first."""
+        return self._engine.snapshots.all(self.name)
+
+    def restore(self, tag: str) -> None:
+        """Have its workspace hold what it did at a snapshot and drop what came since; StateError while commands run."""
+        self._engine.snapshots.restore(self.name, tag, principal(), HOST)
+
+    def remove_snapshot(self, tag: str) -> None:
+        """Remove a snapshot; StateError where there is none. Sandboxes that were made from it stay."""
+        self._engine.snapshots.remove(self.name, tag, principal(), HOST)
+
+    def fork(self, name: str = "", *, tag: str = "", ttl: float = 0.0) -> Self:
+        """Make another from what this was made from, whose workspace holds what this one's does, or did at a snapshot.
+
+        Processes and private files (`/tmp`, the home) are not in it. Without a name one is made up; `ttl`: seconds.
+        """
+        record = self._engine.snapshots.fork(self.name, name, principal(), HOST, tag=tag, ttl=ttl)
+        return type(self)(self._engine.sandboxes.open(record.name), self._engine, made=True)
+
     def destroy(self, *, discard: bool = False) -> "list[str]":
         """End everything in it and remove it; gives a line for each thing that was found planted for the host.
 
-        StateError where a layer holds changes that were not applied, and then it stays; `discard` drops them.
+        StateError where a layer holds changes that were not applied, or it has snapshots, and then it stays; `discard`
+        drops them.
         """
         self.close()
         return self._engine.sandboxes.destroy(self.name, principal(), HOST, discard=discard) or []

@@ -27,6 +27,7 @@ COMMANDS = (
     "exec",
     "sandboxes",
     "review",
+    "snapshot",
     "background",
     "cp",
     "init",
@@ -44,6 +45,7 @@ COMMANDS = (
 TOGETHER = {
     **dict.fromkeys(("ls", "inspect", "pause", "resume", "destroy", "prune"), "sandboxes"),
     **dict.fromkeys(("diff", "apply", "discard"), "review"),
+    "fork": "snapshot",
     **dict.fromkeys(("ps", "kill", "attach", "input"), "background"),
 }
 """The commands of modules that register several."""

@@ -33,6 +33,10 @@ SANDBOXES = {
     "sandbox.destroy": "destroyed",
     "sandbox.pause": "paused",
     "sandbox.resume": "resumed",
+    "sandbox.snapshot": "snapshot taken",
+    "sandbox.snapshot-rm": "snapshot removed",
+    "sandbox.restore": "restored",
+    "sandbox.fork": "forked",
 }
 """Kinds of records that are no run's → what they tell."""
 

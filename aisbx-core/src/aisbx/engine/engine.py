@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from aisbx.doctor import DoctorRow
     from aisbx.engine.lasting import Sandboxes
     from aisbx.engine.review import Review
+    from aisbx.engine.snapshots import Snapshots
 
 
 class Engine:
@@ -134,6 +135,13 @@ class Engine:
         from aisbx.engine.review import Review
 
         return Review(self)
+
+    @property
+    def snapshots(self) -> "Snapshots":
+        """What was kept of their layers."""
+        from aisbx.engine.snapshots import Snapshots
+
+        return Snapshots(self)
 
     @property
     def audit(self) -> str:

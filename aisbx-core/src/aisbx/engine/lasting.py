@@ -2,20 +2,21 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aisbx.audit.jsontext import dumps
+from aisbx.audit.jsontext import dumps, members
 from aisbx.audit.reserve import unrecordable
 from aisbx.audit.write import RESERVE, AuditError, append, append_once, open_log, start
 from aisbx.engine.commands import Commands
+from aisbx.engine.ends import Ends
 from aisbx.engine.found import ENDED, PAUSED, RUNNING, UNFINISHED, Found, UnappliedError
 from aisbx.engine.opened import Opened
-from aisbx.engine.review import pending
 from aisbx.errors import AisbxError, StateError, UsageError
 from aisbx.plan.run import new_run
-from aisbx.store import Claim, Record, Store
+from aisbx.store import Record, Store
 from aisbx.types import (
     Command,
     Event,
@@ -27,7 +28,6 @@ from aisbx.types import (
     Sandbox,
     SandboxSpec,
     Stdio,
-    WorkspaceMode,
 )
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class Sandboxes:
         self._engine = engine
         self._store = Store(engine.state)
         self._commands = Commands(engine, self._store)
+        self._ends = Ends(engine, self._store)
 
     def create(self, request: RunRequest, principal: Principal, host: str, name: str = "", ttl: float = 0.0) -> Record:
         """Make a sandbox and give its record; an AisbxError says why not, and then there is none.
@@ -77,15 +78,34 @@ class Sandboxes:
             network=spec.network.mode.value,
             static=static_record(spec, driver.name, prepared.enforcement),
         )
+        environment = dict(prepared.request.environment)
+        who = ("sandbox.create", principal.id, host)
+        self.make(lambda home: driver.create(spec, home, engine.state, ttl), record, spec, environment, who, {})
+        return record
+
+    def make(
+        self,
+        begin: Callable[[Path], Sandbox],
+        record: Record,
+        spec: SandboxSpec,
+        environment: dict[str, str],
+        who: tuple[str, str, str],
+        told: dict[str, object],
+    ) -> None:
+        """Make a sandbox by `begin`, which gets its private directory, and write it down; else leave nothing of it.
+
+        `who` is the kind of the audit record, the principal's id and the host's name; `told` goes into it too.
+        """
+        engine, (kind, principal, host) = self._engine, who
         log = open_log(engine.audit)
         try:
-            self._make(driver, spec, record, dict(prepared.request.environment), ttl)
-            beginning = start("sandbox.create", record.name, principal.id, host, [])
-            append(log, f"{beginning},{record.static}}}", f"{engine.state}/{RESERVE}")
+            self._make(begin, spec, record, environment)
+            beginning = start(kind, record.name, principal, host, [])
+            more = f",{members(told)}" if told else ""
+            append(log, f"{beginning}{more},{record.static}}}", f"{engine.state}/{RESERVE}")
         finally:
             os.close(log)
-        engine.emit(Event("sandbox.create", time.time(), {"sandbox": record.name, "profile": record.profile}))
-        return record
+        engine.emit(Event(kind, time.time(), {"sandbox": record.name, "profile": record.profile, **told}))
 
     def execute(
         self,
@@ -154,8 +174,8 @@ class Sandboxes:
             return None
         try:
             if not discard:
-                self._refuse_losses(name)
-            findings = self._end(name, claim, discard=discard)
+                self._ends.refuse_losses(name)
+            findings = self._ends.end(name, claim, discard=discard)
         finally:
             claim.release()
         beginning = start("sandbox.destroy", name, principal.id, host, [])
@@ -198,18 +218,18 @@ class Sandboxes:
             return Found(name, ENDED, record, problem="" if isinstance(error, StateError) else error.message)
 
     def _make(
-        self, driver: LastingDriver, spec: SandboxSpec, record: Record, environment: dict[str, str], ttl: float
+        self, begin: Callable[[Path], Sandbox], spec: SandboxSpec, record: Record, environment: dict[str, str]
     ) -> None:
         """Make a sandbox and write it down, or leave nothing of it."""
         engine = self._engine
         claim = self._store.claim(record.name)
         try:
-            sandbox = driver.create(spec, claim.home, engine.state, ttl)
+            sandbox = begin(claim.home)
             self._store.write(record, environment, spec)
             if engine.exclusive and isinstance(sandbox, JoinableSandbox):
                 self._commands.keep(record, sandbox, Command(argv=()), {}, engine.decided)
         except BaseException:
-            self._end(record.name, claim, discard=True)
+            self._ends.end(record.name, claim, discard=True)
             raise
         finally:
             claim.release()
@@ -222,52 +242,6 @@ class Sandboxes:
             hint = f"aisbx destroy {record.name} removes what is left of it"
             raise StateError(f"sandbox {record.name}: {error.message}", hint=hint) from error
 
-    def _end(self, name: str, claim: Claim, *, discard: bool = False) -> list[str]:
-        findings: list[str] = []
-        for driver in self._drivers(name):
-            findings += driver.end(claim.home)
-        self._settle(claim)
-        layers = self._engine.changes.find(name)
-        if layers is not None and discard:
-            for _ in layers.discard():
-                pass
-        elif layers is not None:
-            findings += layers.finish()
-        if self._engine.changes.find(name) is None:
-            claim.remove()
-        return findings
-
-    def _refuse_losses(self, name: str) -> None:
-        layers = self._engine.changes.find(name)
-        with suppress(StateError):
-            record = self._store.read(name)
-            if layers is None or (record is not None and record.mode == WorkspaceMode.GUARDED):
-                return
-        if layers is not None and pending(layers):
-            hint = f"see: aisbx diff {name}; then aisbx apply {name}, or destroy --discard {name}"
-            raise UnappliedError(f"the sandbox {name!r} has changes that are not applied", hint=hint)
-
-    def _settle(self, claim: Claim) -> None:
-        """Let those that serve commands in the background record how these have ended."""
-        if (claim.home.parent / "commands").exists():
-            from aisbx.engine.background import Background
-
-            Background(self._engine, claim.home.parent).settle()
-
-    def _drivers(self, name: str) -> Iterator[LastingDriver]:
-        """Give the driver of a sandbox; of one that is unfinished nobody knows it, so all that could be."""
-        with suppress(StateError):
-            record = self._store.read(name)
-            if record is not None:
-                driver = self._engine.driver(record.driver)
-                if isinstance(driver, LastingDriver):
-                    yield driver
-                return
-        for known in self._engine.plugins.names("driver"):
-            driver = self._engine.driver(known)
-            if isinstance(driver, LastingDriver):
-                yield driver
-
     def _sweep(self) -> None:
         """Remove what processes that were killed left half made."""
         for name in self._store.names():
@@ -275,7 +249,7 @@ class Sandboxes:
             if claim is not None:
                 try:
                     if self._unfinished(name):
-                        self._end(name, claim)
+                        self._ends.end(name, claim)
                 finally:
                     claim.release()
 

@@ -40,6 +40,7 @@ from aisbx.types.plugin import (
     Sandbox,
     Secrets,
     Sink,
+    SnapshotDriver,
     Transport,
 )
 from aisbx.types.profile import Profile
@@ -117,6 +118,7 @@ __all__ = [
     "Served",
     "ServingModule",
     "Sink",
+    "SnapshotDriver",
     "Source",
     "Stdio",
     "Transport",

@@ -128,6 +128,33 @@ class LayeredDriver(LastingDriver, Protocol):
 
 
 @runtime_checkable
+class SnapshotDriver(LayeredDriver, Protocol):
+    """A driver that keeps what a layer holds, and makes other sandboxes from it. StateError where that can't be.
+
+    `home` is that of a sandbox, whether it runs or has ended; `kept` is the directory that `create` was given.
+    """
+
+    def snapshot(self, home: Path, kept: Path, place: Path) -> str:
+        """Keep in `place`, an empty private directory, what the layer in `home` holds now; gives by what mechanism.
+
+        The snapshot is whole or none: what lies in `place` when this did not return is removed with it.
+        """
+        ...
+
+    def restore(self, home: Path, kept: Path, place: Path) -> None:
+        """Have the layer in `home` hold what it did at the snapshot in `place`, and drop what came since."""
+        ...
+
+    def fork(self, spec: SandboxSpec, home: Path, kept: Path, ttl: float, origin: Path) -> Sandbox:
+        """Make a sandbox as `create` does, whose layer holds what `origin` does: a snapshot, or another's `home`."""
+        ...
+
+    def sweep(self, kept: Path) -> None:
+        """Remove what was kept for sandboxes and snapshots that are gone."""
+        ...
+
+
+@runtime_checkable
 class ReleasableSandbox(Sandbox, Protocol):
     """A sandbox of which this process keeps something, so that further commands start fast."""
 

@@ -78,14 +78,15 @@ class Joined(Launch):
         self.held = held
         self.bounds = self._lasting = _Bounds(plan, counts or Counts(held))
         self._home = home
+        self._joining = -1
+        """What keeps the sandbox as it is while the command starts."""
 
     def start(self) -> None:
         """Start the command; what goes wrong is kept for `result`, and then nothing has run."""
         self._started = time.monotonic()
         request, plan = self.request, self.plan
-        joining = -1
         try:
-            joining = share(self._home)
+            self._joining = share(self._home)
             self.bounds.begin(self._started)
             self.wires = wires = self._make_wires()
             self._guard = Guard(plan, request["state"], request["run"])
@@ -102,8 +103,8 @@ class Joined(Launch):
             self.failure = self.failure or (("launch", PAUSED, hint) if hint else refused(str(error)))
             self.kill()
         finally:
-            if joining >= 0:
-                posix.close(joining)
+            if self._joining >= 0:
+                posix.close(self._joining)
             if self.wires is not None:
                 self.wires.close_inside()
 

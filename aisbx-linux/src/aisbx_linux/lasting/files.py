@@ -11,6 +11,8 @@ from aisbx.errors import StateError
 from aisbx.types import FileEvent, FileRow
 
 from aisbx_linux.lasting import reach, trees
+from aisbx_linux.lasting.pause import changing
+from aisbx_linux.layer.ask import RefusedError, ask
 
 Row = tuple[str, str, int, int, float]
 LIMIT = 4 << 30
@@ -103,6 +105,11 @@ class JoinedFiles:
         return self._answer(self._start(work, *arguments))
 
     def _start(self, work: str, *arguments: object) -> "subprocess.Popen[bytes]":
+        if changing(self._home):
+            try:
+                ask("recover", self._home)
+            except RefusedError as error:
+                raise StateError(str(error), hint="try again") from None
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", reach.__file__],
             stdin=subprocess.PIPE,

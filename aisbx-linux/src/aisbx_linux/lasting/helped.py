@@ -67,10 +67,15 @@ class Helper:
             self.close()
             raise JoinError(0, problem)
 
-    def ask(self, argv: list[str], environment: dict[str, str], cwd: str, streams: tuple[int, int, int]) -> bool:
-        """Ask for a command; False where the helper has gone, and then nothing was started."""
+    def ask(
+        self, argv: list[str], environment: dict[str, str], cwd: str, streams: tuple[int, int, int], joining: int
+    ) -> bool:
+        """Ask for a command; False where the helper has gone, and then nothing was started.
+
+        It holds `joining`, as of `pause.share`, until the command has begun.
+        """
         try:
-            send(self._socket, marshal.dumps((argv, environment, cwd)), streams)
+            send(self._socket, marshal.dumps((argv, environment, cwd)), (*streams, joining))
         except (BrokenPipeError, ConnectionResetError):
             return False
         return True
@@ -165,7 +170,7 @@ class Helped(Joined):
         self._kept.remember(guard)
 
     def _enter(self, wires: "JoinedWires") -> None:
-        told = (*self._told(), wires.inside)
+        told = (*self._told(), wires.inside, self._joining)
         self._helper = self._helpers.take()
         while not self._helper.ask(*told):  # it was killed while it had nothing to do
             self._helper.close()

@@ -67,11 +67,12 @@ def serve(client: "socket", first: int, running: "memoryview[int]") -> None:
         for descriptor, _ in idle.poll():
             if descriptor == first:
                 leave(0)
-        message, streams = receive(client)
+        message, descriptors = receive(client)
         if not message:
             leave(0)
-        begun = _begin(marshal.loads(message), streams, running)  # noqa: S302 - from the client
-        for descriptor in streams:
+        begun = _begin(marshal.loads(message), descriptors[:3], running)  # noqa: S302 - from the client
+        posix.chdir("/")  # the workspace may be exchanged for another while there is nothing to do
+        for descriptor in descriptors:
             posix.close(descriptor)
         send(client, marshal.dumps(_wait(begun, waiting, running) if isinstance(begun, int) else begun))
 

@@ -15,12 +15,15 @@ if __name__ == "__main__":  # started as a file, without site: find the package 
 
 from aisbx_linux.lasting.identity import boot, keep, started
 from aisbx_linux.launch import Launch
+from aisbx_linux.layer.place import LAYERED
 from aisbx_linux.processes import executes, leave
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from aisbx.types import Failure, LaunchRequest, LocalPlan
 
+BUSY = ("state", "commands run in the sandbox that is to be forked", "")
+"""Given where that one has to be paused and copied first."""
 FOREVER = 10 * 365 * 86_400
 """Seconds: longer than any machine runs."""
 _PATIENCE = 10.0
@@ -35,7 +38,8 @@ class Holding(Launch):
         request: LaunchRequest = {
             "argv": ["/usr/bin/env", "--ignore-signal=CHLD", "sleep", str(seconds or FOREVER)],
             "environment": {},
-            "cwd": "",
+            # Not in the workspace, which may be exchanged for a snapshot of it.
+            "cwd": "/" if plan["workspace"] is not None and plan["workspace"][1] in LAYERED else "",
             "stdin": None,
             "stdout": None,
             "stderr": None,
@@ -80,8 +84,18 @@ class Holding(Launch):
         return False
 
 
-def hold(plan: "LocalPlan", state: str, home: str, seconds: int) -> "Failure | None":
-    """Start it, and give what kept it from running; this process is to end then, and can start nothing else."""
+def hold(plan: "LocalPlan", state: str, home: str, seconds: int, origin: str) -> "Failure | None":
+    """Start it, and give what kept it from running; this process is to end then, and can start nothing else.
+
+    `origin` is the snapshot, or the home of the sandbox, that its layer begins with; "" for none.
+    """
+    if origin:
+        from aisbx_linux.layer.snapshot import BusyError, begin
+
+        try:
+            begin(origin, state, f"{home}/layer")
+        except BusyError:
+            return BUSY
     launch = Holding(plan, state, home, seconds)
     launch.start()
     if launch.failure is None and launch.first and launch.sleeps():

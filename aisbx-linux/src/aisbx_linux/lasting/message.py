@@ -8,7 +8,7 @@ else:
 
 SOCKET = 3
 """The helper's end of the socket, in the helper."""
-_LENGTH, _DESCRIPTOR, _MOST = 4, 4, 3
+_LENGTH, _DESCRIPTOR, _MOST = 4, 4, 4
 _SPACE = _socket.CMSG_SPACE(_DESCRIPTOR * _MOST)
 
 

@@ -8,19 +8,51 @@ import posix
 
 _FILE = "paused"
 _FLAGS = posix.O_RDWR | posix.O_CREAT | posix.O_NOFOLLOW | posix.O_CLOEXEC
+WORKING = "working"
+"""In a sandbox's home: who works on its files has it under a shared lock."""
 PAUSED = "the sandbox is paused"
 
 
 def share(home: str) -> int:
-    """Give a descriptor that keeps the sandbox from being paused until it is closed; OSError where it is paused."""
+    """Give a descriptor that keeps the sandbox as it is until it is closed; OSError where it is paused."""
     import fcntl
 
-    descriptor = posix.open(f"{home}/{_FILE}", _FLAGS, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_SH)
-    if posix.fstat(descriptor).st_size:
+    while True:
+        descriptor = posix.open(f"{home}/{_FILE}", _FLAGS, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        if posix.fstat(descriptor).st_size:
+            posix.close(descriptor)
+            raise OSError(PAUSED)
+        if not changing(home):
+            return descriptor
         posix.close(descriptor)
-        raise OSError(PAUSED)
+        from aisbx_linux.layer.ask import ask  # it was cut off: who had begun it is gone with its lock
+
+        ask("recover", home)
+
+
+def hold_still(home: str) -> int:
+    """Give a descriptor that keeps a sandbox's layer from being exchanged until it is closed.
+
+    A pause does not wait for it. OSError where an exchange was cut off.
+    """
+    import fcntl
+
+    descriptor = posix.open(f"{home}/{WORKING}", _FLAGS, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    if changing(home):
+        posix.close(descriptor)
+        raise OSError("what was begun with its workspace was cut off: try again")
     return descriptor
+
+
+def changing(home: str) -> bool:
+    """Tell whether the sandbox's layer is being exchanged, or that was cut off; see `aisbx_linux.layer.stack`."""
+    try:
+        posix.stat(f"{home}/changing")
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def hold(home: str) -> int:

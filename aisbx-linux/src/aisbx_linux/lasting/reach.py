@@ -23,6 +23,7 @@ from aisbx_linux import syscalls
 from aisbx_linux.lasting import trees
 from aisbx_linux.lasting.identity import NAMESPACES, differing, open_process, recall
 from aisbx_linux.lasting.join import enter_group, give_up
+from aisbx_linux.lasting.pause import hold_still
 
 _LIBRARY = ctypes.CDLL(None, use_errno=True)
 _OPENAT2 = 437
@@ -37,11 +38,12 @@ _LOST, _GONE = 0x4000, 0x8000 | 0x400 | 0x800
 _CLOEXEC = 0x80000
 
 
-def _join(home: str) -> None:
-    """Enter, and keep nothing that the sandbox has not; OSError where it can't be."""
+def _join(home: str) -> int:
+    """Enter, and keep nothing that the sandbox has not but what holds its layer; OSError where it can't be."""
     held = recall(home)
     if held is None:
         raise OSError("the sandbox has ended")
+    working = hold_still(home)
     try:
         process = open_process(held["first"])
     except ProcessLookupError:
@@ -64,6 +66,7 @@ def _join(home: str) -> None:
     posix.close(process)
     posix.chdir("/")
     sys.meta_path.clear()  # what were imported from now on would be the sandbox's
+    return working
 
 
 def _open(path: str, flags: int) -> int:
@@ -266,7 +269,9 @@ def main() -> None:
     home, work, arguments = marshal.loads(job)  # noqa: S302 - from the process that started this one
     streams = work in {"pull", "watch"}
     try:
-        _join(home)
+        working = _join(home)
+        if work == "watch":  # for as long as somebody likes: it ends when the layer is exchanged
+            os.close(working)
         answer = _WORKS[work](*arguments)
     except (OSError, trees.TreeError) as error:
         text = str(error)

@@ -34,6 +34,7 @@ from aisbx_linux.lasting.files import JoinedFiles
 from aisbx_linux.lasting.freezer import TreeFreezer
 from aisbx_linux.lasting.helped import Helped, Helpers
 from aisbx_linux.lasting.identity import lives, open_process, recall, send_to
+from aisbx_linux.layer.snapshots import snapshot
 from aisbx_linux.sandbox import LocalProcess, own_limits
 
 if TYPE_CHECKING:
@@ -121,17 +122,27 @@ class LastingSandbox:
         self.helpers.close()
 
 
-def make(plan: LocalPlan, enforcement: Enforcement, home: Path, state: Path, seconds: float) -> None:
-    """Make a sandbox; `state` is where runs keep what they know of workspaces. Raises what kept it from being made."""
+def make(
+    plan: LocalPlan, enforcement: Enforcement, home: Path, state: Path, seconds: float, origin: Path | None = None
+) -> None:
+    """Make a sandbox; `state` is where runs keep what they know of workspaces. Raises what kept it from being made.
+
+    Its layer begins with `origin`: a snapshot, or what another sandbox, of which it is the home, has now.
+    """
     rows = [(row.control, row.level.value, row.mechanism, row.reason, row.remedy) for row in enforcement.states]
     (home / _ENFORCEMENT).write_bytes(marshal.dumps(rows))
-    told = marshal.dumps((plan, str(state), str(home), int(seconds)))  # pyright: ignore[reportArgumentType]  (plain data)
+    told = marshal.dumps((plan, str(state), str(home), int(seconds), str(origin or "")))  # pyright: ignore[reportArgumentType]  (plain data)
     done = subprocess.run([sys.executable, "-I", "-S", hold.__file__], input=told, capture_output=True, check=False)
     try:
         failure = marshal.loads(done.stdout)  # noqa: S302 - from the process that was started here
     except (EOFError, ValueError):
         failure = ("launch", f"the sandbox could not be made: {done.stderr.decode(errors='replace')[-500:]}", "")
-    if failure is not None:
+    if failure == hold.BUSY and origin is not None:
+        place = home / "origin"  # goes with the sandbox
+        place.mkdir(mode=0o700)
+        snapshot(origin, state, place)
+        make(plan, enforcement, home, state, seconds, place)
+    elif failure is not None:
         raise failed(failure)
 
 

@@ -12,6 +12,8 @@ from aisbx_linux.protect.walk import open_beneath
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aisbx_linux.layer.walk import Difference
 
 _PERMISSIONS, _SET_ID, _OWNER = 0o7777, 0o6000, 0o700
@@ -28,9 +30,12 @@ class UndoneError(Exception):
 class Carrier:
     """Carries differences of a layer to the workspace; close it when done, for modes of directories come last."""
 
-    def __init__(self, source: int, target: int, *, move: bool) -> None:
-        """`source` and `target` are open directories; `move`: nothing has the files of the source open any more."""
-        self._source = source
+    def __init__(self, sources: "Sequence[int]", target: int, *, move: bool) -> None:
+        """Carry from `sources`, one for each layer, to `target`: open directories.
+
+        `move`: nothing has the files of the sources open any more, and nothing stands on them.
+        """
+        self._sources = sources
         self._target = target
         self._move = move
         self._root = posix.geteuid() == 0
@@ -103,7 +108,7 @@ class Carrier:
         if kind == DIRECTORY:
             self._directory(above, name, difference, now)
             return
-        beneath = open_beneath(self._source, parent)
+        beneath = open_beneath(self._sources[difference.layer], parent)
         shut = _unlock(beneath) if self._move else 0
         try:
             if kind == FILE:
@@ -173,7 +178,7 @@ class Carrier:
         made = posix.open(temporary, flags, 0o600, dir_fd=above)
         try:
             try:
-                _pour(opened, made)
+                pour(opened, made)
                 if self._root:
                     posix.fchown(made, now.st_uid, now.st_gid)
                 _attributes(opened, made)
@@ -221,7 +226,7 @@ def _temporary() -> str:
     return f".aisbx-{posix.urandom(6).hex()}"
 
 
-def _pour(source: int, target: int) -> None:
+def pour(source: int, target: int) -> None:
     """Copy what a file holds; what is a hole in it stays one, so that its size costs nothing."""
     size = posix.fstat(source).st_size
     at = 0

@@ -7,6 +7,7 @@ of the same workspace, whose own hooks and configuration are looked at where the
 import posix
 
 from aisbx_linux.layer.marks import Place
+from aisbx_linux.layer.union import listed
 from aisbx_linux.protect.derive import join, pointer
 from aisbx_linux.protect.keys import allowed
 from aisbx_linux.protect.look import GITFILE, REDIRECT, TREE, read_small
@@ -17,11 +18,11 @@ from aisbx_linux.protect.walk import open_beneath
 _FORMAT, _LINK = 0o170000, 0o120000
 
 
-def harmless(upper: int, lower: int, place: str, name: str, roots: "tuple[int, int, str]") -> bool:
+def harmless(upper: int, lower: int, place: str, name: str, roots: "tuple[tuple[int, ...], int, str]") -> bool:
     """Tell whether a protected file of a repository may be applied as it is in the layer.
 
     `upper` and `lower` are the open directories that it is in, `place` their path below the workspace; `roots` are the
-    open layer and workspace, and the workspace's path.
+    open layers, the uppermost first, the open workspace, and its path.
     """
     data = read_small(name, upper)
     if data is None:
@@ -43,7 +44,7 @@ def _may(name: str, value: "str | None") -> bool:
     return name != "core.worktree" and allowed(name, value)
 
 
-def _inside(target: str, roots: "tuple[int, int, str]", *, exact: bool) -> bool:
+def _inside(target: str, roots: "tuple[tuple[int, ...], int, str]", *, exact: bool) -> bool:
     """Tell whether a path leads to a repository in the workspace, or (`exact`) to anything there, by no link."""
     parts: list[str] = []
     for part in target.split("/"):
@@ -55,16 +56,18 @@ def _inside(target: str, roots: "tuple[int, int, str]", *, exact: bool) -> bool:
     if parts[: len(workspace)] != workspace or len(parts) == len(workspace):
         return False
     below = parts[len(workspace) :]
-    if any(_is_link(root, "/".join(below[: count + 1])) for root in roots[:2] for count in range(len(below))):
+    if any(
+        _is_link(root, "/".join(below[: count + 1])) for root in (*roots[0], roots[1]) for count in range(len(below))
+    ):
         return False
     return exact or _is_repository(below, roots)
 
 
-def _is_repository(names: "list[str]", roots: "tuple[int, int, str]") -> bool:
+def _is_repository(names: "list[str]", roots: "tuple[tuple[int, ...], int, str]") -> bool:
     """Tell whether the walk takes a directory for a repository, and so marks what in it is to be held back."""
     place = Place("", TREE)
     for name in (*names, ""):
-        place.hears({*_listed(roots[0], place.path), *_listed(roots[1], place.path)})
+        place.hears({*listed(roots[0], place.path), *_listed(roots[1], place.path)})
         if name:
             place = place.below(name, place.mark(name, directory=True, link=False))
     return place.repository

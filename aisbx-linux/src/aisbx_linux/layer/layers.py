@@ -9,6 +9,7 @@ import posix
 
 from aisbx_linux.layer.carry import Carrier, UndoneError
 from aisbx_linux.layer.place import about, cut_short, drop, since
+from aisbx_linux.layer.stack import below
 from aisbx_linux.layer.walk import ADDED, DIRECTORY, SOCKET, Difference, Walk
 
 TYPE_CHECKING = False
@@ -39,17 +40,15 @@ class Layer:
         self.known: About = known
         self.place = place
         self.workspace = posix.open(known["workspace"], _DIRECTORY)
-        try:
-            self.upper = posix.open(f"{place}/upper", _DIRECTORY)
-        except PermissionError:
-            posix.chmod(f"{place}/upper", 0o700)
-            self.upper = posix.open(f"{place}/upper", _DIRECTORY)
+        self.layers = tuple(_upper(path) for path in (place, *below(place)))
+        """The open layers, the uppermost first."""
         self._applied = self._recall()
 
     def close(self) -> None:
         """Close both."""
         posix.close(self.workspace)
-        posix.close(self.upper)
+        for layer in self.layers:
+            posix.close(layer)
 
     def differences(self, paths: "Sequence[str]" = ()) -> "Iterator[Difference]":
         """Give what differs, of these paths below the workspace if any are given."""
@@ -69,7 +68,8 @@ class Layer:
         `move`: nothing runs any more that could write to the layer. `force` goes over what was changed on the host, for
         the given paths.
         """
-        carrier = Carrier(self.upper, self.workspace, move=move)
+        # What was moved out of the uppermost would be seen again as those below it have it.
+        carrier = Carrier(self.layers, self.workspace, move=move and len(self.layers) == 1)
         try:
             for difference in self.differences(paths):
                 if difference.kind == SOCKET:
@@ -88,11 +88,11 @@ class Layer:
         """Take these changes out of a layer that nothing uses any more; gives each."""
         for difference in self.differences(paths):
             parent, _, name = difference.path.rpartition("/")
-            take(self.upper, parent, name)
+            take(self.layers[0], parent, name)
             yield difference
 
     def _walk(self) -> Walk:
-        return Walk(self.upper, self.workspace, self.known["workspace"], since(self.known), self._applied)
+        return Walk(self.layers, self.workspace, self.known["workspace"], since(self.known), self._applied)
 
     def _carry(self, carrier: Carrier, difference: Difference) -> str:
         try:
@@ -115,6 +115,15 @@ class Layer:
         with open(temporary, "wb") as stream:
             stream.write(marshal.dumps(self._applied))
         posix.rename(temporary, f"{self.place}/{_APPLIED}")
+
+
+def _upper(place: str) -> int:
+    """Open what a sandbox wrote to, whatever it made of its mode."""
+    try:
+        return posix.open(f"{place}/upper", _DIRECTORY)
+    except PermissionError:
+        posix.chmod(f"{place}/upper", 0o700)
+        return posix.open(f"{place}/upper", _DIRECTORY)
 
 
 def take(upper: int, parent: str, name: str) -> None:

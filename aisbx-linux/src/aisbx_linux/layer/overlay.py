@@ -10,23 +10,29 @@ import posix
 from aisbx_linux import syscalls
 from aisbx_linux.sources import STAGE
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _PR_SET_SECUREBITS = 28
 _NO_SETUID_FIXUP = 4
-_LOWER, _LAYER, _OVER = (f"{STAGE}/{name}" for name in ("lower", "layer", "over"))
+_LAYER, _OVER = (f"{STAGE}/{name}" for name in ("layer", "over"))
 
 
-def lay(lower: int, layer: int, outside: int, *, volatile: bool) -> int:
-    """Give the detached mount of a tree with a layer over it; both stay open, and are in use as long as it is.
+def lay(lowers: "Sequence[int]", layer: int, outside: int, *, volatile: bool) -> int:
+    """Give the detached mount of trees, the uppermost first, with a layer over them; all stay open, and in use.
 
-    `layer` has the directories `upper` and `work`; `outside` is the uid and gid that both are mapped to, 0 for none.
+    `layer` has the directories `upper` and `work`; `outside` is the uid and gid that all are mapped to, 0 for none.
     `volatile`: the kernel need not write it to the disk when it ends. For a mount namespace that nobody else is in,
     with a file system at `STAGE`. OSError where the kernel refuses.
     """
-    for place, tree in ((_LOWER, lower), (_LAYER, layer)):
+    places = [f"{STAGE}/lower{index or ''}" for index in range(len(lowers))]
+    for place, tree in zip((*places, _LAYER), (*lowers, layer), strict=True):
         posix.mkdir(place, 0o700)
         syscalls.attach_tree(tree, place)
     posix.mkdir(_OVER, 0o700)
-    options = f"lowerdir={_LOWER},upperdir={_LAYER}/upper,workdir={_LAYER}/work,userxattr"
+    # index=off: the upper layer of a mount that is about to be replaced may be a lower one of the next.
+    options = f"lowerdir={':'.join(places)},upperdir={_LAYER}/upper,workdir={_LAYER}/work,userxattr,index=off"
     _act_as(outside)
     try:
         flags = syscalls.MS_NOSUID | syscalls.MS_NODEV
@@ -103,7 +109,7 @@ def _try(workspace: str, scratch: str, outside: int) -> None:
     if not outside:
         trees = _trees(workspace, scratch)
     syscalls.mount("aisbx", STAGE, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=0711,size=1m")
-    posix.close(lay(trees[0], trees[1], outside, volatile=True))
+    posix.close(lay(trees[:1], trees[1], outside, volatile=True))
     probe = posix.open(_OVER, posix.O_PATH | posix.O_CLOEXEC)
     if posix.fstatvfs(probe).f_flag & posix.ST_RDONLY:
         msg = "the layer cannot be written"  # the kernel mounts it read-only where it cannot work in it

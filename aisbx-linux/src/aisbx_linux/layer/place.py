@@ -58,6 +58,11 @@ def make(place: str, workspace: str, mode: str, owner: tuple[int, int] | None, *
         raise
 
 
+def opened(place: str) -> int:
+    """Give a layer that is there already as an open directory; -1 where there is none."""
+    return -1 if about(place) is None else posix.open(place, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
+
+
 def _write(path: str, workspace: str, mode: str, began: int, *, volatile: bool) -> None:
     lines = (
         f"format {FORMAT}",

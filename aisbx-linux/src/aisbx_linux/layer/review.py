@@ -10,9 +10,12 @@ from aisbx.errors import StateError
 from aisbx.types import Change
 
 from aisbx_linux.lasting.identity import lives, recall
+from aisbx_linux.lasting.pause import changing
+from aisbx_linux.layer.ask import RefusedError, ask
 from aisbx_linux.layer.layers import GoneError, Layer, finish
 from aisbx_linux.layer.place import about, drop
-from aisbx_linux.layer.walk import OPEN_FILE, Difference, kind_of
+from aisbx_linux.layer.stack import below
+from aisbx_linux.layer.walk import DELETED, OPEN_FILE, Difference, kind_of
 from aisbx_linux.protect.walk import open_beneath
 
 _PERMISSIONS = 0o7777
@@ -40,7 +43,9 @@ class OverlayLayers:
     def contents(self, change: Change, limit: int) -> tuple[bytes | None, bytes | None]:
         """Give a file's content in the workspace and in the layer."""
         with self._opened() as layer:
-            return _read(layer.workspace, change.path, limit), _read(layer.upper, change.path, limit)
+            now = (_read(one, change.path, limit) for one in layer.layers)
+            was = _read(layer.workspace, change.path, limit)
+            return was, None if change.action == DELETED else next((data for data in now if data is not None), None)
 
     def apply(self, paths: Sequence[str] = (), *, force: bool = False) -> Iterator[tuple[Change, str]]:
         """Apply changes; of a sandbox that runs, they stay in the layer too, which is in use."""
@@ -62,6 +67,8 @@ class OverlayLayers:
                 yield from map(_change, layer.discard(paths))
                 stuck = next(layer.differences(paths), None)
                 left = layer.pending()
+        if stuck is not None and below(str(self._place)):
+            raise StateError(f"{stuck.path} is as a snapshot has it", hint="discard all, or fork another snapshot")
         if stuck is not None:
             parent = stuck.path.rpartition("/")[0]
             raise StateError(f"{stuck.path} went with a directory that was made anew", hint=f"discard all of {parent}")
@@ -121,6 +128,11 @@ def _held(place: Path) -> bool:
 
 def find(home: Path) -> OverlayLayers | None:
     """Give the layer of a sandbox that lasts, or of a run; None where there is none."""
+    if changing(str(home)):
+        try:
+            ask("recover", str(home))
+        except RefusedError as error:
+            raise StateError(str(error), hint="try again") from None
     for place in (home / "layer", home):
         if (place / "about").exists():
             return OverlayLayers(place, home)

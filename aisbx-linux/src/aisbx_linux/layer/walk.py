@@ -8,12 +8,13 @@ read to see whether they are the same.
 import posix
 
 from aisbx_linux.layer.marks import Place
+from aisbx_linux.layer.union import Entry, enter, entries
 from aisbx_linux.protect.look import TREE
 from aisbx_linux.protect.walk import MAX_DEPTH, MAX_PATH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     Stamp = tuple[int, int]
     """(inode, ctime in ns) of something in the workspace."""
@@ -27,7 +28,6 @@ COMPARED = 64 << 20
 _CHUNK = 1 << 20
 _OPEN_DIRECTORY = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
 OPEN_FILE = posix.O_RDONLY | posix.O_NONBLOCK | posix.O_NOFOLLOW | posix.O_CLOEXEC | posix.O_NOCTTY
-_OPAQUE = "user.overlay.opaque"
 _MOVED = "a directory on the way to it was moved on the host since"
 _CHANGED = "it was changed on the host since"
 
@@ -35,7 +35,7 @@ _CHANGED = "it was changed on the host since"
 class Difference:
     """One path that is another in the layer than in the workspace."""
 
-    __slots__ = ("action", "conflict", "held", "name", "now", "path", "protected", "was")
+    __slots__ = ("action", "conflict", "held", "layer", "name", "now", "path", "protected", "was")
 
     def __init__(
         self,
@@ -49,6 +49,8 @@ class Difference:
         self.action = action
         self.was = was
         self.now = now
+        self.layer = 0
+        """Index of the layer that it is in, the uppermost first."""
         self.protected = ""
         """Why the host would execute it."""
         self.held = ""
@@ -70,41 +72,57 @@ def kind_of(status: "posix.stat_result | None") -> str:
 class Walk:
     """One pass over a layer."""
 
-    def __init__(self, upper: int, workspace: int, path: str, since: int, applied: "dict[str, Stamp]") -> None:
-        """`upper` and `workspace` are open directories, `path` that of the workspace.
+    def __init__(
+        self, layers: "Sequence[int]", workspace: int, path: str, since: int, applied: "dict[str, Stamp]"
+    ) -> None:
+        """`layers`, the uppermost first, and `workspace` are open directories, `path` that of the workspace.
 
         `since` is as of `place.since`, `applied` what we did there ourselves.
         """
-        self._roots = (upper, workspace, path)
-        self._upper = upper
+        self._roots = (tuple(layers), workspace, path)
+        self._layers = layers
         self._workspace = workspace
         self._since = since
         self._applied = applied
 
     def differences(self) -> "Iterator[Difference]":
         """Give each difference: a directory before what was added in it, and after what was deleted in it."""
-        yield from self._pair(posix.dup(self._upper), posix.dup(self._workspace), Place("", TREE), "", "", covers=False)
+        uppers = [(index, posix.dup(layer)) for index, layer in enumerate(self._layers)]
+        yield from self._pair(uppers, posix.dup(self._workspace), Place("", TREE), "", "", covers=False)
 
     def _pair(
-        self, upper: int, lower: int, place: Place, held: str, moved: str, *, covers: bool
+        self, uppers: "list[tuple[int, int]]", lower: int, place: Place, held: str, moved: str, *, covers: bool
     ) -> "Iterator[Difference]":
-        """Go through a directory of the layer and, where `lower` is not -1, its like below; closes both."""
+        """Go through a directory of the layers and, where `lower` is not -1, its like below; closes all.
+
+        `uppers` are (index of the layer, open directory), the uppermost first.
+        """
         try:
-            names = sorted(posix.listdir(upper))
+            found = entries([upper for _, upper in uppers])
             beneath = posix.listdir(lower) if lower >= 0 else []
-            place.hears({*names, *beneath})
-            for name in names:
-                yield from self._entry(upper, lower, place, name, held, moved)
+            place.hears({*found, *beneath})
+            for name in sorted(found):
+                yield from self._entry(uppers, lower, place, name, found[name], held, moved)
             if covers:
-                for name in sorted(set(beneath) - set(names)):
+                for name in sorted(set(beneath) - set(found)):
                     yield from self._gone(lower, place, name, held, moved)
         finally:
-            posix.close(upper)
+            for _, upper in uppers:
+                posix.close(upper)
             if lower >= 0:
                 posix.close(lower)
 
-    def _entry(self, upper: int, lower: int, place: Place, name: str, held: str, moved: str) -> "Iterator[Difference]":
-        now = posix.lstat(name, dir_fd=upper)
+    def _entry(
+        self,
+        uppers: "list[tuple[int, int]]",
+        lower: int,
+        place: Place,
+        name: str,
+        entry: Entry,
+        held: str,
+        moved: str,
+    ) -> "Iterator[Difference]":
+        now, (layer, upper) = entry.now, uppers[entry.layer]
         if now.st_mode & _FORMAT == _CHARACTER and now.st_rdev == 0:
             yield from self._gone(lower, place, name, held, moved)
             return
@@ -115,6 +133,7 @@ class Walk:
                 was = None
             if was is None or not _same(upper, lower, name, was, now):
                 told = self._told(place, name, ADDED if was is None else MODIFIED, was, now, held, moved)
+                told.layer = layer
                 self._excuse(told, upper, lower, place)
                 yield told
             return
@@ -122,22 +141,25 @@ class Walk:
             yield self._told(place, name, DELETED, was, None, held, moved)
             was = None
         told = self._told(place, name, ADDED if was is None else MODIFIED, was, now, held, moved)
+        told.layer = layer
         if was is None or (was.st_mode ^ now.st_mode) & _PERMISSIONS:
             yield told
         inner = place.below(name, told.protected)
         deep = inner.path.count("/") >= MAX_DEPTH or len(inner.path) > MAX_PATH
-        opened = -1 if deep else _enter(upper, name)
-        if opened < 0:
+        opened, hides = ([], False) if deep else enter([upper for _, upper in uppers], name)
+        if not opened:
             yield self._unread(told)
             return
-        opaque = was is not None and _opaque(opened)
+        opaque = was is not None and hides
+        inside = [(uppers[index][0], directory) for index, directory in opened]
         under = _enter(lower, name) if was is not None else -1
         if was is not None and under < 0:
-            posix.close(opened)
+            for _, directory in inside:
+                posix.close(directory)
             yield self._unread(told)
             return
         moved = moved or (_MOVED if was is not None and self._was_moved(inner.path, was) else "")
-        yield from self._pair(opened, under, inner, told.held, moved, covers=opaque)
+        yield from self._pair(inside, under, inner, told.held, moved, covers=opaque)
 
     def _excuse(self, told: Difference, upper: int, lower: int, place: Place) -> None:
         """Take back that a file is protected, if it is as git itself writes it and makes nothing run."""
@@ -217,13 +239,6 @@ def _enter(above: int, name: str) -> int:
         return posix.open(name, _OPEN_DIRECTORY, dir_fd=above)
     except OSError:
         return -1
-
-
-def _opaque(directory: int) -> bool:
-    try:
-        return posix.getxattr(directory, _OPAQUE)[:1] in {b"x", b"y"}
-    except OSError:
-        return False
 
 
 def _same(upper: int, lower: int, name: str, was: "posix.stat_result", now: "posix.stat_result") -> bool:

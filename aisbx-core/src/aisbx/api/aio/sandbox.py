@@ -15,6 +15,7 @@ from aisbx.api.result import Result
 from aisbx.api.running import Running
 from aisbx.api.sandbox import CAPTURE, Sandbox
 from aisbx.engine.found import Found
+from aisbx.snapshots import Snapshot
 from aisbx.types import Change, Command, ProcessRow
 
 
@@ -150,6 +151,26 @@ class AsyncSandbox:
     async def discard(self, *paths: str) -> "list[Change]":
         """Drop changes; gives them. StateError while the sandbox runs."""
         return await short(lambda: self._sandbox.changes.discard(*paths))
+
+    async def snapshot(self, tag: str = "") -> Snapshot:
+        """Keep what its workspace holds now; see `Sandbox.snapshot`."""
+        return await short(lambda: self._sandbox.snapshot(tag))
+
+    async def snapshots(self) -> "list[Snapshot]":
+        """Give its snapshots, the oldest first."""
+        return await short(self._sandbox.snapshots)
+
+    async def restore(self, tag: str) -> None:
+        """Have its workspace hold what it did at a snapshot; see `Sandbox.restore`."""
+        await short(lambda: self._sandbox.restore(tag))
+
+    async def remove_snapshot(self, tag: str) -> None:
+        """Remove a snapshot; StateError where there is none."""
+        await short(lambda: self._sandbox.remove_snapshot(tag))
+
+    async def fork(self, name: str = "", *, tag: str = "", ttl: float = 0.0) -> "AsyncSandbox":
+        """Make another from it; see `Sandbox.fork`."""
+        return AsyncSandbox(await short(lambda: self._sandbox.fork(name, tag=tag, ttl=ttl)))
 
     async def destroy(self, *, discard: bool = False) -> "list[str]":
         """End everything in it and remove it; see `Sandbox.destroy`."""
