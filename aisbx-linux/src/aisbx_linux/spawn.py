@@ -1,7 +1,7 @@
 """Start the tool as the first process of an outer PID namespace. Builtin modules only.
 
 A process that exists for one run alone does it itself; root's also stages the mounts and gives the tool another user.
-One that is large, threaded or has other children starts a small helper that does it in its place.
+One that is large, threaded or has other children has a small helper do it in its place (`helped`).
 """
 
 import posix
@@ -69,7 +69,9 @@ def spawn(
     if plan["outside"] is not None:
         wires.lend(outside)
     if covered is not None:
-        return _helped(plan, assembly, wires, staging, doors)
+        from aisbx_linux.helped import start
+
+        return start(plan, assembly, wires, staging, doors)
     for stray in strays():
         posix.set_inheritable(stray, False)  # noqa: FBT003 - positional only
     # Copied here and not by posix_spawn(3): a limit on open files that is set first counts for what that does.
@@ -156,14 +158,6 @@ def _posix_spawn(
     )
 
 
-def _actions(passed: "list[int]", base: int, wires: "Wires", moved: "dict[int, int]") -> "list[tuple[object, ...]]":
-    """Give posix_spawn(3) file actions: an end to all strays first, then what is meant for the child."""
-    actions: list[tuple[object, ...]] = [(posix.POSIX_SPAWN_CLOSE, stray) for stray in strays()]
-    actions += [(posix.POSIX_SPAWN_DUP2, descriptor, number) for descriptor, number in moved.items()]
-    actions += [(posix.POSIX_SPAWN_DUP2, descriptor, base + index) for index, descriptor in enumerate(passed)]
-    return actions + _streams(wires)
-
-
 def _streams(wires: "Wires") -> "list[tuple[object, ...]]":
     first, second, third = wires.inside
     # Onto 2, 1, 0 in this order none is overwritten that is still to be copied: all of ours lie above.
@@ -183,51 +177,6 @@ def strays() -> "list[int]":
         except OSError:
             continue  # the one that listed the directory
     return found
-
-
-def _helped(
-    plan: "LocalPlan", assembly: "Assembly", wires: "Wires", staging: "Staging | None", doors: "Sequence[Door]"
-) -> int:
-    import marshal
-    import sys
-
-    from aisbx_linux import helper
-
-    told, failure = posix.pipe2(posix.O_CLOEXEC)
-    memory = posix.memfd_create("launch", posix.MFD_CLOEXEC)
-    try:
-        own = [failure, memory, *(descriptor for door in doors for descriptor in door)]
-        if staging is not None:
-            own += [descriptor for descriptor, _, _ in staging[0]]
-            own += [staging[3][3]] if staging[3] else []
-        # The helper's own descriptors come above the tool's; it lets the tool have only the tool's.
-        base = max(*own, assembly.base) + len(assembly.passed) + 1
-        moved = {descriptor: base + index for index, descriptor in enumerate(own)}
-        if staging is not None:
-            sources, layout, places, person = staging
-            staged = [(moved[descriptor], mapped, needed) for descriptor, mapped, needed in sources]
-            staging = (staged, layout, places, person and (*person[:3], moved[person[3]]))
-        passages = [(moved[inside], moved[outside]) for inside, outside in doors]
-        told_all = (posix.getpid(), plan["program"], assembly.argv, staging, passages, plan["contained"])
-        posix.write(memory, marshal.dumps(told_all))
-        posix.lseek(memory, 0, 0)
-        actions = _actions(assembly.passed, assembly.base, wires, moved)
-        numbers = [str(number) for number in moved.values()]
-        child = _posix_spawn(sys.executable, [sys.executable, "-I", "-S", helper.__file__, *numbers], actions)
-    finally:
-        posix.close(memory)
-        posix.close(failure)
-    return _started(child, told)
-
-
-def _started(child: int, told: int) -> int:
-    """Wait until the tool is executed, or raise what kept it from being."""
-    with open(told, "rb", buffering=0) as reader:
-        reason = reader.read(512)
-    if reason:
-        posix.waitpid(child, 0)
-        raise OSError(reason.decode(errors="replace"))
-    return child
 
 
 def report(error: BaseException, descriptor: int) -> None:

@@ -34,8 +34,11 @@ def run(
 
     In a `cow` workspace its changes are left: `Changes(result.run)`.
     """
+    from aisbx.engine import again  # plans are for systems with `posix`
+
     request = to_request(options, words_of(argv))
-    result = to_result(request.command, engine().run(request, principal(), Stdio(_fed(input), capture=CAPTURE), HOST))
+    stdio = Stdio(_fed(input), capture=CAPTURE)
+    result = to_result(request.command, again.shared.run(engine, request, principal(), stdio, HOST))
     return result.check() if check else result
 
 

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -69,10 +69,12 @@ class Engine:
         stdio: Stdio,
         host: str = "cli",
         options: dict[str, list[str]] | None = None,
+        planned: "Callable[[PlanEntry, Prepared], None] | None" = None,
     ) -> Outcome:
         """Run one command in a sandbox of its own; an AisbxError says why it was refused, and nothing has run.
 
         `options` are the raw strings that the request came from, under which its plan is kept for the next run.
+        `planned` gets a plan that may be kept, before the launch.
         """
         run = new_run()
         try:
@@ -89,7 +91,7 @@ class Engine:
             self.record_refusal(error, "run", run, principal, host, request.command)
             raise
         try:
-            result, captured = self._launch(prepared, principal, stdio, run, host, options)
+            result, captured = self._launch(prepared, principal, stdio, run, host, options, planned)
         except AuditError as error:
             raise unrecordable(error) from None
         try:
@@ -218,20 +220,25 @@ class Engine:
         run: str,
         host: str,
         options: dict[str, list[str]] | None,
+        planned: "Callable[[PlanEntry, Prepared], None] | None",
     ) -> tuple[LaunchResult, bool]:
-        from aisbx.engine.keep import KEPT, entry_of, keep, note, static_record  # plans are for systems with `posix`
+        from aisbx.engine import keep as kept  # plans are for systems with `posix`
 
         request, driver, spec = prepared.request, prepared.driver, prepared.spec
         command = Command(argv=request.command, environment=request.environment)
-        record = static_record(spec, driver.name, prepared.enforcement)
+        record = kept.static_record(spec, driver.name, prepared.enforcement)
         if not isinstance(driver, LocalDriver):
             return self._launch_elsewhere(prepared, command, stdio, (run, principal.id, host, record)), stdio.captured
         plan = driver.plan(spec)
-        entry: PlanEntry = entry_of(plan, record, self.settings, self.state)
+        entry: PlanEntry = kept.entry_of(plan, record, self.settings, self.state)
         # A policy or a sink of somebody else's must see every run, so those take the full path.
-        if options is not None and not self.settings.policies and not self.settings.sinks:
-            note(plan, self._inputs)
-            keep(entry, options, self.cwd, self._inputs, self._cache / "plans", self.codes, KEPT)
+        if (options is not None or planned is not None) and not self.settings.policies and not self.settings.sinks:
+            kept.note(plan, self._inputs)
+            if planned is not None:
+                kept.record_inputs(entry, self._inputs)
+                planned(entry, prepared)
+            if options is not None:
+                kept.keep(entry, options, self.cwd, self._inputs, self._cache / "plans", self.codes, kept.KEPT)
         wanted = launch_request(
             command,
             stdio,

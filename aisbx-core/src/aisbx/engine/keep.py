@@ -73,6 +73,14 @@ def note(plan: LocalPlan, inputs: Inputs) -> None:
     inputs.note(plan["program"])
 
 
+def record_inputs(entry: PlanEntry, inputs: Inputs) -> None:
+    """Have an entry say what it was made from, so that it can be compared with the present."""
+    entry["paths"] = list(inputs.paths)
+    entry["variables"] = sorted(inputs.environ)
+    entry["prefixes"] = sorted(inputs.prefixes)
+    entry["environment"] = environment_digest(os.environb, entry["variables"], entry["prefixes"])
+
+
 def keep(
     entry: PlanEntry, options: dict[str, list[str]], cwd: str, inputs: Inputs, directory: Path, codes: Path, keep: int
 ) -> None:
@@ -94,10 +102,7 @@ def keep(
             inputs.note(file)
     entry["code"] = _collected(located, late, str(codes))
     entry["name"] = name_of(options, cwd, os.environb)
-    entry["paths"] = list(inputs.paths)
-    entry["variables"] = sorted(inputs.environ)
-    entry["prefixes"] = sorted(inputs.prefixes)
-    entry["environment"] = environment_digest(os.environb, entry["variables"], entry["prefixes"])
+    record_inputs(entry, inputs)
     with suppress(OSError):
         write(str(directory), entry)
         prune(str(directory), keep)

@@ -121,17 +121,20 @@ def read(directory: str, name: str, workspace: str) -> "PlanEntry | None":
         return None
     try:
         entry: PlanEntry = marshal.loads(data)  # noqa: S302 - guarded above: nobody else can have written it
-        fresh = (
-            entry["format"] == FORMAT
-            and entry["name"] == name
-            and environment_digest(posix.environ, entry["variables"], entry["prefixes"]) == entry["environment"]
-            and unchanged(entry["paths"])
-            and in_place(entry["plan"]["sources"])
-            and in_group(entry["plan"]["cgroup"])
-        )
+        fresh = entry["format"] == FORMAT and entry["name"] == name and holds(entry, posix.environ)
     except (EOFError, ValueError, TypeError, KeyError):
         return None  # torn or of another time
     return entry if fresh else None
+
+
+def holds(entry: "PlanEntry", environ: "Mapping[bytes, bytes]") -> bool:
+    """Tell whether everything that an entry was made from is still the same, under these variables."""
+    return (
+        environment_digest(environ, entry["variables"], entry["prefixes"]) == entry["environment"]
+        and unchanged(entry["paths"])
+        and in_place(entry["plan"]["sources"])
+        and in_group(entry["plan"]["cgroup"])
+    )
 
 
 def load(directory: str, name: str, workspace: str = "") -> "bytes | None":

@@ -11,8 +11,8 @@ from aisbx_linux.lasting import helper
 from aisbx_linux.lasting.command import Joined, failed_to_join
 from aisbx_linux.lasting.join import JoinError
 from aisbx_linux.lasting.kept import Kept
-from aisbx_linux.lasting.message import SOCKET, receive, send
 from aisbx_linux.lasting.wires import JoinedWires
+from aisbx_linux.message import SOCKET, receive, send
 from aisbx_linux.processes import send as signal
 from aisbx_linux.spawn import strays
 

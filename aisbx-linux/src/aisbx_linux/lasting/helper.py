@@ -16,7 +16,7 @@ if __name__ == "__main__":  # started as a file, without site: find the package 
 import select
 
 from aisbx_linux.lasting import join
-from aisbx_linux.lasting.message import SOCKET, receive, send
+from aisbx_linux.message import SOCKET, receive, send
 from aisbx_linux.processes import leave
 
 TYPE_CHECKING = False

@@ -8,12 +8,14 @@ else:
 
 SOCKET = 3
 """The helper's end of the socket, in the helper."""
-_LENGTH, _DESCRIPTOR, _MOST = 4, 4, 4
-_SPACE = _socket.CMSG_SPACE(_DESCRIPTOR * _MOST)
+MOST = 200
+"""Descriptors in one message; the kernel takes 253 (SCM_MAX_FD, unix(7))."""
+_LENGTH, _DESCRIPTOR = 4, 4
+_SPACE = _socket.CMSG_SPACE(_DESCRIPTOR * MOST)
 
 
 def send(to: "_socket.socket", data: bytes, descriptors: "tuple[int, ...]" = ()) -> None:
-    """Send a message; OSError where nobody is there to take it."""
+    """Send a message with up to `MOST` descriptors; OSError where nobody is there to take it."""
     rights = b"".join(descriptor.to_bytes(_DESCRIPTOR, "little") for descriptor in descriptors)
     message = len(data).to_bytes(_LENGTH, "little") + data
     ancillary = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)] if rights else []

@@ -1,0 +1,110 @@
+"""One-shot runs of one program: the plan of one serves the next, while all that it was made from is the same.
+
+What the lean front does with files (`aisbx.plan.recall`), for a process that stays. A plan is in its memory only.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+from aisbx.audit.reserve import unrecordable
+from aisbx.audit.write import AuditError
+from aisbx.engine.engine import Engine
+from aisbx.engine.prepare import Prepared
+from aisbx.errors import LaunchError
+from aisbx.plan.recall import holds
+from aisbx.plan.run import carry_out, new_run
+from aisbx.types import (
+    Command,
+    Outcome,
+    PlanEntry,
+    Principal,
+    RunRequest,
+    Stdio,
+    exit_status,
+    launch_request,
+)
+
+_MOST = 32
+"""Plans that a process keeps, the newest; each has some 100 KB."""
+
+
+class Runs:
+    """Runs with their plans kept; any number of threads may use it."""
+
+    def __init__(self) -> None:
+        """Keep none yet."""
+        self._plans: dict[str, tuple[PlanEntry, Prepared]] = {}
+        self._planning = threading.RLock()
+
+    def run(
+        self, engine: Callable[[], Engine], request: RunRequest, principal: Principal, stdio: Stdio, host: str
+    ) -> Outcome:
+        """Run one command in a sandbox of its own, as `Engine.run`; `engine` is asked for where there is no plan."""
+        name = repr((os.geteuid(), replace(request, command=(), environment={})))
+        found = self._find(name)
+        if found is None:
+            held = self._planning.acquire()
+            try:
+                found = self._find(name)  # of many at once that need the same plan, one makes it
+                if found is None:
+
+                    def planned(entry: PlanEntry, prepared: Prepared) -> None:
+                        nonlocal held
+                        self._add(name, entry, prepared)
+                        self._planning.release()
+                        held = False
+
+                    return engine().run(request, principal, stdio, host, planned=planned)
+            finally:
+                if held:
+                    self._planning.release()
+        return self._carry_out(name, found, engine, request, principal, stdio, host)
+
+    def _find(self, name: str) -> tuple[PlanEntry, Prepared] | None:
+        found = self._plans.get(name)
+        return found if found is not None and holds(found[0], os.environb) else None
+
+    def _add(self, name: str, entry: PlanEntry, prepared: Prepared) -> None:
+        self._plans.pop(name, None)
+        self._plans[name] = (entry, prepared)
+        while len(self._plans) > _MOST:
+            del self._plans[next(iter(self._plans))]
+
+    def _carry_out(
+        self,
+        name: str,
+        found: tuple[PlanEntry, Prepared],
+        engine: Callable[[], Engine],
+        request: RunRequest,
+        principal: Principal,
+        stdio: Stdio,
+        host: str,
+    ) -> Outcome:
+        (entry, prepared), run = found, new_run()
+        command = Command(argv=request.command, environment=request.environment)
+        keep = 0 if stdio.captured else entry["keep_output"]
+        wanted = launch_request(command, stdio, exclusive=False, state=entry["state"], run=run, keep=keep)
+        try:
+            status = exit_status(carry_out(entry, wanted, principal.id, host))
+        except AuditError as error:
+            raise unrecordable(error) from None
+        except LaunchError as error:
+            self._plans.pop(name, None)
+            explained = engine().explain(request, error, None)
+            explained.findings = error.findings
+            raise explained from None
+        return Outcome(
+            run=run,
+            status=status,
+            profile=prepared.spec.profile,
+            driver=prepared.driver.name,
+            enforcement=prepared.enforcement,
+            captured=stdio.captured,
+        )
+
+
+shared = Runs()
+"""Those of this process."""
+os.register_at_fork(after_in_child=shared.__init__)  # another thread may have been at it
