@@ -1,16 +1,16 @@
 """aisbx: a sandbox for what AI agents write.
 
-Programs import `Sandbox`, `AsyncSandbox` and `run` from here (see docs/python.md); plugin authors `hookimpl`,
-`aisbx.types` and `aisbx.errors`; hosts `aisbx.engine`. This module imports nothing, so that the hot path of `aisbx run`
-pays nothing for it.
+Programs import `Sandbox`, `Pool`, their asyncio forms and `run` from here (see docs/python.md); plugin authors
+`hookimpl`, `aisbx.types` and `aisbx.errors`; hosts `aisbx.engine`. This module imports nothing, so that the hot path of
+`aisbx run` pays nothing for it.
 """
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from aisbx.api import AsyncSandbox, Sandbox, run
+    from aisbx.api import AsyncPool, AsyncSandbox, Pool, Sandbox, run
     from aisbx.hookspecs import hookimpl
 
-__all__ = ["AsyncSandbox", "Sandbox", "hookimpl", "run"]
+__all__ = ["AsyncPool", "AsyncSandbox", "Pool", "Sandbox", "hookimpl", "run"]
 __version__ = "0.1.0"
 
 

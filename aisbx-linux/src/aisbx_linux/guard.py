@@ -93,6 +93,23 @@ class Guard:
         """Take what `since` would, from one who keeps it for many: it is only compared with, and read anew to undo."""
         self._state, self._shared = state, baseline
 
+    def renew(self, baseline: str) -> bool:
+        """Look anew, where anything may have changed since what `since` gave, and remember that instead.
+
+        Tells whether the same is to be protected. OSError where the workspace can't be read.
+        """
+        known = self._state
+        if known is None:
+            return True
+        from aisbx_linux.protect.scan import compare, scan
+
+        if compare(known) is None:
+            return True
+        path = known.workspace
+        found = self._state = scan(path, f"{self._scans}/{_name(path)}" if self._scans else None)
+        self.keep(baseline)
+        return all(getattr(found, name) == getattr(known, name) for name in found.FOUND)
+
     def keep(self, baseline: str) -> None:
         """Remember, in a file of ours, what `hold` found."""
         if self._state is not None:

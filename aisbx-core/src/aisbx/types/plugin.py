@@ -162,6 +162,17 @@ class ReleasableSandbox(Sandbox, Protocol):
         """Let that go; the sandbox stays, and can be used all the same."""
         ...
 
+    def warm(self) -> None:
+        """Have what makes the first command fast; an AisbxError says why that cannot be."""
+        ...
+
+    def renew(self) -> bool:
+        """Before anything has run in it, take what its workspace holds now as what it was made with.
+
+        False where a new one would protect something else in there, or it has ended: then let it end unused.
+        """
+        ...
+
 
 @runtime_checkable
 class JoinableSandbox(Sandbox, Protocol):

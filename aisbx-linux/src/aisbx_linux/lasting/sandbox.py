@@ -28,12 +28,14 @@ from aisbx.types import (
 )
 
 from aisbx_linux.bounds import narrowed
+from aisbx_linux.guard import Guard
 from aisbx_linux.lasting import command as launcher
 from aisbx_linux.lasting import hold, observe
 from aisbx_linux.lasting.files import JoinedFiles
 from aisbx_linux.lasting.freezer import TreeFreezer
 from aisbx_linux.lasting.helped import Helped, Helpers
 from aisbx_linux.lasting.identity import lives, open_process, recall, send_to
+from aisbx_linux.lasting.join import JoinError
 from aisbx_linux.layer.snapshots import snapshot
 from aisbx_linux.sandbox import LocalProcess, own_limits
 
@@ -65,9 +67,11 @@ class LastingSandbox:
         self.helpers = Helpers(held, self.handle)
         """What starts its commands for this process."""
         self._home = home
+        self._used = False
 
     def spawn(self, command: Command, stdio: Stdio) -> LocalProcess:
         """Start a command; what kept it from running is raised by `LocalProcess.wait`."""
+        self._used = True
         run = os.urandom(6).hex()
         request = launch_request(command, stdio, exclusive=False, state=self._held["state"], run=run, keep=0)
         limits = own_limits(command)
@@ -116,6 +120,25 @@ class LastingSandbox:
         """End every process; may be called twice. What was planted meanwhile is undone, see `end`."""
         self.release()
         end(self._home)
+
+    def warm(self) -> None:
+        """Have a helper that waits; StateError where it cannot join."""
+        self.helpers.kept()
+        try:
+            self.helpers.give_back(self.helpers.take())
+        except JoinError as error:
+            raise StateError(str(error), hint="see: aisbx ls") from None
+
+    def renew(self) -> bool:
+        """Before anything has run in it, take what the workspace holds now as what it was made with."""
+        if self._used or not lives(self._held):
+            return False
+        guard = Guard(self._held["plan"], self._held["state"], "")
+        try:
+            self.helpers.kept().remember(guard)
+            return guard.renew(f"{self.handle}/baseline")
+        except OSError:
+            return False
 
     def release(self) -> None:
         """Let go what makes further commands fast; more may follow all the same."""
@@ -202,8 +225,6 @@ def _remove(group: str) -> None:
 
 
 def _settle(held: "Held", home: Path) -> list[str]:
-    from aisbx_linux.guard import Guard
-
     guard = Guard(held["plan"], held["state"], f"{home.name}-{os.urandom(4).hex()}")
     try:
         guard.since(f"{home}/baseline")

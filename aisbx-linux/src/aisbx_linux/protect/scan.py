@@ -54,6 +54,12 @@ class State:
         "workspace",
     )
 
+    FOUND = (
+        *("items", "files", "others", "configs", "repositories", "twins"),
+        *("mounts", "pins", "links", "sockets", "unchecked", "held"),
+    )
+    """What tells one state of a workspace's protected files from another."""
+
     def __init__(self, workspace: str, cache: "str | None") -> None:
         self.workspace = workspace
         self.before = time.time_ns() - RACY
