@@ -86,12 +86,12 @@ def test_what_starts_a_command_cannot_be_looked_into(sandbox: LastingSandbox) ->
 def test_a_command_ends_with_its_helper_and_the_next_has_another(sandbox: LastingSandbox) -> None:
     run(sandbox, "true")
     one = helper_of(sandbox)
-    process = sandbox.spawn(Command(argv=("sleep", "765432")), Stdio())
-    assert eventually(lambda: sleepers(765432))
+    process = sandbox.spawn(Command(argv=("sleep", "765444")), Stdio())
+    assert eventually(lambda: sleepers(765444))
     os.kill(one, 9)
     with pytest.raises(AbortedError):
         process.wait(60)
-    assert eventually(lambda: not sleepers(765432))
+    assert eventually(lambda: not sleepers(765444))
     run(sandbox, "true")
     idle = helper_of(sandbox)
     os.kill(idle, 9)

@@ -22,7 +22,7 @@ run(["true"])
 if os.fork() == 0:  # has all that its parent has, and outlives it
     time.sleep(20)
     os._exit(0)
-run(["sleep", "765431"])
+run(["sleep", "865431"])
 """
 
 
@@ -91,10 +91,10 @@ def test_a_plan_goes_with_what_it_was_made_from(box: Box, made: list[Engine], mo
 def test_a_client_that_is_killed_takes_its_runs_along_whoever_has_its_descriptors(box: Box) -> None:
     client = subprocess.Popen([sys.executable, "-c", CLIENT], cwd=box.project, env=box.env, start_new_session=True)
     try:
-        assert eventually(lambda: sleepers(765431))
+        assert eventually(lambda: sleepers(865431))
         client.kill()
         client.wait()
-        assert eventually(lambda: not sleepers(765431))
+        assert eventually(lambda: not sleepers(865431))
     finally:
         os.killpg(client.pid, signal.SIGKILL)
 
