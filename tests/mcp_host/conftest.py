@@ -89,7 +89,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture(scope="session")
 def client(home: Home) -> Iterator[Client]:
-    with connected(home, "--profile", "python-dev") as found:
+    with connected(home, "--profile", "python-dev", "--allow-profile", "node-dev") as found:
         yield found
 
 

@@ -142,10 +142,10 @@ def test_a_signal_reaches_it(client: Client) -> None:
     assert "no signal" in client.refused("process_kill", process=process, signal_name="NOPE")
 
 
-def test_a_call_that_is_cancelled_ends_its_command(client: Client) -> None:
+def test_a_call_that_is_cancelled_ends_its_command_and_what_that_started(client: Client) -> None:
     async def cancelled() -> None:
         with anyio.move_on_after(1):
-            await client.session.call_tool("run_command", {"command": ["sleep", "4711"], "yield_s": 60})
+            await client.session.call_tool("run_command", {"command": "sleep 4711 & setsid sleep 4712", "yield_s": 60})
 
     client.portal.call(cancelled)
     assert until(lambda: "471" not in client.call("run_command", command="ps ax -o args | grep [4]71 || true"))

@@ -35,6 +35,7 @@ def serve(options: argparse.Namespace) -> int:
             profiles=tuple(options.allow_profile),
             network=options.network,
             driver=options.driver,
+            preload=tuple(name for one in options.preload for name in one.split(",") if name),
         )
     )
     transport = service.engine.plugins.get("transport", options.transport)
@@ -55,6 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--network", default="none", choices=("none", "open"), help="the most that it can have (none)")
     parser.add_argument("-d", "--driver", default="", metavar="NAME", help="what confines")
+    parser.add_argument(
+        "--preload", action="append", default=[], metavar="NAME,…", help="Python packages to import before code comes"
+    )
     return parser
 
 

@@ -20,6 +20,8 @@ class ServeOptions:
     network: str = "none"
     """`none` or `open`."""
     driver: str = ""
+    preload: tuple[str, ...] = ()
+    """Python packages that are imported before the first code comes."""
     sandboxes: int = 8
     """So many of a client's at once."""
     commands: int = 16

@@ -3,6 +3,7 @@
 from aisbx.types import ExitStatus
 from mcp.types import CallToolResult, TextContent
 
+from aisbx_mcp.output import Output
 from aisbx_mcp.running import Running
 
 CHARS = 30_000
@@ -16,13 +17,18 @@ def text(*lines: str) -> CallToolResult:
 
 def command_result(running: Running, most: int) -> CallToolResult:
     """Give a command as it is now: its end, or how to go on with it."""
-    head, left_out, tail = running.output.ends(most)
-    body = decoded(head)
-    if left_out:
-        more = f"process_output(process={running.id!r}, position={len(head)}) reads them"
-        body += f"\n[... {left_out:,} bytes left out; {more} ...]\n{decoded(tail)}"
+    body = bounded(running.output, most, running.id)
     running.seen = running.output.size
     return text(header(running), *_notes(running), body)
+
+
+def bounded(output: Output, most: int, process: str) -> str:
+    """Give the beginning and the end of output; `process` is by what the rest can be read, where it can."""
+    head, left_out, tail = output.ends(most)
+    if not left_out:
+        return decoded(head)
+    more = f"; process_output(process={process!r}, position={len(head)}) reads them" if process else ""
+    return f"{decoded(head)}\n[... {left_out:,} bytes left out{more} ...]\n{decoded(tail)}"
 
 
 def header(running: Running) -> str:

@@ -14,6 +14,7 @@ from aisbx.errors import AisbxError, PolicyError, StateError, UsageError
 from aisbx.plan.run import new_run
 from aisbx.types import Command, Files, Principal
 
+from aisbx_mcp.kernels.pool import Kernels
 from aisbx_mcp.options import RESTRICTIONS
 from aisbx_mcp.output import Output
 from aisbx_mcp.running import HOST, KILL, Running
@@ -37,6 +38,7 @@ class Box:
     profile: str
     workspace: str
     opened: Opened
+    kernels: Kernels
     running: dict[str, Running] = field(default_factory=dict[str, Running])
     shell: str = ""
 
@@ -172,7 +174,8 @@ class Room:
         except BaseException:
             service.lifeline.tell("forget", real)
             raise
-        return Box(name, real, record.profile, record.workspace or "/", opened)
+        kernels = Kernels(opened, self.principal, service.options.preload)
+        return Box(name, real, record.profile, record.workspace or "/", opened, kernels)
 
     def _made_late(self, making: "asyncio.Future[Box]") -> None:
         """Keep a sandbox whose maker does not wait any more: the next call finds it."""
@@ -183,6 +186,7 @@ class Room:
     async def _end(self, box: Box) -> Sequence[str]:
         for running in box.running.values():
             running.signal(KILL)
+        await box.kernels.close()
         findings = await asyncio.to_thread(self._destroy, box)
         for running in box.running.values():
             with suppress(TimeoutError):

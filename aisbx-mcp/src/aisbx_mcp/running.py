@@ -56,7 +56,7 @@ class Running:
             stdin = feeding
         try:
             stdio = Stdio(None if stdin == b"" else stdin, writer, writer)
-            self._started = await _in_thread(lambda: opened.start(command, stdio, principal, HOST))
+            self._started = await in_thread(lambda: opened.start(command, stdio, principal, HOST))
         except BaseException:
             for descriptor in (reader, writer, feeding):
                 if descriptor >= 0:
@@ -70,7 +70,7 @@ class Running:
             with suppress(RuntimeError):  # the loop has ended, and the client with it
                 loop.call_soon_threadsafe(self._end, outcome, error)
 
-        target = _waiter(self._started, closed, tell)
+        target = waiter(self._started, closed, tell)
         threading.Thread(target=target, name=f"aisbx {self.id}", daemon=True).start()
 
     async def wait(self, seconds: float) -> bool:
@@ -92,8 +92,12 @@ class Running:
                 return
 
     def signal(self, number: int) -> None:
-        """Send a signal to it; nothing happens when it has ended."""
-        if self._started is not None and self.lives:
+        """Send a signal to it, SIGKILL to all that came of it too; nothing happens when it has ended."""
+        if self._started is None or not self.lives:
+            return
+        if number == KILL:
+            self._started.process.kill()
+        else:
             self._started.process.signal(number)
 
     async def feed(self, data: bytes, *, end: bool) -> None:
@@ -149,9 +153,11 @@ class Running:
         self._input = -1
 
 
-def _waiter(
+def waiter(
     started: Started, closed: list[int], tell: Callable[[Outcome | None, AisbxError | None], object]
 ) -> Callable[[], None]:
+    """Give what a thread does: wait for the end, close what went to the command, and tell."""
+
     def wait() -> None:
         outcome: Outcome | None = None
         failure: AisbxError | None = None
@@ -168,7 +174,7 @@ def _waiter(
     return wait
 
 
-async def _in_thread(begin: Callable[[], Started]) -> Started:
+async def in_thread(begin: Callable[[], Started]) -> Started:
     """Start a command in a thread; one that has started after all when nobody wants it any more is ended."""
     starting = asyncio.ensure_future(asyncio.to_thread(begin))
     try:
@@ -181,8 +187,8 @@ async def _in_thread(begin: Callable[[], Started]) -> Started:
 def _unwanted(starting: "asyncio.Future[Started]") -> None:
     if not starting.cancelled() and starting.exception() is None:
         started = starting.result()
-        started.process.signal(KILL)
-        threading.Thread(target=_waiter(started, [], _ignore), daemon=True).start()
+        started.process.kill()
+        threading.Thread(target=waiter(started, [], _ignore), daemon=True).start()
 
 
 def _ignore(_outcome: Outcome | None, _error: AisbxError | None) -> None:

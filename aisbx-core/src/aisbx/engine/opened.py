@@ -1,7 +1,7 @@
 """A sandbox that a program has open: what its commands have in common is read once, each has a record of its own."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from aisbx.audit.kept import KeptLog
@@ -26,6 +26,9 @@ from aisbx.types import (
 
 if TYPE_CHECKING:
     from aisbx.engine.engine import Engine
+
+_LONGEST = 1 << 14
+"""Characters of code that a record has."""
 
 
 def reviewed(
@@ -92,6 +95,18 @@ class Opened:
         process = self.sandbox.spawn(command, stdio)
         return Started(self, process, (run, principal.id, host, argv), captured=stdio.captured)
 
+    def consider(self, argv: Sequence[str], principal: Principal, host: str) -> None:
+        """Review and record what a command that runs already is given to execute; an AisbxError says why it may not."""
+        run = new_run()
+        command = Command(argv=tuple(argv))
+        reviewed(self.engine, self._store, self.record, self._environment, command, principal, host, run)
+        try:
+            self._log.ready()
+        except AuditError as error:
+            raise unrecordable(error) from None
+        told = [_shortened(word) for word in argv] if self.engine.settings.audit.argv else [argv[0]]
+        self.write(start("exec.code", run, principal.id, host, told), '"exit_code":null}')
+
     def write(self, beginning: str, what: str) -> None:
         """Write the record of a command; StateError where it cannot be."""
         try:
@@ -133,3 +148,7 @@ class Started:
             raise
         opened.write(start("exec.end", *self._who), ending(launch_result(status)))
         return opened.ended(self._who[0], status, captured=self._captured)
+
+
+def _shortened(word: str) -> str:
+    return word if len(word) <= _LONGEST else f"{word[:_LONGEST]}... ({len(word)} characters)"

@@ -13,13 +13,13 @@ from aisbx_mcp.room import DEFAULT, Box, variables
 from aisbx_mcp.running import KILL, Running
 from aisbx_mcp.tool import Call, Tool
 
-_PROGRESS = 5.0
+PROGRESS = 5.0
 """Seconds between two reports of progress at most."""
 _LONGEST = 7 * 24 * 3600
-_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 _WORD = 128 << 10
 
-Sandbox = Annotated[str, Field(description="Its name; left out, the one that is made by itself.", pattern=_NAME)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Sandbox = Annotated[Name, Field(description="Its name; left out, the one that is made by itself.")]
 Chars = Annotated[int, Field(ge=200, le=1_000_000, description="Characters of output in the result at most.")]
 Seconds = Annotated[float, Field(gt=0, le=_LONGEST)]
 
@@ -72,7 +72,7 @@ async def attend(call: Call, running: Running, seconds: float) -> None:
     """Wait for a command's end, at most so long, and report progress; cancelled, end it."""
     until = time.monotonic() + seconds
     try:
-        while not await running.wait(max(0.0, min(_PROGRESS, until - time.monotonic()))):
+        while not await running.wait(max(0.0, min(PROGRESS, until - time.monotonic()))):
             if (left := until - time.monotonic()) <= 0:
                 return
             done = seconds - left

@@ -1,0 +1,50 @@
+"""What came of some code."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from aisbx_mcp.output import Output
+
+LARGEST_IMAGE = 1 << 20
+"""Characters of an image as text; clients refuse larger messages."""
+IMAGES = 8
+
+
+@dataclass(slots=True)
+class Cell:
+    """Its output, its images, and how it ended."""
+
+    output: Output
+    images: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    """Kind and data (base64) of each."""
+    ok: bool = False
+    note: str = ""
+    """What the model has to know beside the output."""
+
+    def show(self, kind: str, data: str) -> None:
+        """Add what code has shown."""
+        if not kind.startswith("image/"):
+            self.output.append(f"{data}\n".encode())
+        elif len(data) > LARGEST_IMAGE:
+            self.output.append(f"[an image of {len(data):,} characters is too large to show]\n".encode())
+        elif len(self.images) >= IMAGES:
+            self.output.append(f"[more than {IMAGES} images: this one is left out]\n".encode())
+        else:
+            self.images.append((kind, data))
+
+
+class Interpreter(Protocol):
+    """An interpreter of one session."""
+
+    @property
+    def lives(self) -> bool:
+        """Whether it has its names still."""
+        ...
+
+    async def run(self, code: str, cell: Cell, seconds: float | None, memory: int) -> None:
+        """Execute code, at most so long and with at most so many bytes (0: any); the cell says how it was."""
+        ...
+
+    async def close(self) -> None:
+        """End it."""
+        ...

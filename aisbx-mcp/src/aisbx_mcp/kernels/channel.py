@@ -1,0 +1,84 @@
+"""A command that the server talks with: what goes in, what comes out, and its end."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Sequence
+
+from aisbx.engine.opened import Opened, Started
+from aisbx.errors import AisbxError
+from aisbx.types import Command, Principal, Stdio
+
+from aisbx_mcp.running import HOST, in_thread, waiter
+
+_LARGEST = 64 << 20
+"""Bytes of one line or frame; what is larger ends the channel."""
+
+
+class Channel:
+    """A command with a pipe for each of its streams; used by the event loop that it was started in."""
+
+    def __init__(self) -> None:
+        """Use `start`."""
+        self.out = asyncio.StreamReader(limit=_LARGEST)
+        self.err = asyncio.StreamReader(limit=_LARGEST)
+        self.why = ""
+        """Why it has ended, where that was not its own decision."""
+        self._ended = asyncio.Event()
+        self._writer: asyncio.StreamWriter | None = None
+        self._started: Started | None = None
+
+    @property
+    def lives(self) -> bool:
+        """Whether it has not ended yet."""
+        return not self._ended.is_set()
+
+    async def start(self, opened: Opened, argv: Sequence[str], principal: Principal) -> None:
+        """Start it; an AisbxError says why it may not be."""
+        loop = asyncio.get_running_loop()
+        stdin, feed = os.pipe()
+        out, stdout = os.pipe()
+        err, stderr = os.pipe()
+        stdio = Stdio(stdin, stdout, stderr)
+        try:
+            self._started = await in_thread(lambda: opened.start(Command(argv=tuple(argv)), stdio, principal, HOST))
+        except BaseException:
+            for descriptor in (stdin, feed, out, stdout, err, stderr):
+                os.close(descriptor)
+            raise
+
+        def tell(_outcome: object, error: AisbxError | None) -> None:
+            self.why = error.message if error is not None else ""
+            loop.call_soon_threadsafe(self._ended.set)
+
+        target = waiter(self._started, [stdin, stdout, stderr], tell)
+        threading.Thread(target=target, name="aisbx kernel", daemon=True).start()
+        for descriptor, reader in ((out, self.out), (err, self.err)):
+            await _connect(loop, descriptor, reader)
+        transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, os.fdopen(feed, "wb", 0))
+        self._writer = asyncio.StreamWriter(transport, protocol, None, loop)
+
+    async def send(self, data: bytes) -> None:
+        """Send data; ConnectionError where it takes no more."""
+        if self._writer is None or not self.lives:
+            raise ConnectionResetError
+        self._writer.write(data)
+        await self._writer.drain()
+
+    def kill(self) -> None:
+        """End it."""
+        if self._started is not None and self.lives:
+            self._started.process.kill()
+
+    async def close(self) -> None:
+        """End it and wait for that."""
+        if self._writer is not None:
+            self._writer.close()
+        self.kill()
+        if self._started is not None:
+            await self._ended.wait()
+
+
+async def _connect(loop: asyncio.AbstractEventLoop, descriptor: int, reader: asyncio.StreamReader) -> None:
+    protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+    await loop.connect_read_pipe(lambda: protocol, os.fdopen(descriptor, "rb", 0))

@@ -1,0 +1,81 @@
+"""The interpreters of one sandbox, by language and session."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from aisbx.engine.opened import Opened
+from aisbx.errors import StateError
+from aisbx.types import Principal
+
+from aisbx_mcp.kernels.cell import Interpreter
+from aisbx_mcp.kernels.channel import Channel
+from aisbx_mcp.kernels.forked import PythonHost
+from aisbx_mcp.kernels.spoken import SpokenSession
+
+MOST = 16
+"""So many sessions a sandbox has at most."""
+Key = tuple[str, str]
+
+
+class Kernels:
+    """One for a sandbox; an interpreter is started when it is needed."""
+
+    def __init__(self, opened: Opened, principal: Principal, preload: tuple[str, ...]) -> None:
+        """Start nothing yet."""
+        self._opened = opened
+        self._principal = principal
+        self._preload = preload
+        self._interpreters: dict[Key, Interpreter] = {}
+        self._locks: dict[Key, asyncio.Lock] = {}
+        self._python: PythonHost | None = None
+        self._making = asyncio.Lock()
+
+    @asynccontextmanager
+    async def held(self, language: str, session: str) -> AsyncGenerator[Interpreter]:
+        """Give an interpreter that nobody else uses meanwhile; an AisbxError says why there is none."""
+        key = (language, session)
+        async with self._locks.setdefault(key, asyncio.Lock()):
+            interpreter = self._interpreters.get(key)
+            if interpreter is None or not interpreter.lives:
+                self._interpreters.pop(key, None)
+                if len(self._interpreters) >= MOST:
+                    raise StateError(f"there are {MOST} sessions already", hint="use one of them")
+                interpreter = self._interpreters[key] = await self._begin(language)
+            yield interpreter
+
+    async def end(self, language: str, session: str) -> None:
+        """End an interpreter, once it has done what it does."""
+        key = (language, session)
+        async with self._locks.setdefault(key, asyncio.Lock()):
+            interpreter = self._interpreters.pop(key, None)
+            if interpreter is not None:
+                await interpreter.close()
+
+    async def prepare(self) -> None:
+        """Start the Python that sessions are forked from."""
+        async with self._making:
+            if self._python is None or not self._python.channel.lives:
+                channel = Channel()
+                host = PythonHost(channel, self._preload)
+                await channel.start(self._opened, host.argv, self._principal)
+                await host.begin()
+                self._python = host
+
+    async def close(self) -> None:
+        """End all."""
+        for interpreter in self._interpreters.values():
+            await interpreter.close()
+        self._interpreters.clear()
+        if self._python is not None:
+            await self._python.close()
+
+    async def _begin(self, language: str) -> Interpreter:
+        if language == "python":
+            await self.prepare()
+            assert self._python is not None  # noqa: S101 - it was just made
+            return self._python.session()
+        channel = Channel()
+        session = SpokenSession(channel, language)
+        await channel.start(self._opened, session.argv, self._principal)
+        return session

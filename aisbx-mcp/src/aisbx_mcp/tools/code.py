@@ -1,0 +1,77 @@
+"""`run_code`: code in an interpreter that keeps its variables."""
+
+import asyncio
+import time
+from typing import Annotated, Literal
+
+from aisbx.errors import UsageError
+from aisbx.plan.run import new_run
+from mcp.types import CallToolResult, ImageContent, TextContent
+from pydantic import Field
+
+from aisbx_mcp.kernels.cell import Cell
+from aisbx_mcp.output import Output
+from aisbx_mcp.render import CHARS, bounded
+from aisbx_mcp.room import DEFAULT
+from aisbx_mcp.running import HOST
+from aisbx_mcp.tool import Call, Tool
+from aisbx_mcp.tools.commands import PROGRESS, Chars, Name, Sandbox, Seconds
+
+_MIB = 1 << 20
+WORDS = {"python": ("python3", "-c"), "node": ("node", "-e"), "bash": ("bash", "-c")}
+"""As what command code is reviewed and recorded."""
+
+
+async def run_code(
+    call: Call,
+    code: Annotated[
+        str, Field(description="Whole statements; the last expression's value is shown.", max_length=4 << 20)
+    ],
+    language: Annotated[Literal["python", "node", "bash"], Field(description="What interprets it.")] = "python",
+    session: Annotated[Name, Field(description="Each has variables of its own.")] = "default",
+    sandbox: Sandbox = DEFAULT,
+    timeout_s: Annotated[Seconds | None, Field(description="Seconds after which it is ended.")] = 120.0,
+    memory_mb: Annotated[int, Field(ge=0, le=1 << 20, description="MiB that Python may use; 0 for no such limit.")] = 0,
+    restart: Annotated[bool, Field(description="Begin with a new interpreter.")] = False,
+    max_output_chars: Chars = CHARS,
+) -> CallToolResult:
+    """Run code in an interpreter whose variables stay for the next call; figures of matplotlib come as images.
+
+    For programs and everything else use run_command.
+    """
+    if "\0" in code:
+        raise UsageError("code has a NUL", hint="write it as an escape")
+    box = await call.room.box(sandbox)
+    argv = [*WORDS[language], code]
+    await asyncio.to_thread(box.opened.consider, argv, call.room.principal, HOST)
+    if restart:
+        await box.kernels.end(language, session)
+    cell = Cell(Output(f"{call.service.outputs}/{new_run()[:8]}"))
+    began = time.monotonic()
+    async with box.kernels.held(language, session) as interpreter:
+        running = asyncio.ensure_future(interpreter.run(code, cell, timeout_s, memory_mb * _MIB))
+        try:
+            while not (await asyncio.wait({running}, timeout=PROGRESS))[0]:
+                done = time.monotonic() - began
+                await call.context.report_progress(done, timeout_s, f"running for {done:.0f} s")
+        except asyncio.CancelledError:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            raise
+        await running
+        if not interpreter.lives:
+            cell.note += "; its variables are lost, and the next call begins with a new one"
+    cell.output.close()
+    return _result(cell, time.monotonic() - began, max_output_chars)
+
+
+def _result(cell: Cell, seconds: float, most: int) -> CallToolResult:
+    how = "ok" if cell.ok else "failed"
+    head = f"[{how}{f': {cell.note}' if cell.note else ''} after {seconds:.2f} s]"
+    body = bounded(cell.output, most, "")
+    blocks: list[TextContent | ImageContent] = [TextContent(type="text", text=f"{head}\n{body}")]
+    blocks += [ImageContent(type="image", data=data, mime_type=kind) for kind, data in cell.images]
+    return CallToolResult(content=[*blocks])
+
+
+RUN_CODE = Tool(run_code, title="Run code", destructive=True)

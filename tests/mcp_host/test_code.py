@@ -1,0 +1,167 @@
+"""Code in interpreters that keep their names, and what a crash, a time limit or a hostile session can do."""
+
+import shutil
+from typing import Any
+
+import anyio
+import pytest
+
+from tests.mcp_host.conftest import Client, Home, text_of
+
+# Writes into whatever is open: also into what tells the server how it goes.
+NOISE = """
+import os
+for fd in range(3, 200):
+    try: os.write(fd, b'x' * 100)
+    except OSError: pass
+os._exit(1)
+"""
+
+
+def run(client: Client, code: str, **how: Any) -> str:
+    return client.call("run_code", code=code, **how)
+
+
+def test_names_stay_and_the_last_value_is_shown(client: Client) -> None:
+    assert run(client, "x = 20\ndef f(): return x + 1").startswith("[ok")
+    assert run(client, "print('out'); f() * 2").endswith("s]\nout\n42\n")
+    assert "NameError" in run(client, "x", session="another")
+
+
+def test_what_goes_wrong_is_told_with_the_line(client: Client) -> None:
+    told = run(client, "def g():\n    return 1 / 0\ng()", session="wrong")
+    assert told.startswith("[failed")
+    assert "return 1 / 0" in told
+    assert "aisbx" not in told
+    assert "SyntaxError" in run(client, "def", session="wrong")
+    assert "[failed" in run(client, "raise SystemExit(3)", session="wrong")
+    assert run(client, "1 + 1", session="wrong").endswith("2\n")
+    assert "EOFError" in run(client, "input()", session="wrong")
+
+
+def test_await_works(client: Client) -> None:
+    assert run(client, "import asyncio\nawait asyncio.sleep(0, 'done')", session="aio").endswith("'done'\n")
+
+
+def test_what_its_processes_print_comes_too_and_in_order(client: Client) -> None:
+    code = "import subprocess\nfor n in range(3):\n    print(n)\n    subprocess.run(['echo', f'child {n}'])"
+    assert run(client, code, session="order").endswith("0\nchild 0\n1\nchild 1\n2\nchild 2\n")
+
+
+def test_images_and_tables_are_shown_as_such(client: Client) -> None:
+    code = """
+class Plot:
+    def _repr_png_(self): return b"\\x89PNG" + bytes(10)
+class Frame:
+    columns = ["a|b"]; index = [0, 1]
+    def __len__(self): return 2
+    def to_numpy(self): return [[1], ["x"]]
+    @property
+    def iloc(self): return type("I", (), {"__getitem__": lambda s, k: self})()
+display(Plot())
+Frame()
+"""
+    result = client.result("run_code", code=code, session="rich")
+    assert "| 0 | 1 |" in text_of(result)
+    assert "a\\|b" in text_of(result)
+    assert [block.type for block in result.content] == ["text", "image"]
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import os; os.kill(os.getpid(), 11)", "ended by signal 11"),
+        ("import os; os._exit(0)", "ended itself"),
+        ("import os; os.kill(os.getppid(), 9)", "the interpreter has ended"),
+        (NOISE, ""),
+    ],
+)
+def test_a_crash_takes_nothing_else_along(client: Client, code: str, said: str) -> None:
+    run(client, "y = 1", session="crash")
+    told = run(client, code, session="crash", timeout_s=10)
+    assert told.startswith("[failed")
+    assert said in told
+    assert "its variables are lost" in told
+    assert "NameError" in run(client, "y", session="crash")
+    assert "[exit 0" in client.call("run_command", command="true")
+
+
+def test_a_time_limit_interrupts_and_keeps_the_names(client: Client) -> None:
+    run(client, "z = 5", session="slow")
+    told = run(client, "while True: pass", session="slow", timeout_s=0.3)
+    assert "ended by its time limit of 0.3 s" in told
+    assert "KeyboardInterrupt" in told
+    assert run(client, "z", session="slow").endswith("5\n")
+    deaf = "import signal; signal.signal(2, signal.SIG_IGN)\nwhile True: pass"
+    assert "did not heed" in run(client, deaf, session="slow", timeout_s=0.3)
+    assert "NameError" in run(client, "z", session="slow")
+
+
+def test_a_call_that_is_cancelled_is_interrupted(client: Client) -> None:
+    async def cancelled() -> None:
+        with anyio.move_on_after(0.5):
+            code = "k = 1\nwhile True: pass"
+            await client.session.call_tool("run_code", {"code": code, "session": "cancel"})
+
+    client.portal.call(cancelled)
+    assert run(client, "k", session="cancel", timeout_s=10).endswith("1\n")
+
+
+def test_memory_of_one_call_is_bounded(client: Client) -> None:
+    assert "MemoryError" in run(client, "len(bytearray(400 << 20))", session="memory", memory_mb=200)
+    assert run(client, "len(bytearray(400 << 20))", session="memory").endswith("419430400\n")
+
+
+def test_each_session_has_randomness_of_its_own(client: Client) -> None:
+    seen = {run(client, "import random; random.random()", session=f"random{n}").partition("]")[2] for n in range(3)}
+    assert len(seen) == 3
+
+
+def test_much_output_is_bounded(client: Client) -> None:
+    told = run(client, "for n in range(300000): print(n)", session="much", max_output_chars=1000)
+    assert "bytes left out" in told
+    assert told.endswith("299999\n")
+    assert len(told) < 1500
+
+
+def test_a_restart_forgets(client: Client) -> None:
+    run(client, "gone = 1", session="again")
+    assert "NameError" in run(client, "gone", session="again", restart=True)
+
+
+def test_bash_keeps_its_variables_and_its_directory(client: Client) -> None:
+    run(client, "mkdir -p deep; cd deep; A=1; f() { echo f$A; }", language="bash")
+    told = run(client, "f; pwd; echo err >&2; false", language="bash")
+    assert told.startswith("[failed")
+    assert "f1\n" in told
+    assert "/deep\nerr\n" in told
+    assert "the interpreter has ended; its variables are lost" in run(client, "exit 3", language="bash")
+    assert "time limit" in run(client, "sleep 60", language="bash", timeout_s=0.3)
+    assert run(client, "cat; echo [$A]", language="bash").endswith("[]\n")
+    assert "unbound" not in run(client, "cat <&8; cat <&9; true", language="bash")
+
+
+@pytest.mark.skipif(not shutil.which("node", path="/usr/bin"), reason="node is not on this machine")
+def test_node_keeps_its_names(client: Client) -> None:
+    node = {"language": "node", "sandbox": "js"}
+    client.call("sandbox_create", name="js", profile="node-dev")
+    assert run(client, "const a = 20; function f() { return a + 1 }", **node).startswith("[ok")
+    assert run(client, "console.log('out'); f() * 2", **node).endswith("out\n42\n")
+    assert run(client, "await new Promise((done) => setTimeout(() => done('later'), 1))", **node).endswith("'later'\n")
+    told = run(client, "JSON.parse('{')", **node)
+    assert told.startswith("[failed")
+    assert "SyntaxError" in told
+    assert "the interpreter has ended" in run(client, "process.exit(2)", **node)
+    client.call("sandbox_destroy", name="js")
+
+
+def test_nul_and_unknown_languages_are_refused(client: Client) -> None:
+    assert "NUL" in client.refused("run_code", code="a\0b")
+    assert "language" in client.refused("run_code", code="1", language="cobol")
+
+
+def test_each_call_is_recorded(client: Client, home: Home) -> None:
+    run(client, "'a mark of its own'")
+    rows = [row for row in home.audit() if row["kind"] == "exec.code"]
+    assert ["python3", "-c", "'a mark of its own'"] in [row["argv"] for row in rows]
+    assert rows[0]["principal"].startswith("uid:")
