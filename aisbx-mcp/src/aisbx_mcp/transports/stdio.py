@@ -2,11 +2,13 @@
 
 import signal
 import sys
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 
 if TYPE_CHECKING:
+    from mcp.server.mcpserver import MCPServer
+
     from aisbx_mcp.service import Service
 
 _ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -17,14 +19,14 @@ class Stdio:
 
     def serve(self, service: object) -> None:
         """Serve until the client closes stdin, or a signal ends this process; either way all sandboxes end first."""
-        anyio.run(self._serve, cast("Service", service))
-
-    async def _serve(self, service: "Service") -> None:
         from aisbx_mcp.server import make_server
 
+        anyio.run(self._serve, cast("Service", service), make_server(cast("Service", service)))
+
+    async def _serve(self, service: "Service", server: "MCPServer[Any]") -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_watch, service)
-            await make_server(service).run_stdio_async()
+            await server.run_stdio_async()
             await service.close()
             _leave(0)
 
