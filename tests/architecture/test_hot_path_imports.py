@@ -15,7 +15,7 @@ FAST = CORE / "aisbx" / "cli" / "fast.py"
 RUN = ["run", "--profile", "shell", "--", "true"]
 
 # Built into the interpreter or one small extension each; nothing of the standard library that is written in Python.
-EXTENSIONS = {"_ctypes", "errno", "fcntl", "gc", "marshal", "posix", "resource", "select", "time"}
+EXTENSIONS = {"_ctypes", "_sha2", "_sha256", "errno", "fcntl", "gc", "marshal", "posix", "resource", "select", "time"}
 # The way of an ordinary run, in order; more may come with other options, never with these.
 OWN = {
     "aisbx",
@@ -24,6 +24,7 @@ OWN = {
     "aisbx.plan.recall",
     "aisbx.plan.run",
     "aisbx.audit",
+    "aisbx.audit.chain",
     "aisbx.audit.jsontext",
     "aisbx.audit.write",
     "aisbx_linux",

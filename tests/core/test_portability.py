@@ -21,6 +21,8 @@ HIDDEN = {"fcntl", "pwd", "grp", "resource", "termios", "tty", "pty", "spwd", "c
           "aisbx_linux", "pyseccomp", "aisbx_driver_bwrap"}
 if platform == "win32":
     HIDDEN.add("posix")
+    sys.modules["msvcrt"] = type(sys)("msvcrt")
+    sys.modules["msvcrt"].__dict__.update(LK_LOCK=1, LK_UNLCK=0, locking=lambda *_: None)
 else:
     HIDDEN -= {"fcntl", "pwd"}  # macOS has them: the audit log is locked, the account looked up; the rest is hidden
 

@@ -6,7 +6,9 @@ import shlex
 from pathlib import Path
 
 import pytest
+from aisbx.audit.places import place as audit_place
 from aisbx.audit.reserve import SIZE, reserve
+from aisbx.audit.verify import verify
 from aisbx.audit.write import RESERVE, append, open_log
 
 from .conftest import FAST, PYTHON, Place
@@ -72,7 +74,7 @@ print(open({str(place.state / "audit.jsonl")!r}).read())
 def test_the_reserve_is_given_to_a_record_and_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = reserve(str(tmp_path / RESERVE))
     assert os.stat(kept).st_blocks * 512 >= SIZE
-    log = open_log(str(tmp_path / "log"))
+    log = open_log(audit_place(tmp_path, tmp_path / "config", 1 << 20, 0, ""))
     genuine = os.write
 
     def full(descriptor: int, data: bytes) -> int:
@@ -84,14 +86,16 @@ def test_the_reserve_is_given_to_a_record_and_made_again(tmp_path: Path, monkeyp
 
     monkeypatch.setattr("aisbx.audit.write.posix.write", full)
     append(log, '{"a":1}', kept)
-    assert (tmp_path / "log").read_text() == '{"a":1}\n'
+    assert verify(log.place).records == 1
+    assert not verify(log.place).problems
     assert os.stat(kept).st_size == 0
     assert os.stat(reserve(kept)).st_size == SIZE
 
 
 def test_of_a_record_that_cannot_be_written_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    log = open_log(str(tmp_path / "log"))
-    append(log, "first")
+    log = open_log(audit_place(tmp_path, tmp_path / "config", 1 << 20, 0, ""))
+    append(log, '{"a":1}')
+    before = Path(log.place["path"]).read_text()
     genuine = os.write
 
     def full(descriptor: int, data: bytes) -> int:
@@ -101,5 +105,8 @@ def test_of_a_record_that_cannot_be_written_nothing_is_left(tmp_path: Path, monk
 
     monkeypatch.setattr("aisbx.audit.write.posix.write", full)
     with pytest.raises(OSError, match="No space left"):
-        append(log, "second", str(tmp_path / RESERVE))
-    assert (tmp_path / "log").read_text() == "first\n"
+        append(log, '{"a":2}', str(tmp_path / RESERVE))
+    assert Path(log.place["path"]).read_text() == before
+    monkeypatch.undo()
+    append(log, '{"a":3}')
+    assert not verify(log.place).problems

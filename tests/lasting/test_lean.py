@@ -20,7 +20,7 @@ COMMANDS: list[tuple[str, ...]] = [
     ("--cwd", "/nowhere", "--", "pwd"),
     ("--", "sh", "-c", "mkdir -p .vscode; echo '{}' > .vscode/tasks.json"),
 ]
-PASSING = {"time", "run", "duration", "usage"}
+PASSING = {"time", "run", "duration", "usage", "seq", "mac"}
 
 
 def records(box: Box) -> list[dict[str, Any]]:
@@ -72,7 +72,7 @@ def test_settings_that_change_are_seen(box: Box) -> None:
     box.out("create", "--name", "work")
     assert is_lean(box, "exec", "work", "--", "true")
     settings = box.home / ".config/aisbx/config.toml"
-    settings.parent.mkdir(parents=True)
+    settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text("[audit]\nargv = false\n")
     assert not is_lean(box, "exec", "work", "--", "true")
     box.out("exec", "work", "--", "true", "hidden")

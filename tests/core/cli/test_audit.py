@@ -77,7 +77,8 @@ def test_damage_is_named_with_its_line_and_hides_nothing(cli: Cli) -> None:
     assert done.returncode == 0
     assert done.stdout.count("\n") == 3
     assert done.stderr == "aisbx: state: the audit log's line 2 is damaged: not JSON\n"
-    assert cli.json("audit", "show")["damaged"] == [{"line": 2, "reason": "not JSON"}]
+    path = str(cli.state / "audit.jsonl")
+    assert cli.json("audit", "show")["damaged"] == [{"file": path, "line": 2, "reason": "not JSON"}]
 
 
 HOSTILE = ["echo", "\x1b]0;title\x07", "\x1b[2J\n", "a\rb", "\u202exyz", "\x9b6n", "\udcff"]

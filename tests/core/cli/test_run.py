@@ -158,7 +158,7 @@ def test_what_is_not_there_yet_is_refused_by_what_it_is_whatever_was_given_up(
     line = cli.refused("run", *options, "--", "touch", "here", code="usage")
     assert reason in line
     assert "lower" not in line
-    cli.config.mkdir(parents=True)
+    cli.config.mkdir(parents=True, exist_ok=True)
     (cli.config / "config.toml").write_text('lower = ["net:deny", "net:host-sockets"]\n')
     assert cli.refused("run", *options, "--", "touch", "here", code="usage") == line
     assert not (cli.project / "here").exists()

@@ -59,7 +59,7 @@ def heard(world: World) -> list[list[str | None]]:
 
 
 def recorded(engine: Engine) -> list[tuple[str, str]]:
-    rows = [json.loads(line) for line in Path(engine.audit).read_text().splitlines()]
+    rows = [json.loads(line) for line in Path(engine.audit["path"]).read_text().splitlines()]
     return [(row["kind"], row["argv"][-1]) for row in rows if row["argv"]]
 
 

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 
+from aisbx.audit.places import numbered, numbers
 from aisbx.audit.read import Record, open_log, parse
 
 INTERVAL = 0.2
@@ -13,24 +14,33 @@ INTERVAL = 0.2
 def follow_log(path: str, start: int) -> Iterator[Record | None]:
     """Give each record that comes after the offset `start`, and None whenever nothing new was there.
 
-    Goes on for ever; what is no record is passed over (reading the log reports it). A log that was moved away
-    and begun again is read from its beginning.
+    Goes on for ever; what is no record is passed over (reading the log reports it). When a new file is begun, the rest
+    of the full one comes first; a log that was moved away and begun again is read from its beginning.
     """
     position, identity = start, _identity(path)
     while True:
         present = _identity(path)
         if present is not None and (identity not in (None, present) or os.path.getsize(path) < position):
+            for full in _since(path, identity):
+                records, _ = _read(full, position)
+                yield from records
+                position = 0
             position = 0
         identity = present or identity
-        data = _read(path, position) if present else b""
-        whole, feed, _ = data.rpartition(b"\n")
-        position += len(whole) + len(feed)
-        for line in whole.split(b"\n") if feed else ():
-            record = parse(line)
-            if isinstance(record, Record):
-                yield record
+        records, position = _read(path, position) if present else ([], position)
+        yield from records
         yield None
         time.sleep(INTERVAL)
+
+
+def _since(path: str, identity: tuple[int, int] | None) -> list[str]:
+    """Give the full files from the one that was read last on; none where it is not among them."""
+    found: list[str] = []
+    for number in reversed(numbers(path)):
+        found.insert(0, numbered(path, number))
+        if _identity(found[0]) == identity:
+            return found
+    return []
 
 
 def _identity(path: str) -> tuple[int, int] | None:
@@ -41,11 +51,14 @@ def _identity(path: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _read(path: str, position: int) -> bytes:
+def _read(path: str, position: int) -> tuple[list[Record], int]:
+    """Give the records from an offset on, and the offset behind them."""
     try:
         handle = open_log(path)
     except FileNotFoundError:
-        return b""
+        return [], position
     with handle:
         handle.seek(position)
-        return handle.read()
+        whole, feed, _ = handle.read().rpartition(b"\n")
+    lines = map(parse, whole.split(b"\n")) if feed else ()
+    return [record for record in lines if isinstance(record, Record)], position + len(whole) + len(feed)

@@ -3,18 +3,20 @@
 import os
 import threading
 
-from aisbx.audit.write import append, open_log
+from aisbx.audit.write import Log, append, open_log
+from aisbx.types import AuditPlace
 
 
 class KeptLog:
     """A log that stays open; any number of threads may use it."""
 
-    def __init__(self, path: str, reserve: str) -> None:
+    def __init__(self, place: AuditPlace, reserve: str) -> None:
         """Open nothing yet; `reserve` is space for a full disk (see `aisbx.audit.reserve`)."""
-        self.path = path
+        self.path = place["path"]
+        self._place = place
         self._reserve = reserve
         self._lock = threading.Lock()  # a lock on the file is the descriptor's, which all threads have
-        self._log = -1
+        self._log: Log | None = None
         self._known: tuple[int, ...] = ()
 
     def ready(self) -> None:
@@ -29,19 +31,21 @@ class KeptLog:
                 self._open()
 
     def write(self, line: str) -> None:
-        """Write one record, to the file that `ready` has seen; OSError where it cannot be."""
+        """Write one record, to the log that `ready` has seen; OSError where it cannot be."""
         with self._lock:
-            append(self._log, line, self._reserve)
+            if self._log is None:
+                self._open()
+            append(self._log, line, self._reserve)  # pyright: ignore[reportArgumentType]  (it is open)
 
     def _open(self) -> None:
-        log = open_log(self.path)
-        status = os.fstat(log)
-        if self._log >= 0:
-            os.close(self._log)
+        log = open_log(self._place)
+        status = os.fstat(log.file)
+        if self._log is not None:
+            self._log.close()
         self._log = log
         self._known = (os.getpid(), status.st_dev, status.st_ino, status.st_mode, status.st_uid)
 
     def __del__(self) -> None:
         """Close it once nobody has it."""
-        if self._log >= 0:
-            os.close(self._log)
+        if self._log is not None:
+            self._log.close()

@@ -5,9 +5,10 @@ import os
 import stat
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO, cast
 
+from aisbx.audit.places import numbered, numbers
 from aisbx.errors import StateError
 
 CHUNK = 1 << 16
@@ -47,15 +48,19 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """A line that is not a record; `line` counts from 1."""
+    """A line that is not a record; `line` counts from 1, in the file `path`."""
 
     line: int
     reason: str
+    path: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was found, oldest first; `end` is the offset behind the last complete line, where `follow_log` goes on."""
+    """What was found, oldest first; `end` is the offset behind the last complete line, where `follow_log` goes on.
+
+    It is an offset in the present file, the one with the log's own name.
+    """
 
     records: tuple[Record, ...] = ()
     damaged: tuple[Damage, ...] = ()
@@ -63,11 +68,24 @@ class Reading:
 
 
 def read_log(path: str, *, tail: int | None = None, since: float = 0.0) -> Reading:
-    """Read the newest `tail` records (None: all) that are not older than `since` (seconds since the epoch).
+    """Read the newest `tail` records (None: all) of all files, not older than `since` (seconds since the epoch).
 
     A missing log is empty. The last line may be torn: its writer is still at it, or was killed; it is left out.
     Raises StateError where the file is not ours or cannot be read.
     """
+    records: tuple[Record, ...] = ()
+    damaged: tuple[Damage, ...] = ()
+    end = 0
+    for file in (path, *(numbered(path, number) for number in reversed(numbers(path)))):
+        reading = _read_file(file, None if tail is None else tail - len(records), since)
+        records, damaged = reading.records + records, reading.damaged + damaged
+        end = reading.end if file == path else end
+        if tail is not None and len(records) >= tail:
+            break
+    return Reading(records, damaged, end)
+
+
+def _read_file(path: str, tail: int | None, since: float) -> Reading:
     records: deque[Record] = deque()
     damaged: deque[tuple[int, str]] = deque()
     try:
@@ -85,7 +103,7 @@ def read_log(path: str, *, tail: int | None = None, since: float = 0.0) -> Readi
                 damaged.appendleft((offset, record))
             elif record.time >= since:
                 records.appendleft(record)
-        return Reading(tuple(records), tuple(_numbered(handle, damaged)), end)
+        return Reading(tuple(records), tuple(_numbered(handle, damaged, path)), end)
 
 
 def open_log(path: str) -> BinaryIO:
@@ -139,7 +157,7 @@ def _backwards(handle: BinaryIO, size: int) -> Iterator[tuple[int, bytes]]:
         yield 0, line
 
 
-def _numbered(handle: BinaryIO, damaged: deque[tuple[int, str]]) -> Iterator[Damage]:
+def _numbered(handle: BinaryIO, damaged: deque[tuple[int, str]], path: str) -> Iterator[Damage]:
     """Count lines only where something is to be reported."""
     position, line = 0, 1
     for offset, reason in damaged:
@@ -150,4 +168,4 @@ def _numbered(handle: BinaryIO, damaged: deque[tuple[int, str]]) -> Iterator[Dam
                 break
             line += chunk.count(b"\n")
             position += len(chunk)
-        yield Damage(line, reason)
+        yield Damage(line, reason, path)

@@ -13,7 +13,7 @@ import time
 if __name__ == "__main__":  # started as a file, without site: find the package that this file is in
     sys.path.insert(0, __file__.rpartition("/")[0].rpartition("/")[0].rpartition("/")[0])
 
-from aisbx.audit.write import AuditError, append, ending, open_log, start
+from aisbx.audit.write import AuditError, append_once, ending, start
 from aisbx.background.door import Door
 from aisbx.background.record import ENDED, FORMAT, RUNNING, STARTING, hold, write
 from aisbx.background.spool import Spool
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import TypedDict
 
     from aisbx.background.record import CommandRecord
-    from aisbx.types import BackgroundJob, Failure, LaunchResult, Served, ServingModule
+    from aisbx.types import AuditPlace, BackgroundJob, Failure, LaunchResult, Served, ServingModule
 
     class Job(TypedDict):
         """All that a supervisor needs to know."""
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         host: str
         terminal: bool
         stdin: bool
-        audit: str
+        audit: AuditPlace
         reserve: str
         static: str
         """The part of audit records that is the same for all commands of the sandbox."""
@@ -167,8 +167,7 @@ class Supervisor:
             "exec.refused" if refused else "exec.end", job["id"], job["principal"], job["host"], job["argv"]
         )
         try:
-            log = open_log(job["audit"])
-            append(log, f"{beginning},{job['static']},{ending(result)}", job["reserve"])
+            append_once(job["audit"], f"{beginning},{job['static']},{ending(result)}", job["reserve"])
         except (AuditError, OSError) as error:
             return f"this command has no record: {error}"
         return ""

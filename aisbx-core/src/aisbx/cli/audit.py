@@ -1,17 +1,23 @@
 """`aisbx audit`: who ran what, in what sandbox, and what came of it."""
 
+import os
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
 from aisbx.audit.read import Reading, Record, read_log
+from aisbx.audit.verify import exported
+from aisbx.audit.verify import verify as look_through
 from aisbx.cli.groups import group
 from aisbx.cli.options import Json, Since, Tail
 from aisbx.cli.render import emit_json, shell_words, table
-from aisbx.cli.session import audit_path
+from aisbx.cli.session import audit_path, audit_place
 from aisbx.cli.when import local, parse_since, parse_tail
+from aisbx.errors import UsageError
 
 EXAMPLES = """\b
 Examples:
@@ -21,10 +27,25 @@ Examples:
 """
 
 
+VERIFYING = """\b
+Examples:
+  aisbx audit verify
+  aisbx audit verify --head 4711:0f3a…    a head that syslog has
+  aisbx audit verify --json
+
+Ends with 1 where something was changed, is missing or was put in.
+"""
+MOST_NOTES = 10
+MAC_LENGTH, MOST_DIGITS = 64, 18
+FOUND = 1
+"""The exit code of a log that is not as it was written."""
+
+
 def register(app: typer.Typer) -> None:
     """Add the group."""
     commands = group("Read the record of every run.")
     commands.command("show", epilog=EXAMPLES)(show)
+    commands.command("verify", epilog=VERIFYING)(verify)
     app.add_typer(commands, name="audit")
 
 
@@ -45,17 +66,54 @@ def show(tail: Tail = "", since: Since = "", json: Json = False) -> None:
     """Show the audit records, oldest first: one for each run, refused ones included, and for sandboxes that last."""
     reading = read_log(audit_path(), tail=parse_tail(tail), since=parse_since(since, time.time()))
     if json:
-        damaged = [{"line": damage.line, "reason": damage.reason} for damage in reading.damaged]
+        damaged = [{"file": damage.path, "line": damage.line, "reason": damage.reason} for damage in reading.damaged]
         emit_json({"records": [record.data for record in reading.records], "damaged": damaged})
         return
     print(table(("TIME", "RUN", "WHO", "PROFILE", "DRIVER", "RESULT", "COMMAND"), map(_row, reading.records)))
     complain(reading)
 
 
+def verify(
+    head: Annotated[
+        list[str], typer.Option("--head", metavar="SEQ:MAC", help="A head that was exported; may be repeated.")
+    ] = [],  # noqa: B006 - typer reads it
+    json: Json = False,
+) -> None:
+    """Find out whether the audit log is as it was written: nothing changed, missing, put in, swapped or cut off."""
+    place = audit_place()
+    known = dict(map(parse_head, head))
+    if os.path.isabs(place["export"]):
+        known |= exported(place["export"], place["path"])
+    found = look_through(place, known)
+    if json:
+        problems, notes = ([asdict(row) for row in rows] for rows in (found.problems, found.notes))
+        emit_json({"records": found.records, "head": f"{found.seq}:{found.mac}", "problems": problems, "notes": notes})
+    else:
+        for problem in found.problems:
+            print(problem)
+        for note in found.notes[:MOST_NOTES]:
+            print(f"note: {note}")
+        if len(found.notes) > MOST_NOTES:
+            print(f"note: and {len(found.notes) - MOST_NOTES} more")
+        told = f"{len(found.problems)} problems" if found.problems else "as they were written"
+        print(f"{found.records} records, {told}; head {found.seq}:{found.mac or '-'}")
+    if found.problems:
+        raise typer.Exit(FOUND)
+
+
+def parse_head(text: str) -> tuple[int, str]:
+    """Read `SEQ:MAC`; UsageError where it is not."""
+    seq, _, mac = text.partition(":")
+    if not seq.isdigit() or len(seq) > MOST_DIGITS or len(mac) != MAC_LENGTH:
+        raise UsageError(f"{text!r} is no head", hint="write SEQ:MAC, as `aisbx audit verify` ends with")
+    return int(seq), mac
+
+
 def complain(reading: Reading) -> None:
     """Name the damaged lines on stderr."""
     for damage in reading.damaged:
-        print(f"aisbx: state: the audit log's line {damage.line} is damaged: {damage.reason}", file=sys.stderr)
+        file = "the audit log" if damage.path in {"", audit_path()} else damage.path
+        print(f"aisbx: state: {file}'s line {damage.line} is damaged: {damage.reason}", file=sys.stderr)
 
 
 def result(record: Record) -> str:

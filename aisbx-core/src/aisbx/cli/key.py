@@ -14,7 +14,7 @@ from aisbx.cli import complete
 from aisbx.cli.groups import group
 from aisbx.cli.options import Json
 from aisbx.cli.render import emit_json, printable, table
-from aisbx.cli.session import audit_path, principal, session
+from aisbx.cli.session import audit_place, principal, session
 from aisbx.cli.when import local
 from aisbx.errors import StateError, UsageError, WorkspaceError
 from aisbx.inputs import Inputs
@@ -121,7 +121,7 @@ def _record(kind: str, key: Key) -> None:
     beginning = start(kind, new_run(), principal().id, "cli", [])
     line = f'{beginning},"key":{dumps({"id": key.id, "name": key.name, "scopes": list(key.scopes)})}}}'
     try:
-        append_once(audit_path(), line)
+        append_once(audit_place(), line)
     except (AuditError, OSError) as error:
         if kind == "key.create":  # a key that nobody can know of
             with suppress(StateError):

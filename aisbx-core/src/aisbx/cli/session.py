@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from aisbx.errors import WorkspaceError
 from aisbx.inputs import Inputs
-from aisbx.paths import state_dir
-from aisbx.types import Principal
+from aisbx.paths import config_dir, state_dir
+from aisbx.types import AuditPlace, Principal
 
 if TYPE_CHECKING:
     from aisbx.engine import Engine
@@ -65,6 +65,16 @@ def principal() -> Principal:
 def audit_path() -> str:
     """Give the audit log's path."""
     return str(state_dir(Inputs()) / "audit.jsonl")
+
+
+def audit_place() -> AuditPlace:
+    """Give where the audit log is and how the settings say it is kept, for one who writes to it or verifies it."""
+    from aisbx.audit.places import place
+    from aisbx.settings import load
+
+    inputs = Inputs()
+    said = load(os.environ, None, inputs).audit  # no project has a say in it
+    return place(state_dir(inputs), config_dir(inputs), said.rotate, said.keep, said.export)
 
 
 def runs_path() -> str:

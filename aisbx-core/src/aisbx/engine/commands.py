@@ -99,7 +99,9 @@ class Commands:
         from aisbx.engine.keep import entry_of  # for systems with `posix`
 
         static = f'"sandbox":"{record.name}",{record.static}'
-        return entry_of(sandbox.plan(command), static, self._engine.settings, self._engine.state, "exec")
+        return entry_of(
+            sandbox.plan(command), static, self._engine.settings, self._engine.state, self._engine.audit, "exec"
+        )
 
     def _join(
         self,

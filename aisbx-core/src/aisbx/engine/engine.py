@@ -1,6 +1,5 @@
 """Admission, launch and record of one run."""
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from aisbx.admission import require
+from aisbx.audit.places import place
 from aisbx.audit.reserve import reserve, unrecordable
 from aisbx.audit.write import RESERVE, AuditError, append, append_once, ending, open_log, refusal, start
 from aisbx.engine.prepare import Preparation, Prepared, Preview, directories
@@ -19,6 +19,7 @@ from aisbx.plan.run import carry_out, new_run
 from aisbx.plugins import Plugins
 from aisbx.settings import Settings, load
 from aisbx.types import (
+    AuditPlace,
     Command,
     Driver,
     Event,
@@ -146,9 +147,10 @@ class Engine:
         return Snapshots(self)
 
     @property
-    def audit(self) -> str:
-        """The audit log's path."""
-        return str(self.state / "audit.jsonl")
+    def audit(self) -> AuditPlace:
+        """Where the audit log is, and how it is kept."""
+        said = self.settings.audit
+        return place(self.state, config_dir(self._inputs), said.rotate, said.keep, said.export)
 
     def driver(self, name: str) -> Driver:
         """Give an installed driver."""
@@ -230,7 +232,7 @@ class Engine:
         if not isinstance(driver, LocalDriver):
             return self._launch_elsewhere(prepared, command, stdio, (run, principal.id, host, record)), stdio.captured
         plan = driver.plan(spec)
-        entry: PlanEntry = kept.entry_of(plan, record, self.settings, self.state)
+        entry: PlanEntry = kept.entry_of(plan, record, self.settings, self.state, self.audit)
         # A policy or a sink of somebody else's must see every run, so those take the full path.
         if (options is not None or planned is not None) and not self.settings.policies and not self.settings.sinks:
             kept.note(plan, self._inputs)
@@ -264,7 +266,7 @@ class Engine:
             result = launch_result(given(status))
             append(log, f"{start('run.end', run, principal, host, list(command.argv))},{record},{ending(result)}")
         finally:
-            os.close(log)
+            log.close()
         return result
 
     def _make_directories(self) -> None:

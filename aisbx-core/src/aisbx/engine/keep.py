@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, cast
 from aisbx.audit.jsontext import members
 from aisbx.audit.write import prune
 from aisbx.inputs import Inputs, signature
-from aisbx.plan.keep import OWN, collect, locate, store, write
+from aisbx.plan.keep import OWN, OWN_LATE, collect, locate, store, write
 from aisbx.plan.known import code, installed
 from aisbx.plan.recall import FORMAT, digest, environment_digest, load, name_of
 from aisbx.settings import Settings
-from aisbx.types import Enforcement, LaunchPlan, LocalPlan, PlanEntry, SandboxSpec
+from aisbx.types import AuditPlace, Enforcement, LaunchPlan, LocalPlan, PlanEntry, SandboxSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +40,9 @@ def static_record(spec: SandboxSpec, driver: str, enforcement: Enforcement) -> s
     )
 
 
-def entry_of(plan: LaunchPlan, record: str, settings: Settings, state: Path, kind: str = "run") -> PlanEntry:
+def entry_of(
+    plan: LaunchPlan, record: str, settings: Settings, state: Path, audit: AuditPlace, kind: str = "run"
+) -> PlanEntry:
     """Give an entry that can be carried out now; `keep` adds what another run must check first."""
     return {
         "format": FORMAT,
@@ -55,7 +57,7 @@ def entry_of(plan: LaunchPlan, record: str, settings: Settings, state: Path, kin
         "kind": kind,
         "record": record,
         "program_only": not settings.audit.argv,
-        "audit": str(state / "audit.jsonl"),
+        "audit": audit,
         "state": str(state),
         "keep_output": settings.logs.keep_output,
         "keep_runs": settings.logs.keep_runs,
@@ -95,7 +97,7 @@ def keep(
     workspace = cast("Mapping[str, object]", entry["plan"]).get("workspace")
     if isinstance(workspace, tuple) and {"cow", "guarded"}.intersection(cast("tuple[str, str]", workspace)[1:]):
         hot += getattr(launcher, "LAYER", ())
-    late = tuple(name for name in getattr(launcher, "LATE", ()) if name not in hot)
+    late = tuple(name for name in (*OWN_LATE, *getattr(launcher, "LATE", ())) if name not in hot)
     located = locate((*hot, *late))
     for name, file, _ in located:
         if name in late or not installed(file):  # what is imported only after this is part of the plan all the same

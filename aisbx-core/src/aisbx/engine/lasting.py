@@ -1,6 +1,5 @@
 """Sandboxes that outlive their commands: made, joined, listed, ended. The one door, as `Engine` is for runs."""
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -104,7 +103,7 @@ class Sandboxes:
             more = f",{members(told)}" if told else ""
             append(log, f"{beginning}{more},{record.static}}}", f"{engine.state}/{RESERVE}")
         finally:
-            os.close(log)
+            log.close()
         engine.emit(Event(kind, time.time(), {"sandbox": record.name, "profile": record.profile, **told}))
 
     def execute(
@@ -140,7 +139,7 @@ class Sandboxes:
         sandbox = self._attach(record)
         command = self._commands.reviewed(record, command, principal, host, run)
         try:
-            os.close(open_log(engine.audit))
+            open_log(engine.audit).close()
         except AuditError as error:
             raise unrecordable(error) from None
         streams = {"terminal": terminal, "stdin": stdin}

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from aisbx.audit.jsontext import dumps
-from aisbx.audit.write import append, open_log, start
+from aisbx.audit.write import Log, append, open_log, start
 from aisbx.errors import StateError, UsageError
 from aisbx.paths import ensure_private
 from aisbx.store import Store
@@ -93,14 +93,14 @@ class Review:
             self._record(log, "sandbox.discard", name, principal, host, done, 0)
 
     def _record(
-        self, log: int, kind: str, name: str, principal: Principal, host: str, done: list[str], left: int
+        self, log: Log, kind: str, name: str, principal: Principal, host: str, done: list[str], left: int
     ) -> None:
         paths = dumps(done[:_MOST_RECORDED])
         beginning = start(kind, name, principal.id, host, [])
         try:
             append(log, f'{beginning},"paths":{paths},"changes":{len(done)},"left":{left}}}')
         finally:
-            os.close(log)
+            log.close()
 
 
 _MOST_RECORDED = 1000

@@ -15,8 +15,18 @@ if TYPE_CHECKING:
     from aisbx.plan.recall import Kept
     from aisbx.types import PlanEntry
 
-OWN = ("aisbx", "aisbx.audit", "aisbx.audit.jsontext", "aisbx.audit.write", "aisbx.plan", "aisbx.plan.run")
+OWN = (
+    "aisbx",
+    "aisbx.audit",
+    "aisbx.audit.chain",
+    "aisbx.audit.jsontext",
+    "aisbx.audit.write",
+    "aisbx.plan",
+    "aisbx.plan.run",
+)
 """Our own modules that come after the entry is read, and their packages."""
+OWN_LATE = ("_sha2" if sys.version_info >= (3, 12) else "_sha256",)
+"""What they import that is a file of its own in some Pythons."""
 
 
 def locate(names: "Iterable[str]") -> "list[tuple[str, str, bool]]":

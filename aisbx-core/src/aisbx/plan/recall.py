@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 OPEN = posix.O_NOFOLLOW | posix.O_CLOEXEC
 DIRECTORY, REGULAR, FORMAT_BITS, FOR_OTHERS = 0o040000, 0o100000, 0o170000, 0o077
 _LARGEST = 8 << 20
-FORMAT = 11
+FORMAT = 12
 """Version of the entries; raise it whenever their layout or meaning changes."""
 _USUALLY_DIFFER = (b"PATH", b"VIRTUAL_ENV", b"CONDA_PREFIX", b"JAVA_HOME", b"GOROOT")
 

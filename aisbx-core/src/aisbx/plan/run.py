@@ -2,7 +2,7 @@
 
 import sys
 
-from aisbx.audit.write import RESERVE, append, ending, open_log, prune, start
+from aisbx.audit.write import RESERVE, ExportError, append, ending, open_log, prune, start
 
 if sys.platform == "win32":
     import os as posix
@@ -38,11 +38,14 @@ def carry_out(entry: "PlanEntry", request: "LaunchRequest", principal: str, host
         try:
             append(log, f"{beginning},{entry['record']},{ending(result)}", f"{entry['state']}/{RESERVE}")
         except OSError as error:  # no AuditError: the command has run, and must not be run again
-            told = f"this run has no record; the command itself ended with {result['code']}"
-            result["failure"] = ("state", f"{entry['audit']}: {error.strerror}: {told}", "make room there")
+            recorded = isinstance(error, ExportError)
+            told = "this run has a record" if recorded else "this run has no record"
+            told += f"; the command itself ended with {result['code']}"
+            hint = "see audit.export" if recorded else "make room there"
+            result["failure"] = ("state", f"{entry['audit']['path']}: {error.strerror}: {told}", hint)
             result["code"] = UNRECORDED
     finally:
-        posix.close(log)
+        log.close()
     if request["keep_output"] and (result["stdout_bytes"] or result["stderr_bytes"]):
         prune(f"{entry['state']}/runs", entry["keep_runs"])
     return result

@@ -1,5 +1,6 @@
 """What a file or a variable can say of settings, validated by pydantic-settings; the names are those of `values`."""
 
+import os
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Annotated, Self, cast
@@ -77,6 +78,17 @@ class AuditTable(_Table):
     """`audit`."""
 
     argv: bool = _DEFAULT.audit.argv
+    rotate: Annotated[Size, Field(ge=1 << 16)] = _DEFAULT.audit.rotate
+    keep: Annotated[int, Field(ge=0)] = _DEFAULT.audit.keep
+    export: str = _DEFAULT.audit.export
+
+    @field_validator("export")
+    @classmethod
+    def _somewhere(cls, target: str) -> str:
+        path = target.removeprefix("syslog").removeprefix(":") if target.startswith("syslog") else target
+        if target not in {"", "syslog"} and not os.path.isabs(path):
+            raise ValueError("is neither an absolute path nor syslog nor syslog:SOCKET")
+        return target
 
 
 class LogTable(_Table):

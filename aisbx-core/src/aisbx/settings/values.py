@@ -31,6 +31,12 @@ class AuditSettings:
 
     argv: bool = True
     """Record the arguments of a command, not only its program."""
+    rotate: int = 1 << 24
+    """Bytes of the log at which a new file is begun."""
+    keep: int = 0
+    """How many full files are kept, the newest; 0: all."""
+    export: str = ""
+    """Where the head of the chain is told after each record: a file, `syslog` or `syslog:SOCKET`."""
 
 
 @dataclass(frozen=True)

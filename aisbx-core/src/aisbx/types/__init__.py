@@ -23,7 +23,7 @@ from aisbx.types.launch import (
     usage,
 )
 from aisbx.types.outcome import Captured, Event, ExitStatus, Outcome, Usage
-from aisbx.types.plan import CgroupRow, JoinPlan, LaunchPlan, LocalPlan, PlanEntry, Source
+from aisbx.types.plan import AuditPlace, CgroupRow, JoinPlan, LaunchPlan, LocalPlan, PlanEntry, Source
 from aisbx.types.plugin import (
     Auth,
     Driver,
@@ -63,6 +63,7 @@ __all__ = [
     "CONTROLS",
     "LIMITS",
     "Attendant",
+    "AuditPlace",
     "Auth",
     "BackgroundJob",
     "BackgroundSandbox",

@@ -93,6 +93,20 @@ class JoinPlan(LaunchPlan):
     """`wall_time` (seconds) and `output` (bytes), which narrow the sandbox's own."""
 
 
+class AuditPlace(TypedDict):
+    """Where the audit log is, and how it is kept; see `aisbx.audit`."""
+
+    path: str
+    key: str
+    """The file of the key that records are chained with."""
+    limit: int
+    """Bytes at which a file is full."""
+    keep: int
+    """How many full files are kept, the newest; 0: all."""
+    export: str
+    """Where the head is told after each record: a file, `syslog` or `syslog:SOCKET`; empty: nowhere."""
+
+
 class PlanEntry(TypedDict):
     """A plan on disk: all that decides whether it still holds, and how its runs are recorded."""
 
@@ -115,7 +129,7 @@ class PlanEntry(TypedDict):
     """The part of the audit record that is the same for all its runs, as JSON members."""
     program_only: bool
     """Record only the program of a command, not its arguments."""
-    audit: str
+    audit: AuditPlace
     state: str
     keep_output: int
     keep_runs: int
