@@ -1,5 +1,6 @@
 """`aisbx audit show` and `aisbx logs`: every run is told, and none of them can act on the reader's terminal."""
 
+import json
 import os
 import pty
 import signal
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from aisbx.audit.places import place
+from aisbx.audit.write import append_once
 
 from .conftest import Cli, record
 
@@ -170,3 +173,24 @@ def test_following_a_run_ends_with_the_run(cli: Cli) -> None:
         assert stdout.readline() == b"second\n"
         cli.write_audit(record(1), record(2, run="abc"))
         assert process.wait(timeout=30) == 0
+
+
+def test_verify_says_whether_the_log_is_as_it_was_written(cli: Cli, tmp_path: Path) -> None:
+    cli.state.mkdir(parents=True, mode=0o700)
+    where = place(cli.state, cli.config, 1 << 20, 0, "")
+    for number in range(3):
+        append_once(where, json.dumps(record(number), separators=(",", ":")))
+    done = cli("audit", "verify")
+    assert (done.returncode, done.stderr) == (0, "")
+    whole, _, head = done.stdout.strip().rpartition(" ")
+    assert whole == "3 records, as they were written; head"
+    log = Path(where["path"])
+    log.write_bytes(log.read_bytes().replace(b"run0001", b"run0009"))
+    done = cli("audit", "verify", "--head", head)
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"{log}:2: record 2 is not as it was written")
+    assert cli.json("audit", "verify", "--head", f"9:{'a' * 64}", code=1)["problems"][1]["path"] == "exported head"
+    cli.refused("audit", "verify", "--head", "three", code="usage")
+    log.unlink()
+    log.symlink_to(tmp_path / "elsewhere")
+    cli.refused("audit", "verify", code="state")

@@ -95,7 +95,7 @@ def verify(
             print(f"note: {note}")
         if len(found.notes) > MOST_NOTES:
             print(f"note: and {len(found.notes) - MOST_NOTES} more")
-        told = f"{len(found.problems)} problems" if found.problems else "as they were written"
+        told = f"problems: {len(found.problems)}" if found.problems else "as they were written"
         print(f"{found.records} records, {told}; head {found.seq}:{found.mac or '-'}")
     if found.problems:
         raise typer.Exit(FOUND)
