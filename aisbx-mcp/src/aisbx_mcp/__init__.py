@@ -11,10 +11,14 @@ if TYPE_CHECKING:
 
 @hookimpl
 def aisbx_transport(name: str, settings: Mapping[str, object]) -> "Transport | None":
-    """Give the transport that is called `stdio`; it has no settings."""
+    """Give the transport that is called `stdio`, or `http`; they have no settings."""
     del settings
-    if name != "stdio":
-        return None
-    from aisbx_mcp.transports.stdio import Stdio
+    if name == "stdio":
+        from aisbx_mcp.transports.stdio import Stdio
 
-    return Stdio()
+        return Stdio()
+    if name == "http":
+        from aisbx_mcp.transports.http import Http  # uvicorn is loaded for nobody else
+
+        return Http()
+    return None

@@ -3,10 +3,11 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from aisbx.errors import AisbxError, UsageError
 
-from aisbx_mcp.options import ServeOptions
+from aisbx_mcp.options import HttpOptions, ServeOptions
 
 MODES = ("rw", "ro", "cow", "guarded")
 
@@ -27,6 +28,7 @@ def serve(options: argparse.Namespace) -> int:
     from aisbx_mcp.service import Service
 
     workspace, mode = _workspace(options.workspace)
+    http = _http(options)
     service = Service(
         ServeOptions(
             workspace=workspace,
@@ -36,7 +38,9 @@ def serve(options: argparse.Namespace) -> int:
             network=options.network,
             driver=options.driver,
             preload=tuple(name for one in options.preload for name in one.split(",") if name),
-        )
+            http=http,
+        ),
+        auth=http.auth if options.transport == "http" else "",
     )
     transport = service.engine.plugins.get("transport", options.transport)
     service.check()
@@ -46,7 +50,9 @@ def serve(options: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="aisbx-mcp", description="Give an agent a sandbox, over MCP.", allow_abbrev=False)
-    parser.add_argument("--transport", default="stdio", metavar="NAME", help="how clients reach it (stdio)")
+    parser.add_argument(
+        "--transport", default="stdio", metavar="NAME", help="how clients reach it: stdio, http (stdio)"
+    )
     parser.add_argument(
         "-w", "--workspace", metavar="DIR[:MODE]", help="the directory that sandboxes work in (a private one)"
     )
@@ -59,7 +65,45 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--preload", action="append", default=[], metavar="NAME,…", help="Python packages to import before code comes"
     )
+    served = parser.add_argument_group("http", "with --transport http; clients show a key, see `aisbx key create`")
+    served.add_argument("--host", metavar="H", help="the address (127.0.0.1)")
+    served.add_argument("--port", type=_port, metavar="N", help="the port (8080)")
+    served.add_argument("--certfile", metavar="FILE", help="a certificate, PEM: HTTPS")
+    served.add_argument("--keyfile", metavar="FILE", help="its key")
+    served.add_argument("--no-auth", action="store_true", help="ask for no key: loopback addresses only")
+    served.add_argument("--allow-host", action="append", metavar="NAME[:PORT]", help="another name it goes by")
+    served.add_argument("--allow-origin", action="append", metavar="URL", help="web pages that may use it")
+    served.add_argument("--idle", type=_seconds, metavar="T", help="when what its client left alone ends (30m)")
     return parser
+
+
+def _http(options: argparse.Namespace) -> HttpOptions:
+    """Give what was said for `http`; UsageError where that is not the transport."""
+    named = ("host", "port", "certfile", "keyfile", "allow_host", "allow_origin", "idle")
+    given: dict[str, Any] = {name: getattr(options, name) for name in named if getattr(options, name) is not None}
+    if options.transport != "http" and (given or options.no_auth):
+        name = next(iter(given), "no_auth").replace("_", "-")
+        raise UsageError(f"--{name} says nothing to the transport {options.transport}", hint="add --transport http")
+    given["hosts"] = tuple(given.pop("allow_host", ()))
+    given["origins"] = tuple(given.pop("allow_origin", ()))
+    if options.no_auth:
+        given["auth"] = ""
+    return HttpOptions(**given)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 1 << 16):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    from aisbx.units import parse_duration
+
+    try:
+        return max(1.0, parse_duration(text))
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(error.message) from error
 
 
 class _Parser(argparse.ArgumentParser):

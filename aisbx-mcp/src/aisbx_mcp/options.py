@@ -7,6 +7,25 @@ RESTRICTIONS = frozenset({"offline", "readonly", "strict"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HttpOptions:
+    """What only the transport `http` reads."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    """0: any that is free."""
+    certfile: str = ""
+    keyfile: str = ""
+    auth: str = "api-key"
+    """The authenticator; empty: everybody who reaches it is the user whom it runs as."""
+    hosts: tuple[str, ...] = ()
+    """More names that it goes by, each with a port or for any."""
+    origins: tuple[str, ...] = ()
+    """Of web pages that may use it, besides its own."""
+    idle: float = 1800.0
+    """Seconds after the last request of a principal, when all of theirs ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServeOptions:
     """Set by whoever starts the server; no tool argument goes beyond it."""
 
@@ -22,6 +41,7 @@ class ServeOptions:
     driver: str = ""
     preload: tuple[str, ...] = ()
     """Python packages that are imported before the first code comes."""
+    http: HttpOptions = HttpOptions()
     sandboxes: int = 8
     """So many of a client's at once."""
     commands: int = 16

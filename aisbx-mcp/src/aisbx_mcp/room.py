@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aisbx.engine.opened import Opened
-from aisbx.errors import AisbxError, PolicyError, StateError, UsageError
+from aisbx.errors import AisbxError, NotFoundError, PolicyError, StateError, UsageError
 from aisbx.plan.run import new_run
 from aisbx.types import Command, Files, Principal
 
@@ -76,7 +76,8 @@ class Room:
         box = self.boxes.get(name)
         if box is None:
             known = ", ".join(sorted(self.boxes)) or "none yet"
-            raise StateError(f"there is no sandbox {name!r}", hint=f"sandbox_create makes it; there are: {known}")
+            hint = f"sandbox_create makes it; there are: {known}"
+            raise NotFoundError(f"there is no sandbox {name!r}", name=name, hint=hint)
         return box
 
     async def create(self, name: str, profile: str) -> Box:
@@ -92,7 +93,7 @@ class Room:
         """End a sandbox and all that runs in it; gives a line for each thing that it left for the host."""
         box = self.boxes.pop(name, None)
         if box is None:
-            raise StateError(f"there is no sandbox {name!r}", hint="see sandbox_list")
+            raise NotFoundError(f"there is no sandbox {name!r}", name=name, hint="see sandbox_list")
         return await self._end(box)
 
     async def run(self, box: Box, argv: Sequence[str], *, given: bytes | None, **how: "object") -> Running:
@@ -115,7 +116,7 @@ class Room:
         for box in self.boxes.values():
             if process in box.running:
                 return box.running[process]
-        raise StateError(f"there is no process {process!r}", hint="see sandbox_list")
+        raise NotFoundError(f"there is no process {process!r}", name=process, hint="see sandbox_list")
 
     async def close(self) -> None:
         """End everything; no more can be made."""
@@ -133,9 +134,19 @@ class Room:
             self.service.lifeline.tell("directory", self._private)
         return self._private
 
+    @property
+    def usual(self) -> str:
+        """The profile of sandboxes whose maker names none."""
+        service = self.service
+        return self.principal.profile or service.options.profile or service.engine.settings.profile
+
+    @property
+    def profiles(self) -> frozenset[str]:
+        """What may be named; a principal with a profile has that one."""
+        return frozenset({self.usual, *(() if self.principal.profile else self.service.options.profiles)})
+
     def _admit(self, profile: str) -> None:
-        options = self.service.options
-        allowed = {*options.profiles, options.profile or self.service.engine.settings.profile}
+        allowed = self.profiles
         asked = {one for one in profile.split("+") if one} - RESTRICTIONS - allowed
         if asked and profile not in allowed:
             names = ", ".join(sorted(allowed))
@@ -150,7 +161,7 @@ class Room:
             raise StateError(f"there are {limit} sandboxes already", hint="sandbox_destroy one")
         self._admit(profile)
         if profile and set(profile.split("+")) <= RESTRICTIONS:
-            profile = f"{self.service.options.profile or self.service.engine.settings.profile}+{profile}"
+            profile = f"{self.usual}+{profile}"
         making = asyncio.ensure_future(asyncio.to_thread(self._create, name, profile))
         try:
             box = await asyncio.shield(making)
@@ -163,9 +174,10 @@ class Room:
     def _create(self, name: str, profile: str) -> Box:
         service = self.service
         real = f"mcp-{service.token}-{new_run()[:6]}"
-        request = service.request(
-            service.options.workspace or self._own_directory(), profile or service.options.profile
-        )
+        own = self.principal.workspace is None and service.options.workspace is None
+        workspace = self._own_directory() if own else service.options.workspace or ""
+        chosen = profile or self.principal.profile or service.options.profile
+        request = service.request(workspace, chosen, self.principal)
         service.lifeline.tell("sandbox", real)  # before: a server that is killed meanwhile leaves a half-made one
         try:
             with service.making:

@@ -12,7 +12,7 @@ from mcp.server.mcpserver.tools import Tool as SdkTool
 from mcp.types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import ValidationError
 
-from aisbx_mcp.service import Service, local
+from aisbx_mcp.service import Service
 from aisbx_mcp.tool import Call, Tool
 
 INSTRUCTIONS = """\
@@ -52,7 +52,7 @@ def _loaded(service: Service, name: str) -> SdkTool:
     if not isinstance(tool, Tool):
         raise PluginBrokenError(f"the tool {name!r} is no aisbx_mcp.tool.Tool", hint="see `aisbx plugin list`")
     made = _Checked.from_function(
-        _bound(service, tool),
+        _bound(service, name, tool),
         name=name,
         title=tool.title,
         description=inspect.cleandoc(tool.run.__doc__ or tool.title),
@@ -72,13 +72,14 @@ def _loaded(service: Service, name: str) -> SdkTool:
     return made
 
 
-def _bound(service: Service, tool: Tool) -> Callable[..., Awaitable[Any]]:
+def _bound(service: Service, name: str, tool: Tool) -> Callable[..., Awaitable[Any]]:
     """Give the function that the SDK calls: ours, with the SDK's context in place of a `Call`."""
 
     async def call(context: Context, **arguments: Any) -> Any:  # noqa: ANN401 - whatever the tool takes and gives
-        room = service.room(local())
         try:
-            return await tool.run(Call(room, service, context), **arguments)
+            principal = service.identify(context.request_context.request)
+            with service.door.enter(principal, tool.scope, name):
+                return await tool.run(Call(service.room(principal), service, context), **arguments)
         except AisbxError as error:
             return refused(error.code, error.message, error.hint)
 

@@ -4,26 +4,52 @@ import asyncio
 import os
 import shutil
 import tempfile
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from threading import Lock
 
 from aisbx.engine import Engine
+from aisbx.engine.door import Door
+from aisbx.errors import AisbxError, StateError
+from aisbx.keys import SCOPES
 from aisbx.plan.run import new_run
 from aisbx.types import Network, NetworkMode, Principal, RunRequest, WorkspaceMode, WorkspaceRequest
 
 from aisbx_mcp.lifeline import Lifeline
 from aisbx_mcp.options import ServeOptions
 from aisbx_mcp.room import Room
+from aisbx_mcp.running import HOST
+
+
+@dataclass(slots=True)
+class Presence:
+    """Requests of one principal that are being served."""
+
+    tasks: "list[asyncio.Task[object]]" = field(default_factory=list["asyncio.Task[object]"])
+    last: float = 0.0
+    """When the latest ended (monotonic)."""
+    over: bool = False
+    """Whether they may not go on."""
 
 
 class Service:
     """One for a server; its rooms belong to one principal each."""
 
-    def __init__(self, options: ServeOptions) -> None:
-        """Read the settings; a directory or a process is made when it is needed."""
+    def __init__(self, options: ServeOptions, auth: str = "") -> None:
+        """Read the settings; a directory or a process is made when it is needed.
+
+        `auth` names the authenticator; empty: whoever reaches the server is the user whom it runs as.
+        """
         self.options = options
         self.token = new_run()[:6]
         self.engine = Engine(os.environ, options.workspace or "/")
+        self.door = Door(self.engine, HOST, auth)
+        self.identify: Callable[[object], Principal] = _local
+        """Whose a request of the SDK's is; set by transports that have several principals."""
         self._rooms: dict[str, Room] = {}
+        self._present: dict[str, Presence] = {}
         self._lifeline: Lifeline | None = None
         self._outputs = ""
         self.making = Lock()
@@ -44,10 +70,12 @@ class Service:
             if options.workspace is None:
                 os.rmdir(directory)
 
-    def request(self, workspace: str, profile: str) -> RunRequest:
-        """Give what a sandbox is made by."""
+    def request(self, workspace: str, profile: str, principal: Principal | None = None) -> RunRequest:
+        """Give what a sandbox is made by; a workspace of the principal's own comes before the server's."""
         options = self.options
         mode = WorkspaceMode(options.mode) if options.mode else None
+        if principal is not None and principal.workspace is not None:
+            workspace, mode = principal.workspace.path, principal.workspace.mode
         return RunRequest(
             command=(),
             cwd=workspace,
@@ -58,8 +86,44 @@ class Service:
         )
 
     def room(self, principal: Principal) -> Room:
-        """Give the room of a principal."""
-        return self._rooms.setdefault(principal.id, Room(self, principal))
+        """Give the room of a principal; StateError where the server is ending."""
+        if self._closing is not None:
+            raise StateError("the server is ending", hint="connect again")
+        if principal.id not in self._rooms:
+            self._rooms[principal.id] = Room(self, principal)
+        return self._rooms[principal.id]
+
+    @contextmanager
+    def present(self, principal: Principal) -> Generator[Presence]:
+        """Serve a request of a principal's, who is not away meanwhile."""
+        presence = self._present.setdefault(principal.id, Presence())
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine has one
+        presence.tasks.append(task)
+        try:
+            yield presence
+        finally:
+            presence.tasks.remove(task)
+            presence.last = time.monotonic()
+
+    async def sweep(self, idle: float) -> None:
+        """End all that belongs to those who have sent nothing for `idle` seconds, or may not any more."""
+        for who, presence in list(self._present.items()):
+            if not self._stands(who):
+                presence.over = True
+                for task in presence.tasks:
+                    task.cancel()
+            elif presence.tasks or time.monotonic() - presence.last < idle:
+                continue
+            del self._present[who]
+            if who in self._rooms:
+                await self._rooms.pop(who).close()
+
+    def _stands(self, who: str) -> bool:
+        try:
+            return self.door.stands(Principal(who))
+        except AisbxError:
+            return True  # nobody is let in meanwhile, and whoever tries is recorded with the cause
 
     @property
     def lifeline(self) -> Lifeline:
@@ -106,4 +170,8 @@ class Service:
 
 def local() -> Principal:
     """Give the user whom the server runs as."""
-    return Principal(f"uid:{os.geteuid()}")
+    return Principal(f"uid:{os.geteuid()}", frozenset(SCOPES))
+
+
+def _local(_request: object) -> Principal:
+    return local()

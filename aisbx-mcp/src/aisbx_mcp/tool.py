@@ -38,6 +38,8 @@ class Tool:
 
     run: Callable[..., Awaitable[Any]]
     title: str
+    scope: str = "run"
+    """What a key needs to use it, see `aisbx.keys`."""
     read_only: bool = False
     destructive: bool = False
     idempotent: bool = False

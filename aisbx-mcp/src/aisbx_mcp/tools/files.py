@@ -136,7 +136,7 @@ async def _write(call: Call, box: Box, path: str, data: bytes, mode: int) -> Non
         await asyncio.to_thread(box.files.write, where, data, mode)
 
 
-READ_FILE = Tool(read_file, title="Read a file", read_only=True)
-WRITE_FILE = Tool(write_file, title="Write a file", destructive=True, idempotent=True)
-EDIT_FILE = Tool(edit_file, title="Edit a file", destructive=True)
-LIST_FILES = Tool(list_files, title="List a directory", read_only=True)
+READ_FILE = Tool(read_file, scope="files", title="Read a file", read_only=True)
+WRITE_FILE = Tool(write_file, scope="files", title="Write a file", destructive=True, idempotent=True)
+EDIT_FILE = Tool(edit_file, scope="files", title="Edit a file", destructive=True)
+LIST_FILES = Tool(list_files, scope="files", title="List a directory", read_only=True)

@@ -59,9 +59,8 @@ async def aisbx_run(
 
 async def aisbx_profile_list(call: Call) -> CallToolResult:
     """List the profiles that sandbox_create and aisbx-run take."""
-    options = call.service.options
-    usual = options.profile or call.service.engine.settings.profile
-    names = [f"{usual} (the usual one)", *sorted(set(options.profiles) - {usual})]
+    usual = call.room.usual
+    names = [f"{usual} (the usual one)", *sorted(call.room.profiles - {usual})]
     added = ", ".join(sorted(RESTRICTIONS))
     return text(*names, f"each with +NAME for a restriction: {added}")
 

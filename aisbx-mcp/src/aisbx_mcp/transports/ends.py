@@ -1,0 +1,30 @@
+"""How a server ends: every sandbox first, whatever it is that ends it."""
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import anyio
+
+if TYPE_CHECKING:
+    from aisbx_mcp.service import Service
+
+_ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+async def watch(service: "Service") -> None:
+    """End everything on a signal.
+
+    With `_exit`: what waits in a thread, such as the SDK's reader of stdin, is reached by no cancellation.
+    """
+    with anyio.open_signal_receiver(*_ENDS) as signals:
+        async for number in signals:
+            await service.close()
+            leave(128 + number)
+
+
+def leave(code: int) -> None:
+    """End this process at once."""
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,172 @@
+"""What every request over HTTP passes first: is it for us, whose is it, is it of a bounded size."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from aisbx.errors import AuthError
+from aisbx.types import Principal
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import AccessToken
+
+from aisbx_mcp.service import local
+from aisbx_mcp.transports.addresses import host_allowed
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from aisbx_mcp.options import HttpOptions
+    from aisbx_mcp.service import Service
+
+PRINCIPAL = "aisbx.principal"
+"""Where a request's scope says whose it is."""
+BODY_BYTES = 8 << 20
+BODY_SECONDS = 30.0
+_SECRETS = frozenset({b"authorization", b"x-api-key", b"proxy-authorization", b"cookie"})
+
+
+class RefusedError(Exception):
+    """A request that goes no further, with the answer to it."""
+
+    def __init__(self, status: int, code: str, message: str, hint: str = "", **headers: str) -> None:
+        """`headers` have `_` for `-`."""
+        super().__init__(message)
+        self.status = status
+        self.error = {"code": code, "message": message, "hint": hint}
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+class Front:
+    """An ASGI application around the SDK's."""
+
+    def __init__(self, app: "ASGIApp", service: "Service", options: "HttpOptions") -> None:
+        """Serve `app` to those who may."""
+        self._app = app
+        self._service = service
+        self._options = options
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        """Serve a request, or refuse it."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._app(scope, receive, send)
+            return
+        try:
+            headers = _headers(scope)
+            self._check_address(scope, headers)
+            principal = self._principal(scope, headers)
+            body = await _body(scope, headers, receive)
+        except RefusedError as refused:
+            await _answer(refused, send)
+            return
+        if body is None:
+            return
+        with self._service.present(principal) as presence:
+            try:
+                await self._app(_known(scope, principal), _again(body, receive), send)
+            except asyncio.CancelledError:
+                if not presence.over:
+                    raise
+
+    def _check_address(self, scope: "Scope", headers: Mapping[bytes, list[str]]) -> None:
+        options, scheme = self._options, str(scope["scheme"])
+        hosts, origins = headers.get(b"host", []), headers.get(b"origin", [])
+        server: tuple[str, int] = scope.get("server") or ("", 0)
+        if len(hosts) != 1 or not host_allowed(hosts[0], server, scheme, options.host, options.hosts):
+            hint = "use the address that it was started with; whoever runs it can add one with --allow-host"
+            raise RefusedError(421, "host", "this server does not go by that Host", hint)
+        if (
+            origins
+            and origins != [f"{scheme}://{hosts[0]}"]
+            and (len(origins) > 1 or origins[0] not in options.origins)
+        ):
+            hint = "whoever runs the server can allow it with --allow-origin"
+            raise RefusedError(403, "origin", "pages from that Origin may not use this server", hint)
+        if scope.get("query_string"):
+            hint = "keys go into the header Authorization; revoke one that was in an address: logs have seen it"
+            raise RefusedError(400, "usage", "this address takes no parameters", hint)
+
+    def _principal(self, scope: "Scope", headers: Mapping[bytes, list[str]]) -> Principal:
+        if not self._options.auth:
+            return local()
+        shown: list[str] = [*headers.get(b"x-api-key", [])]
+        for value in headers.get(b"authorization", []):
+            kind, _, key = value.partition(" ")
+            if kind.lower() == "bearer":
+                shown.append(key.strip())
+        if len(shown) > 1:
+            raise RefusedError(400, "usage", "there is more than one key", "send one, in one header")
+        client = scope.get("client")
+        try:
+            return self._service.door.authenticate({"key": shown[0]} if shown else {}, client[0] if client else "")
+        except AuthError as error:
+            challenge = 'Bearer realm="aisbx"' + (', error="invalid_token"' if shown else "")
+            raise RefusedError(401, error.code, error.message, error.hint, WWW_Authenticate=challenge) from None
+
+
+def _headers(scope: "Scope") -> dict[bytes, list[str]]:
+    found: dict[bytes, list[str]] = {}
+    for name, value in scope["headers"]:
+        found.setdefault(bytes(name).lower(), []).append(bytes(value).decode("latin-1"))
+    return found
+
+
+async def _body(scope: "Scope", headers: Mapping[bytes, list[str]], receive: "Receive") -> bytes | None:
+    """Read the whole body; None where the client has gone."""
+    too_large = RefusedError(413, "usage", f"a request has at most {BODY_BYTES} bytes", "write a large file in parts")
+    for length in headers.get(b"content-length", []):
+        if not length.isdigit() or len(length) > 12 or int(length) > BODY_BYTES:  # noqa: PLR2004 - digits
+            raise too_large
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while scope["method"] == "POST":
+                message = await receive()
+                if message["type"] != "http.request":
+                    return None
+                body += message.get("body", b"")
+                if len(body) > BODY_BYTES:
+                    raise too_large
+                if not message.get("more_body", False):
+                    break
+    except TimeoutError:
+        raise RefusedError(408, "usage", f"a request takes at most {BODY_SECONDS:.0f} s to send") from None
+    return bytes(body)
+
+
+def _known(scope: "Scope", principal: Principal) -> "Scope":
+    """Give the scope with whose it is, and without what they showed: no tool and no log needs to see that."""
+    headers = [(name, value) for name, value in scope["headers"] if bytes(name).lower() not in _SECRETS]
+    # The SDK lets a session be used by whoever began it only; the token itself is none of its business.
+    token = AccessToken(token="", client_id=principal.id, scopes=sorted(principal.scopes), subject=principal.id)
+    return {**scope, "headers": headers, PRINCIPAL: principal, "user": AuthenticatedUser(token)}
+
+
+def _again(body: bytes, receive: "Receive") -> "Receive":
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> "Message":
+        return waiting.pop() if waiting else await receive()
+
+    return replay
+
+
+async def _answer(refused: RefusedError, send: "Send") -> None:
+    error = {"code": -32000, "message": refused.error["message"], "data": refused.error}
+    body = json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode()
+    headers = {"content-type": "application/json", "content-length": str(len(body)), "cache-control": "no-store"}
+    # Whatever else is on its way of that request is not read.
+    headers |= {"connection": "close", **refused.headers}
+    pairs = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": refused.status, "headers": pairs})
+    await send({"type": "http.response.body", "body": body})
+
+
+def principal_of(request: object) -> Principal:
+    """Give whose request it is; AuthError where nobody has said."""
+    scope = getattr(request, "scope", {})
+    found = scope.get(PRINCIPAL)
+    if not isinstance(found, Principal):
+        raise AuthError("nobody knows whose request this is", hint="report it")
+    return found

@@ -1,0 +1,139 @@
+"""Parts of the HTTP transport, without a server: addresses, slow clients, options that cannot be."""
+
+import asyncio
+import socket
+from pathlib import Path
+
+import pytest
+import uvicorn
+from aisbx_mcp.main import main
+from aisbx_mcp.options import HttpOptions
+from aisbx_mcp.transports import connection, front
+from aisbx_mcp.transports.addresses import host_allowed, is_loopback
+from aisbx_mcp.transports.front import Front
+from aisbx_mcp.transports.http import _config
+from uvicorn.lifespan.off import LifespanOff
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+HERE, OUT = ("127.0.0.1", 8080), ("192.0.2.7", 8080)
+
+
+@pytest.mark.parametrize(
+    ("host", "server", "more", "allowed"),
+    [
+        ("127.0.0.1:8080", HERE, (), True),
+        ("localhost:8080", HERE, (), True),
+        ("[::1]:8080", HERE, (), True),
+        ("LOCALHOST:8080", HERE, (), True),
+        ("localhost", HERE, (), False),
+        ("localhost:8081", HERE, (), False),
+        ("localhost.evil.example:8080", HERE, (), False),
+        ("evil@localhost:8080", HERE, (), False),
+        ("127.0.0.1:8080,evil", HERE, (), False),
+        ("127.0.0.1:٨٠٨٠", HERE, (), False),
+        ("::1:8080", HERE, (), False),
+        ("", HERE, (), False),
+        ("192.0.2.7:8080", OUT, (), True),
+        ("192.0.2.7:8080", ("::ffff:192.0.2.7", 8080), (), True),
+        ("localhost:8080", OUT, (), False),
+        ("127.0.0.1:8080", OUT, (), False),
+        ("192.0.2.8:8080", OUT, (), False),
+        ("started.example:8080", OUT, (), True),
+        ("box.example", OUT, ("box.example",), True),
+        ("box.example:1", OUT, ("box.example",), True),
+        ("box.example:1", OUT, ("box.example:2",), False),
+        ("xbox.example", OUT, ("box.example",), False),
+    ],
+)
+def test_only_a_name_that_cannot_be_made_to_stand_for_the_server_is_its_host(
+    host: str, server: tuple[str, int], more: tuple[str, ...], *, allowed: bool
+) -> None:
+    assert host_allowed(host, server, "http", "started.example", more) is allowed
+
+
+def test_a_loopback_address_is_known_as_one_however_it_is_written() -> None:
+    assert all(map(is_loopback, ("127.0.0.1", "127.9.9.9", "::1", "localhost", "::ffff:127.0.0.1")))
+    assert not any(map(is_loopback, ("0.0.0.0", "::", "192.0.2.1", "localhost.evil.example", "")))
+
+
+class _Nobody:
+    """A service that knows nobody; no slow request gets as far."""
+
+
+async def _left_open(protocol: type[asyncio.Protocol], data: bytes) -> bool:
+    """Say whether a connection that sends this, a byte at a time, and no more, is still there a while after."""
+    config = _config(Front(None, _Nobody(), HttpOptions(auth="")), HttpOptions())  # type: ignore[arg-type]
+    config.http_protocol_class = protocol
+    config.lifespan_class = LifespanOff
+    server = uvicorn.Server(config)
+    server.servers = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        serving = asyncio.ensure_future(server.serve(sockets=[listener.dup()]))
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(data.replace(b"PORT", str(port).encode()))
+        try:
+            await asyncio.wait_for(reader.read(), 1.0)
+            open_still = False
+        except TimeoutError:
+            open_still = True
+        writer.close()
+        server.should_exit = server.force_exit = True
+        await serving
+    return open_still
+
+
+HEAD = b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\n"
+
+
+@pytest.mark.parametrize("data", [b"", HEAD, HEAD + b"Content-Length: 9\r\n\r\n{"], ids=["nothing", "head", "body"])
+def test_a_slow_client_is_not_waited_for(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(front, "BODY_SECONDS", 0.3)
+    assert not asyncio.run(_left_open(connection.BoundedProtocol, data))
+
+
+def test_without_the_bound_it_would_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert asyncio.run(_left_open(H11Protocol, HEAD))
+    monkeypatch.setattr(front, "BODY_SECONDS", 60)
+    assert asyncio.run(_left_open(H11Protocol, HEAD + b"Content-Length: 9\r\n\r\n{"))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--transport", "http", "--no-auth", "--host", "0.0.0.0"], "--no-auth: 0.0.0.0 can be reached by others"),
+        (["--transport", "http", "--no-au"], "unrecognized"),
+        (["--transport", "http", "--port", "65536"], "no port"),
+        (["--transport", "http", "--certfile", "x"], "go together"),
+        (["--transport", "http", "--port", "0", "--certfile", "/no", "--keyfile", "/no"], "No such file"),
+        (["--transport", "http", "--host", "192.0.2.1"], "cannot be served"),
+        (["--transport", "http", "--allow-host", "a/b"], "is no host"),
+        (["--port", "1"], "--port says nothing to the transport stdio"),
+        (["--no-auth"], "--no-auth says nothing"),
+    ],
+)
+def test_what_a_server_cannot_be_is_one_line(
+    options: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    try:
+        code = main(options)
+    except SystemExit as ended:
+        code = int(str(ended.code))
+    told = capsys.readouterr()
+    assert code == 125
+    assert said in told.err
+    assert told.err.count("\n") == 1
+    assert told.out == ""
+
+
+def test_a_damaged_file_of_keys_is_said_when_the_server_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    file = tmp_path / ".local/state/aisbx/keys.json"
+    file.parent.mkdir(parents=True, mode=0o700)
+    file.write_text("{")
+    assert main(["--transport", "http", "--port", "0"]) == 125
+    assert "keys.json cannot be used" in capsys.readouterr().err
