@@ -41,6 +41,8 @@ class Record:
     network: str
     static: str
     """The part of audit records that is the same for all its commands, as JSON members."""
+    idle: float = 0.0
+    """Seconds without use after which it ends; 0 for any."""
     format: int = FORMAT
 
 

@@ -49,5 +49,6 @@ JOINING_LATE = (
     "_socket",
     "aisbx_linux.lasting.family",
     "aisbx_linux.lasting.terminal",
+    "aisbx_linux.lasting.use",
     "aisbx_linux.layer.ask",
 )

@@ -60,10 +60,13 @@ class Sandbox:
         self._made = made
 
     @classmethod
-    def create(cls, name: str = "", *, ttl: float = 0.0, **options: Unpack[Options]) -> Self:
-        """Make one; without a name one is made up. `ttl` is its time to live in seconds, 0 for none."""
+    def create(cls, name: str = "", *, ttl: float = 0.0, idle_ttl: float = 0.0, **options: Unpack[Options]) -> Self:
+        """Make one; without a name one is made up.
+
+        It ends after `ttl` seconds, and when nobody has used it for `idle_ttl` seconds; 0 is for neither.
+        """
         made = engine()
-        record = made.sandboxes.create(to_request(options), principal(), HOST, name, ttl)
+        record = made.sandboxes.create(to_request(options), principal(), HOST, name, ttl, idle_ttl)
         return cls(made.sandboxes.open(record.name), made, made=True)
 
     @classmethod

@@ -30,6 +30,9 @@ def register(app: typer.Typer) -> None:
 def create(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one parameter
     name: Annotated[str, typer.Option("--name", metavar="N", help="What to call it; otherwise one is made up.")] = "",
     ttl: Annotated[str, typer.Option("--ttl", metavar="T", help="End it after 30m, 8h, 2d.")] = "",
+    idle_ttl: Annotated[
+        str, typer.Option("--idle-ttl", metavar="T", help="End it when nobody has used it for 30m, 8h.")
+    ] = "",
     profile: Profile = None,
     driver: Driver = None,
     workspace: Annotated[
@@ -72,11 +75,11 @@ def create(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one param
     }
     given = {option: values for option, values in options.items() if values}
     seconds = parse_duration(ttl, name="--ttl") if ttl else 0.0
+    idle = parse_duration(idle_ttl, name="--idle-ttl") if idle_ttl else 0.0
     request = to_request(given, (), directory())
-    record = engine().sandboxes.create(request, principal(), "cli", name, seconds)
+    record = engine().sandboxes.create(request, principal(), "cli", name, seconds, idle)
     if json:
-        emit_json(
-            {"name": record.name, "profile": record.profile, "driver": record.driver, "until": record.until or None}
-        )
+        row = {"name": record.name, "profile": record.profile, "driver": record.driver}
+        emit_json({**row, "until": record.until or None, "idle_ttl": record.idle or None})
     else:
         print(record.name)

@@ -9,7 +9,7 @@ from aisbx.cli import complete
 from aisbx.cli.options import Json
 from aisbx.cli.render import as_text, emit_json, error_line, say, table
 from aisbx.cli.session import engine, principal
-from aisbx.engine.found import PAUSED, RUNNING
+from aisbx.engine.found import ENDED, PAUSED, RUNNING
 from aisbx.errors import AisbxError, StateError, UsageError
 from aisbx.units import format_duration
 
@@ -145,7 +145,10 @@ def _row(one: "Found") -> dict[str, object]:
             "network": record.network,
             "created": record.created,
             "until": record.until or None,
+            "idle_ttl": record.idle or None,
         }
+    if one.end is not None:
+        row |= {"ended": one.end.time, "reason": one.end.reason, "findings": one.end.findings}
     return row | ({"problem": one.problem} if one.problem else {})
 
 
@@ -156,4 +159,5 @@ def _cells(one: "Found") -> tuple[str, ...]:
     now = time.time()
     left = format_duration(max(0.0, record.until - now)) if record.until and one.state in {RUNNING, PAUSED} else ""
     where = f"{record.workspace}:{record.mode}" if record.workspace else ""
-    return (one.name, one.state, record.profile, where, format_duration(max(0.0, now - record.created)), left)
+    state = f"{one.state}: {one.end.reason}" if one.end is not None and one.end.reason != ENDED else one.state
+    return (one.name, state, record.profile, where, format_duration(max(0.0, now - record.created)), left)

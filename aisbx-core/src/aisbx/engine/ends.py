@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from aisbx.engine.found import UnappliedError
+from aisbx.engine.keeping import end_of
 from aisbx.engine.review import pending
 from aisbx.errors import StateError
 from aisbx.snapshots import Shelf
@@ -25,7 +26,8 @@ class Ends:
 
     def end(self, name: str, claim: Claim, *, discard: bool = False) -> list[str]:
         """End a sandbox that is held, and remove it unless its layer keeps changes; gives the findings."""
-        findings: list[str] = []
+        by_itself = end_of(claim.home.parent)
+        findings = [] if by_itself is None else [*by_itself.findings]
         drivers = list(self._drivers(name))
         for driver in drivers:
             findings += driver.end(claim.home)

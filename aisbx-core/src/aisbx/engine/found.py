@@ -1,10 +1,14 @@
 """A lasting sandbox as somebody finds it."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from aisbx.errors import StateError
 from aisbx.store import Record
 from aisbx.types import Enforcement
+
+if TYPE_CHECKING:
+    from aisbx.engine.keeping import End
 
 RUNNING, PAUSED, ENDED, UNFINISHED = "running", "paused", "ended", "unfinished"
 
@@ -18,6 +22,8 @@ class Found:
     record: Record | None = None
     enforcement: Enforcement = field(default_factory=Enforcement)
     problem: str = ""
+    end: "End | None" = None
+    """How it ended by itself, where it did."""
 
 
 class UnappliedError(StateError):

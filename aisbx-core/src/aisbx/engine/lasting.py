@@ -12,6 +12,7 @@ from aisbx.audit.write import RESERVE, AuditError, append, append_once, open_log
 from aisbx.engine.commands import Commands
 from aisbx.engine.ends import Ends
 from aisbx.engine.found import ENDED, PAUSED, RUNNING, UNFINISHED, Found, UnappliedError
+from aisbx.engine.keeping import check_times, end_of, keep
 from aisbx.engine.opened import Opened
 from aisbx.errors import AisbxError, StateError, UsageError
 from aisbx.plan.run import new_run
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from aisbx.engine.inside import Inside
 
 
-_TTL_LEAST = 1.0
 _PATIENCE = 0.5
 
 
@@ -49,13 +49,21 @@ class Sandboxes:
         self._commands = Commands(engine, self._store)
         self._ends = Ends(engine, self._store)
 
-    def create(self, request: RunRequest, principal: Principal, host: str, name: str = "", ttl: float = 0.0) -> Record:
+    def create(
+        self,
+        request: RunRequest,
+        principal: Principal,
+        host: str,
+        name: str = "",
+        ttl: float = 0.0,
+        idle: float = 0.0,
+    ) -> Record:
         """Make a sandbox and give its record; an AisbxError says why not, and then there is none.
 
-        `ttl` is its time to live in seconds, 0 for none. The command of the request is not run.
+        It ends after `ttl` seconds, and when nobody has used it for `idle` seconds; 0 is for neither. The command of
+        the request is not run.
         """
-        if 0 < ttl < _TTL_LEAST:
-            raise UsageError("--ttl: a sandbox lives for a second at least", hint="write 30s, 10m, 2h")
+        check_times(ttl, idle)
         from aisbx.engine.keep import static_record  # for systems with `posix`
 
         engine = self._engine
@@ -69,6 +77,7 @@ class Sandboxes:
             name=name or f"box-{new_run()[:6]}",
             created=round(time.time(), 3),
             until=round(time.time() + ttl, 3) if ttl else 0.0,
+            idle=idle,
             principal=principal.id,
             driver=driver.name,
             profile=spec.profile,
@@ -214,7 +223,8 @@ class Sandboxes:
             paused = sandbox.freezer is not None and sandbox.freezer.paused
             return Found(name, PAUSED if paused else RUNNING, record, sandbox.enforcement)
         except AisbxError as error:
-            return Found(name, ENDED, record, problem="" if isinstance(error, StateError) else error.message)
+            problem = "" if isinstance(error, StateError) else error.message
+            return Found(name, ENDED, record, problem=problem, end=end_of(self._store.home(name).parent))
 
     def _make(
         self, begin: Callable[[Path], Sandbox], spec: SandboxSpec, record: Record, environment: dict[str, str]
@@ -224,6 +234,7 @@ class Sandboxes:
         claim = self._store.claim(record.name)
         try:
             sandbox = begin(claim.home)
+            keep(engine, record, sandbox, claim.home.parent)
             self._store.write(record, environment, spec)
             if engine.exclusive and isinstance(sandbox, JoinableSandbox):
                 self._commands.keep(record, sandbox, Command(argv=()), {}, engine.decided)
@@ -236,10 +247,12 @@ class Sandboxes:
     def _attach(self, record: Record) -> Sandbox:
         driver = self._engine.driver(record.driver)
         try:
-            return driver.attach(str(self._store.home(record.name)))
+            sandbox = driver.attach(str(self._store.home(record.name)))
         except StateError as error:
             hint = f"aisbx destroy {record.name} removes what is left of it"
             raise StateError(f"sandbox {record.name}: {error.message}", hint=hint) from error
+        keep(self._engine, record, sandbox, self._store.home(record.name).parent)  # its keeper may have been killed
+        return sandbox
 
     def _sweep(self) -> None:
         """Remove what processes that were killed left half made."""

@@ -77,6 +77,49 @@ class BackgroundJob(TypedDict):
     data: dict[str, object]
 
 
+class KeepingModule(Protocol):
+    """The module that a `KeepingJob` names. It must import in an interpreter without site, and quickly."""
+
+    def prepare(self, data: Mapping[str, object]) -> None:
+        """Begin to count; OSError where the sandbox has ended already."""
+        ...
+
+    def keep(self, data: Mapping[str, object]) -> str:
+        """Wait until the sandbox's time is over or it has ended; gives `ttl`, `idle-ttl`, or `ended` for other causes.
+
+        By a clock that is not set and stands still while the machine sleeps. Where time is over no command begins any
+        more.
+        """
+        ...
+
+    def end(self, data: Mapping[str, object]) -> list[str] | None:
+        """End it, keep its layer, and give what was found planted; None where somebody else has ended it. OSError."""
+        ...
+
+
+class KeepingJob(TypedDict):
+    """The end of a sandbox for a process of its own, as plain data that marshal(3) takes."""
+
+    root: str
+    """The directory in which that process finds the module."""
+    module: str
+    """A `KeepingModule`."""
+    data: dict[str, object]
+
+
+@runtime_checkable
+class KeptSandbox(Sandbox, Protocol):
+    """A sandbox whose end somebody can wait for and bring about."""
+
+    def keeping(self, ttl: float, idle: float) -> KeepingJob:
+        """Give what a process needs that ends it after `ttl` seconds, or when nobody has used it for `idle` seconds.
+
+        0 is for neither. Used it is by a command from its start to its end, whoever asked for it, and by work on files;
+        what a command left running is nobody's use.
+        """
+        ...
+
+
 @runtime_checkable
 class BackgroundSandbox(Sandbox, Protocol):
     """A sandbox in which a command may outlive the process that asked for it."""

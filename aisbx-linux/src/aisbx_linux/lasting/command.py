@@ -80,6 +80,7 @@ class Joined(Launch):
         self._home = home
         self._joining = -1
         """What keeps the sandbox as it is while the command starts."""
+        self._use = -1
 
     def start(self) -> None:
         """Start the command; what goes wrong is kept for `result`, and then nothing has run."""
@@ -87,6 +88,7 @@ class Joined(Launch):
         request, plan = self.request, self.plan
         try:
             self._joining = share(self._home)
+            self._use = _used(self._home)
             self.bounds.begin(self._started)
             self.wires = wires = self._make_wires()
             self._guard = Guard(plan, request["state"], request["run"])
@@ -165,9 +167,30 @@ class Joined(Launch):
         if self.wires is not None:
             self.wires.drain()
 
+    def _finish(self) -> None:
+        try:
+            super()._finish()
+        finally:
+            if self._use >= 0:
+                from aisbx_linux.lasting.use import end
+
+                end(self._use)
+                self._use = -1
+
     def _explain(self) -> None:
         code = posix.waitstatus_to_exitcode(self._status)
         self._report = b'"exit-code": %d}' % (code if code >= 0 else 128 - code)
+
+
+def _used(home: str) -> int:
+    """Note that a sandbox is used, where somebody counts that; see `use.begin`."""
+    try:
+        posix.stat(f"{home}/used")
+    except FileNotFoundError:
+        return -1
+    from aisbx_linux.lasting.use import begin
+
+    return begin(home)
 
 
 class Counts:

@@ -10,7 +10,7 @@ from typing import Self, cast
 from aisbx.errors import StateError
 from aisbx.types import FileEvent, FileRow
 
-from aisbx_linux.lasting import reach, trees
+from aisbx_linux.lasting import reach, trees, use
 from aisbx_linux.lasting.pause import changing
 from aisbx_linux.layer.ask import RefusedError, ask
 
@@ -18,6 +18,12 @@ Row = tuple[str, str, int, int, float]
 LIMIT = 4 << 30
 """Bytes that one call copies unless it is told otherwise."""
 _GONE = "the sandbox has ended, or what worked on its files was killed"
+
+
+class _Worker(subprocess.Popen[bytes]):
+    """A process that works on files, and meanwhile uses the sandbox."""
+
+    used = -1
 
 
 class JoinedFiles:
@@ -104,13 +110,14 @@ class JoinedFiles:
     def _ask(self, work: str, *arguments: object) -> object:
         return self._answer(self._start(work, *arguments))
 
-    def _start(self, work: str, *arguments: object) -> "subprocess.Popen[bytes]":
+    def _start(self, work: str, *arguments: object) -> _Worker:
         if changing(self._home):
             try:
                 ask("recover", self._home)
             except RefusedError as error:
                 raise StateError(str(error), hint="try again") from None
-        process = subprocess.Popen(
+        used = use.begin(self._home)
+        process = _Worker(
             [sys.executable, "-I", "-S", reach.__file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -118,12 +125,13 @@ class JoinedFiles:
             env={},
             cwd="/",
         )
+        process.used = used
         job = marshal.dumps((self._home, work, arguments))  # pyright: ignore[reportArgumentType]  (plain data)
         _writer(process)(len(job).to_bytes(4, "little") + job)
         return process
 
     @staticmethod
-    def _answer(process: "subprocess.Popen[bytes]") -> object:
+    def _answer(process: _Worker) -> object:
         try:
             answer = _told(process)
         finally:
@@ -136,7 +144,7 @@ class JoinedFiles:
 class JoinedWatch:
     """A `Watch`: what a process inside tells."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+    def __init__(self, process: _Worker) -> None:
         """`process` watches already."""
         self._process = process
 
@@ -174,7 +182,7 @@ def _place(target: str, name: str) -> tuple[int, bytes]:
     return os.open(above or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), os.fsencode(last)
 
 
-def _reader(process: "subprocess.Popen[bytes]") -> Callable[[int], bytes]:
+def _reader(process: _Worker) -> Callable[[int], bytes]:
     def read(count: int) -> bytes:
         data = process.stdout.read(count) if process.stdout is not None else b""
         if len(data) < count:
@@ -184,7 +192,7 @@ def _reader(process: "subprocess.Popen[bytes]") -> Callable[[int], bytes]:
     return read
 
 
-def _writer(process: "subprocess.Popen[bytes]") -> Callable[[bytes], None]:
+def _writer(process: _Worker) -> Callable[[bytes], None]:
     def write(data: bytes) -> None:
         if process.stdin is not None:
             process.stdin.write(data)
@@ -193,7 +201,7 @@ def _writer(process: "subprocess.Popen[bytes]") -> Callable[[bytes], None]:
     return write
 
 
-def _told(process: "subprocess.Popen[bytes]") -> object:
+def _told(process: _Worker) -> object:
     """Give the next thing that is told, None at the end."""
     if process.stdout is None:
         return None
@@ -205,7 +213,7 @@ def _told(process: "subprocess.Popen[bytes]") -> object:
         return None
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def _end(process: _Worker) -> None:
     for stream in (process.stdin, process.stdout):
         if stream is not None:
             try:
@@ -214,6 +222,8 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
                 continue
     process.kill()
     process.wait()
+    use.end(process.used)
+    process.used = -1
 
 
 def _row(row: Row) -> FileRow:

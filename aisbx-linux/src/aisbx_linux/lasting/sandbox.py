@@ -4,10 +4,7 @@ import marshal
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
-from select import poll
-from typing import TYPE_CHECKING
 
 from aisbx.errors import StateError
 from aisbx.types import (
@@ -18,6 +15,7 @@ from aisbx.types import (
     Files,
     Freezer,
     JoinPlan,
+    KeepingJob,
     Layers,
     Level,
     LocalPlan,
@@ -30,21 +28,17 @@ from aisbx.types import (
 from aisbx_linux.bounds import narrowed
 from aisbx_linux.guard import Guard
 from aisbx_linux.lasting import command as launcher
+from aisbx_linux.lasting import end as ending
 from aisbx_linux.lasting import hold, observe
 from aisbx_linux.lasting.files import JoinedFiles
 from aisbx_linux.lasting.freezer import TreeFreezer
 from aisbx_linux.lasting.helped import Helped, Helpers
-from aisbx_linux.lasting.identity import lives, open_process, recall, send_to
+from aisbx_linux.lasting.identity import lives, recall
 from aisbx_linux.lasting.join import JoinError
 from aisbx_linux.layer.snapshots import snapshot
 from aisbx_linux.sandbox import LocalProcess, own_limits
 
-if TYPE_CHECKING:
-    from aisbx_linux.lasting.identity import Held
-
 _ENFORCEMENT = "enforcement"
-_PATIENCE = 5.0
-_KILL = 9
 
 
 class LastingSandbox:
@@ -107,6 +101,11 @@ class LastingSandbox:
         }
         root = str(Path(__file__).parents[2])
         return {"root": root, "module": "aisbx_linux.lasting.served", "data": data}
+
+    def keeping(self, ttl: float, idle: float) -> KeepingJob:
+        """Give what a process needs that ends it after `ttl` seconds, or when nobody has used it for `idle` seconds."""
+        data: dict[str, object] = {"home": self.handle, "ttl": ttl, "idle": idle}
+        return {"root": str(Path(__file__).parents[2]), "module": "aisbx_linux.lasting.keeping", "data": data}
 
     def processes(self) -> list[ProcessRow]:
         """Give what runs in it, but the first process."""
@@ -175,59 +174,8 @@ def _recalled(home: Path) -> Enforcement:
 
 
 def end(home: Path) -> list[str]:
-    """End a sandbox's processes, take its cgroups away, and undo what was planted for the host; gives the findings."""
-    held = recall(str(home))
-    if held is None:
-        return []
-    if lives(held):
-        _kill(held)
-    if held["forwarder"] is not None:
-        send_to(held["forwarder"], _KILL)
-    for group in held["groups"]:
-        _remove(group)
-    return _settle(held, home)
-
-
-def _kill(held: "Held") -> None:
-    """Kill the tool, which takes all with it, and the first process too, should the tool be gone already."""
-    for born in (held["tool"], held["first"]):
-        try:
-            process = open_process(born)
-        except (ProcessLookupError, OSError):
-            continue
-        try:
-            import signal
-
-            signal.pidfd_send_signal(process, _KILL)
-            watched = poll()
-            watched.register(process, 1)
-            if not watched.poll(_PATIENCE * 1000):
-                raise StateError("the sandbox does not end", hint="it may hang in the kernel: try again")
-        except ProcessLookupError:
-            pass
-        finally:
-            os.close(process)
-
-
-def _remove(group: str) -> None:
-    until = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            os.rmdir(group)
-        except FileNotFoundError:
-            return
-        except OSError:
-            if time.monotonic() > until:
-                return  # the next run in this place removes it
-            time.sleep(0.005)  # the last process, or a helper, is on its way out
-        else:
-            return
-
-
-def _settle(held: "Held", home: Path) -> list[str]:
-    guard = Guard(held["plan"], held["state"], f"{home.name}-{os.urandom(4).hex()}")
+    """End a sandbox, see `aisbx_linux.lasting.end`; StateError where it does not end."""
     try:
-        guard.since(f"{home}/baseline")
+        return ending.end(str(home))
     except OSError as error:
-        return [str(error)]
-    return guard.settle()
+        raise StateError(str(error), hint="it may hang in the kernel: try again") from error

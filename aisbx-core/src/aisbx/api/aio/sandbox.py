@@ -30,9 +30,11 @@ class AsyncSandbox:
         self._sandbox = sandbox
 
     @classmethod
-    async def create(cls, name: str = "", *, ttl: float = 0.0, **options: Unpack[Options]) -> Self:
+    async def create(
+        cls, name: str = "", *, ttl: float = 0.0, idle_ttl: float = 0.0, **options: Unpack[Options]
+    ) -> Self:
         """Make one; without a name one is made up."""
-        return cls(await short(lambda: Sandbox.create(name, ttl=ttl, **options)))
+        return cls(await short(lambda: Sandbox.create(name, ttl=ttl, idle_ttl=idle_ttl, **options)))
 
     @classmethod
     async def attach(cls, name: str) -> Self:

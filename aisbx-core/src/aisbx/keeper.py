@@ -1,0 +1,141 @@
+"""The process that ends a sandbox when its time is over, and records it: started as a file, it outlives who started it.
+
+It reads its job from stdin, marshalled, and writes to stdout what kept it from beginning, or None. While it lives it
+holds flock(2) on `keeper` in the sandbox's directory, so that there is one and whoever looks knows. What came of the
+sandbox it leaves in `ended.json`. Builtin modules only: it has to be small, for there may be many.
+"""
+
+import marshal
+import posix
+import sys
+import time
+
+if __name__ == "__main__":  # started as a file, without site: find the package that this file is in
+    sys.path.insert(0, __file__.rpartition("/")[0].rpartition("/")[0])
+
+from aisbx.audit.jsontext import dumps
+from aisbx.audit.write import AuditError, append_once, start
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypedDict
+
+    from aisbx.types import KeepingJob, KeepingModule
+
+    class Job(TypedDict):
+        """All that a keeper needs to know."""
+
+        sandbox: str
+        """The sandbox's directory."""
+        name: str
+        principal: str
+        audit: str
+        reserve: str
+        work: KeepingJob
+
+
+LOCK, ENDED = "keeper", "ended.json"
+HOST = "keeper"
+"""What the audit log says of whoever ended the sandbox."""
+_NEW = posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_NOFOLLOW | posix.O_CLOEXEC
+_leave = posix._exit  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+def kept(place: str) -> bool:
+    """Tell whether the sandbox in a directory has its keeper."""
+    descriptor = _hold(place)
+    if descriptor < 0:
+        return True
+    posix.close(descriptor)
+    return False
+
+
+def _hold(place: str) -> int:
+    """Give a descriptor that is the keeper's right as long as it is open; -1 where there is a keeper."""
+    import fcntl
+
+    descriptor = posix.open(f"{place}/{LOCK}", _NEW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        posix.close(descriptor)
+        return -1
+    return descriptor
+
+
+def _alone_with(place: str) -> bool:
+    """Hold a sandbox's directory against those who end it, waiting for them; False where it has gone."""
+    import fcntl
+
+    descriptor = posix.open(place, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return posix.fstat(descriptor).st_nlink > 0
+
+
+def _begun() -> None:
+    """Tell who asked, and have nothing of theirs any more."""
+    try:  # noqa: SIM105 - contextlib is one import more
+        posix.write(1, marshal.dumps(None))
+    except OSError:
+        pass  # who asked was killed: the sandbox is kept all the same
+    null = posix.open("/dev/null", posix.O_RDWR | posix.O_CLOEXEC)
+    for number in (0, 1, 2):
+        posix.dup2(null, number)
+    posix.close(null)
+
+
+def keep(job: "Job") -> None:
+    """Keep a sandbox until its end."""
+    place, work = job["sandbox"], job["work"]
+    if _hold(place) < 0:
+        _begun()
+        return
+    if work["root"] not in sys.path:
+        sys.path.insert(0, work["root"])
+    module: KeepingModule = __import__(work["module"], fromlist=("keep",))
+    module.prepare(work["data"])
+    _begun()
+    reason = module.keep(work["data"])
+    try:
+        if not _alone_with(place):
+            return
+    except FileNotFoundError:
+        return
+    try:
+        findings = module.end(work["data"])
+        if findings is None:
+            return
+    except OSError as error:
+        findings = [str(error)]
+    beginning = start("sandbox.end", job["name"], job["principal"], HOST, [])
+    try:
+        append_once(job["audit"], f'{beginning},"reason":"{reason}","findings":{dumps(findings)}}}', job["reserve"])
+    except (OSError, AuditError) as error:
+        findings = [*findings, f"this end has no record: {error}"]
+    row = {"time": round(time.time(), 3), "reason": reason, "findings": findings}
+    descriptor = posix.open(f"{place}/{ENDED}", _NEW, 0o600)
+    try:
+        posix.write(descriptor, dumps(row).encode() + b"\n")
+    finally:
+        posix.close(descriptor)
+
+
+def main() -> None:
+    """Read the job, leave who started this process, and keep."""
+    try:
+        with open(0, "rb", closefd=False) as stream:
+            job: Job = marshal.load(stream)  # noqa: S302 - from the process that started this one
+        if posix.fork() != 0:
+            _leave(0)
+        posix.chdir("/")
+        keep(job)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, who asked must hear of it
+        try:
+            posix.write(1, marshal.dumps(str(error) or type(error).__name__))
+        finally:
+            _leave(1)
+    _leave(0)
+
+
+if __name__ == "__main__":
+    main()

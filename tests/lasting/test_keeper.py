@@ -1,0 +1,153 @@
+"""What ends a sandbox when its time is over: who uses it, by which clock, what is left and recorded."""
+
+import json
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aisbx_linux.lasting import keeping, use
+
+from .conftest import Box, eventually
+
+
+def state(box: Box, name: str = "work") -> dict[str, Any]:
+    return box.json("inspect", name, "--json")
+
+
+def ends(box: Box) -> list[dict[str, Any]]:
+    rows = [json.loads(line) for line in (box.state / "audit.jsonl").read_text().splitlines()]
+    return [row for row in rows if row["kind"] == "sandbox.end"]
+
+
+def keeper(box: Box) -> int:
+    """Give the pid of who holds the lock (/proc/locks)."""
+    inode = (box.state / "sandboxes/work/keeper").stat().st_ino
+    rows = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+    return next((int(row[4]) for row in rows if row[5].endswith(f":{inode}")), 0)
+
+
+def test_one_that_nobody_uses_ends_and_leaves_its_layer_and_a_record(box: Box) -> None:
+    box.out("create", "--name", "work", "-w", ".:cow", "--idle-ttl", "1s")
+    started = time.monotonic()
+    # A command counts as long as it runs, and what it left running does not.
+    box.out("exec", "work", "--", "sh", "-c", "sleep 1000 > /dev/null 2>&1 & echo new > made; sleep 1.3")
+    assert time.monotonic() - started > 1.3
+    assert eventually(lambda: ends(box))
+    told = state(box)
+    assert (told["state"], told["reason"], told["findings"], told["idle_ttl"]) == ("ended", "idle-ttl", [], 1)
+    assert "ended: idle-ttl" in box.out("ls")
+    assert [(row["run"], row["reason"], row["host"]) for row in ends(box)] == [("work", "idle-ttl", "keeper")]
+    assert box.out("diff", "work", "--name-only") == "made\n"
+    box.refused("exec", "work", "--", "true", code="state")
+    box.out("destroy", "--discard", "work")
+    assert len(ends(box)) == 1
+
+
+def test_the_time_to_live_settles_the_workspace_once(box: Box) -> None:
+    box.out("create", "--name", "work", "--ttl", "3s")
+    box.out(
+        "exec", "work", "--", "sh", "-c", "(sleep 0.5; mkdir .vscode; echo {} > .vscode/tasks.json) > /dev/null 2>&1 &"
+    )
+    pid = keeper(box)
+    pss = next(line for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines() if line.startswith("Pss:"))
+    assert int(pss.split()[1]) < 12_000, pss
+    assert Path(f"/proc/{pid}/environ").read_bytes() == b""
+    assert os.readlink(f"/proc/{pid}/cwd") == "/"
+    assert eventually(lambda: ends(box))
+    (end,) = ends(box)
+    assert end["reason"] == "ttl"
+    assert len(end["findings"]) == 1
+    assert ".vscode" in end["findings"][0]
+    tasks = box.project / ".vscode/tasks.json"
+    assert not tasks.exists()
+    tasks.parent.mkdir(exist_ok=True)
+    tasks.write_text("the host's own, of later")
+    done = box("destroy", "work")
+    assert end["findings"][0] in done.stderr
+    assert tasks.read_text() == "the host's own, of later"
+    assert eventually(lambda: not Path(f"/proc/{pid}").exists())
+
+
+def test_a_keeper_that_is_killed_is_missed_by_the_next_who_looks(box: Box) -> None:
+    box.out("create", "--name", "work", "--idle-ttl", "3s")
+    first = keeper(box)
+    os.kill(first, 9)
+    assert eventually(lambda: not keeper(box))
+    assert state(box)["state"] == "running"
+    assert keeper(box) not in {0, first}
+    assert eventually(lambda: ends(box))
+    assert ends(box)[0]["reason"] == "idle-ttl"
+
+
+def test_what_is_too_short_is_refused(box: Box) -> None:
+    assert "--idle-ttl: a sandbox lives for a second at least" in box.refused(
+        "create", "--name", "work", "--idle-ttl", "500ms", code="usage"
+    )
+
+
+class Clock:
+    """CLOCK_MONOTONIC as a test has it, and the others as they jump."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, home: Path) -> None:
+        self.now = 1000.0
+        patch.setattr(time, "monotonic", lambda: self.now)
+        patch.setattr(time, "monotonic_ns", lambda: int(self.now * 1e9))
+        self.home = str(home)
+        use.track(self.home)
+        self.idle = keeping._Idle(self.home, 60)  # pyright: ignore[reportPrivateUsage]
+
+    def left(self) -> float:
+        return self.idle.left(self.now)
+
+
+def test_only_time_in_which_the_machine_runs_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch, tmp_path)
+    assert clock.left() == 60
+    for jump in (-1e9, 1e9):  # somebody sets the clock; the machine sleeps for years
+        monkeypatch.setattr(time, "time", lambda jump=jump: jump)
+        monkeypatch.setattr(time, "time_ns", lambda jump=jump: int(jump * 1e9))
+        monkeypatch.setattr(time, "clock_gettime", abs)  # any but the one that counts
+        os.utime(tmp_path / "used", (1, 1))
+        assert clock.left() == 60
+    clock.now += 59
+    assert clock.left() == 1
+    clock.now += 1
+    assert (clock.left(), clock.idle.over) == (0, True)
+
+
+def test_who_uses_it_and_who_is_killed_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch, tmp_path)
+    clock.now += 50
+    used = use.begin(clock.home)
+    clock.now += 60  # 60 since it was noted, and still in use
+    assert clock.left() == 60 / 16
+    clock.now += 100
+    assert (clock.left(), clock.idle.over) == (60 / 16, False)
+    os.close(used)  # killed: it leaves no time
+    clock.now += 2
+    assert clock.left() == 58
+    used = use.begin(clock.home)
+    clock.now += 1
+    use.end(used)
+    assert clock.left() == 60
+    # Another who joins from a time namespace of its own (time_namespaces(7)) may write a later time.
+    clock.now += 1000
+    used = use.begin(clock.home)
+    use.end(used)
+    clock.now -= 1000
+    assert clock.left() == 60
+
+
+def test_who_comes_when_it_is_over_waits_and_does_not_get_in_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch, tmp_path)
+    clock.now += 60
+    assert clock.left() == 0
+    came = threading.Event()
+    threading.Thread(target=lambda: (use.begin(clock.home), came.set()), daemon=True).start()
+    assert not came.wait(0.2)
+    assert use.begin(str(tmp_path / "nobody-counts")) == -1
