@@ -1,5 +1,5 @@
 """`./dev bench`: the benchmark whose targets a change must not miss; with `--peers`, the table of all; with
-`--warm`, that of commands of sandboxes that last."""
+`--warm`, that of commands of sandboxes that last; with `--fork`, that of forks."""
 
 import sys
 
@@ -7,6 +7,10 @@ if "--peers" in sys.argv[1:]:
     from benchmarks.peers.compare import main
 
     sys.exit(main([word for word in sys.argv[1:] if word != "--peers"]))
+elif "--fork" in sys.argv[1:]:
+    from benchmarks.fork import main
+
+    sys.exit(main([word for word in sys.argv[1:] if word != "--fork"]))
 elif "--warm" in sys.argv[1:]:
     from benchmarks.warm import main
 

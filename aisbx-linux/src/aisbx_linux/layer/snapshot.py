@@ -173,12 +173,10 @@ def finish(home: str) -> None:
             kept = stream.readall().decode("utf-8", "surrogateescape")
     except FileNotFoundError:
         return
-    if not kept or not stack.exchanged(home):
+    if not stack.exchanged(home):
         drop(f"{home}/{NEXT}")
-        posix.unlink(f"{home}/{CHANGING}")
-        return
     held = recall(home)
-    if held is not None and lives(held):
+    if held is not None and lives(held):  # whichever layer it has by now, and whether that can be written to
         old = f"{home}/{NEXT}/upper"
         lowers = [f"{path}/upper" for path in stack.below(f"{home}/layer")]
         if lowers and not _is_directory(lowers[0]):

@@ -156,18 +156,9 @@ def put_away(home: str, kept: str) -> str:
     for path in below(f"{home}/layer")[:1]:
         name = path.rpartition("/")[2]
         if posix.stat(f"{home}/layer/{_BELOW}/000.{name}").st_ino == inode:
-            _settle(old)
             posix.rename(old, f"{kept}/{FROZEN}/{name}")
             return ""
     return old
-
-
-def _settle(place: str) -> None:
-    """Leave of a layer what a frozen one has: what stands below it has been told to what stands on it."""
-    from aisbx_linux.layer.remove import remove
-
-    for name in (_BELOW, "work"):
-        remove(f"{place}/{name}")
 
 
 def frozen(kept: str) -> str:
@@ -181,7 +172,13 @@ def frozen(kept: str) -> str:
 
 
 def sweep(kept: str) -> None:
-    """Remove the frozen layers that nothing stands on."""
+    """Remove the frozen layers that nothing stands on, then those that only these stood on."""
+    while _swept(kept):
+        pass
+
+
+def _swept(kept: str) -> bool:
+    """Go through them once; tells whether any was removed."""
     import fcntl
 
     from aisbx_linux.layer.remove import remove
@@ -189,7 +186,8 @@ def sweep(kept: str) -> None:
     try:
         names = posix.listdir(f"{kept}/{FROZEN}")
     except FileNotFoundError:
-        return
+        return False
+    removed = False
     for name in names:
         path = f"{kept}/{FROZEN}/{name}"
         try:
@@ -203,10 +201,12 @@ def sweep(kept: str) -> None:
             gone = f"{kept}/{FROZEN}/.{posix.urandom(6).hex()}"
             posix.rename(path, gone)
             remove(gone)
+            removed = True
         except (BlockingIOError, FileNotFoundError):
             continue  # it is being made, or removed by another process
         finally:
             posix.close(descriptor)
+    return removed
 
 
 def _names(path: str) -> int:

@@ -37,8 +37,17 @@ def idle(held: "Held") -> bool:
     inner = f"{workspace}/"
     if any(place.startswith(inner) for place in _mount_points(first)) or not _mounted_alone(held):
         return False
-    namespace = posix.readlink(f"/proc/{first}/ns/pid")
-    return not any(_is_in(name, namespace) for name in posix.listdir("/proc") if name.isdigit() and int(name) != first)
+    inside = f"/proc/{first}/root/proc"  # of its own PID namespace
+    return not any(name.isdigit() and name != "1" and _runs(f"{inside}/{name}") for name in posix.listdir(inside))
+
+
+def _runs(process: str) -> bool:
+    """Tell whether a process has not ended: one may still have to be waited for by who started it."""
+    try:
+        with open(f"{process}/stat", "rb", buffering=0) as stream:
+            return stream.readall().rpartition(b")")[2].split()[0] not in {b"Z", b"X"}
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def _mount_points(first: int) -> list[str]:
@@ -53,13 +62,6 @@ def _plain(name: bytes) -> bytes:
     for escaped, meant in ((b"\\040", b" "), (b"\\011", b"\t"), (b"\\012", b"\n"), (b"\\134", b"\\")):
         name = name.replace(escaped, meant)
     return name
-
-
-def _is_in(name: str, namespace: str) -> bool:
-    try:
-        return posix.readlink(f"/proc/{name}/ns/pid") == namespace
-    except OSError:
-        return False  # it has ended, or is somebody else's
 
 
 def _mounted_alone(held: "Held") -> bool:
@@ -139,12 +141,17 @@ def _exchange(held: "Held", lowers: "list[str]", layer: str, go: int, tell: int)
     old = syscalls.open_unlinked(_ABSOLUTE, workspace)
     if mounted and not syscalls.make_read_only(old, on=True):
         raise SwapError(BUSY)
-    posix.write(tell, b"ready")
-    if posix.read(go, 1) != b"g":
-        syscalls.make_read_only(old, on=False)
-        return
-    if mounted:  # an exchange that was cut off may have come so far
-        syscalls.detach(workspace)
+    detached = False
+    try:
+        posix.write(tell, b"ready")
+        if posix.read(go, 1) != b"g":
+            return
+        if mounted:  # an exchange that was cut off may have come so far
+            syscalls.detach(workspace)
+        detached = True
+    finally:
+        if not detached:
+            syscalls.make_read_only(old, on=False)
     under = syscalls.open_unlinked(_ABSOLUTE, workspace)
     syscalls.attach_tree_on(over, under)
     posix.write(tell, b"done")
