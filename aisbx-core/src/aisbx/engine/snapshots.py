@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from aisbx.admission import require
 from aisbx.audit.jsontext import members
 from aisbx.audit.write import RESERVE, append_once, start
+from aisbx.engine.keeping import check_times
 from aisbx.errors import StateError, UsageError
 from aisbx.plan.run import new_run
 from aisbx.snapshots import Shelf, Snapshot
@@ -79,6 +80,7 @@ class Snapshots:
         """
         engine = self._engine
         with self._held(name) as (origin, driver, claim, shelf):
+            check_times(ttl, origin.idle)
             source = shelf.kept(tag) if tag else claim.home
             spec, environment = self._store.spec(name), self._store.environment(name)
             require(spec, driver.check(spec))

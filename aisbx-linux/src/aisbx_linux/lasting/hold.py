@@ -90,12 +90,14 @@ def hold(plan: "LocalPlan", state: str, home: str, seconds: int, origin: str) ->
     `origin` is the snapshot, or the home of the sandbox, that its layer begins with; "" for none.
     """
     if origin:
-        from aisbx_linux.layer.snapshot import BusyError, begin
+        from aisbx_linux.layer.snapshot import BusyError, begin, hint_for, told
 
         try:
             begin(origin, state, f"{home}/layer")
         except BusyError:
             return BUSY
+        except OSError as error:
+            return "state", told(error), hint_for(error)
     launch = Holding(plan, state, home, seconds)
     launch.start()
     if launch.failure is None and launch.first and launch.sleeps():

@@ -7,16 +7,17 @@ import marshal
 import posix
 import sys
 
-_PARTS = 2
+_PARTS = 3
 
 
 class RefusedError(OSError):
     """It was not done; `kind` is the class of what `snapshot` raised."""
 
-    def __init__(self, kind: str, text: str) -> None:
-        """Keep both."""
+    def __init__(self, kind: str, text: str, hint: str) -> None:
+        """Keep all."""
         super().__init__(text)
         self.kind = kind
+        self.hint = hint
 
 
 def ask(work: str, *arguments: str) -> str:
@@ -49,7 +50,7 @@ def ask(work: str, *arguments: str) -> str:
         for descriptor in (job, told, tell):
             if descriptor >= 0:
                 posix.close(descriptor)
-    answer = marshal.loads(data) if data else ("OSError", "what works on the layer was killed")  # noqa: S302 - a process of ours
+    answer = marshal.loads(data) if data else ("OSError", "what works on the layer was killed", "try again")  # noqa: S302 - a process of ours
     if len(answer) == _PARTS:
         raise RefusedError(*answer)
     return answer[0]

@@ -13,6 +13,7 @@ import time
 if __name__ == "__main__":  # started as a file, without site: find the package that this file is in
     sys.path.insert(0, __file__.rpartition("/")[0].rpartition("/")[0].rpartition("/")[0])
 
+from aisbx_linux.lasting import use
 from aisbx_linux.lasting.identity import lives, recall
 from aisbx_linux.lasting.pause import WORKING, hold, paused
 from aisbx_linux.layer import stack
@@ -33,6 +34,8 @@ _PATIENCE = 5.0
 class BusyError(OSError):
     """Commands run in the sandbox, or something else uses its workspace."""
 
+    hint = "end what runs in it first: aisbx ps"
+
 
 class Alone:
     """A sandbox that no command and no copying of files can join meanwhile."""
@@ -42,9 +45,11 @@ class Alone:
         self._opened = [hold(home)]
         self.home = home
         self.paused = paused(home)
+        self._use = -1
         self._opened.append(posix.open(f"{home}/{WORKING}", posix.O_RDWR | posix.O_CREAT | posix.O_CLOEXEC, 0o600))
         try:
             _lock(self._opened[1])
+            self._use = use.begin(home)
             finish(home)
         except BaseException:
             self.close()
@@ -52,6 +57,7 @@ class Alone:
 
     def close(self) -> None:
         """Let others in."""
+        use.end(self._use)
         for descriptor in self._opened:
             posix.close(descriptor)
 
@@ -247,17 +253,27 @@ def copy(home: str, kept: str, place: str) -> str:
     return mechanism
 
 
+def told(error: OSError) -> str:
+    """Give what is wrong in a line."""
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+
+
+def hint_for(error: OSError) -> str:
+    """Give what to do about it."""
+    return str(getattr(error, "hint", "see: aisbx inspect NAME"))
+
+
 _WORKS = {"take": take, "restore": restore, "copy": copy, "recover": recover}
 
 
 def main() -> None:
-    """Do a job, and write what came of it: (mechanism,), or (kind of error, text)."""
+    """Do a job, and write what came of it: (mechanism,), or (kind of error, text, hint)."""
     with open(0, "rb", closefd=False) as stream:
         work, arguments = marshal.load(stream)  # noqa: S302 - from the process that started this one
     try:
         answer: tuple[object, ...] = (_WORKS[work](*arguments),)
     except OSError as error:
-        answer = (type(error).__name__, f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        answer = (type(error).__name__, told(error), hint_for(error))
     posix.write(1, marshal.dumps(answer))
 
 

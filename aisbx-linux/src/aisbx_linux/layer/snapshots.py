@@ -11,10 +11,6 @@ from aisbx_linux.layer import stack
 from aisbx_linux.layer.ask import RefusedError, ask
 
 BUSY = "BusyError"
-_HINTS = {
-    "BusyError": "end what runs in it first: aisbx ps",
-    "StackError": "aisbx apply or discard what it holds, or fork an older snapshot",
-}
 
 
 def snapshot(home: Path, kept: Path, place: Path) -> str:
@@ -65,4 +61,4 @@ def _asked(work: Callable[[], str]) -> str:
 
 
 def _refused(error: RefusedError) -> StateError:
-    return StateError(str(error), hint=_HINTS.get(error.kind, "see: aisbx inspect"))
+    return StateError(str(error), hint=error.hint)

@@ -29,6 +29,8 @@ _MARKS = "user.overlay."
 class StackError(OSError):
     """A layer cannot be put on, or taken from, the others; the text says why."""
 
+    hint = "go on from an earlier one: aisbx fork NAME NEW --snapshot TAG"
+
 
 def below(place: str) -> "list[str]":
     """Give the frozen layers that a layer or a snapshot stands on, as directories, the uppermost first."""
