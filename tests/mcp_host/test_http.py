@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from mcp import MCPError
 
 from tests.mcp_host.conftest import Client, Home, until
 from tests.mcp_host.serving import INITIALIZE, Served, http_client, keyring, serving
@@ -19,7 +20,11 @@ from tests.mcp_host.test_ends import mine
 
 @pytest.fixture(scope="module")
 def http_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    return Home(tmp_path_factory.mktemp("mcp-http"))
+    home = Home(tmp_path_factory.mktemp("mcp-http"))
+    settings = home.path / ".config/aisbx/config.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("[admission.rate]\nfiles = 5\n")
+    return home
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +169,33 @@ def test_a_key_does_what_its_scopes_say_in_what_it_was_given(served: Served, htt
         assert client.call("aisbx-profile-list").startswith("shell (the usual one)\neach")
         assert "--allow-profile" in client.refused("sandbox_create", name="wide", profile="python-dev")
         assert "Read-only" in client.call("run_command", command="echo 2 > there")
+
+
+def test_whoever_asks_too_often_is_told_when_to_try_again_and_others_are_not(served: Served, http_home: Home) -> None:
+    made, often = keyring(http_home).create("often", ["run"])
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "list_files", "arguments": {}}}
+    body, two = json.dumps(call).encode(), json.dumps([call] * 9).encode()
+    # Without a session the SDK refuses each of them: what is counted is what was asked for.
+    assert [served.ask(bearer(often), body=body).status for _ in range(5)] == [400] * 5
+    answer = served.ask(bearer(often), body=body)
+    assert answer.status == 429
+    assert 1 <= int(answer.headers["retry-after"]) <= 12
+    assert json.loads(answer.body)["error"]["data"]["code"] == "limited"
+    assert served.ask(bearer(often)).status == 200
+    _, other = keyring(http_home).create("other", ["run"])
+    assert served.ask(bearer(other), body=body).status == 400
+    assert served.ask(bearer(other), body=two).status == 429
+    rows = [row["principal"] for row in http_home.audit() if row["kind"] == "limit.denied"]
+    assert rows.count(f"key:{made.id}") == 1
+
+
+def test_a_tool_is_counted_once_and_by_what_the_server_makes_of_it(http_home: Home, served: Served) -> None:
+    _, key = keyring(http_home).create("once", ["files"])
+    with http_client(served.url, key) as client:
+        for _ in range(5):
+            client.call("list_files")
+        with pytest.raises(MCPError):
+            client.call("list_files")
 
 
 def test_what_a_revoked_key_had_ends(served: Served, http_home: Home) -> None:

@@ -41,6 +41,7 @@ def serve(options: argparse.Namespace) -> int:
             http=http,
         ),
         auth=http.auth if options.transport == "http" else "",
+        shared=options.transport == "http",
     )
     transport = service.engine.plugins.get("transport", options.transport)
     service.check()

@@ -51,6 +51,7 @@ def _loaded(service: Service, name: str) -> SdkTool:
     tool = service.engine.plugins.get("tool", name)
     if not isinstance(tool, Tool):
         raise PluginBrokenError(f"the tool {name!r} is no aisbx_mcp.tool.Tool", hint="see `aisbx plugin list`")
+    service.scopes[name] = tool.scope
     made = _Checked.from_function(
         _bound(service, name, tool),
         name=name,
@@ -77,8 +78,9 @@ def _bound(service: Service, name: str, tool: Tool) -> Callable[..., Awaitable[A
 
     async def call(context: Context, **arguments: Any) -> Any:  # noqa: ANN401 - whatever the tool takes and gives
         try:
-            principal = service.identify(context.request_context.request)
-            with service.door.enter(principal, tool.scope, name):
+            request = context.request_context.request
+            principal = service.identify(request)
+            with service.door.enter(principal, tool.scope, name, taken=service.taken(request, tool.scope)):
                 return await tool.run(Call(service.room(principal), service, context), **arguments)
         except AisbxError as error:
             return refused(error.code, error.message, error.hint)

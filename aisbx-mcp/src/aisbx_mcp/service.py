@@ -1,6 +1,7 @@
 """What transports serve: the engine, what was allowed at the start, and the clients' rooms."""
 
 import asyncio
+import logging
 import os
 import shutil
 import tempfile
@@ -37,17 +38,22 @@ class Presence:
 class Service:
     """One for a server; its rooms belong to one principal each."""
 
-    def __init__(self, options: ServeOptions, auth: str = "") -> None:
+    def __init__(self, options: ServeOptions, auth: str = "", *, shared: bool = False) -> None:
         """Read the settings; a directory or a process is made when it is needed.
 
-        `auth` names the authenticator; empty: whoever reaches the server is the user whom it runs as.
+        `auth` names the authenticator; empty: whoever reaches the server is the user whom it runs as. `shared`: several
+        clients may come, see `Door`.
         """
         self.options = options
         self.token = new_run()[:6]
         self.engine = Engine(os.environ, options.workspace or "/")
-        self.door = Door(self.engine, HOST, auth)
+        self.door = Door(self.engine, HOST, auth, shared=shared)
         self.identify: Callable[[object], Principal] = _local
         """Whose a request of the SDK's is; set by transports that have several principals."""
+        self.taken: Callable[[object, str], bool] = _not_taken
+        """Whether a request was counted in a scope before the SDK had it."""
+        self.scopes: dict[str, str] = {}
+        """Tool → the scope that it needs."""
         self._rooms: dict[str, Room] = {}
         self._present: dict[str, Presence] = {}
         self._lifeline: Lifeline | None = None
@@ -119,6 +125,13 @@ class Service:
             if who in self._rooms:
                 await self._rooms.pop(who).close()
 
+    async def save(self) -> None:
+        """Write down how far limits are used; where that cannot be, say so and go on."""
+        try:
+            await asyncio.to_thread(self.door.save())
+        except AisbxError as error:
+            logging.getLogger("aisbx").warning("%s; hint: %s", error.message, error.hint)
+
     def _stands(self, who: str) -> bool:
         try:
             return self.door.stands(Principal(who))
@@ -162,6 +175,7 @@ class Service:
 
     async def _close(self) -> None:
         await asyncio.gather(*(room.close() for room in self._rooms.values()))
+        await self.save()
         if self._outputs:
             await asyncio.to_thread(self.remove_directory, self._outputs)
         if self._lifeline is not None:
@@ -171,6 +185,10 @@ class Service:
 def local() -> Principal:
     """Give the user whom the server runs as."""
     return Principal(f"uid:{os.geteuid()}", frozenset(SCOPES))
+
+
+def _not_taken(_request: object, _scope: str) -> bool:
+    return False
 
 
 def _local(_request: object) -> Principal:

@@ -55,7 +55,11 @@ def test_every_setting_has_an_origin(world: World) -> None:
     keys = set(load(world).origins())
     tables = ("plugins", "audit", "logs")
     for name in SettingsModel.model_fields:
-        assert any(key == name or key.startswith(f"{name}.") for key in keys) or name in {"limits", "drivers"}
+        assert any(key == name or key.startswith(f"{name}.") for key in keys) or name in {
+            "limits",
+            "drivers",
+            "admission",
+        }
     assert {f"{table}.{key}" for table in tables for key in getattr(SettingsModel(), table).model_dump()} <= keys
 
 

@@ -58,6 +58,8 @@ SANDBOXES = {
     "sandbox.snapshot-rm": "snapshot removed",
     "sandbox.restore": "restored",
     "sandbox.fork": "forked",
+    "key.create": "key made",
+    "key.revoke": "key revoked",
 }
 """Kinds of records that are no run's → what they tell."""
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import Annotated, Self, cast
+from typing import Annotated, Literal, Self, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
@@ -11,7 +11,14 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from aisbx import amounts, units
 from aisbx.errors import UsageError
-from aisbx.settings.values import AuditSettings, LogSettings, PluginSettings, ProjectSettings, Settings
+from aisbx.settings.values import (
+    AdmissionSettings,
+    AuditSettings,
+    LogSettings,
+    PluginSettings,
+    ProjectSettings,
+    Settings,
+)
 from aisbx.types import CONTROLS, LIMITS
 
 IN_TABLE = "in_table"
@@ -50,6 +57,7 @@ def _size(written: object) -> object:
 
 
 Limits = Annotated[dict[str, float], BeforeValidator(_limits)]
+Scope = Literal["run", "files", "admin", "protocol"]
 Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
 
 
@@ -98,6 +106,13 @@ class LogTable(_Table):
     keep_runs: Annotated[int, Field(ge=0)] = _DEFAULT.logs.keep_runs
 
 
+class AdmissionTable(_Table):
+    """`admission`."""
+
+    rate: dict[Scope, Annotated[int, Field(gt=0)]] = {}
+    concurrent: dict[Scope, Annotated[int, Field(gt=0)]] = {}
+
+
 class ProjectModel(_Table):
     """A project's `aisbx.toml`."""
 
@@ -122,6 +137,7 @@ class SettingsModel(BaseSettings):
     lower: list[str] = _DEFAULT.lower
     audit: AuditTable = AuditTable()
     logs: LogTable = LogTable()
+    admission: AdmissionTable = AdmissionTable()
     limits: Limits = _DEFAULT.limits
     drivers: dict[str, dict[str, object]] = _DEFAULT.drivers
     policies: list[str] = _DEFAULT.policies
@@ -169,4 +185,5 @@ class SettingsModel(BaseSettings):
         table["plugins"] = PluginSettings(**table["plugins"])
         table["audit"] = AuditSettings(**table["audit"])
         table["logs"] = LogSettings(**table["logs"])
+        table["admission"] = AdmissionSettings(**table["admission"])
         return Settings(**table)

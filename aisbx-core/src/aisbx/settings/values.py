@@ -50,6 +50,16 @@ class LogSettings:
 
 
 @dataclass(frozen=True)
+class AdmissionSettings:
+    """What a host lets each key do, by scope (`run`, `files`, `admin`, `protocol`)."""
+
+    rate: dict[str, int] = field(default_factory=dict[str, int])
+    """Requests a minute."""
+    concurrent: dict[str, int] = field(default_factory=dict[str, int])
+    """Requests at once."""
+
+
+@dataclass(frozen=True)
 class ProjectSettings:
     """All that a project's `aisbx.toml` can say."""
 
@@ -82,6 +92,7 @@ class Settings:
     """Ids of controls that need not hold. Never a project's to say."""
     audit: AuditSettings = field(default_factory=AuditSettings)
     logs: LogSettings = field(default_factory=LogSettings)
+    admission: AdmissionSettings = field(default_factory=AdmissionSettings)
     limits: dict[str, float] = field(default_factory=dict[str, float])
     """In place of the profiles' defaults: bytes, seconds, cores and counts, as in `aisbx.types.LIMITS`."""
     drivers: dict[str, dict[str, object]] = field(default_factory=dict[str, dict[str, object]])

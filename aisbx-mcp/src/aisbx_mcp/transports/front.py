@@ -2,10 +2,11 @@
 
 import asyncio
 import json
+import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from aisbx.errors import AuthError
+from aisbx.errors import AdmissionError, AuthError
 from aisbx.types import Principal
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 PRINCIPAL = "aisbx.principal"
 """Where a request's scope says whose it is."""
+TAKEN = "aisbx.taken"
+"""And in which scopes it was counted."""
 BODY_BYTES = 8 << 20
 BODY_SECONDS = 30.0
 _SECRETS = frozenset({b"authorization", b"x-api-key", b"proxy-authorization", b"cookie"})
@@ -62,12 +65,27 @@ class Front:
             return
         if body is None:
             return
-        with self._service.present(principal) as presence:
-            try:
-                await self._app(_known(scope, principal), _again(body, receive), send)
-            except asyncio.CancelledError:
-                if not presence.over:
-                    raise
+        try:
+            with self._service.present(principal) as presence, self._service.door.serving(principal):
+                taken = self._take(principal, body)
+                try:
+                    await self._app(_known(scope, principal, taken), _again(body, receive), send)
+                except asyncio.CancelledError:
+                    if not presence.over:
+                        raise
+        except AdmissionError as error:
+            await _answer(_limited(error), send)
+
+    def _take(self, principal: Principal, body: bytes) -> list[str]:
+        """Count the tools that a request uses, where this can be told; AdmissionError where one comes too soon.
+
+        What the SDK makes of it is counted again as far as it is something else.
+        """
+        taken: list[str] = []
+        for scope in _scopes(body, self._service.scopes):
+            self._service.door.take(principal, scope)
+            taken.append(scope)
+        return taken
 
     def _check_address(self, scope: "Scope", headers: Mapping[bytes, list[str]]) -> None:
         options, scheme = self._options, str(scope["scheme"])
@@ -103,6 +121,8 @@ class Front:
         except AuthError as error:
             challenge = 'Bearer realm="aisbx"' + (', error="invalid_token"' if shown else "")
             raise RefusedError(401, error.code, error.message, error.hint, WWW_Authenticate=challenge) from None
+        except AdmissionError as error:
+            raise _limited(error) from None
 
 
 def _headers(scope: "Scope") -> dict[bytes, list[str]]:
@@ -135,12 +155,33 @@ async def _body(scope: "Scope", headers: Mapping[bytes, list[str]], receive: "Re
     return bytes(body)
 
 
-def _known(scope: "Scope", principal: Principal) -> "Scope":
+def _scopes(body: bytes, scopes: Mapping[str, str]) -> list[str]:
+    """Give the scopes of the tools that a message calls."""
+    try:
+        message: object = json.loads(body)
+    except (ValueError, RecursionError):
+        return []  # the SDK says what is wrong with it
+    found: list[str] = []
+    for one in cast("list[object]", message) if isinstance(message, list) else [message]:
+        match one:
+            case {"method": "tools/call", "params": {"name": str(name)}} if name in scopes:
+                found.append(scopes[name])
+            case _:
+                pass
+    return found
+
+
+def _limited(error: AdmissionError) -> RefusedError:
+    seconds = str(max(1, math.ceil(error.retry_after)))
+    return RefusedError(429, error.code, error.message, error.hint, Retry_After=seconds)
+
+
+def _known(scope: "Scope", principal: Principal, taken: list[str]) -> "Scope":
     """Give the scope with whose it is, and without what they showed: no tool and no log needs to see that."""
     headers = [(name, value) for name, value in scope["headers"] if bytes(name).lower() not in _SECRETS]
     # The SDK lets a session be used by whoever began it only; the token itself is none of its business.
     token = AccessToken(token="", client_id=principal.id, scopes=sorted(principal.scopes), subject=principal.id)
-    return {**scope, "headers": headers, PRINCIPAL: principal, "user": AuthenticatedUser(token)}
+    return {**scope, "headers": headers, PRINCIPAL: principal, TAKEN: taken, "user": AuthenticatedUser(token)}
 
 
 def _again(body: bytes, receive: "Receive") -> "Receive":
@@ -170,3 +211,12 @@ def principal_of(request: object) -> Principal:
     if not isinstance(found, Principal):
         raise AuthError("nobody knows whose request this is", hint="report it")
     return found
+
+
+def was_taken(request: object, scope: str) -> bool:
+    """Say whether a request was counted in a scope, for one tool that it calls."""
+    taken = getattr(request, "scope", {}).get(TAKEN, [])
+    if scope in taken:
+        taken.remove(scope)
+        return True
+    return False

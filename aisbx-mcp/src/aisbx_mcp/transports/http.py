@@ -38,9 +38,9 @@ class Http:
     async def _serve(self, service: "Service", options: "HttpOptions", listener: socket.socket) -> None:
         from aisbx_mcp.server import make_server
         from aisbx_mcp.transports.ends import leave, watch
-        from aisbx_mcp.transports.front import BODY_BYTES, Front, principal_of
+        from aisbx_mcp.transports.front import BODY_BYTES, Front, principal_of, was_taken
 
-        service.identify = principal_of
+        service.identify, service.taken = principal_of, was_taken
         # Whatever address it is, `Front` has looked at Host and Origin: the SDK does so on loopback addresses only.
         app = make_server(service).streamable_http_app(host="", max_request_body_size=BODY_BYTES)
         server = _Server(_config(Front(app, service, options), options))
@@ -65,6 +65,7 @@ async def _sweep(service: "Service", idle: float) -> None:
     while True:
         await asyncio.sleep(min(_SWEEP, idle))
         await service.sweep(idle)
+        await service.save()
 
 
 def _config(app: "Front", options: "HttpOptions") -> uvicorn.Config:
