@@ -1,6 +1,6 @@
 """What a command of a sandbox that lasts costs, as ratios in one run.
 
-./dev bench --warm [--rounds N] [--idle N] [--json]
+./dev bench --warm [--rounds N] [--alive N] [--json]
 
 Everything runs in a temporary home. The exit code is 1 when a target is missed.
 """
@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from aisbx import Sandbox, run
+from aisbx import Pool, Sandbox, run
 
 from benchmarks.measure import Bench, BenchmarkError, Sample, machine
 from benchmarks.table import TIMES, Row, as_json, plain, ratio, render
@@ -25,7 +25,13 @@ EXEC, COLD, LARGE, COMMAND, THROUGHPUT = 1.3, 5.0, 1.5, 1.5, 0.5
 """Times a bare posix_spawn; a bare bubblewrap by it; a small process; a bare interpreter; bare bubblewraps a second."""
 IDLE = 4.0
 """MiB (PSS) of a sandbox in which nothing runs."""
+FRESH, CROWDED = 2.0, 2.0
+"""Times a command in a sandbox that is there; times what the first sandboxes took."""
 IN_FLIGHT = 20
+_SIZE, _TAKEN, _QUIET = 4, 12, 0.3
+"""A pool's size, how many are taken, and seconds in between for it to be full again."""
+_PROBES = 6
+_MOST = 1000
 RESIDENT = 200 << 20
 """Bytes that the large process has."""
 _TRUE = "/bin/true"
@@ -34,7 +40,7 @@ _AGAIN = 10
 """Commands in process to each round: they are short."""
 
 
-def measure(world: World, bench: Bench, rounds: int, idle: int) -> list[Row]:
+def measure(world: World, bench: Bench, rounds: int, alive: int) -> list[Row]:
     """Take all figures; BenchmarkError when a command fails."""
     with Sandbox.create("bench") as sandbox:
         command = [world.launcher, "exec", "bench", "--", "true"]
@@ -61,9 +67,10 @@ def measure(world: World, bench: Bench, rounds: int, idle: int) -> list[Row]:
         ),
         plain("`python -I -S -c pass`", outer["python"]),
         ratio("`aisbx exec NAME -- true`", outer["exec"], outer["python"], COMMAND),
+        _fresh(min(rounds, _TAKEN)),
         _one_shots(world, bench),
     ]
-    return [*rows, _idle(idle)]
+    return [*rows, *_crowd(alive, min(rounds, _PROBES))]
 
 
 def _in_turn(count: int, *works: Callable[[], None]) -> list[Sample]:
@@ -103,21 +110,63 @@ def _one_shots(world: World, bench: Bench) -> Row:
     return Row(name=name, figure=ours / bare, unit=TIMES, at_least=THROUGHPUT)
 
 
-def _idle(count: int) -> Row:
-    """Weigh sandboxes in which nothing runs: the processes that keep each."""
+def _fresh(rounds: int) -> Row:
+    """Compare a fresh sandbox of a pool and its first command with a command in one that is there."""
+    with Sandbox.create() as sandbox, Pool(_SIZE) as pool:
+
+        def take() -> None:
+            with pool.take() as fresh:
+                _exec(fresh)
+
+        _exec(sandbox)
+        warm: list[float] = []
+        taken: list[float] = []
+        for _ in range(rounds):
+            time.sleep(_QUIET)
+            for work, spent in ((lambda: _exec(sandbox), warm), (take, taken)):
+                spent.append(_seconds(work))
+    return ratio("a fresh sandbox of a pool and `true` in it", Sample(tuple(taken)), Sample(tuple(warm)), FRESH)
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+def _crowd(count: int, probes: int) -> list[Row]:
+    """Weigh sandboxes in which nothing runs, and see what one costs among many: the processes that keep each."""
     alive: list[Sandbox] = []
     try:
+        first = _lives(probes)
         alive.extend(Sandbox.create(f"idle-{number}") for number in range(count))
         state = Path(os.environ["HOME"], ".local/state/aisbx/sandboxes")
         total = 0
         for sandbox in alive:
             held = marshal.loads((state / sandbox.name / "home/held").read_bytes())[1]
             total += sum(_pss(held[which][0]) for which in ("tool", "first"))
+        last = _lives(probes)
     finally:
         for sandbox in alive:
             sandbox.destroy()
+    rows = [
+        ratio(f"{name}, {count} alive, to the first", late, early, CROWDED)
+        for name, late, early in zip(("`create`", "`exec`", "`destroy`"), last, first, strict=True)
+    ]
     name = f"an idle sandbox, {count} alive (PSS)"
-    return Row(name=name, figure=total / count / 1024, unit="MiB", at_most=IDLE)
+    return [*rows, Row(name=name, figure=total / count / 1024, unit="MiB", at_most=IDLE)]
+
+
+def _lives(probes: int) -> list[Sample]:
+    """Time the making of some sandboxes, a command in each, and their end."""
+    times: list[list[float]] = [[], [], []]
+    for _ in range(probes):
+        made: list[Sandbox] = []
+        times[0].append(_seconds(lambda: made.append(Sandbox.create())))  # noqa: B023 - called at once
+        _exec(made[0])
+        times[1].append(_seconds(lambda: _exec(made[0])))  # noqa: B023 - called at once
+        times[2].append(_seconds(lambda: made[0].__exit__(None, None, None)))  # noqa: B023 - called at once
+    return [Sample(tuple(spent)) for spent in times]
 
 
 def _pss(pid: int) -> int:
@@ -130,11 +179,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and give the exit code."""
     parser = argparse.ArgumentParser(prog="benchmarks.warm", description="what a command of a lasting sandbox costs")
     parser.add_argument("--rounds", type=int, default=40, metavar="N")
-    parser.add_argument("--idle", type=int, default=100, metavar="N", help="idle sandboxes to weigh")
+    parser.add_argument("--alive", type=int, default=100, metavar="N", help="sandboxes to have at once")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
-    if options.rounds < 1 or options.idle < 1:
-        parser.error("--rounds and --idle: at least 1")
+    if options.rounds < 1 or not 0 < options.alive <= _MOST:
+        parser.error(f"--rounds is 1 at least, --alive from 1 to {_MOST}")
     before, environ = os.getcwd(), dict(os.environ)
     with tempfile.TemporaryDirectory(prefix="aisbx-bench-") as directory:
         world = World(Path(directory).resolve(), None)
@@ -142,7 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ.update(world.environ)
         os.chdir(world.project)
         try:
-            rows = measure(world, Bench(world.environ, f"{directory}/errors"), options.rounds, options.idle)
+            rows = measure(world, Bench(world.environ, f"{directory}/errors"), options.rounds, options.alive)
         except BenchmarkError as error:
             print(f"benchmarks: {error}", file=sys.stderr)
             return 1

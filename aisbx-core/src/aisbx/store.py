@@ -100,6 +100,10 @@ class Store:
             raise StateError(f"there is no sandbox {name!r}", hint="see: aisbx ls")
         return record
 
+    def finished(self, name: str) -> bool:
+        """Tell whether a sandbox has a record, readable or not: one without is half made."""
+        return os.path.lexists(self._ours() / name / _RECORD)
+
     def read(self, name: str) -> Record | None:
         """Give a record, None where there is none (yet); StateError where it cannot be read."""
         path = self._ours() / name / _RECORD

@@ -266,6 +266,4 @@ class Sandboxes:
                     claim.release()
 
     def _unfinished(self, name: str) -> bool:
-        with suppress(StateError):
-            return self._store.read(name) is None
-        return False
+        return not self._store.finished(name)

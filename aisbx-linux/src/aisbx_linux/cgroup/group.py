@@ -27,6 +27,8 @@ PREFIX = "aisbx-"
 _WRITING = posix.O_WRONLY | posix.O_CLOEXEC
 _TRIES = 50
 _EBUSY = 16
+_SWEPT = 16
+"""Groups of others that a launch looks at."""
 _turns = iter(range(1 << 62))
 
 
@@ -144,9 +146,14 @@ def come_out(doors: "Sequence[Door]") -> None:
 
 
 def sweep(parents: "Sequence[int]") -> None:
-    """Remove, below open directories, the groups of launchers that are gone; one with processes can't be removed."""
-    for name in posix.listdir(parents[0]) if parents else ():
-        if name.startswith(PREFIX) and not _lives(name[len(PREFIX) :].partition("-")[0]):
+    """Remove, below open directories, the groups of launchers that are gone; one with processes can't be removed.
+
+    Of many only some are looked at, others the next time: sandboxes that last have such groups too, in any number.
+    """
+    names = [name for name in posix.listdir(parents[0]) if name.startswith(PREFIX)] if parents else []
+    first = time.monotonic_ns() % len(names) if names else 0
+    for name in (names[first:] + names[:first])[:_SWEPT]:
+        if not _lives(name[len(PREFIX) :].partition("-")[0]):
             for parent in parents:
                 try:
                     posix.rmdir(name, dir_fd=parent)
