@@ -69,7 +69,7 @@ def test_many_at_once_need_one_plan(box: Box, made: list[Engine]) -> None:
 
 def test_a_plan_goes_with_what_it_was_made_from(box: Box, made: list[Engine], monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(["true"]).ok
-    (box.home / ".config/aisbx").mkdir(parents=True, mode=0o700)
+    (box.home / ".config/aisbx").mkdir(parents=True, exist_ok=True)
     config = box.home / ".config/aisbx/config.toml"
     config.write_text('driver = "none-such"\n')
     with pytest.raises(AisbxError, match="none-such"):
