@@ -275,6 +275,13 @@ def test_what_has_no_layer_says_so_and_what_has_ended_is_forked_all_the_same(box
             with pytest.raises(UsageError, match="no layer of its own to be kept: its workspace is rw"):
                 refused("other")
     assert "other" not in Sandbox.names()
+    (box.home / "mounted").mkdir()
+    options = {str(box.home / "mounted"): str(box.project / "old")}
+    with closing(Sandbox.create("mounts", mode="cow", mounts=options)) as mounts:
+        sh(mounts, "echo there > file")
+        assert mounts.snapshot("copied").mechanism in {"copy", "reflink"}
+        with pytest.raises(StateError, match="other mounts are tied to its workspace"):
+            mounts.restore("copied")
     held = recall(str(home(box)))
     assert held is not None
     os.kill(held["tool"][0], 9)

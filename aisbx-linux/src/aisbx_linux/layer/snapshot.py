@@ -15,11 +15,11 @@ if __name__ == "__main__":  # started as a file, without site: find the package 
 
 from aisbx_linux.lasting import use
 from aisbx_linux.lasting.identity import lives, recall
-from aisbx_linux.lasting.pause import WORKING, hold, paused
+from aisbx_linux.lasting.pause import PAUSED, WORKING, hold, paused
 from aisbx_linux.layer import stack
 from aisbx_linux.layer.place import about, drop
 from aisbx_linux.layer.stack import ABOUT, CHANGING, FROZEN, NEXT, StackError
-from aisbx_linux.layer.swap import BUSY, Swap, SwapError, idle
+from aisbx_linux.layer.swap import BUSY, END_IT, Swap, SwapError, hindrance
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,10 @@ _PATIENCE = 5.0
 class BusyError(OSError):
     """Commands run in the sandbox, or something else uses its workspace."""
 
-    hint = "end what runs in it first: aisbx ps"
+    def __init__(self, text: str, hint: str = END_IT) -> None:
+        """Keep both."""
+        super().__init__(text)
+        self.hint = hint
 
 
 class Alone:
@@ -84,7 +87,7 @@ def _lock(descriptor: int) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > until:
-                raise BusyError("its files are being copied") from None
+                raise BusyError("its files are being copied", "try again") from None
             time.sleep(0.01)
         else:
             return
@@ -146,8 +149,10 @@ def _replace(alone: Alone, kept: str, source: str, *, freezes: bool) -> None:
     known = about(layer)
     if known is None:
         raise StackError("the sandbox has no layer over its workspace")
-    if held is not None and (alone.paused or not idle(held)):
-        raise BusyError(BUSY)
+    if held is not None:
+        why, hint = (PAUSED, "aisbx resume") if alone.paused else hindrance(held)
+        if why:
+            raise BusyError(why, hint)
     stack.frozen(kept)
     _mark(home, kept)
     swap: Swap | None = None

@@ -21,24 +21,25 @@ _GET_USER_NAMESPACE = 0xB701
 """ioctl_ns(2), NS_GET_USERNS."""
 _HANDLE = posix.O_PATH | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
 _ABSOLUTE = -100
-BUSY = "something in it uses the workspace"
+BUSY, END_IT = "something in it uses the workspace", "end what runs in it first: aisbx ps NAME"
 
 
 class SwapError(OSError):
     """The mount was not exchanged; the text says why."""
 
 
-def idle(held: "Held") -> bool:
-    """Tell whether nothing runs in a sandbox but its first process, and its workspace is a mount without others in it.
+def hindrance(held: "Held") -> "tuple[str, str]":
+    """Give why the mount of a sandbox's workspace cannot be exchanged, and what to do about it; empty where it can.
 
     Only under the lock that keeps commands from joining: those that did have become their command by then.
     """
-    first, workspace = held["first"][0], _workspace(held)
-    inner = f"{workspace}/"
+    first, inner = held["first"][0], f"{_workspace(held)}/"
     if any(place.startswith(inner) for place in _mount_points(first)) or not _mounted_alone(held):
-        return False
+        return "other mounts are tied to its workspace", "fork the snapshot instead: aisbx fork NAME NEW --snapshot TAG"
     inside = f"/proc/{first}/root/proc"  # of its own PID namespace
-    return not any(name.isdigit() and name != "1" and _runs(f"{inside}/{name}") for name in posix.listdir(inside))
+    if any(name.isdigit() and name != "1" and _runs(f"{inside}/{name}") for name in posix.listdir(inside)):
+        return BUSY, END_IT
+    return "", ""
 
 
 def _runs(process: str) -> bool:
