@@ -204,7 +204,7 @@ def test_what_a_revoked_key_had_ends(served: Served, http_home: Home) -> None:
     marker = f"6{os.getpid()}1"
     with http_client(served.url, gone) as client:
         client.call("run_command", command=f"sleep {marker}", yield_s=0)
-        assert mine(marker)
+        assert until(lambda: bool(mine(marker)))
         ring.revoke(made.id)
         assert until(lambda: not mine(marker))
         assert served.ask(bearer(gone)).status == 401
