@@ -87,7 +87,7 @@ def test_what_is_no_protocol_is_answered_and_the_server_goes_on(raw: Callable[..
     server.send({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "sandbox_list"}})
     while (answer := server.answer()).get("id") != 7:
         assert answer.get("error") or "method" in answer
-    assert "none yet" in answer["result"]["content"][0]["text"]
+    assert "default: " in answer["result"]["content"][0]["text"]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from aisbx.errors import AisbxError, UsageError
@@ -44,7 +45,11 @@ def serve(options: argparse.Namespace) -> int:
         shared=options.transport == "http",
     )
     transport = service.engine.plugins.get("transport", options.transport)
-    service.check()
+    with ThreadPoolExecutor(1) as aside:
+        begun = aside.submit(service.begin, sandbox=options.transport == "stdio")  # whose client is this very user
+        import aisbx_mcp.server  # noqa: F401  # pyright: ignore[reportUnusedImport]  (it takes long: meanwhile)
+
+        begun.result()
     transport.serve(service)
     return 0
 

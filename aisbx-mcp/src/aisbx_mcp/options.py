@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from aisbx.types import Network, NetworkMode, RunRequest, WorkspaceMode, WorkspaceRequest
+
 RESTRICTIONS = frozenset({"offline", "readonly", "strict"})
 """Profiles that only narrow; anybody may add them."""
 
@@ -46,3 +48,19 @@ class ServeOptions:
     """So many of a client's at once."""
     commands: int = 16
     """So many of a client's commands at once."""
+
+
+def request(
+    options: ServeOptions, directory: str, profile: str, workspace: WorkspaceRequest | None = None
+) -> RunRequest:
+    """Give what a sandbox is made by that works in a directory, or in a `workspace` that comes before it."""
+    mode = WorkspaceMode(options.mode) if options.mode else None
+    chosen = workspace or WorkspaceRequest(directory, mode)
+    return RunRequest(
+        command=(),
+        cwd=chosen.path,
+        profile=(profile,) if profile else (),
+        driver=options.driver,
+        workspace=chosen,
+        network=Network(NetworkMode(options.network)),
+    )

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from aisbx.engine.opened import Opened
 from aisbx.errors import AisbxError, NotFoundError, PolicyError, StateError, UsageError
 from aisbx.plan.run import new_run
-from aisbx.types import Command, Files, Principal
+from aisbx.types import Command, Files, Principal, ReleasableSandbox
 
 from aisbx_mcp.kernels.pool import Kernels
-from aisbx_mcp.options import RESTRICTIONS
+from aisbx_mcp.options import RESTRICTIONS, request
 from aisbx_mcp.output import Output
 from aisbx_mcp.running import HOST, KILL, Running
 
@@ -80,6 +80,10 @@ class Room:
             raise NotFoundError(f"there is no sandbox {name!r}", name=name, hint=hint)
         return box
 
+    def adopt(self, real: str) -> None:
+        """Have a sandbox that was made already as the default one."""
+        self.boxes[DEFAULT] = self._open(DEFAULT, real)
+
     async def create(self, name: str, profile: str) -> Box:
         """Make a sandbox; StateError where it is there already, PolicyError for a profile that was not allowed."""
         async with self._making.setdefault(name, asyncio.Lock()):
@@ -127,7 +131,9 @@ class Room:
             await asyncio.to_thread(self.service.remove_directory, self._private)
             self._private = ""
 
-    def _own_directory(self) -> str:
+    @property
+    def private(self) -> str:
+        """The client's own directory, which ends with it."""
         if not self._private:
             # Not below the state directory: what aisbx keeps there may be no workspace.
             self._private = os.path.realpath(tempfile.mkdtemp(prefix="aisbx-mcp-"))
@@ -173,20 +179,30 @@ class Room:
 
     def _create(self, name: str, profile: str) -> Box:
         service = self.service
-        real = f"mcp-{service.token}-{new_run()[:6]}"
-        own = self.principal.workspace is None and service.options.workspace is None
-        workspace = self._own_directory() if own else service.options.workspace or ""
-        chosen = profile or self.principal.profile or service.options.profile
-        request = service.request(workspace, chosen, self.principal)
+        real = service.name()
+        options, who = service.options, self.principal
+        own = who.workspace is None and options.workspace is None
+        wanted = request(
+            options,
+            self.private if own else options.workspace or "",
+            profile or who.profile or options.profile,
+            who.workspace,
+        )
         service.lifeline.tell("sandbox", real)  # before: a server that is killed meanwhile leaves a half-made one
         try:
             with service.making:
-                record = service.engine.sandboxes.create(request, self.principal, HOST, real)
-            opened = service.engine.sandboxes.open(real)
+                service.engine.sandboxes.create(wanted, self.principal, HOST, real)
+            return self._open(name, real)
         except BaseException:
             service.lifeline.tell("forget", real)
             raise
-        kernels = Kernels(opened, self.principal, service.options.preload)
+
+    def _open(self, name: str, real: str) -> Box:
+        opened = self.service.engine.sandboxes.open(real)
+        if isinstance(opened.sandbox, ReleasableSandbox):
+            opened.sandbox.warm()
+        kernels = Kernels(opened, self.principal, self.service.options.preload)
+        record = opened.record
         return Box(name, real, record.profile, record.workspace or "/", opened, kernels)
 
     def _made_late(self, making: "asyncio.Future[Box]") -> None:

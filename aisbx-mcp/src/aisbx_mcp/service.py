@@ -16,8 +16,9 @@ from aisbx.engine.door import Door
 from aisbx.errors import AisbxError, StateError
 from aisbx.keys import SCOPES
 from aisbx.plan.run import new_run
-from aisbx.types import Network, NetworkMode, Principal, RunRequest, WorkspaceMode, WorkspaceRequest
+from aisbx.types import Principal
 
+from aisbx_mcp.ahead import make_ahead
 from aisbx_mcp.lifeline import Lifeline
 from aisbx_mcp.options import ServeOptions
 from aisbx_mcp.room import Room
@@ -63,33 +64,19 @@ class Service:
         self._lock = Lock()
         self._closing: asyncio.Task[None] | None = None
 
-    def check(self) -> None:
-        """Raise the AisbxError that would keep a client's sandbox from being made."""
-        options = self.options
-        directory = options.workspace or tempfile.mkdtemp(prefix="aisbx-mcp-")
-        try:
-            for profile in (options.profile, *options.profiles):
-                request = self.request(directory, profile)
-                self.engine.enter(request)
-                self.engine.admit(request, local())
-        finally:
-            if options.workspace is None:
-                os.rmdir(directory)
+    def begin(self, *, sandbox: bool) -> None:
+        """See whether sandboxes can be made, and have the local user's first `sandbox`; an AisbxError says why not."""
+        room = self.room(local())
+        real = self.name() if sandbox else ""
+        if real:
+            self.lifeline.tell("sandbox", real)
+        make_ahead(self.options, self.options.workspace or room.private, real)
+        if real:
+            room.adopt(real)
 
-    def request(self, workspace: str, profile: str, principal: Principal | None = None) -> RunRequest:
-        """Give what a sandbox is made by; a workspace of the principal's own comes before the server's."""
-        options = self.options
-        mode = WorkspaceMode(options.mode) if options.mode else None
-        if principal is not None and principal.workspace is not None:
-            workspace, mode = principal.workspace.path, principal.workspace.mode
-        return RunRequest(
-            command=(),
-            cwd=workspace,
-            profile=(profile,) if profile else (),
-            driver=options.driver,
-            workspace=WorkspaceRequest(workspace, mode),
-            network=Network(NetworkMode(options.network)),
-        )
+    def name(self) -> str:
+        """Give a name for a sandbox that nobody else has."""
+        return f"mcp-{self.token}-{new_run()[:6]}"
 
     def room(self, principal: Principal) -> Room:
         """Give the room of a principal; StateError where the server is ending."""
