@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypedDict
 
-    from aisbx.types import KeepingJob, KeepingModule
+    from aisbx.types import AuditPlace, KeepingJob, KeepingModule
 
     class Job(TypedDict):
         """All that a keeper needs to know."""
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         """The sandbox's directory."""
         name: str
         principal: str
-        audit: str
+        audit: AuditPlace
         reserve: str
         work: KeepingJob
 

@@ -33,7 +33,7 @@ class Lifeline:
     def close(self) -> None:
         """Let it end what is left, and wait for that."""
         if self._process.stdin is not None:
-            self._process.stdin.close()
+            self._process.stdin.close()  # also a second time
         self._process.wait()
 
 

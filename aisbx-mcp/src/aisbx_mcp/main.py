@@ -44,13 +44,16 @@ def serve(options: argparse.Namespace) -> int:
         auth=http.auth if options.transport == "http" else "",
         shared=options.transport == "http",
     )
-    transport = service.engine.plugins.get("transport", options.transport)
-    with ThreadPoolExecutor(1) as aside:
-        begun = aside.submit(service.begin, sandbox=options.transport == "stdio")  # whose client is this very user
-        import aisbx_mcp.server  # noqa: F401  # pyright: ignore[reportUnusedImport]  (it takes long: meanwhile)
+    try:
+        transport = service.engine.plugins.get("transport", options.transport)
+        with ThreadPoolExecutor(1) as aside:
+            begun = aside.submit(service.begin, sandbox=options.transport == "stdio")  # whose client is this very user
+            import aisbx_mcp.server  # noqa: F401  # pyright: ignore[reportUnusedImport]  (it takes long: meanwhile)
 
-        begun.result()
-    transport.serve(service)
+            begun.result()
+        transport.serve(service)
+    finally:
+        service.abandon()
     return 0
 
 

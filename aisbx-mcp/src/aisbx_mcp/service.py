@@ -154,6 +154,11 @@ class Service:
         if not os.path.lexists(path):
             self.lifeline.tell("forget", path)
 
+    def abandon(self) -> None:
+        """End what there is where it was not served, or no more; nothing happens after `close`."""
+        if self._lifeline is not None:
+            self._lifeline.close()
+
     async def close(self) -> None:
         """End every client's sandboxes; may be called twice, and the second waits for the first."""
         if self._closing is None:
