@@ -43,18 +43,20 @@ _leave = posix._exit  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 def kept(place: str) -> bool:
     """Tell whether the sandbox in a directory has its keeper."""
-    descriptor = _hold(place)
-    if descriptor < 0:
-        return True
-    posix.close(descriptor)
-    return False
+    try:
+        descriptor = _hold(place, posix.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    if descriptor >= 0:
+        posix.close(descriptor)
+    return descriptor < 0
 
 
-def _hold(place: str) -> int:
+def _hold(place: str, flags: int = posix.O_RDWR | posix.O_CREAT) -> int:
     """Give a descriptor that is the keeper's right as long as it is open; -1 where there is a keeper."""
     import fcntl
 
-    descriptor = posix.open(f"{place}/{LOCK}", _NEW, 0o600)
+    descriptor = posix.open(f"{place}/{LOCK}", flags | posix.O_NOFOLLOW | posix.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -120,6 +122,12 @@ def keep(job: "Job") -> None:
         posix.close(descriptor)
 
 
+def _reason(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error) or type(error).__name__
+
+
 def main() -> None:
     """Read the job, leave who started this process, and keep."""
     try:
@@ -131,7 +139,7 @@ def main() -> None:
         keep(job)
     except BaseException as error:  # noqa: BLE001 - whatever it is, who asked must hear of it
         try:
-            posix.write(1, marshal.dumps(str(error) or type(error).__name__))
+            posix.write(1, marshal.dumps(_reason(error)))
         finally:
             _leave(1)
     _leave(0)

@@ -56,13 +56,17 @@ class Claim:
         self._descriptor = descriptor
 
     def remove(self) -> None:
-        """Remove the directory and all in it; first of all what makes it a sandbox."""
-        (self._place / _RECORD).unlink(missing_ok=True)
-        for _ in range(_TRIES):  # a command that ran just now may be leaving its plan
-            shutil.rmtree(self._place, ignore_errors=True)
-            if not self._place.exists():
-                return
-        shutil.rmtree(self._place)
+        """Remove the directory and all in it; first of all what makes it a sandbox. StateError where it stays."""
+        try:
+            (self._place / _RECORD).unlink(missing_ok=True)
+            for _ in range(_TRIES):  # a command that ran just now may be leaving its plan
+                shutil.rmtree(self._place, ignore_errors=True)
+                if not self._place.exists():
+                    return
+            shutil.rmtree(self._place)
+        except OSError as error:
+            told = f"{self._place}: {error.strerror}: the sandbox has ended, and this directory stays"
+            raise StateError(told, hint="make it writable, and destroy it again") from error
 
     def release(self) -> None:
         """Hold it no longer."""

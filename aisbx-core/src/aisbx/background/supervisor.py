@@ -208,6 +208,12 @@ def serve(job: "Job") -> None:
     supervisor.ended(module.serve(work["data"], supervisor))
 
 
+def _reason(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error) or type(error).__name__
+
+
 def main() -> None:
     """Read the job, leave who started this process, and serve."""
     try:
@@ -219,7 +225,7 @@ def main() -> None:
         serve(job)
     except BaseException as error:  # noqa: BLE001 - whatever it is, who asked must hear of it
         try:
-            posix.write(1, marshal.dumps(("launch", str(error) or type(error).__name__, "")))
+            posix.write(1, marshal.dumps(("launch", _reason(error), "")))
         finally:
             _leave(1)
     _leave(0)

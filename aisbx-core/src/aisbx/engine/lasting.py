@@ -219,12 +219,17 @@ class Sandboxes:
         if record is None:
             return Found(name, UNFINISHED)
         try:
-            sandbox = self._attach(record)
+            sandbox = self._find(record)
             paused = sandbox.freezer is not None and sandbox.freezer.paused
-            return Found(name, PAUSED if paused else RUNNING, record, sandbox.enforcement)
         except AisbxError as error:
             problem = "" if isinstance(error, StateError) else error.message
             return Found(name, ENDED, record, problem=problem, end=end_of(self._store.home(name).parent))
+        problem = ""
+        try:
+            keep(self._engine, record, sandbox, self._store.home(name).parent)
+        except AisbxError as error:
+            problem = error.message
+        return Found(name, PAUSED if paused else RUNNING, record, sandbox.enforcement, problem)
 
     def _make(
         self, begin: Callable[[Path], Sandbox], spec: SandboxSpec, record: Record, environment: dict[str, str]
@@ -238,21 +243,27 @@ class Sandboxes:
             self._store.write(record, environment, spec)
             if engine.exclusive and isinstance(sandbox, JoinableSandbox):
                 self._commands.keep(record, sandbox, Command(argv=()), {}, engine.decided)
-        except BaseException:
+        except BaseException as error:
             self._ends.end(record.name, claim, discard=True)
+            if isinstance(error, OSError):
+                told = f"{error.filename or claim.home}: {error.strerror}: the sandbox is not made"
+                raise StateError(told, hint="see whether there is room") from error
             raise
         finally:
             claim.release()
 
     def _attach(self, record: Record) -> Sandbox:
+        sandbox = self._find(record)
+        keep(self._engine, record, sandbox, self._store.home(record.name).parent)  # its keeper may have been killed
+        return sandbox
+
+    def _find(self, record: Record) -> Sandbox:
         driver = self._engine.driver(record.driver)
         try:
-            sandbox = driver.attach(str(self._store.home(record.name)))
+            return driver.attach(str(self._store.home(record.name)))
         except StateError as error:
             hint = f"aisbx destroy {record.name} removes what is left of it"
             raise StateError(f"sandbox {record.name}: {error.message}", hint=hint) from error
-        keep(self._engine, record, sandbox, self._store.home(record.name).parent)  # its keeper may have been killed
-        return sandbox
 
     def _sweep(self) -> None:
         """Remove what processes that were killed left half made."""

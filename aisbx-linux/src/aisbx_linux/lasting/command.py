@@ -102,7 +102,7 @@ class Joined(Launch):
             self.failure = failed_to_join(error, request["argv"][0])
         except Exception as error:  # noqa: BLE001 - whatever it was: it is told, and nothing is left behind
             hint = "aisbx resume" if str(error) == PAUSED else ""
-            self.failure = self.failure or (("launch", PAUSED, hint) if hint else refused(str(error)))
+            self.failure = self.failure or (("launch", PAUSED, hint) if hint else refused(_reason(error)))
             self.kill()
         finally:
             if self._joining >= 0:
@@ -180,6 +180,13 @@ class Joined(Launch):
     def _explain(self) -> None:
         code = posix.waitstatus_to_exitcode(self._status)
         self._report = b'"exit-code": %d}' % (code if code >= 0 else 128 - code)
+
+
+def _reason(error: Exception) -> str:
+    """Say what is wrong, without the number of it."""
+    if isinstance(error, OSError) and isinstance(error.filename, str):
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _used(home: str) -> int:

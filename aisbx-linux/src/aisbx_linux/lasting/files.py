@@ -116,7 +116,10 @@ class JoinedFiles:
                 ask("recover", self._home)
             except RefusedError as error:
                 raise StateError(str(error), hint="try again") from None
-        used = use.begin(self._home)
+        try:
+            used = use.begin(self._home)
+        except OSError as error:
+            raise StateError(f"{error.filename}: {error.strerror}", hint="see where it lies") from error
         process = _Worker(
             [sys.executable, "-I", "-S", reach.__file__],
             stdin=subprocess.PIPE,

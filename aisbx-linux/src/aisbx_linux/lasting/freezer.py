@@ -44,40 +44,54 @@ class TreeFreezer:
 
     def pause(self) -> None:
         """Stop every process; UsageError where it is paused, StateError where they come faster than they can be."""
-        held = pause.hold(self._home)
+        held = self._hold()
         try:
             if os.fstat(held).st_size:
                 raise UsageError(f"{pause.PAUSED} already", hint="aisbx resume")
-            os.pwrite(held, b"pausing\n", 0)
+            stopped: list[tuple[int, int]] = []
             try:
+                os.pwrite(held, b"pausing\n", 0)
                 stopped = self._freeze() if self._group else self._stop()
-            except BaseException:
+                rows = "".join(f"{pid} {born}\n" for pid, born in stopped).encode() or b"none\n"
+                os.pwrite(held, rows, len(b"pausing\n"))
+            except BaseException as error:
+                self._let_go(stopped)
                 os.ftruncate(held, 0)
+                if isinstance(error, OSError):
+                    raise StateError(
+                        f"it cannot be noted: {error.strerror}", hint="see whether there is room"
+                    ) from error
                 raise
-            os.pwrite(
-                held, "".join(f"{pid} {born}\n" for pid, born in stopped).encode() or b"none\n", len(b"pausing\n")
-            )
         finally:
             os.close(held)
 
     def resume(self) -> None:
         """Let those go on that `pause` has stopped; UsageError where it is not paused."""
-        held = pause.hold(self._home)
+        held = self._hold()
         try:
             size = os.fstat(held).st_size
             if not size:
                 raise UsageError("the sandbox is not paused", hint="see: aisbx ls")
             rows = [line.split() for line in os.pread(held, size, 0).splitlines()]
-            if self._group:
-                Path(self._group, _FREEZE).write_text("0", encoding="ascii")
             known = [(int(row[0]), int(row[1])) for row in rows if len(row) == len(("pid", "born"))]
             if len(rows) == 1:  # whoever paused it was killed meanwhile: nobody knows whom it stopped
                 known = [(pid, started(pid)) for pid, _ in members(self._first)]
-            for born in known:
-                send_to(born, signal.SIGCONT)
+            self._let_go(known)
             os.ftruncate(held, 0)
         finally:
             os.close(held)
+
+    def _let_go(self, stopped: list[tuple[int, int]]) -> None:
+        if self._group:
+            Path(self._group, _FREEZE).write_text("0", encoding="ascii")
+        for born in stopped:
+            send_to(born, signal.SIGCONT)
+
+    def _hold(self) -> int:
+        try:
+            return pause.hold(self._home)
+        except OSError as error:
+            raise StateError(f"{error.filename}: {error.strerror}", hint="see where it lies") from error
 
     def _freeze(self) -> list[tuple[int, int]]:
         Path(self._group, _FREEZE).write_text("1", encoding="ascii")
