@@ -191,7 +191,7 @@ class Engine:
     def review(self, spec: SandboxSpec, command: Command, principal: Principal) -> None:
         """Ask every policy that is in force; an AisbxError is a denial."""
         for name in self.settings.policies:
-            _review(name, self.plugins, spec, command, principal)
+            _review(name, self.plugins, {"directory": str(config_dir(self._inputs))}, spec, command, principal)
 
     def emit(self, event: Event) -> None:
         """Hand an event to every sink."""
@@ -276,10 +276,17 @@ class Engine:
         self._inputs.note(reserve(str(self.state / RESERVE)))
 
 
-def _review(name: str, plugins: Plugins, spec: SandboxSpec, command: Command, principal: Principal) -> None:
+def _review(
+    name: str,
+    plugins: Plugins,
+    settings: Mapping[str, object],
+    spec: SandboxSpec,
+    command: Command,
+    principal: Principal,
+) -> None:
     """Ask one policy; anything but a verdict that allows is a denial."""
     try:
-        verdict = cast("object", plugins.get("policy", name, {}).review(spec, command, principal))
+        verdict = cast("object", plugins.get("policy", name, settings).review(spec, command, principal))
     except AisbxError:
         raise
     except Exception as error:

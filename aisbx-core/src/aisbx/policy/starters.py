@@ -1,0 +1,126 @@
+"""What starts another command, and how: shells, prefixes, `find`, `xargs`; and what changes what is known."""
+
+import posixpath
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from aisbx.policy.words import UNKNOWN, Scope
+from aisbx.policy.wrappers import PREFIXES, SHELLS, inner, script_of
+
+if TYPE_CHECKING:
+    from aisbx.policy.shell import Reader
+
+NOTHING = "\ue002"
+"""Standard input that nobody said anything about."""
+
+Starter = Callable[["Reader", list[str], Scope, str], str]
+"""Reads on in what a command starts; gives what it prints, UNKNOWN for nearly all."""
+
+
+def _echo(_: "Reader", argv: list[str], __: Scope, ___: str) -> str:
+    words = argv[2:] if argv[1:2] and argv[1] in {"-n", "-e", "-ne"} else argv[1:]
+    return " ".join(words)
+
+
+def _printf(_: "Reader", argv: list[str], __: Scope, ___: str) -> str:
+    if argv[1:2] and argv[1] in {"%s", "%s\\n"} and argv[2:] == argv[2:3]:
+        return argv[-1]
+    return argv[1] if len(argv[1:]) == 1 and "%" not in argv[1] else UNKNOWN
+
+
+def _cat(_: "Reader", argv: list[str], __: Scope, stdin: str) -> str:
+    return stdin if argv[1:] in ([], ["-"]) and stdin != NOTHING else UNKNOWN
+
+
+def _change_directory(_: "Reader", argv: list[str], scope: Scope, __: str) -> str:
+    scope.cwd = posixpath.normpath(posixpath.join(scope.cwd, argv[-1])) if argv[1:] else "$HOME"
+    return UNKNOWN
+
+
+def _forget(_: "Reader", argv: list[str], scope: Scope, __: str) -> str:
+    for word in argv[1:]:
+        scope.assign(word, (UNKNOWN,))
+    return UNKNOWN
+
+
+def _shell(reader: "Reader", argv: list[str], scope: Scope, stdin: str) -> str:
+    text, rest, reads = script_of(argv)
+    if text is not None:
+        reader.script(text, scope.copy(positional=tuple(rest) or ("sh",)))
+    elif reads and stdin != NOTHING:
+        if UNKNOWN in stdin:
+            reader.unreadable.append(f"what {argv[0]} is given to run is known only while it runs")
+        else:
+            reader.script(stdin, scope.copy())
+    return UNKNOWN
+
+
+def _eval(reader: "Reader", argv: list[str], scope: Scope, _: str) -> str:
+    reader.script(" ".join(argv[1:]), scope)
+    return UNKNOWN
+
+
+def _trap(reader: "Reader", argv: list[str], scope: Scope, _: str) -> str:
+    if argv[2:]:
+        reader.script(argv[1], scope.copy())
+    return UNKNOWN
+
+
+def _by_option(reader: "Reader", argv: list[str], scope: Scope, _: str) -> str:
+    for place, word in enumerate(argv[:-1]):
+        if word in {"-c", "--command"}:
+            reader.script(argv[place + 1], scope.copy())
+    return UNKNOWN
+
+
+def _find(reader: "Reader", argv: list[str], scope: Scope, _: str) -> str:
+    for place, word in enumerate(argv):
+        if word in {"-exec", "-execdir", "-ok", "-okdir"}:
+            rest = argv[place + 1 :]
+            end = next((number for number, each in enumerate(rest) if each in {";", "+"}), len(rest))
+            if rest[:end]:
+                reader.command([each.replace("{}", UNKNOWN) for each in rest[:end]], scope, UNKNOWN)
+    return UNKNOWN
+
+
+def _env(reader: "Reader", argv: list[str], scope: Scope, stdin: str) -> str:
+    for place, word in enumerate(argv):
+        for option in ("--split-string=", "--split-string", "-S"):
+            if word.startswith(option):
+                reader.script(" ".join([word.removeprefix(option), *argv[place + 1 :]]), scope.copy())
+                return UNKNOWN
+    return _started(reader, argv, scope, stdin)
+
+
+def _xargs(reader: "Reader", argv: list[str], scope: Scope, stdin: str) -> str:
+    started = inner(PREFIXES["xargs"], argv)
+    known = stdin not in {NOTHING, ""} and UNKNOWN not in stdin
+    replaced = next(
+        (word[2:] or argv[place + 1 : place + 2] for place, word in enumerate(argv) if word[:2] == "-I"), ""
+    )
+    mark = replaced if isinstance(replaced, str) else "".join(replaced)
+    if mark and started:
+        return reader.command([word.replace(mark, stdin.strip() if known else UNKNOWN) for word in started], scope, "")
+    return reader.command([*started, *(stdin.split() if known else [UNKNOWN])], scope, "") if started else UNKNOWN
+
+
+def _started(reader: "Reader", argv: list[str], scope: Scope, stdin: str) -> str:
+    started = inner(PREFIXES[argv[0].rpartition("/")[2]], argv)
+    return reader.command(started, scope, stdin) if started else UNKNOWN
+
+
+STARTERS: dict[str, Starter] = {
+    **dict.fromkeys(PREFIXES, _started),
+    **dict.fromkeys(SHELLS, _shell),
+    **dict.fromkeys(("cd", "pushd"), _change_directory),
+    **dict.fromkeys(("read", "unset", "mapfile", "readarray", "getopts"), _forget),
+    **dict.fromkeys(("su", "script"), _by_option),
+    "cat": _cat,
+    "echo": _echo,
+    "env": _env,
+    "eval": _eval,
+    "find": _find,
+    "printf": _printf,
+    "trap": _trap,
+    "xargs": _xargs,
+}
