@@ -1,5 +1,6 @@
 """`./dev bench`: the benchmark whose targets a change must not miss; with `--peers`, the table of all; with
-`--warm`, that of commands of sandboxes that last; with `--fork`, that of forks."""
+`--warm`, that of commands of sandboxes that last; with `--fork`, that of forks; with `--agents`, that of the MCP
+server."""
 
 import sys
 
@@ -11,6 +12,10 @@ elif "--fork" in sys.argv[1:]:
     from benchmarks.fork import main
 
     sys.exit(main([word for word in sys.argv[1:] if word != "--fork"]))
+elif "--agents" in sys.argv[1:]:
+    from benchmarks.agents import main
+
+    sys.exit(main([word for word in sys.argv[1:] if word != "--agents"]))
 elif "--warm" in sys.argv[1:]:
     from benchmarks.warm import main
 
