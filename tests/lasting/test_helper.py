@@ -1,6 +1,7 @@
 """A helper starts commands from outside: nothing inside reaches it, and it ends with whoever ends first."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -10,6 +11,8 @@ from collections.abc import Iterator
 import pytest
 from aisbx.errors import AbortedError, CommandNotExecutableError, CommandNotFoundError, LaunchError
 from aisbx.types import Command, ExitStatus, Stdio
+from aisbx_linux.lasting.helped import Helper
+from aisbx_linux.lasting.helper import STARTING
 from aisbx_linux.lasting.sandbox import LastingSandbox
 
 from .conftest import Box, eventually, sleepers
@@ -43,6 +46,28 @@ def helper_of(sandbox: LastingSandbox) -> int:
     one = sandbox.helpers.take()
     sandbox.helpers.give_back(one)
     return one.pid
+
+
+def test_a_signal_waits_until_it_is_known_whom_it_is_for(
+    sandbox: LastingSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The command prints before its helper, which the kernel may let wait, has said which process it is.
+    told = Helper.running
+    until = time.monotonic() + 0.3
+    monkeypatch.setattr(Helper, "running", lambda one: STARTING if time.monotonic() < until else told(one))
+    reader, writer = os.pipe()
+    script = "trap 'exit 9' USR1; echo ready; while :; do sleep 0.02; done"
+    process = sandbox.spawn(Command(argv=("sh", "-c", script)), Stdio(stdout=writer))
+    ended: list[ExitStatus | None] = []
+    waiting = threading.Thread(target=lambda: ended.append(process.wait(10)))
+    waiting.start()
+    assert os.read(reader, 10) == b"ready\n"
+    process.signal(signal.SIGUSR1)
+    waiting.join()
+    for descriptor in (reader, writer):
+        os.close(descriptor)
+    assert ended[0] is not None
+    assert ended[0].code == 9
 
 
 def test_its_commands_are_as_any_other(box: Box, sandbox: LastingSandbox) -> None:

@@ -56,21 +56,19 @@ class Running:
             stdin = feeding
         try:
             stdio = Stdio(None if stdin == b"" else stdin, writer, writer)
-            self._started = await in_thread(lambda: opened.start(command, stdio, principal, HOST))
+            lent = [one for one in (writer, feeding) if one >= 0]
+            self._started = await in_thread(lambda: opened.start(command, stdio, principal, HOST), lent)
         except BaseException:
-            for descriptor in (reader, writer, feeding):
-                if descriptor >= 0:
-                    os.close(descriptor)
+            os.close(reader)
             self._close_input()
             raise
         loop.add_reader(reader, self._read, loop, reader)
-        closed = [one for one in (writer, feeding) if one >= 0]
 
         def tell(outcome: Outcome | None, error: AisbxError | None) -> None:
             with suppress(RuntimeError):  # the loop has ended, and the client with it
                 loop.call_soon_threadsafe(self._end, outcome, error)
 
-        target = waiter(self._started, closed, tell)
+        target = waiter(self._started, lent, tell)
         threading.Thread(target=target, name=f"aisbx {self.id}", daemon=True).start()
 
     async def wait(self, seconds: float) -> bool:
@@ -167,28 +165,40 @@ def waiter(
             failure = error
         except Exception as error:  # noqa: BLE001 - of a driver: it must not leave the client waiting
             failure = StateError(f"the driver failed: {error}", hint="report it to the driver's author")
-        for descriptor in closed:
-            os.close(descriptor)
+        _close(closed)
         tell(outcome, failure)
 
     return wait
 
 
-async def in_thread(begin: Callable[[], Started]) -> Started:
-    """Start a command in a thread; one that has started after all when nobody wants it any more is ended."""
+async def in_thread(begin: Callable[[], Started], lent: list[int]) -> Started:
+    """Start a command in a thread. What is `lent` to it is closed where it does not start.
+
+    One that has started after all when nobody wants it any more is ended, and has that until then.
+    """
     starting = asyncio.ensure_future(asyncio.to_thread(begin))
     try:
         return await asyncio.shield(starting)
     except asyncio.CancelledError:
-        starting.add_done_callback(_unwanted)
+        starting.add_done_callback(lambda done: _unwanted(done, lent))
+        raise
+    except BaseException:
+        _close(lent)
         raise
 
 
-def _unwanted(starting: "asyncio.Future[Started]") -> None:
-    if not starting.cancelled() and starting.exception() is None:
-        started = starting.result()
-        started.process.kill()
-        threading.Thread(target=waiter(started, [], _ignore), daemon=True).start()
+def _unwanted(starting: "asyncio.Future[Started]", lent: list[int]) -> None:
+    if starting.cancelled() or starting.exception() is not None:
+        _close(lent)
+        return
+    started = starting.result()
+    started.process.kill()
+    threading.Thread(target=waiter(started, lent, _ignore), daemon=True).start()
+
+
+def _close(descriptors: list[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def _ignore(_outcome: Outcome | None, _error: AisbxError | None) -> None:

@@ -184,22 +184,36 @@ class Helped(Joined):
         pid = self._helper.running() if self._helper is not None else 0
         return pid if pid != helper.STARTING else 0
 
+    def signal(self, number: int) -> None:
+        """Send a signal to the command, which may print before the helper has told its number."""
+        self._known()
+        super().signal(number)
+
     def kill(self) -> None:
         """End the command and all below it; one that is not there yet ends with the helper."""
+        if self._known():
+            super().kill()
+        elif self._helper is not None:
+            self._helper.kill()
+
+    def _known(self) -> bool:
+        """Wait until the command's number is known, or it has ended; tells whether that was so in time."""
         until = time.monotonic() + _PATIENCE
         while self._helper is not None and not self.done and not self.command() and not self._answered():
             if time.monotonic() > until:
-                self._helper.kill()
-                return
+                return False
             time.sleep(0.001)
-        super().kill()
+        return True
 
     def _answered(self) -> bool:
         from select import POLLIN, poll
 
+        status = self._assembly.status  # another thread may close it meanwhile
+        if status < 0:
+            return True
         waiting = poll()
-        waiting.register(self._assembly.status, POLLIN)
-        return self._assembly.status < 0 or bool(waiting.poll(0))
+        waiting.register(status, POLLIN)
+        return bool(waiting.poll(0))
 
     def _read_status(self) -> None:
         one, self._helper = self._helper, None

@@ -41,9 +41,11 @@ class Channel:
         err, stderr = os.pipe()
         stdio = Stdio(stdin, stdout, stderr)
         try:
-            self._started = await in_thread(lambda: opened.start(Command(argv=tuple(argv)), stdio, principal, HOST))
+            command = Command(argv=tuple(argv))
+            lent = [stdin, stdout, stderr]
+            self._started = await in_thread(lambda: opened.start(command, stdio, principal, HOST), lent)
         except BaseException:
-            for descriptor in (stdin, feed, out, stdout, err, stderr):
+            for descriptor in (feed, out, err):
                 os.close(descriptor)
             raise
 
@@ -51,7 +53,7 @@ class Channel:
             self.why = error.message if error is not None else ""
             loop.call_soon_threadsafe(self._ended.set)
 
-        target = waiter(self._started, [stdin, stdout, stderr], tell)
+        target = waiter(self._started, lent, tell)
         threading.Thread(target=target, name="aisbx kernel", daemon=True).start()
         for descriptor, reader in ((out, self.out), (err, self.err)):
             await _connect(loop, descriptor, reader)

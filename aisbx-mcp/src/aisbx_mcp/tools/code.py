@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Annotated, Literal
 
+import anyio
 from aisbx.errors import UsageError
 from aisbx.plan.run import new_run
 from mcp.types import CallToolResult, ImageContent, TextContent
@@ -56,7 +57,9 @@ async def run_code(
                 await call.context.report_progress(done, timeout_s, f"running for {done:.0f} s")
         except asyncio.CancelledError:
             running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+            # A scope that was cancelled cancels every wait in it; but nobody may have the interpreter meanwhile.
+            with anyio.CancelScope(shield=True):
+                await asyncio.gather(running, return_exceptions=True)
             raise
         await running
         if not interpreter.lives:
