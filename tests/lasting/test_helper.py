@@ -54,7 +54,11 @@ def test_a_signal_waits_until_it_is_known_whom_it_is_for(
     # The command prints before its helper, which the kernel may let wait, has said which process it is.
     told = Helper.running
     until = time.monotonic() + 0.3
-    monkeypatch.setattr(Helper, "running", lambda one: STARTING if time.monotonic() < until else told(one))
+
+    def late(one: Helper) -> int:
+        return STARTING if time.monotonic() < until else told(one)
+
+    monkeypatch.setattr(Helper, "running", late)
     reader, writer = os.pipe()
     script = "trap 'exit 9' USR1; echo ready; while :; do sleep 0.02; done"
     process = sandbox.spawn(Command(argv=("sh", "-c", script)), Stdio(stdout=writer))
