@@ -31,8 +31,10 @@ def _pytest(session: nox.Session, *args: str) -> None:
 
 @nox.session
 def test(session: nox.Session) -> None:
-    # worksteal, because a few tests build environments and take a minute while most take a moment.
-    _pytest(session, "-n", "auto", "--dist", "worksteal", *session.posargs)
+    # worksteal, because a few tests build environments and take a minute while most take a moment. More workers than
+    # processors, because many wait: for a limit, or for something to end.
+    workers = (os.cpu_count() or 1) * 3 // 2 + 1
+    _pytest(session, "-n", str(workers), "--dist", "worksteal", *session.posargs)
 
 
 @nox.session

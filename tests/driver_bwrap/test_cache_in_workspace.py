@@ -103,8 +103,9 @@ def test_a_run_that_is_refused_for_its_workspace_makes_nothing_there(
     assert "aisbx's own" in done.stderr + done.stdout
     assert sorted(world.project.rglob("*")) == before
     made = sorted(path.name for path in world.home.rglob("aisbx"))
-    assert made in ([], ["aisbx"]), "no more than the log, elsewhere"
-    if variable != "XDG_STATE_HOME" and not options:
+    assert made in ([], ["aisbx", "aisbx"]), "no more than the log and its key, elsewhere"
+    assert bool(made) is (variable == "XDG_CACHE_HOME" and options != ("--dry-run",))
+    if made and not options:
         assert json.loads((world.state / "audit.jsonl").read_text())["error"]["code"] == "workspace"
 
 

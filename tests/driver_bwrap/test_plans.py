@@ -204,7 +204,7 @@ def test_both_ways_record_the_same(world_of: Callable[[str], World]) -> None:
         assert (done.returncode, done.stdout) == (0, b"hi\n"), done.stderr
     full, short = world.records()
     for record in (full, short):
-        for varying in ("time", "run", "duration", "usage"):
+        for varying in ("time", "run", "duration", "usage", "seq", "mac"):
             assert record.pop(varying)
     assert full == short
 

@@ -81,7 +81,8 @@ class Engine:
         try:
             self._preparation.enter(request)
         except WorkspaceError as error:
-            if not shows(request, str(self.state), self._inputs):  # else a command can have put a link in its place
+            # Else a command can have put a link in their place, or have read the key.
+            if not any(shows(request, str(place), self._inputs) for place in (self.state, config_dir(self._inputs))):
                 ensure_private(self.state)
                 self.record_refusal(error, "run", run, principal, host, request.command)
             raise
@@ -270,7 +271,8 @@ class Engine:
         return result
 
     def _make_directories(self) -> None:
-        for directory in directories(self.state, self._cache):
+        # The configuration's, for the log's key: were it made at the launch, the first plan would be stale at once.
+        for directory in (*directories(self.state, self._cache), config_dir(self._inputs)):
             ensure_private(Path(directory))
         # With a plan at hand nobody looks at it again, so a plan ends with it.
         self._inputs.note(reserve(str(self.state / RESERVE)))
