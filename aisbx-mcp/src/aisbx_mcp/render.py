@@ -1,7 +1,7 @@
 """How results read to a model: what came of a command in one line, then what it printed, bounded."""
 
 from aisbx.types import ExitStatus
-from mcp.types import CallToolResult, TextContent
+from mcp.types import CallToolResult, ResourceLink, TextContent
 
 from aisbx_mcp.output import Output
 from aisbx_mcp.running import Running
@@ -19,7 +19,11 @@ def command_result(running: Running, most: int) -> CallToolResult:
     """Give a command as it is now: its end, or how to go on with it."""
     body = bounded(running.output, most, running.id)
     running.seen = running.output.size
-    return text(header(running), *_notes(running), body)
+    result = text(header(running), *_notes(running), body)
+    if running.output.size > most:
+        uri = f"aisbx://{running.sandbox}/logs/{running.id}"
+        result.content.append(ResourceLink(type="resource_link", uri=uri, name=f"output of {running.id}"))
+    return result
 
 
 def bounded(output: Output, most: int, process: str) -> str:

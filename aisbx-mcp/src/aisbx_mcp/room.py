@@ -106,7 +106,7 @@ class Room:
         if sum(one.lives for each in self.boxes.values() for one in each.running.values()) >= limit:
             raise StateError(f"{limit} commands run already", hint="wait for one, or process_kill it")
         name = new_run()[:8]
-        running = Running(name, Output(f"{self.service.outputs}/{name}"))
+        running = Running(name, box.name, Output(f"{self.service.outputs}/{name}"))
         command = Command(argv=tuple(argv), **how)  # pyright: ignore[reportArgumentType]  (its own fields)
         await running.start(box.opened, command, self.principal, given)
         ended = [one for one, each in box.running.items() if not each.lives]

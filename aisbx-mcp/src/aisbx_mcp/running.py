@@ -23,9 +23,10 @@ _PATIENCE, _AGAIN = 10.0, 0.01
 class Running:
     """A command that was started; it is used by the event loop that it was started in."""
 
-    def __init__(self, name: str, output: Output) -> None:
-        """Use `start`."""
+    def __init__(self, name: str, sandbox: str, output: Output) -> None:
+        """Use `start`; `sandbox` is what its client calls the sandbox."""
         self.id = name
+        self.sandbox = sandbox
         self.output = output
         self.outcome: Outcome | None = None
         self.error: AisbxError | None = None

@@ -12,6 +12,7 @@ from mcp.server.mcpserver.tools import Tool as SdkTool
 from mcp.types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import ValidationError
 
+from aisbx_mcp.resources import add_resources
 from aisbx_mcp.service import Service
 from aisbx_mcp.tool import Call, Tool
 
@@ -25,7 +26,7 @@ kept for the user."""
 
 def make_server(service: Service) -> "MCPServer[Any]":
     """Make a server that offers every tool which is installed; an AisbxError says which one is broken."""
-    return MCPServer(
+    server: MCPServer[Any] = MCPServer(
         "aisbx",
         title="aisbx sandbox",
         instructions=INSTRUCTIONS,
@@ -33,6 +34,8 @@ def make_server(service: Service) -> "MCPServer[Any]":
         log_level="WARNING",
         tools=[_loaded(service, name) for name in service.engine.plugins.names("tool")],
     )
+    add_resources(server, service)
+    return server
 
 
 class _Checked(SdkTool):
