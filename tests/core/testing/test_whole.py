@@ -10,6 +10,7 @@ DRIVER_TESTS = {
     "test_a_command_that_does_not_exist_is_not_found",
     "test_a_command_without_a_terminal_has_no_size",
     "test_a_file_that_is_no_program_is_not_executable",
+    "test_a_fork_has_what_its_origin_had_and_goes_its_own_way",
     "test_a_live_workspace_is_at_the_same_path_and_what_is_written_there_stays",
     "test_a_sandbox_that_is_not_there_cannot_be_attached",
     "test_a_signal_reaches_the_command_and_after_its_end_nothing_happens",
