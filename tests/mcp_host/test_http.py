@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import socket
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ from mcp import MCPError
 from tests.mcp_host.conftest import Client, Home, until
 from tests.mcp_host.serving import INITIALIZE, Served, http_client, keyring, serving
 from tests.mcp_host.test_ends import mine
+from tests.mcp_host.tls import certificate_in, over_tls
 
 
 @pytest.fixture(scope="module")
@@ -232,82 +232,15 @@ def test_nothing_survives_the_server(how: str, tmp_path: Path) -> None:
 
 def test_without_keys_over_tls_who_stays_away_loses_what_they_had(tmp_path: Path) -> None:
     home = Home(tmp_path)
-    certificate, private = _certificate(tmp_path)
+    certificate, private = certificate_in(tmp_path)
     options = ("--no-auth", "--certfile", str(certificate), "--keyfile", str(private), "--idle", "1s")
     with serving(home, *options) as server:
         assert server.url.startswith("https:")
         with socket.create_connection(("127.0.0.1", server.port), timeout=10) as plain:
             plain.sendall(b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" + INITIALIZE)
             assert not plain.recv(100).startswith(b"HTTP/1.1 200")
-        told = _over_tls(server, certificate)
+        told = over_tls(server, certificate)
         assert b"none yet" in told or b"exit 0" in told
         assert until(lambda: len(home.sandboxes()) == 1)
         assert until(lambda: not home.sandboxes())
         assert server.process.poll() is None
-
-
-def _over_tls(server: Served, certificate: Path) -> bytes:
-    import ssl
-
-    context = ssl.create_default_context(cafile=str(certificate))
-    body = json.dumps(
-        {
-            "jsonrpc": "2.0",
-            "id": 1,
-            "method": "tools/call",
-            "params": {
-                "name": "run_command",
-                "arguments": {"command": "true"},
-                "_meta": {
-                    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-                    "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "0"},
-                    "io.modelcontextprotocol/clientCapabilities": {},
-                },
-            },
-        }
-    ).encode()
-    with (
-        socket.create_connection(("127.0.0.1", server.port), timeout=20) as plain,
-        context.wrap_socket(plain, server_hostname="127.0.0.1") as connection,
-    ):
-        head = (
-            f"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nContent-Type: application/json\r\n"
-            "Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2026-07-28\r\n"
-            "Mcp-Method: tools/call\r\nMcp-Name: run_command\r\n"
-            f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
-        connection.sendall(head.encode() + body)
-        data = b""
-        while part := connection.recv(65536):
-            data += part
-    return data
-
-
-def _certificate(place: Path) -> tuple[Path, Path]:
-    import datetime as dt
-    import ipaddress
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    private = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    now = dt.datetime.fromtimestamp(time.time(), dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(private.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(private, hashes.SHA256())
-    )
-    certificate, key = place / "cert.pem", place / "key.pem"
-    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    plain = serialization.NoEncryption()
-    form = serialization.PrivateFormat.PKCS8
-    key.write_bytes(private.private_bytes(serialization.Encoding.PEM, form, plain))
-    return certificate, key

@@ -1,48 +1,20 @@
-"""The chain of the audit log: what was changed is found and named, and every way to write keeps it, killed ones too."""
+"""The chain of the audit log: what was changed is found and named."""
 
-import json
 import os
-import shutil
-import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import aisbx
 import pytest
 from aisbx.audit import write
 from aisbx.audit.follow import follow_log
-from aisbx.audit.kept import KeptLog
-from aisbx.audit.places import numbered, place
+from aisbx.audit.places import numbered
 from aisbx.audit.read import read_log
-from aisbx.audit.verify import exported, verify
-from aisbx.audit.write import AuditError, ExportError, append, append_once, open_log
-from aisbx.errors import StateError
-from aisbx.types import AuditPlace
+from aisbx.audit.verify import verify
+from aisbx.audit.write import AuditError, append_once, open_log
+
+from .logs import problems, record, somewhere, written
 
 Lines = list[bytes]
-
-
-def record(number: int, size: int = 0) -> str:
-    return json.dumps({"v": 1, "time": number, "run": f"r{number}", "argv": ["a" * size]}, separators=(",", ":"))
-
-
-def somewhere(directory: Path, *, rotate: int = 1 << 20, keep: int = 0, export: str = "") -> AuditPlace:
-    (directory / "state").mkdir(exist_ok=True)
-    return place(directory / "state", directory / "config", rotate, keep, export)
-
-
-def written(directory: Path, count: int = 6, **said: int) -> AuditPlace:
-    where = somewhere(directory, **said)  # pyright: ignore[reportArgumentType]
-    for number in range(1, count + 1):
-        append_once(where, record(number, 200))
-    return where
-
-
-def problems(where: AuditPlace) -> list[str]:
-    return [str(problem).replace(str(Path(where["path"]).parent), "") for problem in verify(where).problems]
 
 
 def flip(lines: Lines) -> None:
@@ -161,40 +133,6 @@ def test_a_chain_that_had_to_begin_anew_says_so(tmp_path: Path, gone: str) -> No
     assert any("the chain begins anew here" in problem for problem in problems(where)), problems(where)
 
 
-def test_an_earlier_state_of_log_and_head_is_found_by_what_was_exported(tmp_path: Path) -> None:
-    told = tmp_path / "told"
-    where = somewhere(tmp_path, export=str(told))
-    append_once(where, record(1))
-    shutil.copytree(tmp_path / "state", tmp_path / "old")
-    append_once(where, record(2))
-    known = exported(str(told), where["path"])
-    assert sorted(known) == [1, 2]
-    assert verify(where, known).problems == []
-    shutil.rmtree(tmp_path / "state")
-    (tmp_path / "old").rename(tmp_path / "state")
-    assert problems(where) == [], "what the export is for"
-    assert "cut off" in str(verify(where, known).problems)
-    append_once(where, record(3))
-    assert "record 2 is not the one whose head was exported" in str(verify(where, known).problems)
-    with pytest.raises(StateError):
-        exported(str(tmp_path / "none"), where["path"])
-
-
-def test_syslog_is_told_the_head_and_nothing_runs_where_it_does_not_listen(tmp_path: Path) -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
-        server.bind(str(tmp_path / "log"))
-        where = somewhere(tmp_path, export=f"syslog:{tmp_path}/log")
-        log = open_log(where)
-        append(log, record(1))
-        assert server.recv(1000).endswith(f"audit-head {where['path']} 1 {verify(where).mac}".encode())
-    with pytest.raises(ExportError, match="not exported"):
-        append(log, record(2))
-    assert verify(where).records == 2, "the record itself is there"
-    with pytest.raises(AuditError, match=r"audit\.export"):
-        open_log(where)
-    log.close()
-
-
 def test_the_chain_goes_on_across_files(tmp_path: Path) -> None:
     where = written(tmp_path, 20, rotate=1500)
     files = [numbered(where["path"], number) for number in range(1, 6)]
@@ -250,92 +188,3 @@ def test_a_torn_line_is_told_apart_from_a_changed_one(tmp_path: Path) -> None:
     found = verify(where)
     assert (found.records, found.problems) == (3, [])
     assert [str(note) for note in found.notes] == [f"{where['path']}:3: 11 bytes of a record whose writer was killed"]
-
-
-# A writer that is killed at one call to the system, whichever of them it is.
-KILLED = """
-import os, signal, sys
-from aisbx.audit import write
-from aisbx.audit.write import append_once
-where, line, left = eval(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-def counting(name, genuine):
-    def call(*arguments, **named):
-        global left
-        left -= 1
-        if left < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        if name == "write" and left == 0:
-            return genuine(arguments[0], arguments[1][:17])  # half of it, and the next call is the last
-        return genuine(*arguments, **named)
-    return call
-for name in ("open", "close", "write", "lseek", "fstat", "stat", "rename", "unlink", "ftruncate"):
-    setattr(os, name, counting(name, getattr(os, name)))
-write.posix = os
-for number in range(2):
-    append_once(where, line)
-"""
-
-
-def test_a_writer_that_is_killed_at_any_moment_leaves_a_whole_chain(tmp_path: Path) -> None:
-    where = written(tmp_path, 1, rotate=700)
-    source = str(Path(aisbx.__file__).parents[1])
-    killed = 0
-    for left in range(1, 50, 2):
-        argv = [sys.executable, "-S", "-c", KILLED, repr(where), record(50 + left, 300), str(left)]
-        done = subprocess.run(argv, env={"PYTHONPATH": source}, timeout=60, check=False, capture_output=True)
-        killed += done.returncode == -signal.SIGKILL
-        assert done.returncode in {0, -signal.SIGKILL}, done.stderr
-        append_once(where, record(1000 + left, 50))
-        assert problems(where) == [], left
-    assert killed > 15
-
-
-def test_twenty_writers_at_once_keep_one_chain(tmp_path: Path) -> None:
-    where = written(tmp_path, 1, rotate=4000)
-    script = """
-import os, sys
-from aisbx.audit.kept import KeptLog
-from aisbx.audit.write import append_once
-where, line = eval(sys.argv[1]), sys.argv[2]
-children = []
-for number in range(20):
-    pid = os.fork()
-    if not pid:
-        kept = KeptLog(where, "")
-        for each in range(10):
-            if number % 2: append_once(where, line)
-            else:
-                kept.ready()
-                kept.write(line)
-        os._exit(0)
-    children.append(pid)
-assert all(os.waitpid(pid, 0)[1] == 0 for pid in children)
-"""
-    source = str(Path(aisbx.__file__).parents[1])
-    argv = [sys.executable, "-c", script, repr(where), record(2, 100)]
-    subprocess.run(argv, env={"PYTHONPATH": source}, timeout=120, check=True)
-    found = verify(where)
-    assert (found.records, found.seq, found.problems, found.notes) == (201, 201, [], [])
-
-
-def test_the_first_writers_of_all_make_one_key(tmp_path: Path) -> None:
-    import threading
-
-    where = somewhere(tmp_path)
-    threads = [threading.Thread(target=append_once, args=(where, record(number))) for number in range(12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert (verify(where).records, problems(where)) == (12, [])
-    assert len(list((tmp_path / "config").iterdir())) == 1
-
-
-def test_a_log_that_is_kept_open_goes_on_in_the_new_file(tmp_path: Path) -> None:
-    where = somewhere(tmp_path, rotate=1500)
-    kept = KeptLog(where, "")
-    for number in range(10):
-        kept.ready()
-        kept.write(record(number, 200))
-        append_once(where, record(number, 200))
-    assert (verify(where).records, problems(where)) == (20, [])

@@ -5,14 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from aisbx.admission import require
 from aisbx.audit.places import place
 from aisbx.audit.reserve import reserve, unrecordable
 from aisbx.audit.write import RESERVE, AuditError, append, append_once, ending, open_log, refusal, start
+from aisbx.engine.policies import ask
 from aisbx.engine.prepare import Preparation, Prepared, Preview, directories
-from aisbx.errors import AisbxError, LaunchError, PolicyError, WorkspaceError
+from aisbx.errors import AisbxError, LaunchError, WorkspaceError
 from aisbx.inputs import Inputs
 from aisbx.paths import cache_dir, config_dir, ensure_private, state_dir
 from aisbx.plan.run import carry_out, new_run
@@ -31,7 +32,6 @@ from aisbx.types import (
     RunRequest,
     SandboxSpec,
     Stdio,
-    Verdict,
     exit_status,
     given,
     launch_request,
@@ -192,7 +192,7 @@ class Engine:
     def review(self, spec: SandboxSpec, command: Command, principal: Principal) -> None:
         """Ask every policy that is in force; an AisbxError is a denial."""
         for name in self.settings.policies:
-            _review(name, self.plugins, {"directory": str(config_dir(self._inputs))}, spec, command, principal)
+            ask(name, self.plugins, {"directory": str(config_dir(self._inputs))}, spec, command, principal)
 
     def emit(self, event: Event) -> None:
         """Hand an event to every sink."""
@@ -276,26 +276,3 @@ class Engine:
             ensure_private(Path(directory))
         # With a plan at hand nobody looks at it again, so a plan ends with it.
         self._inputs.note(reserve(str(self.state / RESERVE)))
-
-
-def _review(
-    name: str,
-    plugins: Plugins,
-    settings: Mapping[str, object],
-    spec: SandboxSpec,
-    command: Command,
-    principal: Principal,
-) -> None:
-    """Ask one policy; anything but a verdict that allows is a denial."""
-    try:
-        verdict = cast("object", plugins.get("policy", name, settings).review(spec, command, principal))
-    except AisbxError:
-        raise
-    except Exception as error:
-        raise PolicyError(
-            f"policy {name} failed: {type(error).__name__}: {error}", hint="a failing policy denies"
-        ) from error
-    if not isinstance(verdict, Verdict):
-        raise PolicyError(f"policy {name} gave no verdict", hint="it must return a Verdict")
-    if not verdict.allow:
-        raise PolicyError(f"{verdict.rule or name}: {verdict.reason or 'denied'}", hint=f"policy {name} decides this")

@@ -1,0 +1,46 @@
+"""The head is told elsewhere: what was told there finds an earlier state, and nothing runs where it can't be told."""
+
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+from aisbx.audit.verify import exported, verify
+from aisbx.audit.write import AuditError, ExportError, append, append_once, open_log
+from aisbx.errors import StateError
+
+from .logs import problems, record, somewhere
+
+
+def test_an_earlier_state_of_log_and_head_is_found_by_what_was_exported(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    where = somewhere(tmp_path, export=str(told))
+    append_once(where, record(1))
+    shutil.copytree(tmp_path / "state", tmp_path / "old")
+    append_once(where, record(2))
+    known = exported(str(told), where["path"])
+    assert sorted(known) == [1, 2]
+    assert verify(where, known).problems == []
+    shutil.rmtree(tmp_path / "state")
+    (tmp_path / "old").rename(tmp_path / "state")
+    assert problems(where) == [], "what the export is for"
+    assert "cut off" in str(verify(where, known).problems)
+    append_once(where, record(3))
+    assert "record 2 is not the one whose head was exported" in str(verify(where, known).problems)
+    with pytest.raises(StateError):
+        exported(str(tmp_path / "none"), where["path"])
+
+
+def test_syslog_is_told_the_head_and_nothing_runs_where_it_does_not_listen(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+        server.bind(str(tmp_path / "log"))
+        where = somewhere(tmp_path, export=f"syslog:{tmp_path}/log")
+        log = open_log(where)
+        append(log, record(1))
+        assert server.recv(1000).endswith(f"audit-head {where['path']} 1 {verify(where).mac}".encode())
+    with pytest.raises(ExportError, match="not exported"):
+        append(log, record(2))
+    assert verify(where).records == 2, "the record itself is there"
+    with pytest.raises(AuditError, match=r"audit\.export"):
+        open_log(where)
+    log.close()
