@@ -222,3 +222,22 @@ def test_the_plugin_answers_for_its_own_name_and_says_what_it_lacks() -> None:
     assert aisbx_auth("other", {}) is None
     with pytest.raises(ConfigError, match="state_dir"):
         aisbx_auth("api-key", {})
+
+
+def test_a_name_ends_the_key_that_is_active_and_an_id_the_one_that_has_it(keyring: Keyring) -> None:
+    old, _ = keyring.create("ci", ["run"], seconds=1)
+    rows = json.loads(keyring.file.read_text())
+    rows["keys"][old.id]["expires"] = int(time.time()) - 5
+    keyring.file.write_text(json.dumps(rows))
+    other, _ = keyring.create(old.id, ["run"])  # a name that is another's id
+    with pytest.raises(StateError, match="no key"):
+        keyring.revoke("ci")
+    new, _ = keyring.create("ci", ["run"])
+    assert keyring.revoke("ci").id == new.id
+    assert keyring.revoke(old.id).id == old.id
+    assert keyring.revoke(old.id).id == other.id
+    twins = [keyring.create(name, ["run"])[0] for name in ("a", "b")]
+    keyring.file.write_text(keyring.file.read_text().replace('"name": "b"', '"name": "a"'))
+    with pytest.raises(StateError, match="2 active keys") as refused:
+        keyring.revoke("a")
+    assert all(twin.id in refused.value.hint for twin in twins)

@@ -87,15 +87,22 @@ class Keyring:
         return made, written
 
     def revoke(self, name: str) -> Key:
-        """End a key for good, by id or name; StateError where there is none that could be."""
+        """End a key for good, by its id, or by its name where it is active.
+
+        StateError where there is none that could be, or where several have the name.
+        """
         ensure_private(self.file.parent)
         with locked(self.file.with_suffix(".lock")):
             keys, now = self._read(), int(time.time())
-            for key in keys.values():
-                if name in {key.id, key.name} and not key.revoked:
-                    gone = replace(key, revoked=now)
-                    self._write({**keys, key.id: gone})
-                    return gone
+            meant = [key for key in keys.values() if key.id == name and not key.revoked]
+            meant = meant or [key for key in keys.values() if key.name == name and key.state(now) == "active"]
+            if len(meant) > 1:
+                ids = ", ".join(key.id for key in meant)
+                raise StateError(f"there are {len(meant)} active keys {name!r}", hint=f"name one by its id: {ids}")
+            for key in meant:
+                gone = replace(key, revoked=now)
+                self._write({**keys, key.id: gone})
+                return gone
         raise StateError(f"there is no key {name!r} to revoke", hint="see: aisbx key list")
 
     def _read(self) -> dict[str, Key]:
