@@ -45,6 +45,10 @@ def put_in_rubbish(lines: Lines) -> None:
     lines.insert(3, b"rubbish\n")
 
 
+def put_in_before_the_first(lines: Lines) -> None:
+    lines.insert(0, record(9).encode() + b"\n")
+
+
 def take_out_of_the_chain(lines: Lines) -> None:
     lines[2] = lines[2][: lines[2].index(b',"seq":')] + b"}\n"
 
@@ -73,6 +77,7 @@ ATTACKS: list[tuple[Callable[[Lines], None], str]] = [
     (swap, "/audit.jsonl:3: record 3 is missing before record 4"),
     (put_in_again, "/audit.jsonl:4: record 2 stands behind record 3: swapped or put in"),
     (put_in_unchained, "/audit.jsonl:4: is in no chain: put in, or changed"),
+    (put_in_before_the_first, "/audit.jsonl:1: is in no chain: put in, or changed"),
     (put_in_rubbish, "/audit.jsonl:4: is in no chain: put in, or changed"),
     (take_out_of_the_chain, "/audit.jsonl:3: is in no chain: put in, or changed"),
     (cut_off, "/audit.jsonl: the last record here is 4, and 6 have been written: cut off"),
@@ -177,6 +182,10 @@ def test_a_log_from_before_is_read_on_and_told_apart(tmp_path: Path) -> None:
     found = verify(where)
     assert (found.records, found.problems, len(found.notes)) == (1, [], 2)
     assert len(read_log(where["path"]).records) == 3
+    lines = Path(where["path"]).read_bytes().splitlines(keepends=True)
+    for attack in (lines[1:], lines[2:], [lines[0], *lines]):
+        Path(where["path"]).write_bytes(b"".join(attack))
+        assert problems(where), attack
 
 
 def test_a_torn_line_is_told_apart_from_a_changed_one(tmp_path: Path) -> None:

@@ -154,7 +154,12 @@ class _Walk:
             told.problems.append(Problem(path, line, self._why(seq)))
         if seq in self.known and self.known[seq] != mac:
             told.problems.append(Problem(path, line, f"record {seq} is not the one whose head was exported"))
-        self._loose(path, _torn(body) if follows or anew else 0)
+        torn = _torn(body) if follows or anew else 0
+        if self.key is not None and follows and torn and torn != sum(size for _, size, _ in self.loose):
+            told.problems.append(
+                Problem(path, line, f"before it stood {torn} bytes without a place, and now others do")
+            )
+        self._loose(path, torn)
         told.records += 1
         told.seq, told.mac, self.previous, self.older = seq, mac, mac, False
 
@@ -171,7 +176,7 @@ class _Walk:
         """Judge lines that have no place in the chain; `torn` bytes were there when the next record was written."""
         explained = torn == sum(size for _, size, _ in self.loose)
         for line, size, record in self.loose:
-            if self.older and record:
+            if self.older and record and (explained or last or self.key is None):
                 self.told.notes.append(Problem(path, line, "is older than the chain, which says nothing of it"))
             elif not record and (explained or (last and line == self.loose[-1][0])):
                 self.told.notes.append(Problem(path, line, f"{size} bytes of a record whose writer was killed"))

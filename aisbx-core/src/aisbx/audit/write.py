@@ -184,8 +184,9 @@ def _append(log: Log, line: str, reserve: str) -> "Head":
         from aisbx.audit.mend import mend
 
         head, torn = mend(log, head)
-    data, mac = extend(log.key, head, line, torn)
     size = posix.fstat(log.file).st_size if torn else status.st_size
+    # The first record of all says how much stood before the chain, so that nothing can be put there later.
+    data, mac = extend(log.key, head, line, torn if head[0] else size)
     head = (head[0] + 1, size + len(data), *head[2:5], mac)
     try:
         write_all(log.file, data, reserve)
