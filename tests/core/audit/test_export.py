@@ -1,7 +1,9 @@
 """The head is told elsewhere: what was told there finds an earlier state, and nothing runs where it can't be told."""
 
+import os
 import shutil
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -44,3 +46,31 @@ def test_syslog_is_told_the_head_and_nothing_runs_where_it_does_not_listen(tmp_p
     with pytest.raises(AuditError, match=r"audit\.export"):
         open_log(where)
     log.close()
+
+
+def test_a_syslog_that_takes_nothing_and_a_fifo_hold_nothing_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aisbx.audit.export._PATIENCE", 0.01)
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler,
+    ):
+        server.bind(str(tmp_path / "log"))
+        filler.settimeout(0)
+        filler.connect(str(tmp_path / "log"))
+        with suppress(BlockingIOError):
+            while True:
+                filler.send(b"x")
+        with pytest.raises(ExportError, match="timed out"):
+            append_once(somewhere(tmp_path, export=f"syslog:{tmp_path}/log"), record(1))
+    fifo = str(tmp_path / "fifo")
+    os.mkfifo(fifo)
+    with pytest.raises(AuditError, match=r"audit\.export"):
+        open_log(somewhere(tmp_path, export=fifo))
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with pytest.raises(AuditError, match="not a regular file"):
+            open_log(somewhere(tmp_path, export=fifo))
+    finally:
+        os.close(reader)

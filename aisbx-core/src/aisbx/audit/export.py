@@ -1,11 +1,13 @@
 """The head, told to another place after each record: what was told there cannot be taken back here."""
 
+import errno
 import os
+import stat
 import time
 
 from aisbx.audit.chain import Head
 from aisbx.audit.jsontext import dumps
-from aisbx.audit.write import AuditError, ExportError
+from aisbx.audit.write import AuditError, ExportError, write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +19,11 @@ SYSLOG = "syslog"
 _SOCKETS = ("/dev/log", "/var/run/syslog")
 _PRIORITY = 10 * 8 + 5
 """authpriv.notice (RFC 3164, 4.1.1)."""
-_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+_PATIENCE = 1.0
+"""Seconds for which a syslog that takes nothing at the moment is waited for."""
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+_HERE_ONLY = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+"""Not on every system; the last is for a FIFO that nobody reads."""
 
 
 def ready(target: str) -> None:
@@ -44,7 +50,7 @@ def export(place: "AuditPlace", head: Head) -> None:
         told = dumps({"time": round(time.time(), 3), "log": place["path"], "seq": head[0], "mac": head[5]})
         descriptor = _open(target)
         try:
-            os.write(descriptor, told.encode("ascii") + b"\n")
+            write_all(descriptor, told.encode("ascii") + b"\n")
         finally:
             os.close(descriptor)
     except OSError as error:
@@ -53,13 +59,18 @@ def export(place: "AuditPlace", head: Head) -> None:
 
 
 def _open(path: str) -> int:
-    return os.open(path, _FLAGS, 0o600)
+    descriptor = os.open(path, _FLAGS | _HERE_ONLY, 0o600)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    return descriptor
 
 
 def _connect(target: str) -> "SocketType":
     import socket
 
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    connection.settimeout(_PATIENCE)
     _, _, named = target.partition(":")
     path = named or next((each for each in _SOCKETS if os.path.exists(each)), _SOCKETS[0])
     try:
