@@ -185,6 +185,10 @@ WRONG = [
     ("rules:\n\n  - {id: a, decide: ask, program: x, match: x, no_match: x}\n", 3, "matches its example 'x'"),
     ("rules:\n  - {id: force-push, decide: ask, program: x, match: x}\n", 41, "is used at"),
     ("unreadable: perhaps\n", 1, "has no such value"),
+    ("unreadable: [ask]\n", 1, "has no such value"),
+    ("\ndefaults: [x]\n", 2, "has no such value"),
+    ("rules: []\nrules: []\n", 2, "rules is there twice"),
+    ("rules:\n  - id: a\n    decide: forbid\n    decide: allow\n", 4, "decide is there twice"),
     ("rules: [\n", 2, ""),
     ("- a\n", 1, "is no table"),
 ]

@@ -57,9 +57,9 @@ def _read(text: str, path: str) -> "tuple[list[Rule], dict[str, object]]":
     for key, node in _pairs(root, path) if root is not None else ():
         if key == "rules" and isinstance(node, yaml.SequenceNode):
             rules = [_rule(each, path) for each in node.value]
-        elif key == "defaults" and node.value in {"true", "false"}:
+        elif key == "defaults" and isinstance(node, yaml.ScalarNode) and node.value in {"true", "false"}:
             settings[key] = node.value == "true"
-        elif key == "unreadable" and node.value in DECISIONS:
+        elif key == "unreadable" and isinstance(node, yaml.ScalarNode) and node.value in DECISIONS:
             settings[key] = node.value
         else:
             raise _wrong(node, path, f"{key} is no key, or has no such value", "rules, defaults, unreadable")
@@ -106,8 +106,13 @@ def matches(rule: Rule, script: str) -> bool:
 def _pairs(node: yaml.Node, path: str) -> Iterator[tuple[str, yaml.Node]]:
     if not isinstance(node, yaml.MappingNode):
         raise _wrong(node, path, "this is no table", "KEY: VALUE")
+    seen: set[str] = set()
     for key, value in node.value:
-        yield str(key.value), value
+        name = str(key.value)
+        if name in seen:
+            raise _wrong(key, path, f"{name} is there twice", "each key once")
+        seen.add(name)
+        yield name, value
 
 
 def _texts(node: yaml.Node, path: str) -> Iterator[str]:
