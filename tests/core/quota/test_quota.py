@@ -289,3 +289,11 @@ def test_a_key_file_that_breaks_meanwhile_lets_nobody_in_and_the_cause_is_record
     assert "keys.json" in json.dumps(row)
     with pytest.raises(StateError, match="keys"):
         door(world)
+
+
+def test_what_is_remembered_of_strangers_is_bounded(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aisbx.quota.admission._MOST", 5)
+    admission = Admission(Limits(), told)
+    for number in range(20):
+        admission.take(f"address:{number}", "run")
+    assert max(len(vars(admission)[name]) for name in ("_standings", "_changed")) == 5

@@ -80,7 +80,9 @@ class Admission:
         """Forget the principal that was not seen for longest and has nothing running."""
         idle = [one for one, standing in self._standings.items() if not any(standing.running.values())]
         if idle:
-            del self._standings[min(idle, key=lambda one: self._standings[one].seen)]
+            oldest = min(idle, key=lambda one: self._standings[one].seen)
+            del self._standings[oldest]
+            self._changed.discard(oldest)
 
     def _count(self, who: str, error: AisbxError) -> None:
         if not self._limits.watched:
