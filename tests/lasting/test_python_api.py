@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from aisbx import AsyncSandbox, Sandbox, run
 from aisbx.api import Changes
+from aisbx.api.bounded import Cut
 from aisbx.errors import AbortedError, StateError, UsageError
 
 from .conftest import Box, eventually, sleepers
