@@ -7,8 +7,12 @@ group does not end it, and it does nothing before its input ends.
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 
+from aisbx.errors import StateError
+
+_PATIENCE, _PAUSE = 10.0, 0.1
 DIRECTORY, SANDBOX, FORGET = "directory", "sandbox", "forget"
 
 
@@ -28,7 +32,11 @@ class Lifeline:
     def tell(self, what: str, name: str) -> None:
         """Say what is to be ended (`sandbox`, `directory`), or no more (`forget`)."""
         assert self._process.stdin is not None  # noqa: S101 - it was asked for
-        self._process.stdin.write(f"{what} {name}\n".encode(errors="surrogateescape"))
+        try:
+            self._process.stdin.write(f"{what} {name}\n".encode(errors="surrogateescape"))
+        except (BrokenPipeError, ValueError):
+            if what != FORGET:
+                raise StateError("what ends the server's sandboxes has gone", hint="start the server anew") from None
 
     def close(self) -> None:
         """Let it end what is left, and wait for that."""
@@ -62,11 +70,22 @@ def _destroy(names: Sequence[str]) -> None:
     from aisbx.types import Principal
 
     engine = Engine(os.environ, "/")
-    for name in names:
-        try:
-            engine.sandboxes.destroy(name, Principal(f"uid:{os.geteuid()}"), "mcp", discard=False)
-        except AisbxError as error:
-            print(f"aisbx-mcp: {error.message}; hint: {error.hint}", file=sys.stderr)
+    until = time.monotonic() + _PATIENCE
+    left = [*names]
+    while left:  # one may still be in the making, by a process that outlives the server
+        problems: list[str] = []
+        for name in [*left]:
+            try:
+                if engine.sandboxes.destroy(name, Principal(f"uid:{os.geteuid()}"), "mcp", keep=True) is not None:
+                    left.remove(name)
+            except AisbxError as error:
+                problems.append(f"aisbx-mcp: {error.message}; hint: {error.hint}")
+        if time.monotonic() > until:
+            for problem in problems:
+                print(problem, file=sys.stderr)
+            return
+        if left:
+            time.sleep(_PAUSE)
 
 
 if __name__ == "__main__":

@@ -56,11 +56,13 @@ def request(
     """Give what a sandbox is made by that works in a directory, or in a `workspace` that comes before it."""
     mode = WorkspaceMode(options.mode) if options.mode else None
     chosen = workspace or WorkspaceRequest(directory, mode)
+    # A restriction that allows less than the server does is not asked for more.
+    narrow = options.network != "none" and not RESTRICTIONS.isdisjoint(profile.split("+"))
     return RunRequest(
         command=(),
         cwd=chosen.path,
         profile=(profile,) if profile else (),
         driver=options.driver,
         workspace=chosen,
-        network=Network(NetworkMode(options.network)),
+        network=None if narrow else Network(NetworkMode(options.network)),
     )

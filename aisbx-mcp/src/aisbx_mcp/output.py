@@ -1,6 +1,7 @@
 """What a command prints: small output in memory, large on disk with its beginning and its end, read from any place."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 
 from aisbx.background.output import Reader
@@ -37,7 +38,8 @@ class Output:
             self._memory += data
             return
         if self._spool is None:
-            os.makedirs(self._place, mode=0o700, exist_ok=True)
+            with suppress(OSError):  # the spool counts what it can't write, and where it can't, all is missing
+                os.makedirs(self._place, mode=0o700, exist_ok=True)
             self._spool = Spool(self._place)
             self._spool.append(1, bytes(self._memory))
             self._memory.clear()
@@ -63,6 +65,8 @@ class Output:
                 break  # the rest begins elsewhere: it comes with the next call
             missing += part.missing
             data += part.data
+        if not data and not missing and position < self.size and self.closed:
+            return Piece(b"", self.size, self.size - position)  # the disk took none of it
         return Piece(data, position + missing + len(data), missing)
 
     def ends(self, most: int) -> tuple[bytes, int, bytes]:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from aisbx.engine.found import PAUSED, RUNNING
 from aisbx.engine.opened import Opened
 from aisbx.errors import AisbxError, NotFoundError, PolicyError, StateError, UsageError
 from aisbx.plan.run import new_run
@@ -43,7 +44,9 @@ class Box:
     shell: str = ""
 
     def path(self, path: str) -> str:
-        """Give a path inside as an absolute one; what is relative is so to the workspace."""
+        """Give a path inside as an absolute one; what is relative is so to the workspace. UsageError for none."""
+        if "\0" in path:
+            raise UsageError("a path has no NUL", hint="leave it out")
         return posixpath.normpath(posixpath.join(self.workspace, path))
 
     @property
@@ -52,7 +55,7 @@ class Box:
         files = self.opened.sandbox.files
         if files is None:
             driver = self.opened.record.driver
-            raise UsageError(f"driver {driver} cannot reach its sandboxes' files", hint="use run_command")
+            raise UsageError(f"driver {driver} cannot reach its sandboxes' files", hint="use commands such as cat")
         return files
 
 
@@ -65,11 +68,15 @@ class Room:
         self.principal = principal
         self.boxes: dict[str, Box] = {}
         self._making: dict[str, asyncio.Lock] = {}
+        self._ending: set[asyncio.Task[Sequence[str]]] = set()
         self._private = ""
         self._closed = False
 
     async def box(self, name: str = DEFAULT) -> Box:
         """Give the sandbox of that name, made where it is the default one and is not there yet."""
+        box = self.boxes.get(name)
+        if box is not None and not self._has_record(box):
+            await self.check(box)
         if name == DEFAULT:
             async with self._making.setdefault(name, asyncio.Lock()):
                 return self.boxes.get(name) or await self._make(name, "")
@@ -79,6 +86,19 @@ class Room:
             hint = f"sandbox_create makes it; there are: {known}"
             raise NotFoundError(f"there is no sandbox {name!r}", name=name, hint=hint)
         return box
+
+    async def check(self, box: Box) -> None:
+        """Raise StateError where a sandbox has ended by itself, or was ended from outside; then it is forgotten."""
+        found = await asyncio.to_thread(self.service.engine.sandboxes.look, box.real)
+        if found.state in {RUNNING, PAUSED} or self.boxes.get(box.name) is not box:
+            return
+        del self.boxes[box.name]
+        self._end_aside(box)
+        hint = "call again for a new one" if box.name == DEFAULT else "sandbox_create makes a new one"
+        raise StateError(f"the sandbox {box.name} was ended from outside, with all that was in it", hint=hint)
+
+    def _has_record(self, box: Box) -> bool:
+        return os.path.exists(self.service.engine.state / "sandboxes" / box.real)
 
     def adopt(self, real: str) -> None:
         """Have a sandbox that was made already as the default one."""
@@ -91,14 +111,25 @@ class Room:
                 raise StateError(
                     f"there is a sandbox {name!r} already", hint="sandbox_destroy it, or take another name"
                 )
-            return await self._make(name, profile)
+            try:
+                return await self._make(name, profile)
+            finally:
+                if name not in self.boxes:
+                    self._making.pop(name, None)
 
     async def destroy(self, name: str) -> Sequence[str]:
         """End a sandbox and all that runs in it; gives a line for each thing that it left for the host."""
         box = self.boxes.pop(name, None)
         if box is None:
             raise NotFoundError(f"there is no sandbox {name!r}", name=name, hint="see sandbox_list")
-        return await self._end(box)
+        return await asyncio.shield(self._end_aside(box))
+
+    def _end_aside(self, box: Box) -> "asyncio.Task[Sequence[str]]":
+        """End a sandbox in a task of its own, which goes on when whoever asked for it does not wait any more."""
+        task = asyncio.ensure_future(self._end(box))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+        return task
 
     async def run(self, box: Box, argv: Sequence[str], *, given: bytes | None, **how: "object") -> Running:
         """Start a command, see `Running`; `how` are the fields of `aisbx.types.Command`."""
@@ -126,7 +157,9 @@ class Room:
         """End everything; no more can be made."""
         self._closed = True
         boxes, self.boxes = [*self.boxes.values()], {}
-        await asyncio.gather(*(self._end(box) for box in boxes), return_exceptions=True)
+        for box in boxes:
+            self._end_aside(box)
+        await asyncio.gather(*self._ending, return_exceptions=True)
         if self._private:
             await asyncio.to_thread(self.service.remove_directory, self._private)
             self._private = ""
@@ -163,7 +196,7 @@ class Room:
         if self._closed:
             raise StateError("the server is ending", hint="connect again")
         limit = self.service.options.sandboxes
-        if len(self.boxes) >= limit:
+        if len(self.boxes) + len(self._ending) >= limit:
             raise StateError(f"there are {limit} sandboxes already", hint="sandbox_destroy one")
         self._admit(profile)
         if profile and set(profile.split("+")) <= RESTRICTIONS:
@@ -174,6 +207,13 @@ class Room:
         except asyncio.CancelledError:
             making.add_done_callback(self._made_late)
             raise
+        return self._keep(name, box)
+
+    def _keep(self, name: str, box: Box) -> Box:
+        """Have a sandbox that was made; one that came too late is ended."""
+        if self._closed or name in self.boxes:
+            self._end_aside(box)
+            raise StateError("the server is ending", hint="connect again")
         self.boxes[name] = box
         return box
 
@@ -194,7 +234,7 @@ class Room:
                 service.engine.sandboxes.create(wanted, self.principal, HOST, real)
             return self._open(name, real)
         except BaseException:
-            service.lifeline.tell("forget", real)
+            self._forget(real)
             raise
 
     def _open(self, name: str, real: str) -> Box:
@@ -209,29 +249,41 @@ class Room:
         """Keep a sandbox whose maker does not wait any more: the next call finds it."""
         if not making.cancelled() and making.exception() is None:
             box = making.result()
-            self.boxes.setdefault(box.name, box)
+            if box.name == DEFAULT:
+                with suppress(StateError):
+                    self._keep(box.name, box)
+            else:
+                self._end_aside(box)
 
     async def _end(self, box: Box) -> Sequence[str]:
-        for running in box.running.values():
-            running.signal(KILL)
-        await box.kernels.close()
+        kills = [running.signal(KILL) for running in box.running.values()]
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(box.kernels.close(), *kills, return_exceptions=True), _LAST)
         findings = await asyncio.to_thread(self._destroy, box)
         for running in box.running.values():
             with suppress(TimeoutError):
                 await running.wait(_LAST)
             self.service.drop(running.id)
+        box.opened.release()  # what the last of them gave back
         return findings
 
     def _destroy(self, box: Box) -> Sequence[str]:
         service = self.service
         box.opened.release()
         try:
-            findings = service.engine.sandboxes.destroy(box.real, self.principal, HOST)
+            findings = service.engine.sandboxes.destroy(box.real, self.principal, HOST, keep=True) or []
         except AisbxError as error:
-            service.lifeline.tell("forget", box.real)
-            return [f"{error.message}; hint: {error.hint}"]
-        service.lifeline.tell("forget", box.real)
-        return findings or []
+            return [f"{error.message}; hint: {error.hint}"]  # the lifeline tries again
+        if not self._forget(box.real):
+            findings = [*findings, f"changes were not applied; on the host, see: aisbx diff {box.real}"]
+        return findings
+
+    def _forget(self, real: str) -> bool:
+        """Tell the lifeline of one that has ended; tells whether nothing of it is left."""
+        gone = real not in self.service.engine.sandboxes.names()
+        if gone:
+            self.service.lifeline.tell("forget", real)
+        return gone
 
 
 def variables(given: Mapping[str, str] | None) -> dict[str, str]:

@@ -90,14 +90,16 @@ class Running:
             except TimeoutError:
                 return
 
-    def signal(self, number: int) -> None:
-        """Send a signal to it, SIGKILL to all that came of it too; nothing happens when it has ended."""
+    async def signal(self, number: int) -> None:
+        """Send a signal to it, SIGKILL to all that came of it too; nothing happens when it has ended.
+
+        Also where whoever wants that is cancelled meanwhile.
+        """
         if self._started is None or not self.lives:
             return
-        if number == KILL:
-            self._started.process.kill()
-        else:
-            self._started.process.signal(number)
+        process = self._started.process
+        work = process.kill if number == KILL else lambda: process.signal(number)
+        await asyncio.shield(asyncio.ensure_future(asyncio.to_thread(work)))
 
     async def feed(self, data: bytes, *, end: bool) -> None:
         """Give it input; StateError where it takes none."""
@@ -115,6 +117,8 @@ class Running:
                 await asyncio.sleep(_AGAIN)
             except BrokenPipeError:
                 raise StateError(f"process {self.id} has closed its input", hint="read its output") from None
+        if taken < len(data):
+            raise StateError(f"process {self.id} took {taken} bytes and has ended", hint="read its output")
         if end:
             self._close_input()
 
@@ -193,8 +197,13 @@ def _unwanted(starting: "asyncio.Future[Started]", lent: list[int]) -> None:
         _close(lent)
         return
     started = starting.result()
-    started.process.kill()
-    threading.Thread(target=waiter(started, lent, _ignore), daemon=True).start()
+    wait = waiter(started, lent, _ignore)
+
+    def end() -> None:
+        started.process.kill()
+        wait()
+
+    threading.Thread(target=end, daemon=True).start()
 
 
 def _close(descriptors: list[int]) -> None:

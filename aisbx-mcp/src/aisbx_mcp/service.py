@@ -70,7 +70,11 @@ class Service:
         real = self.name() if sandbox else ""
         if real:
             self.lifeline.tell("sandbox", real)
-        make_ahead(self.options, self.options.workspace or room.private, real)
+        try:
+            make_ahead(self.options, self.options.workspace or room.private, real)
+        except AisbxError:
+            self.lifeline.tell("forget", real)
+            raise
         if real:
             room.adopt(real)
 

@@ -45,13 +45,13 @@ class Ends:
                     driver.sweep(self._engine.state)
         return findings
 
-    def refuse_losses(self, name: str) -> None:
-        """Refuse to end what has snapshots, or changes that were not applied: UnappliedError."""
+    def refuse_losses(self, name: str, *, changes: bool = True) -> None:
+        """Refuse to end what has snapshots, or `changes` that were not applied: UnappliedError."""
         if kept := Shelf(self._store.home(name).parent).all():
             tags = ", ".join(snapshot.tag for snapshot in kept)
             hint = f"aisbx snapshot rm {name} TAG, or destroy --discard {name}"
             raise UnappliedError(f"the sandbox {name!r} has snapshots: {tags}", hint=hint)
-        layers = self._engine.changes.find(name)
+        layers = self._engine.changes.find(name) if changes else None
         with suppress(StateError):
             record = self._store.read(name)
             if layers is None or (record is not None and record.mode == WorkspaceMode.GUARDED):

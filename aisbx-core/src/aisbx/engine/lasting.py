@@ -169,11 +169,14 @@ class Sandboxes:
         record = self._store.find(name)
         return Inside(self._engine, record, self._attach(record))
 
-    def destroy(self, name: str, principal: Principal, host: str, *, discard: bool = False) -> list[str] | None:
+    def destroy(
+        self, name: str, principal: Principal, host: str, *, discard: bool = False, keep: bool = False
+    ) -> list[str] | None:
         """End a sandbox and remove all of it; gives what was found planted, None where there was no such sandbox.
 
         With changes that were not applied it stays: StateError before anything is done for a `cow` workspace; of a
-        guarded one, the findings say what could not be applied. `discard` drops them.
+        guarded one, the findings say what could not be applied. `discard` drops them; to `keep` them ends the sandbox,
+        and its layer stays for review.
         """
         claim = self._store.hold(name, patience=_PATIENCE)
         if claim is None:
@@ -182,7 +185,7 @@ class Sandboxes:
             return None
         try:
             if not discard:
-                self._ends.refuse_losses(name)
+                self._ends.refuse_losses(name, changes=not keep)
             findings = self._ends.end(name, claim, discard=discard)
         finally:
             claim.release()

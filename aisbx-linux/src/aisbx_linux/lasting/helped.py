@@ -181,7 +181,8 @@ class Helped(Joined):
 
     def command(self) -> int:
         """Give the command's process on the host, 0 where there is none (yet)."""
-        pid = self._helper.running() if self._helper is not None else 0
+        one = self._helper  # another thread takes it away when the command has ended
+        pid = one.running() if one is not None else 0
         return pid if pid != helper.STARTING else 0
 
     def signal(self, number: int) -> None:

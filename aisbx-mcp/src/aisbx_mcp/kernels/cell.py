@@ -8,6 +8,7 @@ from aisbx_mcp.output import Output
 LARGEST_IMAGE = 1 << 20
 """Characters of an image as text; clients refuse larger messages."""
 IMAGES = 8
+_IMAGES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
 
 
 @dataclass(slots=True)
@@ -23,8 +24,8 @@ class Cell:
 
     def show(self, kind: str, data: str) -> None:
         """Add what code has shown."""
-        if not kind.startswith("image/"):
-            self.output.append(f"{data}\n".encode())
+        if kind not in _IMAGES:
+            self.output.append(f"{data}\n".encode(errors="backslashreplace"))
         elif len(data) > LARGEST_IMAGE:
             self.output.append(f"[an image of {len(data):,} characters is too large to show]\n".encode())
         elif len(self.images) >= IMAGES:

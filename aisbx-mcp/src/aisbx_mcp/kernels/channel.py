@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 
 from aisbx.engine.opened import Opened, Started
 from aisbx.errors import AisbxError
@@ -11,8 +12,9 @@ from aisbx.types import Command, Principal, Stdio
 
 from aisbx_mcp.running import HOST, in_thread, waiter
 
-_LARGEST = 64 << 20
-"""Bytes of one line or frame; what is larger ends the channel."""
+_AHEAD = 1 << 20
+"""Bytes that nobody has read yet, after which what prints them has to wait."""
+_PATIENCE = 5.0
 
 
 class Channel:
@@ -20,13 +22,14 @@ class Channel:
 
     def __init__(self) -> None:
         """Use `start`."""
-        self.out = asyncio.StreamReader(limit=_LARGEST)
-        self.err = asyncio.StreamReader(limit=_LARGEST)
+        self.out = asyncio.StreamReader(limit=_AHEAD)
+        self.err = asyncio.StreamReader(limit=_AHEAD)
         self.why = ""
         """Why it has ended, where that was not its own decision."""
         self._ended = asyncio.Event()
         self._writer: asyncio.StreamWriter | None = None
         self._started: Started | None = None
+        self._readers: list[asyncio.BaseTransport] = []
 
     @property
     def lives(self) -> bool:
@@ -56,31 +59,32 @@ class Channel:
         target = waiter(self._started, lent, tell)
         threading.Thread(target=target, name="aisbx kernel", daemon=True).start()
         for descriptor, reader in ((out, self.out), (err, self.err)):
-            await _connect(loop, descriptor, reader)
+            self._readers.append(await _connect(loop, descriptor, reader))
         transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, os.fdopen(feed, "wb", 0))
         self._writer = asyncio.StreamWriter(transport, protocol, None, loop)
 
     async def send(self, data: bytes) -> None:
-        """Send data; ConnectionError where it takes no more."""
+        """Send data; ConnectionError where it takes no more. It may wait for as long as nobody reads there."""
         if self._writer is None or not self.lives:
             raise ConnectionResetError
         self._writer.write(data)
         await self._writer.drain()
 
-    def kill(self) -> None:
-        """End it."""
-        if self._started is not None and self.lives:
-            self._started.process.kill()
-
     async def close(self) -> None:
-        """End it and wait for that."""
-        if self._writer is not None:
-            self._writer.close()
-        self.kill()
-        if self._started is not None:
-            await self._ended.wait()
+        """End it and wait for that, though not for ever."""
+        for reader in self._readers:  # else what is printed and not read holds its end up
+            reader.close()
+        if self._writer is not None and not self._writer.transport.is_closing():
+            self._writer.transport.abort()
+        if self._started is not None and self.lives:
+            await asyncio.to_thread(self._started.process.kill)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), _PATIENCE)
 
 
-async def _connect(loop: asyncio.AbstractEventLoop, descriptor: int, reader: asyncio.StreamReader) -> None:
+async def _connect(
+    loop: asyncio.AbstractEventLoop, descriptor: int, reader: asyncio.StreamReader
+) -> asyncio.BaseTransport:
     protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
-    await loop.connect_read_pipe(lambda: protocol, os.fdopen(descriptor, "rb", 0))
+    transport, _ = await loop.connect_read_pipe(lambda: protocol, os.fdopen(descriptor, "rb", 0))
+    return transport

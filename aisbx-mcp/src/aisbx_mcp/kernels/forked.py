@@ -83,8 +83,10 @@ class PythonHost:
         except (asyncio.IncompleteReadError, ValueError):
             pass
         self._ready.set()
-        told = (await self.channel.err.read()).decode(errors="replace").strip()
-        self.channel.kill()
+        told = ""
+        with suppress(TimeoutError):
+            told = (await asyncio.wait_for(self.channel.err.read(), _GRACE)).decode(errors="replace").strip()
+        await self.channel.close()
         for session in [*self.sessions.values()]:  # each takes itself out
             session.lose(told.rpartition("\n")[2] or self.channel.why)
 
@@ -92,7 +94,8 @@ class PythonHost:
         """End it and all sessions."""
         await self.channel.close()
         if self._reading is not None:
-            await self._reading
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
 
 
 class PythonSession:
@@ -116,8 +119,10 @@ class PythonSession:
         self._cell = cell
         self._done.clear()
         try:
-            await self._host.send(inside.RUN, self.number, json.dumps({"code": code, "memory": memory}).encode())
-            await asyncio.wait_for(self._done.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                told = json.dumps({"code": code, "memory": memory}).encode()
+                await self._host.send(inside.RUN, self.number, told)
+                await self._done.wait()
         except TimeoutError:
             cell.note = f"ended by its time limit of {seconds:g} s"
             await self._interrupt(cell)
@@ -131,8 +136,8 @@ class PythonSession:
 
     async def close(self) -> None:
         """End it."""
-        with suppress(ConnectionError):
-            await self._host.send(inside.END, self.number)
+        with suppress(ConnectionError, TimeoutError):
+            await asyncio.wait_for(self._host.send(inside.END, self.number), _GRACE)
         self._host.sessions.pop(self.number, None)
         self._gone = True
 
@@ -160,15 +165,23 @@ class PythonSession:
         self._done.set()
 
     async def _interrupt(self, cell: Cell) -> None:
-        """Interrupt what runs; where that does not end it, end the session."""
-        with suppress(ConnectionError):
-            await self._host.send(inside.INTERRUPT, self.number)
-            try:
-                await asyncio.wait_for(self._done.wait(), _GRACE)
-            except TimeoutError:
-                await self._host.send(inside.END, self.number)
+        """Interrupt what runs; where that does not end it, end the session; where not even that, the interpreter."""
+        if await self._ask(inside.INTERRUPT):
+            return
+        cell.note += "; it did not heed an interrupt"
+        if not await self._ask(inside.END):
+            await self._host.channel.close()
+            self.lose("")
+
+    async def _ask(self, kind: int) -> bool:
+        """Ask for the end of what runs; tells whether it has come in time."""
+        try:
+            async with asyncio.timeout(_GRACE):
+                await self._host.send(kind, self.number)
                 await self._done.wait()
-                cell.note += "; it did not heed an interrupt"
+        except (TimeoutError, ConnectionError):
+            return self._done.is_set()
+        return True
 
 
 def _said(data: bytes) -> dict[str, object]:

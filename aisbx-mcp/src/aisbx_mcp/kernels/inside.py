@@ -105,7 +105,8 @@ class Host:
         for one in (code_in, said_out, told_out):
             os.close(one)
         os.set_blocking(said_in, False)
-        self.sessions[number] = {"pid": pid, "in": code_out, "said": said_in, "told": told_in}
+        os.set_blocking(told_in, False)
+        self.sessions[number] = {"pid": pid, "in": code_out, "said": said_in, "told": told_in, "rest": b""}
         for one in (said_in, told_in):
             self.selector.register(one, selectors.EVENT_READ, number)
 
@@ -114,11 +115,26 @@ class Host:
         if descriptor == session["said"]:
             self.drain(number)
             return
-        frame = read_frame(descriptor)
-        self.drain(number)  # all that was printed before that
-        if frame is not None:
-            write_frame(self.target, *frame)
+        try:
+            data = os.read(descriptor, CHUNK)
+        except BlockingIOError:
             return
+        session["rest"] += data
+        self.drain(number)  # all that was printed before that
+        while len(session["rest"]) >= HEAD.size:
+            size = HEAD.size + HEAD.unpack(session["rest"][: HEAD.size])[2]
+            if len(session["rest"]) < size:
+                break
+            kind = session["rest"][0]
+            told = session["rest"][HEAD.size : size]
+            session["rest"] = session["rest"][size:]
+            write_frame(self.target, kind, number, told)
+        if data:
+            return
+        try:
+            os.kill(session["pid"], signal.SIGKILL)  # it may have closed that and live on
+        except OSError:
+            pass
         _, status = os.waitpid(session["pid"], 0)
         kill(session["pid"], signal.SIGKILL)  # what it started goes with it
         for name in ("said", "told"):

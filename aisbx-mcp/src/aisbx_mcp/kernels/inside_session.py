@@ -45,7 +45,7 @@ class Session:
                 ok = self.run(wanted["code"], wanted.get("memory"))
             except KeyboardInterrupt:
                 continue  # too late: nothing runs
-            write_frame(self.target, DONE, self.number, json.dumps({"ok": ok}).encode())
+            self.tell_host(DONE, {"ok": ok})
 
     def run(self, code, memory):
         import resource
@@ -112,8 +112,15 @@ class Session:
                 self.show(kind, data)
 
     def show(self, kind, data):
-        frame = json.dumps({"kind": kind, "data": data}).encode()
-        write_frame(self.target, SHOW, self.number, frame)
+        self.tell_host(SHOW, {"kind": kind, "data": data})
+
+    def tell_host(self, kind, told):
+        """Write a frame whole: an interrupt waits."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            write_frame(self.target, kind, self.number, json.dumps(told).encode())
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def show_figures(self):
         plots = sys.modules.get("matplotlib.pyplot")

@@ -64,9 +64,9 @@ class Kernels:
 
     async def close(self) -> None:
         """End all."""
-        for interpreter in self._interpreters.values():
-            await interpreter.close()
+        interpreters = [*self._interpreters.values()]
         self._interpreters.clear()
+        await asyncio.gather(*(one.close() for one in interpreters), return_exceptions=True)
         if self._python is not None:
             await self._python.close()
 

@@ -45,8 +45,8 @@ class SpokenSession:
         del memory
         token = secrets.token_hex(8)
         try:
-            await self._channel.send(self._frame(token, code))
             async with asyncio.timeout(seconds):
+                await self._channel.send(self._frame(token, code))
                 await self._hear(token, cell)
         except TimeoutError:
             cell.note = f"ended by its time limit of {seconds:g} s, and its interpreter with it"

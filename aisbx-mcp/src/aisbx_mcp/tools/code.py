@@ -13,7 +13,7 @@ from pydantic import Field
 from aisbx_mcp.kernels.cell import Cell
 from aisbx_mcp.output import Output
 from aisbx_mcp.render import CHARS, bounded
-from aisbx_mcp.room import DEFAULT
+from aisbx_mcp.room import DEFAULT, Box
 from aisbx_mcp.running import HOST
 from aisbx_mcp.tool import Call, Tool
 from aisbx_mcp.tools.commands import PROGRESS, Chars, Name, Sandbox, Seconds
@@ -47,10 +47,22 @@ async def run_code(
     await asyncio.to_thread(box.opened.consider, argv, call.room.principal, HOST)
     if restart:
         await box.kernels.end(language, session)
-    cell = Cell(Output(f"{call.service.outputs}/{new_run()[:8]}"))
+    name = new_run()[:8]
+    cell = Cell(Output(f"{call.service.outputs}/{name}"))
+    try:
+        seconds = await _run(call, box, cell, code, language, session, timeout_s, memory_mb * _MIB)
+        return _result(cell, seconds, max_output_chars)
+    finally:
+        cell.output.close()
+        call.service.drop(name)
+
+
+async def _run(
+    call: Call, box: Box, cell: Cell, code: str, language: str, session: str, timeout_s: float | None, memory: int
+) -> float:
     began = time.monotonic()
     async with box.kernels.held(language, session) as interpreter:
-        running = asyncio.ensure_future(interpreter.run(code, cell, timeout_s, memory_mb * _MIB))
+        running = asyncio.ensure_future(interpreter.run(code, cell, timeout_s, memory))
         try:
             while not (await asyncio.wait({running}, timeout=PROGRESS))[0]:
                 done = time.monotonic() - began
@@ -64,8 +76,7 @@ async def run_code(
         await running
         if not interpreter.lives:
             cell.note += "; its variables are lost, and the next call begins with a new one"
-    cell.output.close()
-    return _result(cell, time.monotonic() - began, max_output_chars)
+    return time.monotonic() - began
 
 
 def _result(cell: Cell, seconds: float, most: int) -> CallToolResult:

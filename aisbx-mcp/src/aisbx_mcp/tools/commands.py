@@ -63,8 +63,14 @@ async def run_command(
         limits={"wall_time": timeout_s} if timeout_s else {},
     )
     if interactive and given:
-        await running.feed(given, end=False)
+        try:
+            await running.feed(given, end=False)
+        except asyncio.CancelledError:
+            await running.signal(KILL)
+            raise
     await attend(call, running, yield_s)
+    if running.error is not None:
+        await call.room.check(box)
     return command_result(running, max_output_chars)
 
 
@@ -79,7 +85,7 @@ async def attend(call: Call, running: Running, seconds: float) -> None:
             message = f"running for {done:.0f} s, {running.output.size:,} bytes of output"
             await call.context.report_progress(done, seconds, message)
     except asyncio.CancelledError:
-        running.signal(KILL)
+        await running.signal(KILL)
         raise
 
 

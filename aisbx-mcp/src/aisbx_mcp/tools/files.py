@@ -20,7 +20,6 @@ LARGEST = 16 << 20
 LARGEST_IMAGE = 700 << 10
 """Bytes of an image that is shown; as text it must stay below a megabyte."""
 _ROWS = 1000
-_SHOWN = 80
 _IMAGES = {
     b"\x89PNG\r\n\x1a\n": "image/png",
     b"\xff\xd8\xff": "image/jpeg",
@@ -47,13 +46,13 @@ async def read_file(
         return _image(path, data, kind)
     if b"\0" in data[:8192]:
         return text(f"[{path}: {len(data):,} bytes that are no text; look with run_command: file, xxd, strings]")
-    every = data.decode(errors="replace").splitlines(keepends=True)
+    every = await asyncio.to_thread(lambda: data.decode(errors="replace").splitlines(keepends=True))
     end = len(every) if lines is None else min(len(every), first_line - 1 + lines)
     body, shown = "", first_line - 1
     while shown < end and (len(body) + len(every[shown]) <= max_output_chars or not body):
         body += every[shown]
         shown += 1
-    if first_line == 1 and shown == len(every):
+    if first_line == 1 and shown == len(every) and len(body) <= max_output_chars:
         return text(body or f"[{path} is empty]")
     return text(f"[lines {first_line} to {shown} of {len(every)}]", body[:max_output_chars])
 
@@ -71,15 +70,15 @@ async def write_file(
         data = content.encode() if encoding == "text" else base64.b64decode(content, validate=True)
     except ValueError as error:
         raise UsageError(f"content is no {encoding}: {error}", hint="see encoding") from None
-    await _write(call, box, path, data, 0o644)
+    await _write(box, path, data, 0o644)
     return text(f"wrote {len(data):,} bytes to {box.path(path)}")
 
 
 async def edit_file(
     call: Call,
     path: Path,
-    old: Annotated[str, Field(min_length=1, description="What is there now, to the character.")],
-    new: Annotated[str, Field(description="What is to be there instead.")],
+    old: Annotated[str, Field(min_length=1, max_length=LARGEST, description="What is there now, to the character.")],
+    new: Annotated[str, Field(max_length=LARGEST, description="What is to be there instead.")],
     sandbox: Sandbox = DEFAULT,
     replace_all: Annotated[bool, Field(description="Every place; else there must be just one.")] = False,
 ) -> CallToolResult:
@@ -94,8 +93,12 @@ async def edit_file(
         raise StateError(
             f"{path} has that text {count} times", hint="take in more of what is around it, or replace_all"
         )
-    mode = (await asyncio.to_thread(box.files.stat, box.path(path))).mode & 0o777
-    await _write(call, box, path, data.replace(before, after), mode)
+    row = await asyncio.to_thread(box.files.stat, box.path(path))
+    if row.kind != "file":
+        raise StateError(f"{path} is a {row.kind}", hint="edit what it leads to; `readlink -f` says where that is")
+    if len(data) + count * (len(after) - len(before)) > LARGEST:
+        raise StateError(f"{path} would have more than {LARGEST >> 20} MiB", hint="change fewer places")
+    await _write(box, path, data.replace(before, after), row.mode & 0o777)
     return text(f"replaced {count} in {box.path(path)}")
 
 
@@ -103,10 +106,7 @@ async def list_files(call: Call, path: Path = ".", sandbox: Sandbox = DEFAULT) -
     """List a directory: kind, size, time of the last change, name."""
     box = await call.room.box(sandbox)
     rows = await asyncio.to_thread(box.files.list, box.path(path))
-    lines = [
-        f"{row.kind:9} {row.size:>12,} {datetime.fromtimestamp(row.changed, UTC):%Y-%m-%d %H:%M:%S} {row.name}"
-        for row in rows[:_ROWS]
-    ]
+    lines = [f"{row.kind:9} {row.size:>12,} {_date(row.changed)} {row.name}" for row in rows[:_ROWS]]
     more = f"[{len(rows) - _ROWS} more]" if len(rows) > _ROWS else ""
     return text(f"[{box.path(path)}: {len(rows)}]", *lines, more)
 
@@ -126,14 +126,20 @@ async def _read(box: Box, path: str) -> bytes:
     return data
 
 
-async def _write(call: Call, box: Box, path: str, data: bytes, mode: int) -> None:
+async def _write(box: Box, path: str, data: bytes, mode: int) -> None:
     where = box.path(path)
     try:
         await asyncio.to_thread(box.files.write, where, data, mode)
     except StateError:
-        made = await call.room.run(box, ["/bin/mkdir", "-p", "--", posixpath.dirname(where)], given=b"")
-        await made.wait(10)
+        await asyncio.to_thread(lambda: box.files.mkdir(posixpath.dirname(where), parents=True))
         await asyncio.to_thread(box.files.write, where, data, mode)
+
+
+def _date(seconds: float) -> str:
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
+    except (ValueError, OverflowError, OSError):
+        return f"{seconds:>19.0f}"
 
 
 READ_FILE = Tool(read_file, scope="files", title="Read a file", read_only=True)

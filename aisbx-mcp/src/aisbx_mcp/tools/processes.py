@@ -61,7 +61,7 @@ async def process_kill(
     name = signal_name.upper().removeprefix("SIG")
     if f"SIG{name}" not in signal.Signals.__members__:
         raise UsageError(f"there is no signal {signal_name!r}", hint="one of TERM, INT, KILL, HUP, USR1")
-    running.signal(signal.Signals[f"SIG{name}"])
+    await running.signal(signal.Signals[f"SIG{name}"])
     await attend(call, running, wait_s)
     return command_result(running, CHARS)
 

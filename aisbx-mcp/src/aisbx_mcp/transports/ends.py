@@ -10,6 +10,7 @@ import anyio
 if TYPE_CHECKING:
     from aisbx_mcp.service import Service
 
+_PATIENCE = 20.0
 _ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -20,7 +21,8 @@ async def watch(service: "Service") -> None:
     """
     with anyio.open_signal_receiver(*_ENDS) as signals:
         async for number in signals:
-            await service.close()
+            with anyio.move_on_after(_PATIENCE):  # the lifeline does what is left
+                await service.close()
             leave(128 + number)
 
 
