@@ -14,7 +14,7 @@ if __name__ == "__main__":  # started as a file, without site: find the package 
     sys.path.insert(0, __file__.rpartition("/")[0].rpartition("/")[0])
 
 from aisbx.audit.jsontext import dumps
-from aisbx.audit.write import AuditError, append_once, start
+from aisbx.audit.write import AuditError, ExportError, append_once, start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,7 +113,8 @@ def keep(job: "Job") -> None:
     try:
         append_once(job["audit"], f'{beginning},"reason":"{reason}","findings":{dumps(findings)}}}', job["reserve"])
     except (OSError, AuditError) as error:
-        findings = [*findings, f"this end has no record: {error}"]
+        has = "a" if isinstance(error, ExportError) else "no"
+        findings = [*findings, f"this end has {has} record: {error}"]
     row = {"time": round(time.time(), 3), "reason": reason, "findings": findings}
     descriptor = posix.open(f"{place}/{ENDED}", _NEW, 0o600)
     try:

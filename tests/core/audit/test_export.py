@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from aisbx.audit.reserve import opened, recording
 from aisbx.audit.verify import exported, verify
 from aisbx.audit.write import AuditError, ExportError, append, append_once, open_log
 from aisbx.errors import StateError
@@ -74,3 +75,18 @@ def test_a_syslog_that_takes_nothing_and_a_fifo_hold_nothing_up(
             open_log(somewhere(tmp_path, export=fifo))
     finally:
         os.close(reader)
+
+
+def test_a_head_that_was_not_exported_is_told_apart_from_a_record_that_is_missing(tmp_path: Path) -> None:
+    where = somewhere(tmp_path, export=f"syslog:{tmp_path}/log")
+    with pytest.raises(StateError, match="audit log cannot be written"):
+        opened(where)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+        server.bind(str(tmp_path / "log"))
+        log = opened(where)
+    with pytest.raises(StateError, match=r"not exported.*: this command has a record"), recording("x", "this command"):
+        append(log, record(1))
+    log.close()
+    for error in (OSError(28, "No space left on device"), AuditError("it is not a file of yours alone")):
+        with pytest.raises(StateError, match="this command has no record"), recording("x", "this command"):
+            raise error

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 VERSION = 1
 RESERVE = "audit.reserve"
 """The name of the reserve, beside the log."""
+LONG = 1 << 14
+"""Characters of a command line as it is written from which on its words are bounded."""
 HEAD = ".head"
 """What the head's name has beyond the log's."""
 _HERE_ONLY = (
@@ -234,7 +236,12 @@ def _give_up(reserve: str) -> str:
 def start(kind: str, run: str, principal: str, host: str, argv: "list[str]") -> str:
     """Give the beginning of a record: who and what, at the present time."""
     who = f'"kind":{quote(kind)},"run":{quote(run)},"principal":{quote(principal)},"host":{quote(host)}'
-    return f'{{"v":{VERSION},"time":{round(time.time(), 6)},{who},"argv":{dumps(argv)}'
+    told = dumps(argv)
+    if len(told) > LONG:
+        from aisbx.audit.words import bounded
+
+        told = dumps(bounded(argv))
+    return f'{{"v":{VERSION},"time":{round(time.time(), 6)},{who},"argv":{told}'
 
 
 def ending(result: "LaunchResult") -> str:

@@ -13,7 +13,7 @@ import time
 if __name__ == "__main__":  # started as a file, without site: find the package that this file is in
     sys.path.insert(0, __file__.rpartition("/")[0].rpartition("/")[0].rpartition("/")[0])
 
-from aisbx.audit.write import AuditError, append_once, ending, start
+from aisbx.audit.write import AuditError, ExportError, append_once, ending, start
 from aisbx.background.door import Door
 from aisbx.background.record import ENDED, FORMAT, RUNNING, STARTING, hold, write
 from aisbx.background.spool import Spool
@@ -169,7 +169,8 @@ class Supervisor:
         try:
             append_once(job["audit"], f"{beginning},{job['static']},{ending(result)}", job["reserve"])
         except (AuditError, OSError) as error:
-            return f"this command has no record: {error}"
+            has = "a" if isinstance(error, ExportError) else "no"
+            return f"this command has {has} record: {error}"
         return ""
 
     def _write(self) -> None:

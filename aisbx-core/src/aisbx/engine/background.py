@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from aisbx.audit.reserve import recording
 from aisbx.audit.write import RESERVE, append_once, refusal, start
 from aisbx.background import record, supervisor
 from aisbx.background.caller import Caller
@@ -185,7 +186,9 @@ class Background:
             sandbox = os.path.basename(self._place)
             beginning = start("exec.end", row["id"], row["principal"], row["host"], row["argv"])
             end = refusal("aborted", error["message"], "", 125)
-            append_once(self._engine.audit, f'{beginning},"sandbox":"{sandbox}",{end}')
+            audit = self._engine.audit
+            with recording(audit["path"], f"what was found (exec.end {row['id']})"):
+                append_once(audit, f'{beginning},"sandbox":"{sandbox}",{end}')
         finally:
             os.close(held)
         return row

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from aisbx.audit.reserve import recording
 from aisbx.audit.write import RESERVE, append_once, start
 from aisbx.errors import StateError, UsageError
 from aisbx.types import Files, Freezer, ObservableSandbox, Principal, ProcessRow, Sandbox
@@ -75,4 +76,6 @@ class Inside:
 
     def _note(self, kind: str, principal: Principal, host: str) -> None:
         beginning = start(kind, self._record.name, principal.id, host, [])
-        append_once(self._engine.audit, f"{beginning}}}", f"{self._engine.state}/{RESERVE}")
+        audit = self._engine.audit
+        with recording(audit["path"], f"what was done ({kind} {self._record.name})"):
+            append_once(audit, f"{beginning}}}", f"{self._engine.state}/{RESERVE}")

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aisbx.audit.jsontext import dumps, members
-from aisbx.audit.reserve import unrecordable
-from aisbx.audit.write import RESERVE, AuditError, append, append_once, open_log, start
+from aisbx.audit.reserve import opened, recording
+from aisbx.audit.write import RESERVE, append, append_once, start
 from aisbx.engine.commands import Commands
 from aisbx.engine.ends import Ends
 from aisbx.engine.found import ENDED, PAUSED, RUNNING, UNFINISHED, Found, UnappliedError
@@ -105,12 +105,13 @@ class Sandboxes:
         `who` is the kind of the audit record, the principal's id and the host's name; `told` goes into it too.
         """
         engine, (kind, principal, host) = self._engine, who
-        log = open_log(engine.audit)
+        log = opened(engine.audit)
         try:
             self._make(begin, spec, record, environment)
             beginning = start(kind, record.name, principal, host, [])
             more = f",{members(told)}" if told else ""
-            append(log, f"{beginning}{more},{record.static}}}", f"{engine.state}/{RESERVE}")
+            with recording(engine.audit["path"], f"what was done ({kind} {record.name})"):
+                append(log, f"{beginning}{more},{record.static}}}", f"{engine.state}/{RESERVE}")
         finally:
             log.close()
         engine.emit(Event(kind, time.time(), {"sandbox": record.name, "profile": record.profile, **told}))
@@ -147,10 +148,7 @@ class Sandboxes:
         record = self._store.find(name)
         sandbox = self._attach(record)
         command = self._commands.reviewed(record, command, principal, host, run)
-        try:
-            open_log(engine.audit).close()
-        except AuditError as error:
-            raise unrecordable(error) from None
+        opened(engine.audit).close()
         streams = {"terminal": terminal, "stdin": stdin}
         self.background(name).start(record, sandbox, command, (run, principal.id, host), **streams)
         engine.emit(Event("exec.detach", time.time(), {"run": run, "sandbox": name}))
@@ -190,7 +188,9 @@ class Sandboxes:
         finally:
             claim.release()
         beginning = start("sandbox.destroy", name, principal.id, host, [])
-        append_once(self._engine.audit, f'{beginning},"findings":{dumps(findings)}}}')
+        audit = self._engine.audit
+        with recording(audit["path"], f"what was done (sandbox.destroy {name})"):
+            append_once(audit, f'{beginning},"findings":{dumps(findings)}}}')
         self._engine.emit(Event("sandbox.destroy", time.time(), {"sandbox": name, "findings": findings}))
         return findings
 

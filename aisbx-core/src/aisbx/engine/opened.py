@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from aisbx.audit.kept import KeptLog
-from aisbx.audit.reserve import unrecordable
+from aisbx.audit.reserve import recording, unrecordable
 from aisbx.audit.write import RESERVE, AuditError, ending, refusal, start
-from aisbx.errors import AisbxError, StateError
+from aisbx.errors import AisbxError
 from aisbx.plan.run import new_run
 from aisbx.store import Record, Store
 from aisbx.types import (
@@ -26,9 +26,6 @@ from aisbx.types import (
 
 if TYPE_CHECKING:
     from aisbx.engine.engine import Engine
-
-_LONGEST = 1 << 14
-"""Characters of code that a record has."""
 
 
 def reviewed(
@@ -104,16 +101,13 @@ class Opened:
             self._log.ready()
         except AuditError as error:
             raise unrecordable(error) from None
-        told = [_shortened(word) for word in argv] if self.engine.settings.audit.argv else [argv[0]]
+        told = list(argv) if self.engine.settings.audit.argv else [argv[0]]
         self.write(start("exec.code", run, principal.id, host, told), '"exit_code":null}')
 
     def write(self, beginning: str, what: str) -> None:
-        """Write the record of a command; StateError where it cannot be."""
-        try:
+        """Write the record of a command; StateError where it cannot be, or its head not exported."""
+        with recording(self._log.path, "this command"):
             self._log.write(f"{beginning},{self._known},{what}")
-        except OSError as error:
-            hint = "make room there"
-            raise StateError(f"{self._log.path}: {error.strerror}: this command has no record", hint=hint) from error
 
     def ended(self, run: str, status: ExitStatus, *, captured: bool) -> Outcome:
         """Give what came of a command, and tell the sinks."""
@@ -148,7 +142,3 @@ class Started:
             raise
         opened.write(start("exec.end", *self._who), ending(launch_result(status)))
         return opened.ended(self._who[0], status, captured=self._captured)
-
-
-def _shortened(word: str) -> str:
-    return word if len(word) <= _LONGEST else f"{word[:_LONGEST]}... ({len(word)} characters)"

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from aisbx.audit.jsontext import dumps
-from aisbx.audit.write import Log, append, open_log, start
+from aisbx.audit.reserve import opened, recording
+from aisbx.audit.write import Log, append, start
 from aisbx.errors import StateError, UsageError
 from aisbx.paths import ensure_private
 from aisbx.store import Store
@@ -66,7 +67,7 @@ class Review:
         if force and not paths:
             raise UsageError("--force goes over the host's changes", hint="name the paths that it is for")
         layers = self.layers(name)
-        log = open_log(self._engine.audit)
+        log = opened(self._engine.audit)
         done: list[str] = []
         left = 0
         try:
@@ -83,7 +84,7 @@ class Review:
     def discard(self, name: str, paths: Sequence[str], principal: Principal, host: str) -> Iterator[Change]:
         """Drop changes; gives each."""
         layers = self.layers(name)
-        log = open_log(self._engine.audit)
+        log = opened(self._engine.audit)
         done: list[str] = []
         try:
             for change in layers.discard(below(layers.workspace, paths)):
@@ -98,7 +99,8 @@ class Review:
         paths = dumps(done[:_MOST_RECORDED])
         beginning = start(kind, name, principal.id, host, [])
         try:
-            append(log, f'{beginning},"paths":{paths},"changes":{len(done)},"left":{left}}}')
+            with recording(log.place["path"], f"what was done ({kind} {name})"):
+                append(log, f'{beginning},"paths":{paths},"changes":{len(done)},"left":{left}}}')
         finally:
             log.close()
 

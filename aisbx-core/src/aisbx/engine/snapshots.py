@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aisbx.admission import require
 from aisbx.audit.jsontext import members
+from aisbx.audit.reserve import recording
 from aisbx.audit.write import RESERVE, append_once, start
 from aisbx.engine.keeping import check_times
 from aisbx.errors import StateError, UsageError
@@ -125,5 +126,7 @@ class Snapshots:
 
     def _note(self, kind: str, record: Record, principal: Principal, host: str, **told: object) -> None:
         beginning = start(kind, record.name, principal.id, host, [])
-        append_once(self._engine.audit, f"{beginning},{members(told)}}}", f"{self._engine.state}/{RESERVE}")
+        audit = self._engine.audit
+        with recording(audit["path"], f"what was done ({kind} {record.name})"):
+            append_once(audit, f"{beginning},{members(told)}}}", f"{self._engine.state}/{RESERVE}")
         self._engine.emit(Event(kind, time.time(), {"sandbox": record.name, **told}))
