@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from aisbx.errors import AbortedError, CommandNotExecutableError, CommandNotFoundError, LaunchError
+from aisbx.errors import AbortedError, CommandNotExecutableError, CommandNotFoundError, LaunchError, StateError
 from aisbx.types import Command, ExitStatus, Stdio
 from aisbx_linux.lasting.helped import Helper
 from aisbx_linux.lasting.helper import STARTING
@@ -163,3 +163,23 @@ def test_time_limits_and_threads(sandbox: LastingSandbox) -> None:
     for thread in threads:
         thread.join()
     assert sorted(told) == [f"{n}\n".encode() for n in range(6)]
+
+
+def test_what_cannot_be_a_command_is_refused_and_the_helper_stays(sandbox: LastingSandbox) -> None:
+    run(sandbox, "true")
+    one = helper_of(sandbox)
+    for command in (Command(argv=("echo", "a\0b")), Command(argv=("true",), environment={"A=B": "c"})):
+        with pytest.raises(LaunchError):
+            sandbox.spawn(command, Stdio()).wait(60)
+    with pytest.raises(LaunchError):
+        sandbox.spawn(Command(argv=("true",), cwd="/a\0b"), Stdio()).wait(60)
+    assert helper_of(sandbox) == one
+    copy = os.dup(sandbox.helpers._idle[0].fileno())  # pyright: ignore[reportPrivateUsage]  (as a fork has it)
+    closing = threading.Thread(target=sandbox.release, daemon=True)
+    closing.start()
+    closing.join(5)
+    os.close(copy)
+    assert not closing.is_alive()
+    sandbox.close()
+    with pytest.raises(StateError, match="has ended"):
+        sandbox.spawn(Command(argv=("true",)), Stdio())

@@ -1,5 +1,6 @@
 """What ends a sandbox when its time is over: who uses it, by which clock, what is left and recorded."""
 
+import fcntl
 import json
 import os
 import threading
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aisbx import keeper as core
 from aisbx_linux.lasting import keeping, use
 
 from .conftest import Box, eventually
@@ -151,3 +153,33 @@ def test_who_comes_when_it_is_over_waits_and_does_not_get_in_between(
     threading.Thread(target=lambda: (use.begin(clock.home), came.set()), daemon=True).start()
     assert not came.wait(0.2)
     assert use.begin(str(tmp_path / "nobody-counts")) == -1
+
+
+def test_who_ends_it_and_who_works_on_it_do_not_wait_for_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, told, tried, alone = str(tmp_path), list[str](), threading.Event(), core._alone_with  # pyright: ignore[reportPrivateUsage]
+
+    def observed(place: str, *, wait: bool) -> bool | None:
+        tried.set()
+        return alone(place, wait=wait)
+
+    monkeypatch.setattr(core, "_alone_with", observed)
+    monkeypatch.setattr(keeping, "_claims", [])
+    monkeypatch.setattr(keeping, "recall", {home: {"first": os.getpid()}}.get)
+    monkeypatch.setattr(keeping, "open_process", os.pidfd_open)
+    use.track(home)
+    other = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)  # a snapshot: what it starts then uses the sandbox
+    job: Any = {"sandbox": home, "work": {"data": {"home": home, "ttl": 0, "idle": 0.01}}}
+    ending = threading.Thread(target=lambda: told.append(core._over(keeping, job)), daemon=True)  # pyright: ignore[reportPrivateUsage]
+    working = threading.Thread(target=lambda: use.end(use.begin(home)), daemon=True)
+    ending.start()
+    assert tried.wait(5)
+    working.start()
+    working.join(5)
+    assert not working.is_alive()
+    os.close(other)
+    ending.join(5)
+    assert told == ["idle-ttl"]
+    assert use.claim(home) == -1, "nobody uses it any more"

@@ -8,6 +8,10 @@ import sys
 
 import pytest
 from aisbx import AsyncPool, Pool, Sandbox
+from aisbx.api.pooled import PooledSandbox
+from aisbx.audit import reserve
+from aisbx.audit.write import AuditError
+from aisbx.engine import lasting
 from aisbx.errors import ConfigError, StateError, UsageError
 
 from .conftest import Box, eventually
@@ -130,4 +134,48 @@ def test_coroutines() -> None:
                 assert (await sandbox.exec(["true"])).ok
 
     asyncio.run(work())
+    assert Sandbox.names() == []
+
+
+def unwritable(*_: object) -> None:
+    raise AuditError("no")
+
+
+def test_without_a_record_none_is_made_and_an_end_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(lasting, "append", unwritable)
+        with pytest.raises(StateError, match="no: the sandbox work, which therefore is not made, has no record"):
+            Sandbox.create("work")
+        patch.setattr(reserve, "open_log", unwritable)
+        with pytest.raises(StateError, match="audit log cannot be written: no"):
+            Sandbox.create("work")
+    assert Sandbox.names() == []
+    made = Sandbox.create("work")
+    monkeypatch.setattr(lasting, "append_once", unwritable)
+    with pytest.raises(StateError, match=r"no: what was done \(sandbox.destroy work\) has no record"):
+        made.destroy()
+    assert Sandbox.names() == []
+
+
+def test_what_goes_wrong_in_making_one_is_told_and_who_makes_them_may_be_killed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Pool(size=1, most=2) as pool:
+        taken = pool.take()
+        assert eventually(lambda: pool._waiting)  # pyright: ignore[reportPrivateUsage]
+        with monkeypatch.context() as patch:
+
+            def broken(*_: object) -> PooledSandbox:
+                raise ValueError("odd")
+
+            patch.setattr(PooledSandbox, "of", broken)
+            with pool.take():
+                pass
+            with pytest.raises(StateError, match="could not be made: odd"):
+                pool.take()
+        os.kill(pool.keeper._pid, signal.SIGKILL)  # pyright: ignore[reportPrivateUsage]
+        assert taken.exec(["true"]).ok
+        made = set(Sandbox.names()) - {one.name for one in pool._there}  # pyright: ignore[reportPrivateUsage]
+    for name in made:  # those that were made when it was broken
+        Sandbox.attach(name).destroy()
     assert Sandbox.names() == []

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 
 LOCK, ENDED = "keeper", "ended.json"
+IDLE = "idle-ttl"
+"""What a module's `keep` gives where nobody has used the sandbox for its time, and nobody can any more."""
 HOST = "keeper"
 """What the audit log says of whoever ended the sandbox."""
 _NEW = posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_NOFOLLOW | posix.O_CLOEXEC
@@ -65,13 +67,30 @@ def _hold(place: str, flags: int = posix.O_RDWR | posix.O_CREAT) -> int:
     return descriptor
 
 
-def _alone_with(place: str) -> bool:
-    """Hold a sandbox's directory against those who end it, waiting for them; False where it has gone."""
+def _alone_with(place: str, *, wait: bool) -> bool | None:
+    """Hold a sandbox's directory against those who end it; False where it has gone, None where others have it."""
     import fcntl
 
     descriptor = posix.open(place, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        posix.close(descriptor)
+        return None
     return posix.fstat(descriptor).st_nlink > 0
+
+
+def _over(module: "KeepingModule", job: "Job") -> str:
+    """Wait for a sandbox's end and hold it; gives why it ends, nothing where it has gone."""
+    while True:
+        reason = module.keep(job["work"]["data"])
+        try:
+            # Who holds the directory may be about to use the sandbox, and where it is idle nobody can meanwhile.
+            alone = _alone_with(job["sandbox"], wait=reason != IDLE)
+        except FileNotFoundError:
+            return ""
+        if alone is not None:
+            return reason if alone else ""
 
 
 def _begun() -> None:
@@ -97,11 +116,8 @@ def keep(job: "Job") -> None:
     module: KeepingModule = __import__(work["module"], fromlist=("keep",))
     module.prepare(work["data"])
     _begun()
-    reason = module.keep(work["data"])
-    try:
-        if not _alone_with(place):
-            return
-    except FileNotFoundError:
+    reason = _over(module, job)
+    if not reason:
         return
     try:
         findings = module.end(work["data"])

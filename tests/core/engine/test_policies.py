@@ -74,6 +74,14 @@ def test_of_runs(engine: Engine, world: World) -> None:
     ends = ["run.end", *["run.refused"] * 3]
     assert heard(world) == [[kind, None] for kind in ends]
     assert recorded(engine) == list(zip(ends, ("fine", "refuse", "break", "lie"), strict=True))
+    plans: list[object] = []
+
+    def planned(entry: object, _prepared: object) -> None:
+        plans.append(entry)
+        assert len(heard(world)) == len(ends), "others that need the same plan can only go on when it has run"
+
+    engine.run(RunRequest(command=("true",), cwd=str(world.project)), WHO, Stdio(), planned=planned)
+    assert plans == [None]
 
 
 def test_of_sandboxes_that_last(engine: Engine, world: World) -> None:

@@ -294,3 +294,7 @@ def test_no_text_at_all_is_an_error_and_what_follows_it_is_still_seen(pieces: li
     reader = Reader()
     reader.read(("env", "-i", *(piece for piece in pieces if piece)), {}, "")
     assert decide(policy, "rm -rf /; " + script)[0] != "allow"
+
+
+def test_a_fork_has_no_words_to_refuse(world: World) -> None:
+    assert Commands.load(str(world.home)).decide((), {}, "") == ("allow", "", "")

@@ -16,7 +16,8 @@ from aisbx.api.background import BackgroundProcess, Chunk
 from aisbx.api.bounded import Cut
 from aisbx.api.changes import Applied, Changes
 from aisbx.api.options import Options
-from aisbx.api.pool import Pool, PooledSandbox
+from aisbx.api.pool import Pool
+from aisbx.api.pooled import PooledSandbox
 from aisbx.api.result import CommandFailed, Result
 from aisbx.api.sandbox import Sandbox, run
 from aisbx.snapshots import Snapshot

@@ -5,7 +5,6 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from select import select
 from typing import TYPE_CHECKING, Any
 
 from aisbx.api.bounded import HeadAndTail
@@ -14,6 +13,7 @@ from aisbx.background.caller import Caller
 from aisbx.background.door import END, INPUT, LONGEST, SIZE
 from aisbx.background.output import Part, Reader, position_of
 from aisbx.errors import StateError, UsageError
+from aisbx.readiness import readable
 from aisbx.types import Usage, failed
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class BackgroundProcess:
             with self._line() as caller:
                 while not caller.over:
                     left = None if until is None else max(0.0, until - time.monotonic())
-                    if not select([caller.stream], [], [], left)[0]:
+                    if not readable([caller.stream.fileno()], left):
                         return None
                     caller.hear()
         return self.result(head=head, tail=tail)
@@ -96,7 +96,7 @@ class BackgroundProcess:
                         yield chunk
                     if caller.over:
                         break
-                    select([caller.stream], [], [])
+                    readable([caller.stream.fileno()])
                     caller.hear()
 
     def logs(self, *, tail: int | None = None, since: float = 0.0) -> bytes:

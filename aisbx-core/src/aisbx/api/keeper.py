@@ -26,8 +26,13 @@ _SOCKET = 3
 _PATIENCE = 10.0
 _PAUSE = 0.1
 _GONE = "what makes the sandboxes of the pool has ended"
+_TROUBLE = "a sandbox of the pool could not be made or ended"
 _ANSWERED = {"make", "end", "discard"}
 _MAIN = "from aisbx.api.keeper import main; main()"
+
+
+class KeeperGoneError(StateError):
+    """The process is not there any more."""
 
 
 class Keeper:
@@ -64,6 +69,8 @@ class Keeper:
             for number in (told, *moved):
                 os.close(number)
 
+        self._owner = os.getpid()
+
     def add(self, name: str) -> None:
         """Have it end a sandbox that this process is about to make, if this process does not."""
         self._say("add", name)
@@ -86,6 +93,9 @@ class Keeper:
 
     def close(self) -> None:
         """Have it end what there still is, and itself, and wait for that."""
+        if self._owner == os.getpid():
+            with suppress(OSError):  # it has gone
+                self._socket.shutdown(socket.SHUT_RDWR)  # a fork of this process may have the socket too
         self._lines.close()
         self._socket.close()
         try:
@@ -98,7 +108,7 @@ class Keeper:
             with self._sending:
                 self._socket.sendall(f"{what} {name}\n".encode())
         except (BrokenPipeError, ConnectionResetError):
-            raise StateError(_GONE, hint="make another pool") from None
+            raise KeeperGoneError(_GONE, hint="make another pool") from None
 
     def _ask(self, what: str, name: str) -> None:
         with self._asking:
@@ -108,7 +118,7 @@ class Keeper:
             except ConnectionResetError:
                 answer = b""
         if not answer:
-            raise StateError(_GONE, hint="make another pool")
+            raise KeeperGoneError(_GONE, hint="make another pool")
         problem = json.loads(answer)
         if problem:
             raise StateError(problem[0], hint=problem[1])
@@ -140,8 +150,8 @@ class _Work:
                 self.used.discard(name)
         except AisbxError as error:
             return [error.message, error.hint]
-        except OSError as error:  # no more processes or files
-            return [f"a sandbox of the pool could not be made: {error}", "see: aisbx doctor"]
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others are in use
+            return [f"{_TROUBLE}: {str(error) or type(error).__name__}", "see: aisbx doctor"]
         return []
 
     def end_all(self) -> None:
@@ -177,10 +187,8 @@ def main() -> None:
     link = socket.socket(fileno=_SOCKET)
     os.set_inheritable(_SOCKET, False)  # noqa: FBT003 - positional only
     os.set_blocking(_SOCKET, False)
-    try:
-        _serve(work, link, life)
-    finally:
-        work.end_all()
+    _serve(work, link, life)
+    work.end_all()  # the program has gone, or lets go
 
 
 def _serve(work: _Work, link: socket.socket, life: int) -> None:

@@ -5,18 +5,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self, Unpack
 
 from aisbx.api.doors import HOST, engine, principal
-from aisbx.api.keeper import Keeper
+from aisbx.api.keeper import Keeper, KeeperGoneError
 from aisbx.api.options import Options, to_request
+from aisbx.api.pooled import PooledSandbox
 from aisbx.api.result import Result
-from aisbx.api.sandbox import Sandbox
-from aisbx.engine import Engine
 from aisbx.errors import AisbxError, StateError, UsageError
-from aisbx.store import Record
-from aisbx.types import ReleasableSandbox, WorkspaceMode
+from aisbx.types import WorkspaceMode
 
 PATIENCE = 60.0
 """Seconds in which a pooled sandbox must be ready, if nothing else is said."""
@@ -30,48 +29,6 @@ _HUSH = 0.05
 """Seconds after one was taken in which the others are enough: its command comes first."""
 _ALIVE = 2
 """So many times the size of a pool there may be at once, if nothing else is said."""
-
-
-class PooledSandbox(Sandbox):
-    """One that nothing has run in when it is taken, and that is ended when its `with` block is left."""
-
-    _pool: "Pool"
-    _until: float
-
-    @classmethod
-    def of(cls, pool: "Pool", engine: Engine, name: str, until: float) -> "PooledSandbox":
-        """Open one that was made for a pool, to be handed out until that moment of time.monotonic."""
-        one = cls(engine.sandboxes.open(name), engine, made=True)
-        one._pool, one._until = pool, until
-        return one
-
-    @property
-    def record(self) -> Record:
-        """What is known of it."""
-        return self._opened.record
-
-    def fresh(self) -> bool:
-        """Tell whether it can be handed out: it is there, and what a new one would be."""
-        inside = self._opened.sandbox
-        return time.monotonic() < self._until and (not isinstance(inside, ReleasableSandbox) or inside.renew())
-
-    def warm(self) -> None:
-        """Have what makes the first command fast."""
-        inside = self._opened.sandbox
-        if isinstance(inside, ReleasableSandbox):
-            inside.warm()
-
-    def destroy(self, *, discard: bool = False) -> list[str]:
-        """End everything in it and remove it; see `Sandbox.destroy`."""
-        findings = super().destroy(discard=discard)
-        self._pool.ended(self)
-        return findings
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Leave it to the pool to end it, in the background. What a `cow` workspace has not applied is dropped."""
-        self._pool.leave(self)
 
 
 class Pool:
@@ -174,7 +131,8 @@ class Pool:
 
     def ended(self, one: PooledSandbox) -> None:
         """Take note that one has been removed."""
-        self.keeper.drop(one.name)
+        with suppress(KeeperGoneError):
+            self.keeper.drop(one.name)
         with self._change:
             self._there.discard(one)
             self._change.notify_all()
@@ -255,8 +213,7 @@ class Pool:
                 self._fill_one()
                 continue
             for one in known:
-                if not one.fresh():
-                    self._remove(one)
+                self._look_at(one)
 
     def _fill_one(self) -> None:
         problem: AisbxError | None = None
@@ -264,18 +221,26 @@ class Pool:
             self._add(self._make())
         except AisbxError as error:
             problem = error
-        with self._change:
-            self._making -= 1
-            self._problem = problem
-            self._change.notify_all()
+        except Exception as error:  # noqa: BLE001 - who takes the next one must hear of it
+            told = f"a sandbox of the pool could not be made: {str(error) or type(error).__name__}"
+            problem = StateError(told, hint="see: aisbx doctor")
+        finally:
+            with self._change:
+                self._making -= 1
+                self._problem = problem
+                self._change.notify_all()
 
-    def _remove(self, one: PooledSandbox) -> None:
+    def _look_at(self, one: PooledSandbox) -> None:
+        """Look whether one that waits can still be handed out; nobody gets it meanwhile, for then it could be used."""
         with self._change:
             try:
                 self._waiting.remove(one)
             except ValueError:
                 return  # it was taken meanwhile
-        self.leave(one)
+        if one.fresh():
+            self._add(one)
+        else:
+            self.leave(one)
 
     def _end(self) -> None:
         """End those that were let go."""
@@ -294,7 +259,10 @@ class Pool:
     def _destroy(self, one: PooledSandbox) -> None:
         one.close()
         cow = one.record.mode == WorkspaceMode.COW
-        self.keeper.end(one.name, discard=cow)
+        try:
+            self.keeper.end(one.name, discard=cow)
+        except KeeperGoneError:
+            self._engine.sandboxes.destroy(one.name, principal(), HOST, discard=cow)
         with self._change:
             self._there.discard(one)
             self._change.notify_all()

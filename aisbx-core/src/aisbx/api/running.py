@@ -3,13 +3,13 @@
 import os
 import threading
 from collections.abc import Callable
-from select import select
 from typing import TYPE_CHECKING
 
 from aisbx.api.bounded import HeadAndTail
 from aisbx.api.result import Result, to_result
 from aisbx.engine.opened import Started
 from aisbx.errors import StateError
+from aisbx.readiness import readable
 
 if TYPE_CHECKING:
     from aisbx.types import Outcome
@@ -54,7 +54,7 @@ class Running:
         kept = {reader: HeadAndTail(head, tail) for reader in self.readers}
         left = [*self.readers]
         while left:
-            for reader in select(left, [], [])[0]:
+            for reader in readable(left):
                 data = os.read(reader, CHUNK)
                 kept[reader].add(data)
                 if not data:
@@ -92,7 +92,7 @@ class Running:
         """End it and all that came of it, and let its pipes go; may be called twice."""
         while self._thread.is_alive():
             self._started.process.kill()
-            for reader in select(self.readers, [], [], _PAUSE)[0]:  # what is printed still must not hold its end up
+            for reader in readable(self.readers, _PAUSE):  # what is printed still must not hold its end up
                 if not os.read(reader, CHUNK):
                     self._thread.join()
         self._shut(self.readers)

@@ -2,11 +2,11 @@
 
 import os
 import socket
-from select import select
 from typing import Self
 
 from aisbx.background.door import DONE, LONGEST, MORE, REFUSED, SOCKET
 from aisbx.errors import StateError
+from aisbx.readiness import readable
 
 _PATIENCE = 10.0
 
@@ -53,7 +53,7 @@ class Caller:
         """Send a message and wait for its answer: whether it could be done. StateError where none comes."""
         self.send(kind, content)
         while not self.answers and not self.over:
-            if not select([self.stream], [], [], patience)[0]:
+            if not readable([self.stream.fileno()], patience):
                 raise StateError("the command's supervisor does not answer", hint="see whether it is stopped")
             self.hear()
         return self.took()

@@ -50,9 +50,10 @@ class Runs:
                 found = self._find(name)  # of many at once that need the same plan, one makes it
                 if found is None:
 
-                    def planned(entry: PlanEntry, prepared: Prepared) -> None:
+                    def planned(entry: PlanEntry | None, prepared: Prepared) -> None:
                         nonlocal held
-                        self._add(name, entry, prepared)
+                        if entry is not None:
+                            self._add(name, entry, prepared)
                         self._planning.release()
                         held = False
 

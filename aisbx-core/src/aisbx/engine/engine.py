@@ -70,12 +70,12 @@ class Engine:
         stdio: Stdio,
         host: str = "cli",
         options: dict[str, list[str]] | None = None,
-        planned: "Callable[[PlanEntry, Prepared], None] | None" = None,
+        planned: "Callable[[PlanEntry | None, Prepared], None] | None" = None,
     ) -> Outcome:
         """Run one command in a sandbox of its own; an AisbxError says why it was refused, and nothing has run.
 
         `options` are the raw strings that the request came from, under which its plan is kept for the next run.
-        `planned` gets a plan that may be kept, before the launch.
+        `planned` gets a plan that may be kept, before the launch; None where there is none.
         """
         run = new_run()
         try:
@@ -170,11 +170,7 @@ class Engine:
         """Say what works here, by what mechanism, and what to do about the rest."""
         from aisbx.doctor import examine  # no run needs it
 
-        places = {
-            "configuration": str(config_dir(self._inputs)),
-            "state": str(self.state),
-            "cache": str(self._cache),
-        }
+        places = {"configuration": str(config_dir(self._inputs)), "state": str(self.state), "cache": str(self._cache)}
         load = partial(self._preparation.load, remember=False)  # what holds now, and nothing is kept
         return examine(self.plugins, load, places, self._default_spec)
 
@@ -223,19 +219,22 @@ class Engine:
         run: str,
         host: str,
         options: dict[str, list[str]] | None,
-        planned: "Callable[[PlanEntry, Prepared], None] | None",
+        planned: "Callable[[PlanEntry | None, Prepared], None] | None",
     ) -> tuple[LaunchResult, bool]:
         from aisbx.engine import keep as kept  # plans are for systems with `posix`
 
         request, driver, spec = prepared.request, prepared.driver, prepared.spec
         command = Command(argv=request.command, environment=request.environment)
         record = kept.static_record(spec, driver.name, prepared.enforcement)
+        # A policy or a sink of somebody else's must see every run, so those take the full path.
+        keeps = isinstance(driver, LocalDriver) and not self.settings.policies and not self.settings.sinks
+        if planned is not None and not keeps:
+            planned(None, prepared)
         if not isinstance(driver, LocalDriver):
             return self._launch_elsewhere(prepared, command, stdio, (run, principal.id, host, record)), stdio.captured
         plan = driver.plan(spec)
         entry: PlanEntry = kept.entry_of(plan, record, self.settings, self.state, self.audit)
-        # A policy or a sink of somebody else's must see every run, so those take the full path.
-        if (options is not None or planned is not None) and not self.settings.policies and not self.settings.sinks:
+        if (options is not None or planned is not None) and keeps:
             kept.note(plan, self._inputs)
             if planned is not None:
                 kept.record_inputs(entry, self._inputs)

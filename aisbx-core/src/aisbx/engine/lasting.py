@@ -106,12 +106,15 @@ class Sandboxes:
         """
         engine, (kind, principal, host) = self._engine, who
         log = opened(engine.audit)
-        try:
-            self._make(begin, spec, record, environment)
+
+        def note() -> None:
             beginning = start(kind, record.name, principal, host, [])
             more = f",{members(told)}" if told else ""
-            with recording(engine.audit["path"], f"what was done ({kind} {record.name})"):
+            with recording(engine.audit["path"], f"the sandbox {record.name}, which therefore is not made,"):
                 append(log, f"{beginning}{more},{record.static}}}", f"{engine.state}/{RESERVE}")
+
+        try:
+            self._make(begin, spec, record, environment, note)
         finally:
             log.close()
         engine.emit(Event(kind, time.time(), {"sandbox": record.name, "profile": record.profile, **told}))
@@ -235,9 +238,14 @@ class Sandboxes:
         return Found(name, PAUSED if paused else RUNNING, record, sandbox.enforcement, problem)
 
     def _make(
-        self, begin: Callable[[Path], Sandbox], spec: SandboxSpec, record: Record, environment: dict[str, str]
+        self,
+        begin: Callable[[Path], Sandbox],
+        spec: SandboxSpec,
+        record: Record,
+        environment: dict[str, str],
+        note: Callable[[], None],
     ) -> None:
-        """Make a sandbox and write it down, or leave nothing of it."""
+        """Make a sandbox, write it down and `note` it, or leave nothing of it."""
         engine = self._engine
         claim = self._store.claim(record.name)
         try:
@@ -246,6 +254,7 @@ class Sandboxes:
             self._store.write(record, environment, spec)
             if engine.exclusive and isinstance(sandbox, JoinableSandbox):
                 self._commands.keep(record, sandbox, Command(argv=()), {}, engine.decided)
+            note()
         except BaseException as error:
             self._ends.end(record.name, claim, discard=True)
             if isinstance(error, OSError):

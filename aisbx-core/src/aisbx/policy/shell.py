@@ -54,7 +54,9 @@ class Reader:
         }
 
     def read(self, argv: tuple[str, ...], environment: Mapping[str, str], cwd: str) -> None:
-        """Read a command as it is handed over; never raises for what it is."""
+        """Read a command as it is handed over, none where it has no words; never raises for what it is."""
+        if not argv:
+            return
         scope = Scope({name: (value,) for name, value in environment.items()}, cwd=cwd)
         try:
             self.command(list(argv), scope, NOTHING)

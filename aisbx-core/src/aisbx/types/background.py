@@ -87,8 +87,8 @@ class KeepingModule(Protocol):
     def keep(self, data: Mapping[str, object]) -> str:
         """Wait until the sandbox's time is over or it has ended; gives `ttl`, `idle-ttl`, or `ended` for other causes.
 
-        By a clock that is not set and stands still while the machine sleeps. Where time is over no command begins any
-        more.
+        By a clock that is not set and stands still while the machine sleeps. Where it was not used for its time no
+        command begins any more; called again, it lets those begin that came meanwhile, and counts on.
         """
         ...
 

@@ -40,7 +40,7 @@ class Helper:
         import fcntl
 
         ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
-        self._socket = ours
+        self._socket, self._owner = ours, posix.getpid()
         self._pids = posix.memfd_create("pids", posix.MFD_CLOEXEC)
         posix.ftruncate(self._pids, helper.PIDS_SIZE)
         moved = [fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _ABOVE) for number in (theirs.fileno(), self._pids)]
@@ -99,6 +99,11 @@ class Helper:
 
     def close(self) -> None:
         """Let it go; it ends its command and itself."""
+        if self._owner == posix.getpid():
+            try:  # noqa: SIM105 - contextlib is one import more
+                self._socket.shutdown(_socket.SHUT_RDWR)  # a fork of this process may have the socket too
+            except OSError:
+                pass  # it has gone
         self._socket.close()
         posix.close(self._pids)
         try:  # noqa: SIM105 - contextlib is one import more

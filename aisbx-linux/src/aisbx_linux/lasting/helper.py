@@ -86,12 +86,17 @@ def _begin(
         posix.chdir(cwd)
     except OSError as error:
         return 0, f"{cwd}: {error.strerror}: no such directory to start in"
+    except ValueError as error:  # a NUL in it
+        return 0, f"{cwd!r}: {error}: no such directory to start in"
     running[0] = STARTING
     try:
         running[0] = pid = _start(argv, environment, streams)
     except OSError as error:
         running[0] = 0
         return error.errno or 0, error.strerror or str(error)
+    except ValueError as error:  # a NUL in a word, a "=" in a name
+        running[0] = 0
+        return 0, f"a command that cannot be started: {error}"
     return pid
 
 

@@ -20,6 +20,8 @@ _LEAST = 0.05
 _GRACE = 1.0
 """Seconds that the first process has to end by itself at the end of the time to live; a frozen one does not."""
 _LONGEST = 86_400.0
+_claims: list[int] = []
+"""What keeps others from using a sandbox that is over because nobody did."""
 
 
 def prepare(data: "Mapping[str, object]") -> None:
@@ -34,6 +36,9 @@ def keep(data: "Mapping[str, object]") -> str:
     """Wait, and give why it has ended or is to be: `ttl`, `idle-ttl`, or `ended` for another reason."""
     import select
 
+    while _claims:
+        posix.close(_claims.pop())
+        time.sleep(_LEAST)  # who waits for it comes first
     home = _home(data)
     ttl, idle = float(data["ttl"]), float(data["idle"])  # pyright: ignore[reportArgumentType]  (as they were made)
     held = recall(home)
@@ -81,7 +86,9 @@ class _Idle:
             return max(_LEAST, self._idle / _PARTS)
         unused = self._left(now)
         self.over = unused <= 0
-        if not self.over:
+        if self.over:
+            _claims.append(claim)
+        else:
             posix.close(claim)
         return max(0.0, unused)
 

@@ -15,7 +15,8 @@ class Kept:
     """A sandbox's counts, user, and what its workspace held when it was made; any number of threads may use it."""
 
     def __init__(self, held: "Held", home: str) -> None:
-        """Open what is kept open; `home` is the sandbox's private directory."""
+        """Open what is kept open; `home` is the sandbox's private directory. FileNotFoundError where it has ended."""
+        self.null = -1
         self.held = held
         self.home = home
         self.counts = Counts(held)
@@ -45,4 +46,5 @@ class Kept:
 
     def __del__(self) -> None:
         """Let go what is open, once no command has it."""
-        posix.close(self.null)
+        if self.null >= 0:
+            posix.close(self.null)

@@ -35,6 +35,7 @@ from aisbx_linux.lasting.freezer import TreeFreezer
 from aisbx_linux.lasting.helped import Helped, Helpers
 from aisbx_linux.lasting.identity import lives, recall
 from aisbx_linux.lasting.join import JoinError
+from aisbx_linux.lasting.kept import Kept
 from aisbx_linux.layer.snapshots import snapshot
 from aisbx_linux.sandbox import LocalProcess, own_limits
 
@@ -72,6 +73,7 @@ class LastingSandbox:
         if stdio.terminal:
             launch = launcher.joined(self._held, request, limits, self.handle)
         else:
+            self._kept()
             launch = Helped(self.helpers, narrowed(self._held["plan"], limits), request)
         launch.start()
         return LocalProcess(launch)
@@ -122,7 +124,7 @@ class LastingSandbox:
 
     def warm(self) -> None:
         """Have a helper that waits; StateError where it cannot join."""
-        self.helpers.kept()
+        self._kept()
         try:
             self.helpers.give_back(self.helpers.take())
         except JoinError as error:
@@ -134,10 +136,16 @@ class LastingSandbox:
             return False
         guard = Guard(self._held["plan"], self._held["state"], "")
         try:
-            self.helpers.kept().remember(guard)
+            self._kept().remember(guard)
             return guard.renew(f"{self.handle}/baseline")
-        except OSError:
+        except (OSError, StateError):
             return False
+
+    def _kept(self) -> Kept:
+        try:
+            return self.helpers.kept()
+        except (FileNotFoundError, ProcessLookupError):
+            raise StateError("the sandbox has ended", hint="see: aisbx ls") from None
 
     def release(self) -> None:
         """Let go what makes further commands fast; more may follow all the same."""

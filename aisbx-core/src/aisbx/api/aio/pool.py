@@ -4,13 +4,16 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 from aisbx.api.aio.sandbox import AsyncSandbox
 from aisbx.api.aio.waiting import short
 from aisbx.api.options import Options
-from aisbx.api.pool import PATIENCE, TTL, Pool, PooledSandbox
+from aisbx.api.pool import PATIENCE, TTL, Pool
 from aisbx.api.result import Result
+
+if TYPE_CHECKING:
+    from aisbx.api.pooled import PooledSandbox
 
 _PAUSE = 0.01
 
