@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from aisbx.engine import Engine
-from aisbx.errors import PolicyError
+from aisbx.errors import PolicyError, UsageError
 from aisbx.types import Command, Principal, RunRequest, Stdio
 
 from tests.core.installed import Install
@@ -104,3 +104,11 @@ def test_of_sandboxes_that_last(engine: Engine, world: World) -> None:
     finally:
         sandboxes.destroy("work", WHO, "test")
     assert heard(world)[-1] == ["sandbox.destroy", "work"]
+
+
+def test_a_refusal_has_the_program_alone_where_the_settings_say_so(world: World) -> None:
+    world.config("[audit]\nargv = false\n")
+    engine = Engine(world.environ, str(world.project))
+    engine.state.mkdir(parents=True, exist_ok=True)
+    engine.record_refusal(UsageError("no"), "run", "r1", WHO, "test", ("curl", "--header", "secret"))
+    assert recorded(engine) == [("run.refused", "curl")]

@@ -205,7 +205,7 @@ class Engine:
         self, error: AisbxError, kind: str, run: str, principal: Principal, host: str, argv: Sequence[str]
     ) -> None:
         """Write down that a command was refused; `kind` is what it came by, `run` or `exec`."""
-        line = f"{start(f'{kind}.refused', run, principal.id, host, list(argv))},"
+        line = f"{start(f'{kind}.refused', run, principal.id, host, self._told(argv))},"
         line += refusal(error.code, error.message, error.hint, error.exit_code)
         with suppress(AuditError, OSError):  # nothing ran; the refusal itself is the better thing to say
             append_once(self.audit, line)
@@ -264,10 +264,14 @@ class Engine:
             finally:
                 sandbox.close()
             result = launch_result(given(status))
-            append(log, f"{start('run.end', run, principal, host, list(command.argv))},{record},{ending(result)}")
+            append(log, f"{start('run.end', run, principal, host, self._told(command.argv))},{record},{ending(result)}")
         finally:
             log.close()
         return result
+
+    def _told(self, argv: Sequence[str]) -> list[str]:
+        """Give what a record has of a command."""
+        return list(argv) if self.settings.audit.argv else list(argv[:1])
 
     def _make_directories(self) -> None:
         # The configuration's, for the log's key: were it made at the launch, the first plan would be stale at once.
