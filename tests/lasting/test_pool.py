@@ -173,6 +173,13 @@ def test_what_goes_wrong_in_making_one_is_told_and_who_makes_them_may_be_killed(
                 pass
             with pytest.raises(StateError, match="could not be made: odd"):
                 pool.take()
+        with monkeypatch.context() as patch:
+            waits: list[bool] = []
+            patch.setattr(PooledSandbox, "fresh", lambda one: waits.append(one in pool._waiting) or True)  # pyright: ignore[reportPrivateUsage, reportUnknownLambdaType, reportUnknownArgumentType]
+            pool._waiting.append(taken)  # pyright: ignore[reportPrivateUsage]
+            pool._look_at(taken)  # pyright: ignore[reportPrivateUsage]
+            assert waits == [False], "who takes it meanwhile can plant what then counts as old"
+            assert pool.take() is taken
         os.kill(pool.keeper._pid, signal.SIGKILL)  # pyright: ignore[reportPrivateUsage]
         assert taken.exec(["true"]).ok
         made = set(Sandbox.names()) - {one.name for one in pool._there}  # pyright: ignore[reportPrivateUsage]
