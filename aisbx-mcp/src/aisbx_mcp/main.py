@@ -1,6 +1,7 @@
 """`aisbx-mcp`: start a server."""
 
 import argparse
+import gc
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ MODES = ("rw", "ro", "cow", "guarded")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until the client or a signal ends it; gives the exit code."""
     options = _parser().parse_args(arguments)
+    gc.disable()  # what is imported stays: looking for garbage in it takes a sixth of the start
     try:
         return serve(options)
     except AisbxError as error:
@@ -51,8 +53,11 @@ def serve(options: argparse.Namespace) -> int:
             import aisbx_mcp.server  # noqa: F401  # pyright: ignore[reportUnusedImport]  (it takes long: meanwhile)
 
             begun.result()
+        gc.freeze()
+        gc.enable()
         transport.serve(service)
     finally:
+        gc.enable()
         service.abandon()
     return 0
 

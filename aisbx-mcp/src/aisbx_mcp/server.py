@@ -42,6 +42,9 @@ class _Checked(SdkTool):
     """A tool that takes what it names and nothing else, and says in a line what is wrong with the rest."""
 
     async def run(self, arguments: dict[str, Any], context: "Context[Any, Any]", convert_result: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002 - the SDK's
+        if unknown := sorted(set(arguments) - set(self.parameters["properties"])):
+            names = ", ".join(self.parameters["properties"]) or "none"
+            return refused("usage", f"there is no argument {', '.join(unknown)}", f"{self.name} takes {names}")
         try:
             return await super().run(arguments, context, convert_result)
         except ToolError as error:
@@ -69,9 +72,6 @@ def _loaded(service: Service, name: str) -> SdkTool:
         ),
         structured_output=False,  # clients drop images where there is some
     )
-    model = made.fn_metadata.arg_model
-    model.model_config["extra"] = "forbid"
-    model.model_rebuild(force=True)
     made.parameters["additionalProperties"] = False
     return made
 
