@@ -50,8 +50,9 @@ def serve(options: argparse.Namespace) -> int:
         transport = service.engine.plugins.get("transport", options.transport)
         with ThreadPoolExecutor(1) as aside:
             begun = aside.submit(service.begin, sandbox=options.transport == "stdio")  # whose client is this very user
-            import aisbx_mcp.server  # noqa: F401  # pyright: ignore[reportUnusedImport]  (it takes long: meanwhile)
+            from aisbx_mcp.server import prepare  # takes long: meanwhile
 
+            prepare(service)
             begun.result()
         gc.freeze()
         gc.enable()

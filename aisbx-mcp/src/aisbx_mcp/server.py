@@ -24,15 +24,20 @@ wording of the same command gets around that. Only what lies in its workspace, t
 kept for the user."""
 
 
+def prepare(service: Service) -> None:
+    """Load every tool that is installed; an AisbxError says which one is broken."""
+    service.tools = [_loaded(service, name) for name in service.engine.plugins.names("tool")]
+
+
 def make_server(service: Service) -> "MCPServer[Any]":
-    """Make a server that offers every tool which is installed; an AisbxError says which one is broken."""
+    """Make a server that offers what was prepared."""
     server: MCPServer[Any] = MCPServer(
         "aisbx",
         title="aisbx sandbox",
         instructions=INSTRUCTIONS,
         version=version("aisbx-mcp"),
         log_level="WARNING",
-        tools=[_loaded(service, name) for name in service.engine.plugins.names("tool")],
+        tools=service.tools,
     )
     add_resources(server, service)
     return server

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from aisbx.engine import Engine
 from aisbx.engine.door import Door
@@ -23,6 +24,9 @@ from aisbx_mcp.lifeline import Lifeline
 from aisbx_mcp.options import ServeOptions
 from aisbx_mcp.room import Room
 from aisbx_mcp.running import HOST
+
+if TYPE_CHECKING:
+    from mcp.server.mcpserver.tools import Tool as SdkTool
 
 
 @dataclass(slots=True)
@@ -61,6 +65,8 @@ class Service:
         self._outputs = ""
         self.making = Lock()
         """Held while a sandbox is made: what an engine knows of one request is not for two at once."""
+        self.tools: list[SdkTool] = []
+        """Those that `aisbx_mcp.server.prepare` has loaded."""
         self._lock = Lock()
         self._closing: asyncio.Task[None] | None = None
 
