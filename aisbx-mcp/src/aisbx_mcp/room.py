@@ -75,7 +75,7 @@ class Room:
     async def box(self, name: str = DEFAULT) -> Box:
         """Give the sandbox of that name, made where it is the default one and is not there yet."""
         box = self.boxes.get(name)
-        if box is not None and not self._has_record(box):
+        if box is not None and not self._is_there(box.real):
             await self.check(box)
         if name == DEFAULT:
             async with self._making.setdefault(name, asyncio.Lock()):
@@ -96,9 +96,6 @@ class Room:
         self._end_aside(box)
         hint = "call again for a new one" if box.name == DEFAULT else "sandbox_create makes a new one"
         raise StateError(f"the sandbox {box.name} was ended from outside, with all that was in it", hint=hint)
-
-    def _has_record(self, box: Box) -> bool:
-        return os.path.exists(self.service.engine.state / "sandboxes" / box.real)
 
     def adopt(self, real: str) -> None:
         """Have a sandbox that was made already as the default one."""
@@ -280,10 +277,13 @@ class Room:
 
     def _forget(self, real: str) -> bool:
         """Tell the lifeline of one that has ended; tells whether nothing of it is left."""
-        gone = real not in self.service.engine.sandboxes.names()
-        if gone:
-            self.service.lifeline.tell("forget", real)
-        return gone
+        if self._is_there(real):
+            return False
+        self.service.lifeline.tell("forget", real)
+        return True
+
+    def _is_there(self, real: str) -> bool:
+        return real in self.service.engine.sandboxes.names()
 
 
 def variables(given: Mapping[str, str] | None) -> dict[str, str]:
