@@ -13,6 +13,7 @@ import time
 if __name__ == "__main__":  # started as a file, without site: find the package that this file is in
     sys.path.insert(0, __file__.rpartition("/")[0].rpartition("/")[0])
 
+from aisbx import detached
 from aisbx.audit.jsontext import dumps
 from aisbx.audit.write import AuditError, ExportError, append_once, start
 
@@ -40,7 +41,6 @@ IDLE = "idle-ttl"
 HOST = "keeper"
 """What the audit log says of whoever ended the sandbox."""
 _NEW = posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_NOFOLLOW | posix.O_CLOEXEC
-_leave = posix._exit  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
 def kept(place: str) -> bool:
@@ -139,28 +139,5 @@ def keep(job: "Job") -> None:
         posix.close(descriptor)
 
 
-def _reason(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error) or type(error).__name__
-
-
-def main() -> None:
-    """Read the job, leave who started this process, and keep."""
-    try:
-        with open(0, "rb", closefd=False) as stream:
-            job: Job = marshal.load(stream)  # noqa: S302 - from the process that started this one
-        if posix.fork() != 0:
-            _leave(0)
-        posix.chdir("/")
-        keep(job)
-    except BaseException as error:  # noqa: BLE001 - whatever it is, who asked must hear of it
-        try:
-            posix.write(1, marshal.dumps(_reason(error)))
-        finally:
-            _leave(1)
-    _leave(0)
-
-
 if __name__ == "__main__":
-    main()
+    detached.main(keep, str)

@@ -13,6 +13,7 @@ import time
 if __name__ == "__main__":  # started as a file, without site: find the package that this file is in
     sys.path.insert(0, __file__.rpartition("/")[0].rpartition("/")[0].rpartition("/")[0])
 
+from aisbx import detached
 from aisbx.audit.write import AuditError, ExportError, append_once, ending, start
 from aisbx.background.door import Door
 from aisbx.background.record import ENDED, FORMAT, RUNNING, STARTING, hold, write
@@ -50,7 +51,6 @@ if not TYPE_CHECKING:
     import _signal  # the C module: `signal` costs milliseconds for its enumerations
 
 _HUP, _INT, _QUIT, _TERM = 1, 2, 3, 15
-_leave = posix._exit  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
 class Supervisor:
@@ -209,28 +209,5 @@ def serve(job: "Job") -> None:
     supervisor.ended(module.serve(work["data"], supervisor))
 
 
-def _reason(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error) or type(error).__name__
-
-
-def main() -> None:
-    """Read the job, leave who started this process, and serve."""
-    try:
-        with open(0, "rb", closefd=False) as stream:
-            job: Job = marshal.load(stream)  # noqa: S302 - from the process that started this one
-        if posix.fork() != 0:
-            _leave(0)
-        posix.chdir("/")
-        serve(job)
-    except BaseException as error:  # noqa: BLE001 - whatever it is, who asked must hear of it
-        try:
-            posix.write(1, marshal.dumps(("launch", _reason(error), "")))
-        finally:
-            _leave(1)
-    _leave(0)
-
-
 if __name__ == "__main__":
-    main()
+    detached.main(serve, lambda reason: ("launch", reason, ""))

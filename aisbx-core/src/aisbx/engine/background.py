@@ -1,16 +1,14 @@
 """Commands in the background of a sandbox that lasts: started, listed, found, ended. See `aisbx.background`."""
 
 import json
-import marshal
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from aisbx import detached
 from aisbx.audit.reserve import recording
 from aisbx.audit.write import RESERVE, append_once, refusal, start
 from aisbx.background import record, supervisor
@@ -85,18 +83,10 @@ class Background:
             "static": f'"sandbox":"{found.name}",{found.static}',
             "work": sandbox.background(command, run, terminal=terminal, stdin=stdin),
         }
-        done = subprocess.run(
-            [sys.executable, "-I", "-S", supervisor.__file__],
-            input=marshal.dumps(job),  # pyright: ignore[reportArgumentType]  (plain data)
-            capture_output=True,
-            check=False,
-            start_new_session=True,
-            env={},
-        )
         try:
-            failure = marshal.loads(done.stdout)  # noqa: S302 - from the process that was started here
-        except (EOFError, ValueError):
-            told = done.stderr.decode(errors="replace")[-500:].strip()
+            failure = detached.launch(supervisor.__file__, job)
+        except detached.SilentError as silent:
+            told = str(silent)
             failure = ("launch", f"the command's supervisor ended: {told}" if told else "it was ended", "try again")
         if failure is not None:
             raise failed(failure)

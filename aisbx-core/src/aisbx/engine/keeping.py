@@ -1,9 +1,6 @@
 """The process that ends a sandbox when its time is over (`aisbx.keeper`): started, missed, asked what it did."""
 
 import json
-import marshal
-import subprocess
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -43,7 +40,7 @@ def keep(engine: "Engine", record: "Record", sandbox: Sandbox, place: "Path") ->
     ttl = max(0.0, record.until - record.created) if record.until else 0.0
     if not (ttl or record.idle):
         return
-    from aisbx import keeper  # for systems with `posix`
+    from aisbx import detached, keeper  # for systems with `posix`
 
     if keeper.kept(str(place)):
         return
@@ -59,18 +56,10 @@ def keep(engine: "Engine", record: "Record", sandbox: Sandbox, place: "Path") ->
         "reserve": f"{engine.state}/{RESERVE}",
         "work": sandbox.keeping(ttl, record.idle),
     }
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", keeper.__file__],
-        input=marshal.dumps(job),  # pyright: ignore[reportArgumentType]  (plain data)
-        capture_output=True,
-        check=False,
-        start_new_session=True,
-        env={},
-    )
     try:
-        failure = marshal.loads(done.stdout)  # noqa: S302 - from the process that was started here
-    except (EOFError, ValueError):
-        failure = done.stderr.decode(errors="replace")[-500:].strip() or "it was ended"
+        failure = detached.launch(keeper.__file__, job)
+    except detached.SilentError as silent:
+        failure = str(silent) or "it was ended"
     if failure is not None:
         raise LaunchError(f"what is to end the sandbox {record.name} does not start: {failure}", hint="try again")
 
