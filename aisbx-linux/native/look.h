@@ -1,0 +1,45 @@
+/* The workspace before and after a run: whether it is just what was known of it (`aisbx_linux/protect/scan.py`).
+ *
+ * Only the comparison is here. What differs is Python's: it reads what changed, and undoes what was planted.
+ */
+#ifndef AISBX_LOOK_H
+#define AISBX_LOOK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "plan.h"
+
+/* Layout of the file: as `scan.FORMAT`, which is in it. */
+#define LOOK_FORMAT 7
+
+/* How a place of the workspace is covered, as in compose.py: by itself, by itself read-only, by the null device. */
+enum cover_kind { COVER_PINNED, COVER_HELD, COVER_HIDDEN };
+
+struct cover {
+    enum cover_kind kind;
+    const char *path; /* absolute */
+};
+
+struct look {
+    /* The file it was read from, open for reading (close-on-exec): handed over, so that Python's end of the run
+     * compares with just this state, whatever other runs have remembered since. */
+    int file;
+    struct cover *covered; /* what `Guard.hold` gives, in its order */
+    size_t cover_count;
+    const struct look_data *data; /* of look.c */
+};
+
+/* Give what is known of the plan's workspace if it still holds in every directory and file; NULL where there is
+ * nothing, it is not ours alone, is torn, or anything differs: nothing is left open then. Only for a plan with a
+ * workspace of mode `rw` and `scans`. */
+struct look *look_known(const struct plan *plan);
+
+/* Tell whether the workspace is the same still, once the last process has ended. */
+bool look_same(const struct look *look);
+
+/* Close and free it. NULL is allowed. */
+void look_free(struct look *look);
+
+#endif
