@@ -44,7 +44,7 @@ class Service:
     """One for a server; its rooms belong to one principal each."""
 
     def __init__(self, options: ServeOptions, auth: str = "", *, shared: bool = False) -> None:
-        """Read the settings; a directory or a process is made when it is needed.
+        """Read the settings; a directory or a process is made when it is needed. AisbxError for a sink there is not.
 
         `auth` names the authenticator; empty: whoever reaches the server is the user whom it runs as. `shared`: several
         clients may come, see `Door`.
@@ -52,6 +52,8 @@ class Service:
         self.options = options
         self.token = new_run()[:6]
         self.engine = Engine(os.environ, options.workspace or "/")
+        if self.engine.settings.sinks:
+            self.engine.sinks.ready()  # what cannot be had is said now
         self.door = Door(self.engine, HOST, auth, shared=shared)
         self.identify: Callable[[object], Principal] = _local
         """Whose a request of the SDK's is; set by transports that have several principals."""
@@ -178,6 +180,8 @@ class Service:
     async def _close(self) -> None:
         await asyncio.gather(*(room.close() for room in self._rooms.values()))
         await self.save()
+        if self.engine.settings.sinks:
+            await asyncio.to_thread(self.engine.sinks.flush)
         if self._outputs:
             await asyncio.to_thread(self.remove_directory, self._outputs)
         if self._lifeline is not None:

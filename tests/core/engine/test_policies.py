@@ -54,8 +54,13 @@ def engine(world: World, install: Install) -> Engine:
     return Engine({**world.environ, "PATH": "/usr/local/bin:/usr/bin:/bin"}, str(world.project))
 
 
-def heard(world: World) -> list[list[str | None]]:
-    return [json.loads(line) for line in (world.home / "notes").read_text().splitlines()]
+PARTS = ("request.begin", "admission.end", "policy.end", "request.end")
+
+
+def heard(world: World, *, parts: bool = False) -> list[list[str | None]]:
+    """Give what the sink heard, without the parts of requests unless those are asked for."""
+    found = [json.loads(line) for line in (world.home / "notes").read_text().splitlines()]
+    return found if parts else [one for one in found if one[0] not in PARTS]
 
 
 def recorded(engine: Engine) -> list[tuple[str, str]]:
@@ -68,6 +73,8 @@ def test_of_runs(engine: Engine, world: World) -> None:
         return engine.run(RunRequest(command=argv, cwd=str(world.project)), WHO, Stdio()).status.code
 
     assert run("echo", "fine") == 0
+    whole = ["request.begin", "admission.end", "policy.end", "run.end", "request.end"]
+    assert heard(world, parts=True) == [[kind, None] for kind in whole]
     for word, told in REFUSED:
         with pytest.raises(PolicyError, match=told):
             run("echo", word)

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, cast
 
 from aisbx.audit.jsontext import dumps
 from aisbx.audit.write import RESERVE, AuditError, append_once, refusal, start
+from aisbx.engine import requests
 from aisbx.errors import AdmissionError, AisbxError, AuthError, PolicyError
 from aisbx.paths import ensure_private
 from aisbx.plan.run import new_run
@@ -93,10 +94,13 @@ class Door:
 
         PolicyError where the principal does not have the scope, AdmissionError where it asks too often or for too much.
         """
-        if not taken:
-            self.take(principal, scope)
-        with self._admission.serving(principal.id, scope):
-            self._check(principal, scope, what)
+        engine = self._engine
+        with requests.request(engine, self._host, what, principal.id), ExitStack() as served:
+            with requests.stage(engine, "admission.end", scope=scope):
+                if not taken:
+                    self.take(principal, scope)
+                served.enter_context(self._admission.serving(principal.id, scope))
+                self._check(principal, scope, what)
             yield
 
     def save(self) -> Callable[[], None]:

@@ -11,6 +11,7 @@ from aisbx.admission import require
 from aisbx.audit.places import place
 from aisbx.audit.reserve import reserve, unrecordable
 from aisbx.audit.write import RESERVE, AuditError, append, append_once, ending, open_log, refusal, start
+from aisbx.engine import requests
 from aisbx.engine.policies import ask
 from aisbx.engine.prepare import Preparation, Prepared, Preview, directories
 from aisbx.errors import AisbxError, LaunchError, WorkspaceError
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from aisbx.doctor import DoctorRow
     from aisbx.engine.lasting import Sandboxes
     from aisbx.engine.review import Review
+    from aisbx.engine.sinks import Sinks
     from aisbx.engine.snapshots import Snapshots
 
 
@@ -61,6 +63,7 @@ class Engine:
         self.plugins = Plugins(said.allow, said.disable)
         self.decided = self._inputs.copy()
         """What the settings and places alone were made from, without any request."""
+        self._sinks: Sinks | None = None
         self._preparation = Preparation(environ, self.settings, self.plugins, self._inputs)
 
     def run(
@@ -78,40 +81,44 @@ class Engine:
         `planned` gets a plan that may be kept, before the launch; None where there is none.
         """
         run = new_run()
-        try:
-            self._preparation.enter(request)
-        except WorkspaceError as error:
-            # Else a command can have put a link in their place, or have read the key.
-            if not any(shows(request, str(place), self._inputs) for place in (self.state, config_dir(self._inputs))):
-                ensure_private(self.state)
+        with requests.request(self, host, "run", principal.id):
+            try:
+                self._preparation.enter(request)
+            except WorkspaceError as error:
+                # Else a command can have put a link in their place, or have read the key.
+                if not any(
+                    shows(request, str(place), self._inputs) for place in (self.state, config_dir(self._inputs))
+                ):
+                    ensure_private(self.state)
+                    self.record_refusal(error, "run", run, principal, host, request.command)
+                raise
+            self._make_directories()
+            try:
+                prepared = self.admit(request, principal)
+            except AisbxError as error:
                 self.record_refusal(error, "run", run, principal, host, request.command)
-            raise
-        self._make_directories()
-        try:
-            prepared = self.admit(request, principal)
-        except AisbxError as error:
-            self.record_refusal(error, "run", run, principal, host, request.command)
-            raise
-        try:
-            result, captured = self._launch(prepared, principal, stdio, run, host, options, planned)
-        except AuditError as error:
-            raise unrecordable(error) from None
-        try:
-            status = exit_status(result)
-        except LaunchError as error:
-            explained = self.explain(request, error, options)
-            explained.findings = error.findings
-            raise explained from None
-        outcome = Outcome(
-            run=run,
-            status=status,
-            profile=prepared.spec.profile,
-            driver=prepared.driver.name,
-            enforcement=prepared.enforcement,
-            captured=captured,
-        )
-        self.emit(Event("run.end", time.time(), outcome.as_record()))
-        return outcome
+                raise
+            try:
+                result, captured = self._launch(prepared, principal, stdio, run, host, options, planned)
+            except AuditError as error:
+                raise unrecordable(error) from None
+            try:
+                status = exit_status(result)
+            except LaunchError as error:
+                explained = self.explain(request, error, options)
+                explained.findings = error.findings
+                raise explained from None
+            outcome = Outcome(
+                run=run,
+                status=status,
+                profile=prepared.spec.profile,
+                driver=prepared.driver.name,
+                enforcement=prepared.enforcement,
+                captured=captured,
+            )
+            now = time.time()
+            self.emit(Event("run.end", now, outcome.as_record(), began=now - status.duration))
+            return outcome
 
     def explain(self, request: RunRequest, error: LaunchError, options: dict[str, list[str]] | None) -> AisbxError:
         """Say why a launch failed, and drop its plan if `options` has one, so that the next run is planned anew."""
@@ -179,27 +186,34 @@ class Engine:
 
     def admit(self, request: RunRequest, principal: Principal) -> Prepared:
         """Resolve a request, and refuse it where a control does not hold or a policy denies it; nothing is started."""
-        prepared = self._preparation.prepare(request)
-        require(prepared.spec, prepared.enforcement)
+        with requests.stage(self, "admission.end"):
+            prepared = self._preparation.prepare(request)
+            require(prepared.spec, prepared.enforcement)
         command = Command(argv=prepared.request.command, environment=prepared.request.environment)
         self.review(prepared.spec, command, principal)
         return prepared
 
     def review(self, spec: SandboxSpec, command: Command, principal: Principal) -> None:
-        """Ask every policy that is in force; an AisbxError is a denial."""
+        """Ask every policy that is in force; an AisbxError is a denial, or says which sink cannot be had."""
+        if self.settings.sinks:
+            self.sinks.ready()
         for name in self.settings.policies:
-            ask(name, self.plugins, {"directory": str(config_dir(self._inputs))}, spec, command, principal)
+            with requests.stage(self, "policy.end", policy=name):
+                ask(name, self.plugins, {"directory": str(config_dir(self._inputs))}, spec, command, principal)
+
+    @property
+    def sinks(self) -> "Sinks":
+        """Those that hear of what happens."""
+        if self._sinks is None:
+            from aisbx.engine.sinks import Sinks  # most have none
+
+            self._sinks = Sinks(self.plugins, self.settings)
+        return self._sinks
 
     def emit(self, event: Event) -> None:
         """Hand an event to every sink."""
-        for name in self.settings.sinks:
-            sink = self.plugins.get("sink", name, {})
-            try:
-                sink.emit(event)
-            except Exception as error:  # noqa: BLE001 - a sink must not be able to stop or change a run
-                import logging
-
-                logging.getLogger("aisbx").warning("sink %s: %s", name, error)
+        if self.settings.sinks:
+            self.sinks.emit(event)
 
     def record_refusal(
         self, error: AisbxError, kind: str, run: str, principal: Principal, host: str, argv: Sequence[str]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from aisbx.audit.kept import KeptLog
 from aisbx.audit.reserve import recording, unrecordable
 from aisbx.audit.write import RESERVE, AuditError, ending, refusal, start
+from aisbx.engine.requests import current
 from aisbx.errors import AisbxError
 from aisbx.plan.run import new_run
 from aisbx.store import Record, Store
@@ -41,7 +42,7 @@ def reviewed(
     """Give a command with the variables that the sandbox's maker named; PolicyError where it is denied."""
     given = {**environment, **command.environment}
     command = Command(argv=command.argv, environment=given, cwd=command.cwd, limits=command.limits)
-    if engine.settings.policies:
+    if engine.settings.policies or engine.settings.sinks:
         try:
             engine.review(store.spec(record.name), command, principal)
         except AisbxError as error:
@@ -51,9 +52,16 @@ def reviewed(
 
 
 def ended(
-    engine: "Engine", record: Record, sandbox: Sandbox, run: str, status: ExitStatus, *, captured: bool
+    engine: "Engine",
+    record: Record,
+    sandbox: Sandbox,
+    run: str,
+    status: ExitStatus,
+    *,
+    captured: bool,
+    request: str = "",
 ) -> Outcome:
-    """Give what came of a command, and tell the sinks."""
+    """Give what came of a command, and tell the sinks; `request` is what it was started for, where others wait."""
     outcome = Outcome(
         run=run,
         status=status,
@@ -63,7 +71,8 @@ def ended(
         captured=captured,
     )
     if engine.settings.sinks:
-        engine.emit(Event("exec.end", time.time(), {**outcome.as_record(), "sandbox": record.name}))
+        now, told = time.time(), {**outcome.as_record(), "sandbox": record.name}
+        engine.emit(Event("exec.end", now, told, request, now - status.duration))
     return outcome
 
 
@@ -103,15 +112,17 @@ class Opened:
             raise unrecordable(error) from None
         told = list(argv) if self.engine.settings.audit.argv else [argv[0]]
         self.write(start("exec.code", run, principal.id, host, told), '"exit_code":null}')
+        if self.engine.settings.sinks:
+            self.engine.emit(Event("exec.code", time.time(), {"run": run, "sandbox": self.record.name}))
 
     def write(self, beginning: str, what: str) -> None:
         """Write the record of a command; StateError where it cannot be, or its head not exported."""
         with recording(self._log.path, "this command"):
             self._log.write(f"{beginning},{self._known},{what}")
 
-    def ended(self, run: str, status: ExitStatus, *, captured: bool) -> Outcome:
+    def ended(self, run: str, status: ExitStatus, *, captured: bool, request: str = "") -> Outcome:
         """Give what came of a command, and tell the sinks."""
-        return ended(self.engine, self.record, self.sandbox, run, status, captured=captured)
+        return ended(self.engine, self.record, self.sandbox, run, status, captured=captured, request=request)
 
     def release(self) -> None:
         """Let go what makes further commands fast; the sandbox stays."""
@@ -130,6 +141,7 @@ class Started:
         self._opened = opened
         self._who = who
         self._captured = captured
+        self._request = current()  # whoever waits is of no request
 
     def wait(self) -> Outcome:
         """Relay until the end and record it; raises why it did not run."""
@@ -139,6 +151,8 @@ class Started:
         except AisbxError as error:
             what = refusal(error.code, error.message, error.hint, error.exit_code)
             opened.write(start("exec.refused", *self._who), what)
+            told = {"run": self._who[0], "sandbox": opened.record.name, "error": error.as_record()}
+            opened.engine.emit(Event("exec.refused", time.time(), told, self._request))
             raise
         opened.write(start("exec.end", *self._who), ending(launch_result(status)))
-        return opened.ended(self._who[0], status, captured=self._captured)
+        return opened.ended(self._who[0], status, captured=self._captured, request=self._request)

@@ -142,6 +142,7 @@ class SettingsModel(BaseSettings):
     drivers: dict[str, dict[str, object]] = _DEFAULT.drivers
     policies: list[str] = _DEFAULT.policies
     sinks: list[str] = _DEFAULT.sinks
+    sink_settings: dict[str, dict[str, object]] = _DEFAULT.sink_settings
 
     @field_validator("lower")
     @classmethod

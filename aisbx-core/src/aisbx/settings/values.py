@@ -99,6 +99,8 @@ class Settings:
     """Each driver's own table."""
     policies: list[str] = field(default_factory=list[str])
     sinks: list[str] = field(default_factory=list[str])
+    sink_settings: dict[str, dict[str, object]] = field(default_factory=dict[str, dict[str, object]])
+    """Each sink's own table."""
     context: Context = field(default_factory=Context, repr=False, compare=False)
 
     def as_table(self) -> dict[str, Any]:

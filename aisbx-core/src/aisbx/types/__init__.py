@@ -25,12 +25,13 @@ from aisbx.types.launch import (
     launch_result,
     usage,
 )
-from aisbx.types.outcome import Captured, Event, ExitStatus, Outcome, Usage
+from aisbx.types.outcome import REQUEST_BEGIN, REQUEST_END, Captured, Event, ExitStatus, Outcome, Usage
 from aisbx.types.plan import AuditPlace, CgroupRow, JoinPlan, LaunchPlan, LocalPlan, PlanEntry, Source
 from aisbx.types.plugin import (
     Auth,
     Driver,
     Egress,
+    FlushableSink,
     JoinableSandbox,
     LastingDriver,
     LayeredDriver,
@@ -65,6 +66,8 @@ from aisbx.types.spec import (
 __all__ = [
     "CONTROLS",
     "LIMITS",
+    "REQUEST_BEGIN",
+    "REQUEST_END",
     "Attendant",
     "AuditPlace",
     "Auth",
@@ -85,6 +88,7 @@ __all__ = [
     "FileEvent",
     "FileRow",
     "Files",
+    "FlushableSink",
     "Freezer",
     "Identity",
     "JoinPlan",

@@ -79,6 +79,10 @@ class Outcome:
         return record
 
 
+REQUEST_BEGIN, REQUEST_END = "request.begin", "request.end"
+"""Kinds of the events that come before and after all others of a request."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened, for sinks: a kind (`run.end`), seconds since the epoch, and JSON data."""
@@ -86,6 +90,10 @@ class Event:
     kind: str
     time: float
     data: Mapping[str, object] = field(default_factory=dict[str, object])
+    request: str = ""
+    """Id of the request that it is a part of; the engine fills it in where it knows one."""
+    began: float = 0.0
+    """Seconds since the epoch, of what took a while; 0: it took none."""
 
 
 def _stream_record(stream: Captured) -> dict[str, object]:

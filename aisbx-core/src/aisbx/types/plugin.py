@@ -238,6 +238,15 @@ class Sink(Protocol):
 
 
 @runtime_checkable
+class FlushableSink(Sink, Protocol):
+    """A sink that keeps events for a while before they are where they go."""
+
+    def flush(self) -> None:
+        """Bring them there, in bounded time: the host is about to end."""
+        ...
+
+
+@runtime_checkable
 class Egress(Protocol):
     """One sandbox's network decisions."""
 

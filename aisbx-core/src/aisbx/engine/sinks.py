@@ -1,0 +1,58 @@
+"""The sinks of an engine: each is loaded once, and nothing that goes wrong with one stops or changes a run."""
+
+import logging
+from dataclasses import replace
+from functools import cached_property
+
+from aisbx.engine.requests import current
+from aisbx.plugins import Plugins
+from aisbx.settings import Settings
+from aisbx.types import Event, FlushableSink, Sink
+
+
+class Sinks:
+    """Those that the settings name."""
+
+    def __init__(self, plugins: Plugins, settings: Settings) -> None:
+        """Load nothing yet."""
+        self._plugins = plugins
+        self._settings = settings
+
+    @cached_property
+    def loaded(self) -> dict[str, Sink]:
+        """Them by name; an AisbxError says why one cannot be had."""
+        tables = self._settings.sink_settings
+        return {name: self._plugins.get("sink", name, tables.get(name, {})) for name in self._settings.sinks}
+
+    def ready(self) -> None:
+        """See that every one is there; an AisbxError says which is not."""
+        assert len(self.loaded) <= len(self._settings.sinks)  # noqa: S101 - loading them is the point
+
+    def emit(self, event: Event) -> None:
+        """Hand an event to every one of them."""
+        told = event if event.request else replace(event, request=current())
+        for name, sink in self._known().items():
+            try:
+                sink.emit(told)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the run goes on
+                _log(name, error)
+
+    def flush(self) -> None:
+        """Let them bring away what they have kept."""
+        for name, sink in self._known().items():
+            if isinstance(sink, FlushableSink):
+                try:
+                    sink.flush()
+                except Exception as error:  # noqa: BLE001 - as above
+                    _log(name, error)
+
+    def _known(self) -> dict[str, Sink]:
+        try:
+            return self.loaded
+        except Exception as error:  # noqa: BLE001 - what is asked for next is refused for it
+            _log(", ".join(self._settings.sinks), error)
+            return {}
+
+
+def _log(name: str, error: Exception) -> None:
+    logging.getLogger("aisbx").warning("sink %s: %s: %s", name, type(error).__name__, error)
