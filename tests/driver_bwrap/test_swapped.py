@@ -172,3 +172,27 @@ def test_who_gave_it_up_by_name_still_has_what_is_protected_held(world: World) -
     done = world.run("sh", "-c", "echo x >> .envrc; cat .envrc")
     assert (done.returncode, done.stdout) == (0, b"of the project\n"), done.stderr
     assert b"Read-only file system" in done.stderr
+
+
+def test_nothing_is_undone_in_a_directory_that_took_the_workspaces_place(world_of: Callable[[str], World]) -> None:
+    world = world_of("full")
+    for name in ("outer", "victim"):
+        (world.project / name / "inner").mkdir(parents=True)
+    (world.project / "victim/inner/.vscode").mkdir()
+    (world.project / "victim/inner/.vscode/tasks.json").write_text("{}")
+    command = world.full("--", "sh", "-c", "echo begun; read line")
+    with subprocess.Popen(
+        command,
+        cwd=world.project / "outer/inner",
+        env=world.environ,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as running:
+        assert running.stdout
+        assert running.stdout.readline() == b"begun\n"
+        (world.project / "outer").rename(world.project / "away")
+        (world.project / "outer").symlink_to("victim")
+        told = running.communicate(b"go on\n", timeout=60)[1]
+    assert (running.returncode, (world.project / "victim/inner/.vscode/tasks.json").exists()) == (0, True), told
+    assert b"it was moved, or a link leads to its place: what it holds now is unchecked" in told

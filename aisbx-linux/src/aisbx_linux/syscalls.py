@@ -148,9 +148,18 @@ def open_unlinked(directory: int, path: str) -> int:
     name = path.encode(errors="surrogateescape") + b"\0"
     opened = call("syscall", _OPENAT2, directory, name, how, len(how))
     if opened < 0:
-        msg = f"{path} was moved, or a link leads to it, while the run was starting"
+        msg = f"{path} was moved, or a link leads to it"
         raise OSError(msg)
     return opened
+
+
+def open_folder(path: str) -> int:
+    """Give a directory open for reading, at an absolute path that no link leads to; OSError as of `open_unlinked`."""
+    found = open_unlinked(-100, path)
+    try:
+        return posix.open(f"/proc/self/fd/{found}", posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
+    finally:
+        posix.close(found)
 
 
 def attach_tree_on(tree: int, target: int) -> None:

@@ -1,5 +1,6 @@
 """Snapshots of sandboxes that last, and others that begin with one. The one door, as `Sandboxes` is for their lives."""
 
+import os
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from aisbx.errors import StateError, UsageError
 from aisbx.plan.run import new_run
 from aisbx.snapshots import Shelf, Snapshot
 from aisbx.store import Claim, Record, Store
-from aisbx.types import Command, Driver, Event, Principal, SnapshotDriver, WorkspaceMode
+from aisbx.types import Command, Driver, Event, Principal, SandboxSpec, SnapshotDriver, WorkspaceMode
 
 if TYPE_CHECKING:
     from aisbx.engine.engine import Engine
@@ -84,6 +85,7 @@ class Snapshots:
             check_times(ttl, origin.idle)
             source = shelf.kept(tag) if tag else claim.home
             spec, environment = self._store.spec(name), self._store.environment(name)
+            _unmoved(spec)
             require(spec, driver.check(spec))
             engine.review(spec, Command(argv=(), environment=environment), principal)
             now = time.time()
@@ -130,3 +132,10 @@ class Snapshots:
         with recording(audit["path"], f"what was done ({kind} {record.name})"):
             append_once(audit, f"{beginning},{members(told)}}}", f"{self._engine.state}/{RESERVE}")
         self._engine.emit(Event(kind, time.time(), {"sandbox": record.name, **told}))
+
+
+def _unmoved(spec: SandboxSpec) -> None:
+    """Check that no link leads to what a sandbox was made from; StateError where one does since."""
+    for path in ([spec.workspace.path] if spec.workspace else []) + [mount.source for mount in spec.mounts]:
+        if os.path.realpath(path) != path:
+            raise StateError(f"{path} was moved, or a link leads to it", hint="create a sandbox anew: aisbx create")

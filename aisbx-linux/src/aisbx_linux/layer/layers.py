@@ -7,6 +7,7 @@ import errno
 import marshal
 import posix
 
+from aisbx_linux import syscalls
 from aisbx_linux.layer.carry import Carrier, UndoneError
 from aisbx_linux.layer.place import about, cut_short, drop, since
 from aisbx_linux.layer.stack import below
@@ -33,13 +34,13 @@ class Layer:
     """A layer and the workspace below it, both open; close it when done."""
 
     def __init__(self, place: str) -> None:
-        """GoneError where there is none; OSError where the workspace cannot be opened any more."""
+        """GoneError where there is none; OSError where the workspace cannot be opened, or a link leads to it."""
         known = about(place)
         if known is None:
             raise GoneError(f"{place} holds no layer that this version knows")
         self.known: About = known
         self.place = place
-        self.workspace = posix.open(known["workspace"], _DIRECTORY)
+        self.workspace = syscalls.open_folder(known["workspace"])
         self.layers = tuple(_upper(path) for path in (place, *below(place)))
         """The open layers, the uppermost first."""
         self._applied = self._recall()

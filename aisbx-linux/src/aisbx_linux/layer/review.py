@@ -85,7 +85,8 @@ class OverlayLayers:
             except GoneError as error:
                 raise StateError(str(error), hint="it was applied or discarded meanwhile") from error
             except OSError as error:
-                raise StateError(f"{self.workspace}: {error.strerror}", hint="its changes are kept") from error
+                told = f"{self.workspace}: {error.strerror}" if error.strerror else str(error)
+                raise StateError(told, hint="its changes are kept") from error
 
     @contextmanager
     def _opened(self) -> Generator[Layer]:
@@ -95,7 +96,8 @@ class OverlayLayers:
             raise StateError(str(error), hint="it was applied or discarded meanwhile") from error
         except OSError as error:
             hint = "a review needs the workspace where it was"
-            raise StateError(f"{self.workspace}: {error.strerror}", hint=hint) from error
+            told = f"{self.workspace}: {error.strerror}" if error.strerror else str(error)
+            raise StateError(told, hint=hint) from error
         try:
             yield layer
         finally:

@@ -134,7 +134,7 @@ def _exchange(held: "Held", lowers: "list[str]", layer: str, go: int, tell: int)
     workspace, first = _workspace(held), held["first"][0]
     process = open_process(held["first"])
     mounts = posix.open(f"/proc/{first}/ns/mnt", posix.O_RDONLY | posix.O_CLOEXEC)
-    over = _lay(held, [*lowers, workspace], layer, mounts)
+    over = _lay(held, lowers, layer, mounts)
     mounted = workspace in _mount_points(first)
     if syscalls.call("setns", mounts, syscalls.CLONE_NEWNS) != 0:
         raise SwapError("entering the sandbox's mounts was refused")
@@ -163,7 +163,9 @@ def _lay(held: "Held", lowers: "list[str]", layer: str, mounts: int) -> int:
     from aisbx_linux.compose import copy_tree
     from aisbx_linux.layer.overlay import lay
 
-    opened = [posix.open(path, _HANDLE) for path in (*lowers, layer)]
+    opened = [posix.open(path, _HANDLE) for path in lowers]
+    # Whoever has a workspace that this one lies in may have put a link there since.
+    opened += [syscalls.open_folder(_workspace(held)), posix.open(layer, _HANDLE)]
     owner, outside = held["plan"]["outside"], 0
     if posix.geteuid() != 0:
         import fcntl

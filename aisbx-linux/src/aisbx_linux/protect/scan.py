@@ -41,6 +41,7 @@ class State:
         "dirs",
         "files",
         "held",
+        "hold",
         "items",
         "links",
         "mounts",
@@ -62,6 +63,8 @@ class State:
 
     def __init__(self, workspace: str, cache: "str | None") -> None:
         self.workspace = workspace
+        self.hold = -1
+        """The workspace as `settle` has it open, so that nothing can take its place."""
         self.before = time.time_ns() - RACY
         self.cache = cache
         self.packed: tuple[list[bytes], list[int]] | None = None
@@ -90,6 +93,12 @@ class State:
             self.configs.pop(path + "/" + item[1], None)
             self.twins.pop(path + "/" + item[1], None)
         self.repositories.pop(path, None)
+
+    def open(self, flags: int) -> int:
+        """Open the workspace; OSError where that can't be."""
+        if self.hold >= 0:
+            return posix.open(f"/proc/self/fd/{self.hold}", flags & ~posix.O_NOFOLLOW)
+        return posix.open(self.workspace, flags)
 
     def stamp(self, path: str) -> "Stamp | None":
         """Give what tells whether a file is still the same one with the same content; None if there is none."""

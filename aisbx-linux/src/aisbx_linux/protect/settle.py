@@ -1,9 +1,12 @@
 """Undo, after every process of a sandbox has ended, what it planted where the host would run or trust it."""
 
+import posix
+
 from aisbx_linux.protect.scan import State, compare, store
 
 # More findings than this are counted, not listed.
 MAX_LINES = 100
+_ESTALE = 116
 
 
 def settle(workspace: str, state: State, quarantine: str) -> "list[str]":
@@ -20,14 +23,30 @@ def settle(workspace: str, state: State, quarantine: str) -> "list[str]":
         return []
     from aisbx_linux.protect.undo import Undo
 
-    undo = Undo(state, quarantine)
+    state.hold = _hold(state)
     try:
-        undo.all(stale)
+        undo = Undo(state, quarantine)
+        try:
+            undo.all(stale)
+        finally:
+            undo.close()
     finally:
-        undo.close()
+        posix.close(state.hold)
+        state.hold = -1
     store(state)
     lines = undo.lines
     if len(lines) > MAX_LINES:
         more = len(lines) - MAX_LINES
         lines = [*lines[:MAX_LINES], f"and {more} more; all that was moved is in {quarantine}"]
     return lines
+
+
+def _hold(state: State) -> int:
+    """Open the workspace that was looked at before; OSError where it was moved, or a link leads to its place."""
+    state.unpack()
+    held = posix.open(state.workspace, posix.O_PATH | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC)
+    status = posix.fstat(held)
+    if (status.st_dev, status.st_ino) != state.dirs[state.workspace][:2]:
+        posix.close(held)
+        raise OSError(_ESTALE, "it was moved, or a link leads to its place")
+    return held

@@ -4,7 +4,11 @@ import posix
 
 from aisbx_linux.protect.names import NAMES, ONLY_BELOW, REPOSITORY, SUFFIXES, folded
 from aisbx_linux.protect.quarantine import Quarantine, printable, write
-from aisbx_linux.protect.walk import DIRECTORY, open_beneath, open_shut
+from aisbx_linux.protect.walk import DIRECTORY, open_beneath
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from aisbx_linux.protect.scan import State
 
 _S_IFMT, _S_IFDIR, _MODE, _OWNER, _READABLE = 0o170000, 0o040000, 0o7777, 0o700, 0o500
 
@@ -12,12 +16,12 @@ _S_IFMT, _S_IFDIR, _MODE, _OWNER, _READABLE = 0o170000, 0o040000, 0o7777, 0o700,
 class Tree:
     """A workspace and the quarantine of one run; `lines` say what was done. Close it when done."""
 
-    def __init__(self, workspace: str, quarantine: str) -> None:
+    def __init__(self, state: "State", quarantine: str) -> None:
         """Open the workspace, readable to its owner again if need be; OSError where that fails."""
-        self.workspace = workspace
+        self.workspace = state.workspace
         self.lines: list[str] = []
         self.store = Quarantine(quarantine)
-        self.root = self._open_root()
+        self.root = self._open_root(state)
 
     def close(self) -> None:
         """Close what is open."""
@@ -88,20 +92,13 @@ class Tree:
         """Give a path of the workspace for people: relative, and printable."""
         return printable(path[len(self.workspace) + 1 :] or ".")
 
-    def _open_root(self) -> int:
-        try:
-            fd = posix.open(self.workspace, DIRECTORY)
-        except PermissionError:
-            fd = open_shut(self.workspace)
-            if fd < 0:
-                raise
-        else:
-            mode = posix.fstat(fd).st_mode
-            if mode & _READABLE == _READABLE or not posix.geteuid():
-                return fd
-            posix.fchmod(fd, mode & _MODE | _OWNER)
-        self.lines.append("made the workspace readable to its owner again")
-        return fd
+    def _open_root(self, state: "State") -> int:
+        mode = posix.fstat(state.hold).st_mode
+        if mode & _READABLE != _READABLE and posix.geteuid():
+            # Through /proc: fchmod refuses such a handle.
+            posix.chmod(f"/proc/self/fd/{state.hold}", mode & _MODE | _OWNER)
+            self.lines.append("made the workspace readable to its owner again")
+        return state.open(DIRECTORY)
 
 
 def why(path: str) -> str:

@@ -36,7 +36,7 @@ class Undo:
         state.unpack()
         state.before = time.time_ns() - RACY  # for what is read from now on
         self.state = state
-        self.tree = Tree(state.workspace, quarantine)
+        self.tree = Tree(state, quarantine)
         self.repair = Repair(self.tree, state)
         # How it was. The walk replaces the values of these dictionaries and never changes one.
         self.held = state.held

@@ -32,7 +32,7 @@ def open_beneath(root: int, path: str) -> int:
     return fd
 
 
-def open_shut(name: str, above: "int | None" = None) -> int:
+def open_shut(name: str, above: int) -> int:
     """Open a directory after giving its owner back what a `chmod 000` took; -1 where that fails."""
     try:
         handle = posix.open(name, posix.O_PATH | DIRECTORY, dir_fd=above)
@@ -62,13 +62,13 @@ class Walk:
 
     def everything(self) -> None:
         """Read the whole workspace; OSError if it can't be opened."""
-        self._descend(posix.open(self.state.workspace, DIRECTORY), self.state.workspace, TREE, 0)
+        self._descend(self.state.open(DIRECTORY), self.state.workspace, TREE, 0)
 
     def repository(self, path: str) -> None:
         """Read a directory of the workspace as a repository: something says that it is one."""
         beneath = path[len(self.state.workspace) + 1 :]
         parent, _, name = beneath.rpartition("/")
-        root = posix.open(self.state.workspace, DIRECTORY)
+        root = self.state.open(DIRECTORY)
         try:
             above = open_beneath(root, parent)
             try:
@@ -96,7 +96,7 @@ class Walk:
                     del state.dirs[path]
         again = {path for path in touched if path in state.dirs}
         again.update(parent for parent in (path[: path.rfind("/")] for path in replaced) if parent in state.dirs)
-        root = posix.open(state.workspace, DIRECTORY)
+        root = state.open(DIRECTORY)
         try:
             for path in sorted(again, key=len):
                 if path not in self.fresh:
