@@ -11,7 +11,7 @@
 
 #include "plan.h"
 
-/* Layout of the file: as `scan.FORMAT`, which is in it. */
+/* Layout of the file, which scan.packed writes: as `scan.FORMAT`. */
 #define LOOK_FORMAT 7
 
 /* How a place of the workspace is covered, as in compose.py: by itself, by itself read-only, by the null device. */
@@ -28,7 +28,7 @@ struct look {
     int file;
     struct cover *covered; /* what `Guard.hold` gives, in its order */
     size_t cover_count;
-    const struct look_data *data; /* of look.c */
+    struct look_data *data; /* of look.c */
 };
 
 /* Give what is known of the plan's workspace if it still holds in every directory and file; NULL where there is

@@ -11,10 +11,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Version of the file; that of `recall.FORMAT` is kept in it as well, see NATIVE_FORMAT of native.py. */
+/* Version of the file and of the entry beside it; as FORMAT of native.py and of recall.py. */
 #define PLAN_FORMAT 1
+#define PLAN_ENTRY_FORMAT 12
 /* Characters of a name, with its NUL: "native-" and 32 hexadecimal digits. */
 #define PLAN_NAME 40
+#define PLAN_OPTIONS 32
 
 /* An option by its long name and its values in the order given, as `cli/lean.py` reads them. */
 struct plan_option {
@@ -23,9 +25,8 @@ struct plan_option {
     size_t count;
 };
 
-/* Which installation asks: absolute paths, as the launcher passes them (and Python has them: native.Origin). */
+/* Which installation asks: absolute paths, as the launcher passes them and Python has them. */
 struct plan_origin {
-    const char *front;  /* this program */
     const char *python; /* the interpreter that is started instead (sys.executable) */
     const char *script; /* what it is started with (…/aisbx/cli/fast.py) */
 };
@@ -74,11 +75,19 @@ struct plan_group {
     bool inherited; /* version 1: the tool is started in it, by a process that goes in for that moment */
 };
 
+/* What a plan lies in (plan_read.c). */
+struct plan_memory {
+    char *data;
+    struct plan_block *blocks;
+};
+
 struct plan {
+    struct plan_memory memory;
+
     /* The entry of Python that this one stands for: open for reading (close-on-exec), and the same as was written
      * together with this plan. Handed over, so that Python goes on with just that one. */
     int entry;
-    const char *entry_path;
+    const char *entry_name; /* in the directory that plan_find was given */
 
     /* `PlanEntry` */
     const char *kind;   /* "run" or "exec" */
@@ -97,7 +106,7 @@ struct plan {
     struct plan_group *groups;
     size_t group_count;
 
-    /* `LocalPlan`; of a plan that joins only `environment` and `cwd` are set, and `home`, `limits` */
+    /* `LocalPlan` */
     const char *program;
     struct plan_strings head, tail;
     struct plan_bytes *files;
@@ -120,25 +129,19 @@ struct plan {
     const char *mode;      /* of `workspace`: "rw", "ro", "cow", "guarded" */
     const char *scans;     /* the file of what is known of an `rw` workspace (look.h); NULL: none */
     const char *cwd;
-    double wall_time; /* seconds; 0: no bound. Of a plan that joins: what narrows the sandbox's own */
-    uint64_t output;  /* bytes; 0: no bound */
-
-    /* `JoinPlan` */
-    bool joins;
-    const char *home;
-
-    void *memory[2]; /* what all of this lies in */
+    uint64_t wall_time; /* microseconds; 0: no bound */
+    uint64_t output;    /* bytes; 0: no bound */
 };
 
 /* Give the file name for these options in this directory, for this user, kernel and installation.
  *
- * The first 16 bytes of SHA-256, in hexadecimal, of these fields, each as its length (4 bytes, little-endian) and its
- * bytes: PLAN_FORMAT and `recall.FORMAT` in decimal; front, python, script; effective uid, uid, effective gid in
- * decimal; release and machine of uname(2); the current directory; for each option but `env` that has values, in the
- * order of their names as bytes: name, number of values in decimal, values; and for each of USUALLY_DIFFER
- * (PATH, VIRTUAL_ENV, CONDA_PREFIX, JAVA_HOME, GOROOT) "1" and its value, or "0" where it is not set.
+ * The first 16 bytes of SHA-256, in hexadecimal, of these fields, each as its length (8 bytes, little-endian) and its
+ * bytes: PLAN_FORMAT and PLAN_ENTRY_FORMAT in decimal; python, script; effective uid, uid, effective gid in decimal;
+ * release and machine of uname(2); the current directory; for each option but `env` that has values, in the order of
+ * their names as bytes: name, number of values in decimal, values; and for each of USUALLY_DIFFER (PATH, VIRTUAL_ENV,
+ * CONDA_PREFIX, JAVA_HOME, GOROOT) "1" and its value, or "0" where it is not set.
  *
- * `options` are at most 32, in any order. Returns 0, or -1 where there are more or uname(2) fails. */
+ * `options` are at most PLAN_OPTIONS, in any order. Returns 0, or -1 where there are more or uname(2) fails. */
 int plan_name(char name[PLAN_NAME], const struct plan_origin *origin, const struct plan_option *options, size_t count,
               const char *cwd);
 

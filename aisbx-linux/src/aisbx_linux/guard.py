@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Guard:
     """Watches the workspace of one launch; does nothing where the command cannot write to it."""
 
-    __slots__ = ("_home", "_layer", "_plan", "_quarantine", "_run", "_scans", "_shared", "_state", "_store")
+    __slots__ = ("_home", "_layer", "_plan", "_quarantine", "_run", "_shared", "_state", "_store")
 
     def __init__(self, plan: "LocalPlan", state: str, run: str, home: str = "") -> None:
         """Look at nothing yet. `state` is a private directory of ours for the memory of looks, quarantine and layers.
@@ -29,7 +29,6 @@ class Guard:
         self._store = state
         self._state: State | None = None
         self._shared = ""
-        self._scans = f"{state}/scans" if state else ""
         self._quarantine = f"{state}/quarantine/{run}"
 
     def lay(self) -> "tuple[int, bool, list[str]] | None":
@@ -69,7 +68,7 @@ class Guard:
         from aisbx_linux.protect.scan import scan
 
         path = workspace[0]
-        self._state = scan(path, f"{self._scans}/{_name(path)}" if self._scans else None)
+        self._state = scan(path, scans(self._store, path) if self._store else None)
         covered = self._covers(self._state)
         if layout is not None and covered:
             from aisbx_linux.compose import cover
@@ -106,7 +105,7 @@ class Guard:
         if compare(known) is None:
             return True
         path = known.workspace
-        found = self._state = scan(path, f"{self._scans}/{_name(path)}" if self._scans else None)
+        found = self._state = scan(path, scans(self._store, path) if self._store else None)
         self.keep(baseline)
         return all(getattr(found, name) == getattr(known, name) for name in found.FOUND)
 
@@ -147,9 +146,9 @@ class Guard:
             return [f"cannot look at the workspace again: {error.strerror or error}: what it holds now is unchecked"]
 
 
-def _name(path: str) -> str:
-    """Give a file name that stands for a path."""
+def scans(state: str, path: str) -> str:
+    """Give the file of what is known of a workspace, in the private directory of all runs."""
     from _imp import source_hash
 
     data = path.encode(errors="surrogateescape")
-    return (source_hash(1, data) + source_hash(2, data)).hex()
+    return f"{state}/scans/{(source_hash(1, data) + source_hash(2, data)).hex()}"

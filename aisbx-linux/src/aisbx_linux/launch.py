@@ -40,9 +40,9 @@ _turns = iter(range(1 << 62))
 _INT, _KILL, _TERM = 2, 9, 15
 
 
-def __getattr__(name: str) -> "tuple[str, ...]":
-    """Give HOT, LATE and LAYER of `modules`: only the making of a plan asks for them."""
-    if name not in {"HOT", "LATE", "LAYER"}:
+def __getattr__(name: str) -> object:
+    """Give HOT, LATE, LAYER and `carried` of `modules`: only the making of a plan asks for them."""
+    if name not in {"HOT", "LATE", "LAYER", "carried"}:
         raise AttributeError(name)
     from aisbx_linux import modules
 

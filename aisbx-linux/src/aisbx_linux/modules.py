@@ -2,6 +2,10 @@
 
 import posix
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from aisbx.types import LocalPlan
+
 HOT = (
     "aisbx_linux",
     *(
@@ -52,3 +56,21 @@ JOINING_LATE = (
     "aisbx_linux.lasting.use",
     "aisbx_linux.layer.ask",
 )
+
+
+def carried(plan: "LocalPlan", state: str) -> "str | None":
+    """Tell whether the compiled front (`aisbx-linux/native`) can carry a plan of `launch` out; None where it can't.
+
+    Where it can, gives the file of what is known of a workspace that is watched, or nothing where none is.
+    """
+    workspace = plan["workspace"]
+    staged = plan["outside"] is not None or posix.geteuid() != 0
+    if plan["publish"] or not (plan["contained"] and plan["composed"] and staged):
+        return None
+    if workspace is None or workspace[1] == "ro":
+        return ""
+    if workspace[1] != "rw" or not state:
+        return None
+    from aisbx_linux.guard import scans
+
+    return scans(state, workspace[0])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 from aisbx.audit.jsontext import members
 from aisbx.audit.write import prune
 from aisbx.inputs import Inputs, signature
+from aisbx.plan import native
 from aisbx.plan.keep import OWN, OWN_LATE, collect, locate, store, write
 from aisbx.plan.known import code, installed
 from aisbx.plan.recall import FORMAT, digest, environment_digest, load, name_of
@@ -18,6 +19,7 @@ from aisbx.types import AuditPlace, Enforcement, LaunchPlan, LocalPlan, PlanEntr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import ModuleType
 
     from aisbx.plan.recall import Kept
 
@@ -104,10 +106,24 @@ def keep(
             inputs.note(file)
     entry["code"] = _collected(located, late, str(codes))
     entry["name"] = name_of(options, cwd, os.environb)
+    inputs.note(native.front())  # both forms of a plan become stale together
     record_inputs(entry, inputs)
+    scans = _carried(launcher, entry)
     with suppress(OSError):
-        write(str(directory), entry)
-        prune(str(directory), keep)
+        written = write(str(directory), entry)
+        if written is not None and scans is not None:
+            name = native.name_of(options, cwd, os.environb)
+            with suppress(UnicodeError):
+                store(str(directory), name, native.encode(entry, written, name, scans, os.environb))
+        prune(str(directory), keep if scans is None else 2 * keep)
+
+
+def _carried(launcher: "ModuleType", entry: PlanEntry) -> str | None:
+    """Give the file of what is known of the workspace where the compiled front can carry an entry out; else None."""
+    carried = getattr(launcher, "carried", None)
+    if carried is None or not os.access(native.front(), os.X_OK):
+        return None
+    return cast("str | None", carried(entry["plan"], entry["state"]))
 
 
 def drop(options: dict[str, list[str]], cwd: str, directory: Path) -> None:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from aisbx.plan.recall import Kept
     from aisbx.types import PlanEntry
 
+    Written = tuple[int, int, int, int]
+    """(st_dev, st_ino, st_mtime_ns, st_size) of a file that was written: no other one has the same."""
+
 OWN = (
     "aisbx",
     "aisbx.audit",
@@ -69,22 +72,23 @@ def _bare(code: "CodeType") -> "CodeType":
     return code.replace(co_linetable=b"", co_consts=constants)
 
 
-def write(directory: str, entry: "PlanEntry") -> None:
+def write(directory: str, entry: "PlanEntry") -> "Written | None":
     """Keep an entry, whole or not at all; an OSError costs speed only, so it is the caller's to ignore."""
-    store(directory, entry["name"], marshal.dumps(entry))  # pyright: ignore[reportArgumentType]  (plain data and code)
+    return store(directory, entry["name"], marshal.dumps(entry))  # pyright: ignore[reportArgumentType]  (plain data and code)
 
 
-def store(directory: str, name: str, data: bytes) -> None:
-    """Write a file, whole or not at all, into a directory that is ours alone; into no other."""
+def store(directory: str, name: str, data: bytes) -> "Written | None":
+    """Write a file, whole or not at all, into a directory that is ours alone; into no other, and then it gives None."""
     folder = posix.open(directory, posix.O_RDONLY | posix.O_DIRECTORY | OPEN)
     try:
         if not ours(folder, DIRECTORY):
-            return
+            return None
         temporary = f".{name}.{posix.getpid()}"
         file = posix.open(temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | OPEN, 0o600, dir_fd=folder)
         try:
             try:
                 write_all(file, data)
+                status = posix.fstat(file)
             finally:
                 posix.close(file)
             posix.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
@@ -93,3 +97,4 @@ def store(directory: str, name: str, data: bytes) -> None:
             raise
     finally:
         posix.close(folder)
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size

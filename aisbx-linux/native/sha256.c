@@ -1,0 +1,113 @@
+/* SHA-256 as FIPS 180-4, section 6.2, has it; HMAC as RFC 2104, section 2. */
+#define _DEFAULT_SOURCE /* explicit_bzero */
+#include "sha256.h"
+
+#include <string.h>
+
+/* Section 4.2.2: the first 32 bits of the fractional parts of the cube roots of the first 64 primes. */
+static const uint32_t CONSTANTS[64] = {
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
+};
+enum { INNER_PAD = 0x36, OUTER_PAD = 0x5c, LENGTH_AT = SHA256_BLOCK - 8 };
+
+static uint32_t rotated(uint32_t word, unsigned count) { return word >> count | word << (32 - count); }
+
+static uint32_t big_endian(const unsigned char *bytes) {
+    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
+static void compress(uint32_t state[8], const unsigned char *block) {
+    uint32_t words[64], s[8];
+    for (int t = 0; t < 16; t++)
+        words[t] = big_endian(block + 4 * t);
+    for (int t = 16; t < 64; t++) {
+        uint32_t early = rotated(words[t - 15], 7) ^ rotated(words[t - 15], 18) ^ words[t - 15] >> 3;
+        uint32_t late = rotated(words[t - 2], 17) ^ rotated(words[t - 2], 19) ^ words[t - 2] >> 10;
+        words[t] = late + words[t - 7] + early + words[t - 16];
+    }
+    memcpy(s, state, sizeof s);
+    for (int t = 0; t < 64; t++) {
+        uint32_t choice = (s[4] & s[5]) ^ (~s[4] & s[6]);
+        uint32_t majority = (s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]);
+        uint32_t first = s[7] + (rotated(s[4], 6) ^ rotated(s[4], 11) ^ rotated(s[4], 25)) + choice + CONSTANTS[t];
+        first += words[t];
+        uint32_t second = (rotated(s[0], 2) ^ rotated(s[0], 13) ^ rotated(s[0], 22)) + majority;
+        memmove(s + 1, s, 7 * sizeof *s);
+        s[4] += first;
+        s[0] = first + second;
+    }
+    for (int i = 0; i < 8; i++)
+        state[i] += s[i];
+}
+
+void sha256_begin(struct sha256 *hash) {
+    static const uint32_t initial[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                                        0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    memcpy(hash->state, initial, sizeof initial);
+    hash->size = 0;
+}
+
+void sha256_add(struct sha256 *hash, const void *data, size_t size) {
+    const unsigned char *bytes = data;
+    size_t held = hash->size % SHA256_BLOCK;
+    hash->size += size;
+    if (held + size < SHA256_BLOCK) {
+        memcpy(hash->block + held, bytes, size);
+        return;
+    }
+    memcpy(hash->block + held, bytes, SHA256_BLOCK - held);
+    compress(hash->state, hash->block);
+    bytes += SHA256_BLOCK - held;
+    size -= SHA256_BLOCK - held;
+    for (; size >= SHA256_BLOCK; bytes += SHA256_BLOCK, size -= SHA256_BLOCK)
+        compress(hash->state, bytes);
+    memcpy(hash->block, bytes, size);
+}
+
+void sha256_end(struct sha256 *hash, unsigned char digest[SHA256_SIZE]) {
+    static const unsigned char padding[SHA256_BLOCK] = {0x80};
+    uint64_t bits = hash->size * 8;
+    size_t held = hash->size % SHA256_BLOCK;
+    unsigned char length[8];
+    for (int i = 0; i < 8; i++)
+        length[i] = (unsigned char)(bits >> (56 - 8 * i));
+    sha256_add(hash, padding, (held < LENGTH_AT ? LENGTH_AT : LENGTH_AT + SHA256_BLOCK) - held);
+    sha256_add(hash, length, sizeof length);
+    for (int i = 0; i < SHA256_SIZE; i++)
+        digest[i] = (unsigned char)(hash->state[i / 4] >> (24 - 8 * (i % 4)));
+}
+
+static void add_padded(struct sha256 *hash, const unsigned char *key, unsigned char pad) {
+    unsigned char block[SHA256_BLOCK];
+    for (int i = 0; i < SHA256_BLOCK; i++)
+        block[i] = key[i] ^ pad;
+    sha256_begin(hash);
+    sha256_add(hash, block, sizeof block);
+    explicit_bzero(block, sizeof block);
+}
+
+void hmac_begin(struct sha256 *hash, const unsigned char key[SHA256_BLOCK]) { add_padded(hash, key, INNER_PAD); }
+
+void hmac_end(struct sha256 *hash, const unsigned char key[SHA256_BLOCK], unsigned char digest[SHA256_SIZE]) {
+    unsigned char inner[SHA256_SIZE];
+    sha256_end(hash, inner);
+    add_padded(hash, key, OUTER_PAD);
+    sha256_add(hash, inner, sizeof inner);
+    sha256_end(hash, digest);
+}
+
+void hexadecimal(char *text, const unsigned char *data, size_t size) {
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < size; i++) {
+        *text++ = digits[data[i] >> 4];
+        *text++ = digits[data[i] & 15];
+    }
+    *text = '\0';
+}
