@@ -6,18 +6,15 @@ Everything runs in a temporary home. The exit code is 1 when a target is missed.
 """
 
 import argparse
-import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from aisbx import Sandbox
 
 from benchmarks.measure import BenchmarkError, Sample, machine
+from benchmarks.place import entered
 from benchmarks.table import Row, as_json, plain, render
-from benchmarks.world import World
 
 BEYOND = 2.0
 """Milliseconds that a fork may take longer than the making of an empty sandbox."""
@@ -118,22 +115,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if not 0 < options.rounds <= MOST or options.files < 1 or options.times < 1:
         parser.error(f"--rounds: 1 to {MOST}; --files and --times: at least 1")
-    before, environ = os.getcwd(), dict(os.environ)
-    with tempfile.TemporaryDirectory(prefix="aisbx-bench-") as directory:
-        world = World(Path(directory).resolve(), None)
-        os.environ.clear()
-        os.environ.update(world.environ)
-        os.chdir(world.project)
-        try:
+    try:
+        with entered():
             rows = measure(options.rounds, options.files, options.times)
-        except BenchmarkError as error:
-            print(f"benchmarks: {error}", file=sys.stderr)
-            return 1
-        finally:
-            for name in Sandbox.names():
-                Sandbox.attach(name).destroy(discard=True)
-            os.chdir(before)
-            os.environ.update(environ)
+    except BenchmarkError as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 1
     print((as_json if options.json else render)(rows, options.rounds, machine()))
     return 0 if all(row.ok for row in rows) else 1
 

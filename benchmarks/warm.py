@@ -9,7 +9,6 @@ import argparse
 import marshal
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from pathlib import Path
 from aisbx import Pool, Sandbox, run
 
 from benchmarks.measure import Bench, BenchmarkError, Sample, machine
+from benchmarks.place import entered
 from benchmarks.table import TIMES, Row, as_json, plain, ratio, render
 from benchmarks.world import World
 
@@ -184,20 +184,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.rounds < 1 or not 0 < options.alive <= _MOST:
         parser.error(f"--rounds is 1 at least, --alive from 1 to {_MOST}")
-    before, environ = os.getcwd(), dict(os.environ)
-    with tempfile.TemporaryDirectory(prefix="aisbx-bench-") as directory:
-        world = World(Path(directory).resolve(), None)
-        os.environ.clear()
-        os.environ.update(world.environ)
-        os.chdir(world.project)
-        try:
-            rows = measure(world, Bench(world.environ, f"{directory}/errors"), options.rounds, options.alive)
-        except BenchmarkError as error:
-            print(f"benchmarks: {error}", file=sys.stderr)
-            return 1
-        finally:
-            os.chdir(before)
-            os.environ.update(environ)
+    try:
+        with entered() as world:
+            rows = measure(world, Bench(world.environ, f"{world.home}/errors"), options.rounds, options.alive)
+    except BenchmarkError as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 1
     print((as_json if options.json else render)(rows, options.rounds, machine()))
     return 0 if all(row.ok for row in rows) else 1
 

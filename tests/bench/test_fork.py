@@ -1,33 +1,13 @@
 """The benchmark of forks gives every figure, and leaves nothing."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.mark.slow
-def test_it_gives_every_figure_and_leaves_the_users_home_alone(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    home.mkdir()
-    sizes = ["--rounds", "1", "--files", "10", "--times", "2"]
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "--fork", *sizes, "--json"],
-        cwd=ROOT,
-        env={**os.environ, "HOME": str(home)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout, done.stderr
-    result = json.loads(done.stdout)
-    assert done.returncode == (0 if result["ok"] else 1)
-    assert all(row["median_ms"] > 0 for row in result["rows"])
-    assert len([row for row in result["rows"] if row["at_most"]]) == 3
-    assert not list(home.iterdir())
+def test_it_gives_every_figure_and_leaves_the_users_home_alone(figures: Callable[..., dict[str, Any]]) -> None:
+    rows = figures("--fork", "--rounds", "1", "--files", "10", "--times", "2")["rows"]
+    assert all(row["median_ms"] > 0 for row in rows)
+    assert len([row for row in rows if row["at_most"]]) == 3
