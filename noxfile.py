@@ -93,6 +93,14 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Try what nobody would write: 5000 of each kind, others each time; the first argument is another number."""
+    tries, *rest = session.posargs or ["5000"]
+    session.env["FUZZ_TRIES"] = tries
+    _pytest(session, "-n", "2", "--timeout", "3600", "tests/mcp_host/test_fuzz.py", "tests/core/policy", *rest)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     _pytest(session, "tests/docs", *session.posargs)
 

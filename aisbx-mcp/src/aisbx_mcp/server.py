@@ -3,19 +3,25 @@
 import inspect
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aisbx.errors import AisbxError, PluginBrokenError
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import Tool as SdkTool
-from mcp.types import CallToolResult, TextContent, ToolAnnotations
+from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS, CallToolResult, TextContent, ToolAnnotations
 from pydantic import ValidationError
 
 from aisbx_mcp.resources import add_resources
 from aisbx_mcp.service import Service
 from aisbx_mcp.tool import Call, Tool
 
+if TYPE_CHECKING:
+    from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+
+_TOLD = 200
+"""Characters of an error's text that a client is told."""
 INSTRUCTIONS = """\
 Commands and files here are those of a sandbox: a private Linux system in which you may do as you like. It is made when
 you first use it and keeps its files and processes from call to call; it ends with this connection. Start with
@@ -40,7 +46,21 @@ def make_server(service: Service) -> "MCPServer[Any]":
         tools=service.tools,
     )
     add_resources(server, service)
+    server.middleware.append(_in_a_line)
     return server
+
+
+async def _in_a_line(ctx: "ServerRequestContext[Any, Any]", call_next: "CallNext") -> "HandlerResult":
+    """Answer a prompt of no such name, or wrong arguments, with an error of the protocol's.
+
+    To the SDK it is a failure of its own, with a traceback in the log.
+    """
+    try:
+        return await call_next(ctx)
+    except ValueError as error:
+        if isinstance(error, ValidationError) or ctx.method != "prompts/get":
+            raise
+        raise MCPError(INVALID_PARAMS, str(error)[:_TOLD]) from error
 
 
 class _Checked(SdkTool):

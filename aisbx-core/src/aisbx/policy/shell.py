@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
-from aisbx.errors import PolicyError
+from aisbx.policy.grammar import UnreadableError, make_parser, parse, text_of
 from aisbx.policy.starters import NOTHING, STARTERS
-from aisbx.policy.words import MOST, UNKNOWN, Scope, UnreadableError, fields, texts
+from aisbx.policy.words import MOST, UNKNOWN, Scope, fields, texts
 
 if TYPE_CHECKING:
-    from tree_sitter import Node, Parser
+    from tree_sitter import Node
 
 LONGEST, DEEPEST, NESTED, COMMANDS, SECONDS = 1 << 16, 120, 12, 2000, 1.0
 """Bounds: characters of a script, levels of its grammar, scripts in scripts, commands, and time."""
@@ -36,7 +36,7 @@ class Reader:
         self.found: list[Found] = []
         self.unreadable: list[str] = []
         self.functions: dict[str, Node] = {}
-        self._parser = _parser()
+        self._parser = make_parser()
         self._until = time.monotonic() + SECONDS
         self._nested = 0
         maybe = ("if_statement", "while_statement", "case_statement", "c_style_for_statement")
@@ -78,7 +78,7 @@ class Reader:
         self._nested += 1
         if self._nested > NESTED:
             raise UnreadableError(f"scripts in scripts, more than {NESTED} deep")
-        root = self._parser.parse(text.encode(errors="surrogateescape")).root_node
+        root = parse(self._parser, text)
         if root.has_error:
             self.unreadable.append("a script is no shell's grammar")
         self._walk(root, scope, NOTHING, 0)
@@ -127,9 +127,9 @@ class Reader:
             if value
             else [""]
         )
-        if name.type != "variable_name" or b"+=" in (node.text or b"")[: len(name.text or b"") + 2]:
+        if name.type != "variable_name" or "+=" in text_of(node)[: len(text_of(name)) + 2]:
             values = [UNKNOWN]
-        scope.assign((name.text or b"").decode(errors="replace"), tuple(values))
+        scope.assign(text_of(name), tuple(values))
         return ""
 
     def _redirected(self, node: "Node", scope: Scope, stdin: str, depth: int) -> str:
@@ -151,7 +151,7 @@ class Reader:
         if node.type == "heredoc_redirect":
             for child in node.named_children:
                 if child.type == "heredoc_body":
-                    stdin = (child.text or b"").decode(errors="surrogateescape")
+                    stdin = text_of(child)
             return stdin
         for child in node.named_children:
             fields(child, scope, lambda inside: self._substitute(inside, scope, depth))
@@ -180,7 +180,7 @@ class Reader:
                 values += [word for row in found for word in row]
         if len(values) > MOST:
             raise UnreadableError("a loop has too many possibilities")
-        scope.assign((variable.text or b"").decode() if variable else "", tuple(values) or (UNKNOWN,))
+        scope.assign(text_of(variable) if variable else "", tuple(values) or (UNKNOWN,))
         return self._maybe(body, scope, stdin, depth) if body else UNKNOWN
 
     def _body(self, node: "Node", scope: Scope, stdin: str, depth: int) -> str:
@@ -197,7 +197,7 @@ class Reader:
     def _function(self, node: "Node", scope: Scope, stdin: str, depth: int) -> str:
         name, body = node.child_by_field_name("name"), node.child_by_field_name("body")
         if name is not None and body is not None:
-            self.functions[(name.text or b"").decode(errors="replace")] = body
+            self.functions[text_of(name)] = body
             self._walk(body, scope.copy(certain=False), stdin, depth)  # whoever calls it, and with what
         return UNKNOWN
 
@@ -232,14 +232,3 @@ class Reader:
         printed = self._call(name, argv, scope, stdin)
         self._nested -= 1
         return printed
-
-
-def _parser() -> "Parser":
-    try:
-        import tree_sitter_bash
-        from tree_sitter import Language, Parser
-    except ImportError as error:
-        raise PolicyError(
-            f"the policy commands needs {error.name}", hint="pip install 'aisbx-core[commands]'"
-        ) from error
-    return Parser(Language(tree_sitter_bash.language()))

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING
 
+from aisbx.policy.grammar import UnreadableError, text_of
+
 if TYPE_CHECKING:
     from tree_sitter import Node
 
@@ -22,10 +24,6 @@ _BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")
 
 _USUAL = {"IFS": (" ",), "HOME": ("$HOME",)}
 """What these are where nobody sets them; a home is named rather than known."""
-
-
-class UnreadableError(Exception):
-    """A command line that cannot be read, or would take too long."""
 
 
 @dataclass
@@ -78,7 +76,7 @@ def fields(node: "Node", scope: Scope, substitute: Substitute) -> list[list[str]
 
 def texts(node: "Node", scope: Scope, substitute: Substitute, *, quoted: bool = False) -> list[str]:  # noqa: PLR0911
     """Give the possible texts of a word or a part of one."""
-    text = (node.text or b"").decode(errors="surrogateescape")
+    text = text_of(node)
     kind = node.type
     if kind in {"word", "number", "string_content", "variable_name", "special_variable_name", "heredoc_content"}:
         return [_unescape(text, quoted=quoted)]
@@ -110,16 +108,12 @@ def _parts(node: "Node", scope: Scope, substitute: Substitute, *, quoted: bool) 
             continue
         gap = source[place : child.start_byte - start]
         if gap:
-            yield [_unescape(gap.decode(errors="surrogateescape"), quoted=quoted)]
-        yield texts(child, scope, substitute, quoted=quoted) if child.is_named else [_plain(child)]
+            yield [_unescape(text_of(gap), quoted=quoted)]
+        yield texts(child, scope, substitute, quoted=quoted) if child.is_named else [text_of(child)]
         place = child.end_byte - start
     rest = source[place:].removesuffix(b'"') if quoted else source[place:]
     if rest:
-        yield [_unescape(rest.decode(errors="surrogateescape"), quoted=quoted)]
-
-
-def _plain(node: "Node") -> str:
-    return (node.text or b"").decode(errors="surrogateescape")
+        yield [_unescape(text_of(rest), quoted=quoted)]
 
 
 def _joined(parts: Iterator[list[str]]) -> Iterator[str]:
@@ -131,7 +125,7 @@ def _joined(parts: Iterator[list[str]]) -> Iterator[str]:
 
 def _variable(node: "Node", text: str, scope: Scope, substitute: Substitute) -> list[str]:
     named = [child for child in node.named_children if child.type.endswith("variable_name")]
-    name = _plain(named[0]) if named else ""
+    name = text_of(named[0]) if named else ""
     if text in {f"${name}", f"${{{name}}}"}:
         return list(scope.look_up(name))
     values = [UNKNOWN]

@@ -20,10 +20,13 @@ class Stdio:
         anyio.run(self._serve, cast("Service", service), make_server(cast("Service", service)))
 
     async def _serve(self, service: "Service", server: "MCPServer[Any]") -> None:
+        from aisbx_mcp.transports.answering import answering_stdio
         from aisbx_mcp.transports.ends import leave, watch
 
+        inner = server._lowlevel_server  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as its run_stdio_async does
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(watch, service)
-            await server.run_stdio_async()
+            async with answering_stdio() as (read, write):
+                await inner.run(read, write, inner.create_initialization_options())
             await service.close()
             leave(0)
