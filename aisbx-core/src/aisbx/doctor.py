@@ -5,7 +5,8 @@ import platform
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import cast
 
 from aisbx.errors import AisbxError, TrustError, WorkspaceError
 from aisbx.plugins import PluginInfo, Plugins
@@ -31,9 +32,9 @@ SAMPLE = SandboxSpec(
 
 @dataclass(frozen=True, slots=True)
 class DoctorRow:
-    """One finding: `section` is `core`, `plugins` or `driver NAME`; `state` is ok, partial, missing or info.
+    """One finding: `section` is `core`, `plugins`, `driver NAME` or a check's name.
 
-    `needed` marks what a run with the defaults cannot do without.
+    `state` is ok, partial, missing or info; `needed` marks what a run with the defaults cannot do without.
     """
 
     section: str
@@ -48,6 +49,10 @@ class DoctorRow:
         return asdict(self)
 
 
+Check = Callable[[], Iterable[DoctorRow]]
+"""What an entry point of `aisbx.checks` names; the plugin's name is the section of what it finds."""
+
+
 def examine(
     plugins: Plugins,
     load: Callable[[str], Driver],
@@ -57,7 +62,8 @@ def examine(
     """Give every finding: the core's, the plugins', then each driver's with every control.
 
     `load` gives a driver by name with its settings, `directories` are ours by what they are for, `spec` gives
-    the sandbox that a run with the defaults would ask for. A part that fails is a row, never an exception.
+    the sandbox that a run with the defaults would ask for. Then come
+    plugins' own checks. A part that fails is a row, never an exception.
     """
     rows = [*_core(directories)]
     try:
@@ -75,6 +81,8 @@ def examine(
         rows.append(DoctorRow("plugins", "driver", MISSING, "no driver is installed", which_driver(), needed=True))
     for name in names:
         rows += _driver(name, load, wanted)
+    for name in plugins.names("check"):
+        rows += _check(name, plugins)
     return rows
 
 
@@ -153,6 +161,18 @@ def _driver(name: str, load: Callable[[str], Driver], spec: SandboxSpec) -> Iter
         yield DoctorRow(section, fact, INFO, value)
     if probe.usable:
         yield from _controls(section, driver, spec)
+
+
+def _check(name: str, plugins: Plugins) -> Iterator[DoctorRow]:
+    """Give what a distribution's own check finds; runs need none of it."""
+    try:
+        check = plugins.get("check", name)
+        rows = list(cast("Check", check)())
+        yield from (replace(row, section=name, needed=False) for row in rows)
+    except AisbxError as error:
+        yield DoctorRow(name, "check", MISSING, error.message, error.hint)
+    except Exception as error:  # noqa: BLE001 - as a driver's
+        yield DoctorRow(name, "check", MISSING, _failed(error), f"report it to the authors of {name}")
 
 
 def _controls(section: str, driver: Driver, spec: SandboxSpec) -> Iterator[DoctorRow]:

@@ -28,8 +28,9 @@ KINDS: Mapping[str, str] = {
     "egress": "aisbx.egress",
     "command": "aisbx.commands",
     "tool": "aisbx.tools",
+    "check": "aisbx.checks",
 }
-"""kind → entry-point group. `command` and `tool` name plain objects, the others modules with a hook."""
+"""kind → entry-point group. `command`, `tool` and `check` name plain objects, the others modules with a hook."""
 
 _READ: Mapping[str, tuple[str, ...]] = {
     ".dist-info": ("METADATA", "PKG-INFO", "entry_points.txt"),

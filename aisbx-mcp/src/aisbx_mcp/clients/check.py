@@ -8,15 +8,15 @@ from threading import Timer
 from typing import Any, cast
 
 import tomlkit
+from aisbx.doctor import INFO, MISSING, OK, DoctorRow
 from aisbx.errors import AisbxError
 from tomlkit.exceptions import TOMLKitError
 
-from aisbx_mcp.clients.known import NAME, Client
+from aisbx_mcp.clients.known import NAME, Client, clients
 from aisbx_mcp.clients.merge import read
 
 _SECONDS = 20.0
 _WHO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "aisbx-check", "version": "1"}}
-_TRUE = {"name": "aisbx-run", "arguments": {"command": ["true"]}}
 _ASK = (
     {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": _WHO},
     {"jsonrpc": "2.0", "method": "notifications/initialized"},
@@ -29,6 +29,20 @@ _ASK = (
 )
 # What a program gets that no shell has started; some clients give a server no more.
 _LITTLE = ("HOME", "USER", "LOGNAME", "LANG", "XDG_RUNTIME_DIR")
+
+
+def rows() -> Iterable[DoctorRow]:
+    """Give for `aisbx doctor` why a client that was told of this server can't connect; others are left out."""
+    told = False
+    for client in clients(os.environ).values():
+        level, said = examine(client, os.environ)
+        if level == "ok":
+            yield DoctorRow("", client.title, OK, said)
+        elif level == "failed":
+            yield DoctorRow("", client.title, MISSING, said, f"aisbx mcp check --client {client.name}")
+        told = told or level != "absent"
+    if not told:
+        yield DoctorRow("", "clients", INFO, "none has been told of this server: aisbx mcp install --client NAME")
 
 
 def examine(client: Client, environ: Mapping[str, str]) -> tuple[str, str]:
