@@ -15,8 +15,8 @@ from aisbx.doctor import SAMPLE
 from aisbx.errors import StateError
 from aisbx.testing.results import load
 from aisbx.types import CONTROLS, ControlState, Workspace
-from aisbx_driver_bwrap.enforce import Facts, enforcement
 from aisbx_linux.cgroup.find import CONTROLLERS, Place, Places
+from aisbx_linux.local.enforce import Facts, enforcement
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RESULTS = Path(ROOT, "docs/kit-results.json")

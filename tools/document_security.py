@@ -17,7 +17,7 @@ from aisbx.errors import StateError
 from aisbx.testing import ATTACKS
 from aisbx.testing.results import HELD, REFUSED, UNPROVED, Tried, load
 from aisbx.types import CONTROLS, Workspace
-from aisbx_driver_bwrap.enforce import Facts, enforcement
+from aisbx_linux.local.enforce import Facts, enforcement
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RESULTS = Path(ROOT, "docs/kit-results.json")

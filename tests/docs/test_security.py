@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 from aisbx.testing import ATTACKS
 from aisbx.types import CONTROLS, Enforcement, Level, SandboxSpec
-from aisbx_driver_bwrap.enforce import Facts, enforcement
+from aisbx_linux.local.enforce import Facts, enforcement
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / "tools/document_security.py"

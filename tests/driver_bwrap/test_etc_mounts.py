@@ -12,8 +12,8 @@ import pytest
 from aisbx.doctor import SAMPLE
 from aisbx.errors import UsageError
 from aisbx.types import Mount
-from aisbx_driver_bwrap import etc
-from aisbx_driver_bwrap.tree import materialise
+from aisbx_linux.local import etc
+from aisbx_linux.local.tree import materialise
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ import stat
 from pathlib import Path
 
 import pytest
-from aisbx_driver_bwrap import memo, tool
+from aisbx_driver_bwrap import tool
+from aisbx_linux.local import memo
 
 WORKS = """#!/bin/sh
 echo run >> {log}
@@ -46,7 +47,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
     def reachable(_: str) -> bool:
         return False  # root tries it as somebody else where they can reach it; pytest's directories they can't
 
-    monkeypatch.setattr(tool, "_reachable", reachable)
+    monkeypatch.setattr(tool, "reachable", reachable)
     return Fake(tmp_path)
 
 

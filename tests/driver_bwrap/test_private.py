@@ -6,8 +6,8 @@ import pytest
 from aisbx.admission import unmet
 from aisbx.doctor import SAMPLE
 from aisbx.types import Level, Limit, LimitStrength, SandboxSpec
-from aisbx_driver_bwrap.enforce import Facts, enforcement
-from aisbx_driver_bwrap.private import counted, spaces, words
+from aisbx_linux.local.enforce import Facts, enforcement
+from aisbx_linux.local.private import counted, spaces, words
 
 from .conftest import World
 

@@ -17,7 +17,7 @@ import pytest
 from aisbx.admission import unmet
 from aisbx.doctor import SAMPLE
 from aisbx.types import Level, Workspace, WorkspaceMode
-from aisbx_driver_bwrap.enforce import Facts, enforcement
+from aisbx_linux.local.enforce import Facts, enforcement
 
 from .conftest import CORE, World
 

@@ -4,33 +4,23 @@ import importlib.util
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from aisbx.types import Probe
-
-from aisbx_driver_bwrap import memo
-from aisbx_driver_bwrap.trial import ARGUMENTS, remedy, trial
+from aisbx_linux.local import memo
+from aisbx_linux.local.driver import Tool
+from aisbx_linux.local.trial import ARGUMENTS, OUTSIDE_ID, ground, mapped, reachable, trial
+from aisbx_linux.remedy import remedy
 
 SYSTEM = ("/usr/bin/bwrap", "/usr/local/bin/bwrap")
 NEEDED = "--bind-fd"
 """Mounting by descriptor: what was looked at is what gets mounted (bubblewrap 0.10, Debian 12's 0.8)."""
-OUTSIDE_ID = 2_000_000_000
-"""The uid and gid on the host of sandboxes that root runs: above what adduser and systemd give away."""
+_BY_HAND = "run the command that failed by hand: bwrap --unshare-all --ro-bind / / --proc /proc true"
 _UNMAPPED = "belongs to nobody that is known here"
 _OUTSIDE = "run aisbx outside of it, or name a bubblewrap of your own: path in [drivers.bwrap]"
 _INSTALL = "apt-get install bubblewrap, or pip install 'aisbx-driver-bwrap[bundled]'"
 _NOBODY = 65534
 """The kernel's overflow uid: owners that a user namespace does not map (user_namespaces(7))."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tool:
-    """A bubblewrap and what is to be known of it."""
-
-    path: str
-    version: str
-    origin: str
 
 
 def probe(settings: Mapping[str, object], remembered: str) -> tuple[Tool | None, Probe]:
@@ -39,7 +29,7 @@ def probe(settings: Mapping[str, object], remembered: str) -> tuple[Tool | None,
     It is tried with one empty sandbox, as the user that it would run as. `remembered` is a private directory that
     keeps what worked, under all that it depends on, for the next time; what is refused is tried anew each time.
     """
-    if refused := _ground():
+    if refused := ground():
         return None, refused
     reasons: list[str] = []
     for path, origin in _candidates(settings):
@@ -54,31 +44,14 @@ def probe(settings: Mapping[str, object], remembered: str) -> tuple[Tool | None,
                 reasons.append(f"{path} {reason}")
             continue
         tool = Tool(path, _version(path), origin)
-        refusal = trial(path, OUTSIDE_ID if os.geteuid() == 0 and _reachable(path) else None)
+        refusal = trial(path, OUTSIDE_ID if os.geteuid() == 0 and reachable(path) else None)
         if refusal:
-            return tool, Probe(usable=False, reason=refusal, remedy=remedy(refusal), facts=_facts(tool))
+            return tool, Probe(usable=False, reason=refusal, remedy=remedy(refusal) or _BY_HAND, facts=_facts(tool))
         memo.keep(remembered, name, tool.version)
         return _usable(tool)
     reason = "; ".join(reasons) or _absent(settings)
     mend = _OUTSIDE if _UNMAPPED in reason else _INSTALL
     return None, Probe(usable=False, reason=reason, remedy=mend)
-
-
-def _ground() -> Probe | None:
-    """Say what keeps every bubblewrap from working here, whichever it is; None where nothing is known to."""
-    if not os.path.exists("/proc/self/ns/user"):
-        reason, mend = "/proc is not mounted here, or shows no processes", "mount -t proc proc /proc"
-        return Probe(usable=False, reason=reason, remedy=mend)
-    if os.geteuid() == 0 and not _mapped(OUTSIDE_ID):
-        reason = f"root here is not the machine's: it cannot become uid {OUTSIDE_ID}, which its user namespace lacks"
-        return Probe(usable=False, reason=reason, remedy="run it as an ordinary user of this container")
-    return None
-
-
-def _mapped(uid: int) -> bool:
-    """Tell whether our user namespace has this uid (user_namespaces(7), uid_map)."""
-    ranges = [[int(word) for word in line.split()] for line in Path("/proc/self/uid_map").read_text().splitlines()]
-    return any(first <= uid < first + count for first, _, count in ranges)
 
 
 def _absent(settings: Mapping[str, object]) -> str:
@@ -121,7 +94,7 @@ def _unfit(path: str) -> str:
         return f"cannot be used: {error.strerror}"
     if status.st_mode & stat.S_ISUID:
         return "is set-uid root: this driver needs one that uses user namespaces"
-    if status.st_uid == _NOBODY != os.geteuid() and not _mapped(0):
+    if status.st_uid == _NOBODY != os.geteuid() and not mapped(0):
         return f"{_UNMAPPED}: this is inside a container or sandbox that does not map root"
     if status.st_uid not in {0, os.geteuid()} or status.st_mode & 0o022:
         return "can be changed by other users"
@@ -141,8 +114,3 @@ def _unusable(path: str) -> str:
     if answer.returncode and not answer.stdout:
         return f"does not run: {(answer.stderr.strip().splitlines() or [f'it ended with {answer.returncode}'])[0]}"
     return "" if NEEDED in answer.stdout else f"is too old: it has no {NEEDED}"
-
-
-def _reachable(path: str) -> bool:
-    """Tell whether everybody may execute the file, every directory on the way included."""
-    return all(parent.stat().st_mode & 0o001 for parent in (Path(path), *Path(path).parents))

@@ -128,8 +128,12 @@ def assemble(assembly: Assembly, plan: "LocalPlan", request: "LaunchRequest") ->
         assembly.passed += [assembly.sources[index] for index in _direct(plan["sources"], assembly.layout)]
     # Above every number in use here, so that no copy lands on a descriptor that is still to be copied.
     assembly.base = max(*assembly.opened, assembly.status, assembly.gate, assembly.options) + 1
+
+    def number(index: int) -> str:
+        return str(assembly.base + index)
+
     assembly.argv = [
-        "bwrap",
+        *([plan["program"], *_filled(plan["words"], assembly.files, number)] if plan["words"] else ["bwrap"]),
         # Not among what is read from the pipe: where a launcher ended before it had written all of that, nothing runs.
         *("--json-status-fd", str(assembly.base + status), "--seccomp", str(assembly.base + gate)),
         *("--args", str(assembly.base + options)),

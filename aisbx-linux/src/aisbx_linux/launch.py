@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from aisbx_linux.relay import Output
     from aisbx_linux.terminal import RawTerminal
 
-FORMAT = 6  # of `LocalPlan`; a plan of another version is not carried out
+FORMAT = 7  # of `LocalPlan`; a plan of another version is not carried out
 _HOLD = 0.1
 _LONGEST = 86_400.0  # seconds of one wait: poll(2) takes no more than 24 days
 _turns = iter(range(1 << 62))

@@ -65,7 +65,7 @@ def carried(plan: "LocalPlan", state: str) -> "str | None":
     """
     workspace = plan["workspace"]
     staged = plan["outside"] is not None or posix.geteuid() != 0
-    if plan["publish"] or not (plan["contained"] and plan["composed"] and staged):
+    if plan["words"] or plan["publish"] or not (plan["contained"] and plan["composed"] and staged):
         return None
     if workspace is None or workspace[1] == "ro":
         return ""

@@ -16,10 +16,10 @@ POLLIN, POLLOUT = 1, 4
 _SPLICE_F_NONBLOCK = 2
 _S_IFMT, _S_IFIFO, _S_IFREG, _S_IFCHR = 0o170000, 0o010000, 0o100000, 0o020000
 _NULL_DEVICE = (1, 3)
-# What bubblewrap says on stderr, in this form, before the command runs is its own report, not the command's.
-TOOL_REPORT = (b"bwrap: ",)
+# What the tool says on stderr, in this form, before the command runs is its own report, not the command's.
+TOOL_REPORT = (b"bwrap: ", b"confine: ")
 # On a terminal also what setsid(1), which makes it the command's, says in place of a command that it cannot execute.
-TERMINAL_REPORTS = (b"bwrap: ", b"setsid: failed to execute ")
+TERMINAL_REPORTS = (*TOOL_REPORT, b"setsid: failed to execute ")
 _LONGEST_REPORT = 8192
 _LARGEST_PIPE = 1 << 20
 _EIO = 5

@@ -53,6 +53,11 @@ _PR_SET_SECCOMP = 22
 _SECCOMP_MODE_FILTER = 2
 _INSTRUCTION = 8
 _SIGKILL = 9
+NUMBERS = {"x86_64": (56, 126), "aarch64": (220, 91)}
+"""Machine → numbers of clone(2) and capset(2)."""
+_BOUNDING_DROP, _NO_NEW_PRIVS, _AMBIENT, _CLEAR_ALL = 24, 38, 47, 4
+_CAPABILITIES_V3 = 0x20080522
+_MOST_CAPABILITIES = 64
 _SPLICE_F_NONBLOCK = 2
 
 
@@ -204,3 +209,16 @@ def tee(source: int, target: int, length: int) -> int:
 def die_with_parent() -> None:
     """Ask, by prctl(PR_SET_PDEATHSIG, SIGKILL), to end when the thread that started this process ends."""
     call("prctl", _PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
+
+
+def give_up() -> None:
+    """Give up every capability and any way to new ones; OSError if the kernel refuses."""
+    for capability in range(_MOST_CAPABILITIES):
+        if call("prctl", _BOUNDING_DROP, capability, 0, 0, 0) != 0:
+            break  # this kernel has no more
+    call("prctl", _AMBIENT, _CLEAR_ALL, 0, 0, 0)
+    header = _CAPABILITIES_V3.to_bytes(4, "little") + bytes(4)
+    if call("syscall", NUMBERS[posix.uname().machine][1], header, bytes(24)) != 0:
+        raise OSError("giving up capabilities was refused")
+    if call("prctl", _NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+        raise OSError("giving up new privileges was refused")

@@ -26,11 +26,7 @@ if not TYPE_CHECKING:
     import _signal  # the C module: `signal` costs milliseconds for its enumerations
 
 _CLONE_PARENT, _SIGCHLD = 0x8000, 17
-_CALLS = {"x86_64": (56, 126), "aarch64": (220, 91)}
-"""Machine → numbers of clone(2) and capset(2)."""
-_DUMPABLE, _BOUNDING_DROP, _NO_NEW_PRIVS, _AMBIENT, _CLEAR_ALL = 4, 24, 38, 47, 4
-_CAPABILITIES_V3 = 0x20080522
-_MOST_CAPABILITIES = 64
+_DUMPABLE = 4
 _HIGHEST = 1 << 20
 _RESTORED = (13, 25)  # SIGPIPE, SIGXFSZ: Python ignores them, a command expects their defaults
 _NOT_FOUND, _FAILED = 127, 126
@@ -168,7 +164,7 @@ def enter(held: "Held") -> int:
 
 
 def _numbers() -> tuple[int, int]:
-    numbers = _CALLS.get(posix.uname().machine)
+    numbers = syscalls.NUMBERS.get(posix.uname().machine)
     if numbers is None:
         raise JoinError(0, f"commands cannot join a sandbox on {posix.uname().machine} yet")
     return numbers
@@ -250,21 +246,8 @@ def _take(streams: "tuple[int, int, int]", tell: int) -> None:
 def confine(rlimits: "list[tuple[int, int, int]]", program: bytes) -> None:
     """Set limits, give up every capability, and put the filter on: in this order, each needs the one before."""
     set_limits(rlimits)
-    give_up()
+    syscalls.give_up()
     syscalls.set_filter(program)
-
-
-def give_up() -> None:
-    """Give up every capability and any way to new ones; OSError if the kernel refuses."""
-    for capability in range(_MOST_CAPABILITIES):
-        if syscalls.call("prctl", _BOUNDING_DROP, capability, 0, 0, 0) != 0:
-            break  # this kernel has no more
-    syscalls.call("prctl", _AMBIENT, _CLEAR_ALL, 0, 0, 0)
-    header = _CAPABILITIES_V3.to_bytes(4, "little") + bytes(4)
-    if syscalls.call("syscall", _CALLS[posix.uname().machine][1], header, bytes(24)) != 0:
-        raise OSError("giving up capabilities was refused")
-    if syscalls.call("prctl", _NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
-        raise OSError("giving up new privileges was refused")
 
 
 def _execute(argv: "list[str]", environment: "dict[str, str]") -> None:

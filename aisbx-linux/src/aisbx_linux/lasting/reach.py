@@ -22,7 +22,7 @@ if __name__ == "__main__":  # started as a file, without site: find the package 
 from aisbx_linux import syscalls
 from aisbx_linux.lasting import trees
 from aisbx_linux.lasting.identity import NAMESPACES, differing, open_process, recall
-from aisbx_linux.lasting.join import enter_group, give_up
+from aisbx_linux.lasting.join import enter_group
 from aisbx_linux.lasting.pause import hold_still
 
 _LIBRARY = ctypes.CDLL(None, use_errno=True)
@@ -60,7 +60,7 @@ def _join(home: str) -> int:
     uid, gid = held["who"]
     posix.setresgid(gid, gid, gid)
     posix.setresuid(uid, uid, uid)
-    give_up()
+    syscalls.give_up()
     syscalls.call("prctl", _DUMPABLE, 0, 0, 0, 0)
     syscalls.die_with_parent()
     posix.close(process)

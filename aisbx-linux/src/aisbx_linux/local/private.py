@@ -7,6 +7,7 @@ launcher makes these mounts itself, beside the sources that it lays out, and the
 from dataclasses import dataclass
 
 from aisbx.types import SandboxSpec
+
 from aisbx_linux.sources import private_place
 
 BLOCK = 4096

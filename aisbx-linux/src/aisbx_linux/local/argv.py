@@ -1,13 +1,17 @@
-"""Turn a `SandboxSpec` into what bubblewrap wants. Pure but for looking at the host's files."""
+"""Turn a `SandboxSpec` into what a tool with bubblewrap's options wants. Pure but for looking at the host's files."""
 
 import resource
 from pathlib import Path
 
 from aisbx.types import LocalPlan, Mount, NetworkMode, SandboxSpec, Source, WorkspaceMode
+
 from aisbx_linux.cgroup.find import Places, rows
 from aisbx_linux.launch import FORMAT
+from aisbx_linux.local import etc, private
 
-from aisbx_driver_bwrap import etc, private
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from aisbx_linux.local.driver import Tool
 
 # Top-level directories of the runtime: links into /usr on a merged system, directories of their own elsewhere.
 _RUNTIME = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
@@ -22,7 +26,7 @@ is mounted without being one, as bubblewrap does it, cannot be opened at all."""
 
 def plan(
     spec: SandboxSpec,
-    program: str,
+    tool: "Tool",
     filter_: bytes,
     outside: tuple[int, int, int] | None,
     etc_directory: str,
@@ -47,11 +51,14 @@ def plan(
     return {
         "format": FORMAT,
         "launcher": "aisbx_linux.launch",
-        "program": program,
+        "program": tool.path,
+        "words": [
+            word.format(file=[f"{{file:{index}}}" for index in range(1 + len(tool.files))]) for word in tool.words
+        ],
         "head": [*_namespaces(spec), *_runtime(), *_private(spec, own), *_links(spec)],
         "sources": [_source(mount, _within(mount, mounts)) for mount in mounts],
         "tail": ["--remount-ro", "/dev", "--remount-ro", "/"],
-        "files": [etc.gitconfig(spec)],
+        "files": [etc.gitconfig(spec), *tool.files],
         "environment": dict(spec.environment),
         "inputs": [*_RUNTIME, *etc.INPUTS],
         "filter": filter_,

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field, replace
 
 from aisbx.errors import UsageError
 from aisbx.types import CONTROLS, ControlState, Enforcement, Level, NetworkMode, SandboxSpec, WorkspaceMode
-from aisbx_linux.cgroup.find import Places
 
-from aisbx_driver_bwrap import private
+from aisbx_linux.cgroup.find import Places
+from aisbx_linux.local import private
 
 _RW_DISK = "the workspace is live (rw): what is written there lands on the host's disk"
 _LAYER_DISK = "the layer over the workspace lies on the host's disk"
@@ -19,6 +19,8 @@ class Facts:
     """What the report depends on beside the spec."""
 
     unusable: str = ""
+    tool: str = "bubblewrap"
+    """What people know the tool as."""
     remedy: str = ""
     """Where it is unusable or not contained: what to do, as far as that is known."""
     root: bool = False
@@ -65,11 +67,11 @@ def lasting(run: Enforcement) -> Enforcement:
     return Enforcement.of(states.values())
 
 
-def refuse_unsupported(spec: SandboxSpec) -> None:
+def refuse_unsupported(spec: SandboxSpec, driver: str) -> None:
     """Raise UsageError for what this driver has not got yet: it is no control, so that nobody can give it up."""
     if spec.network.mode is NetworkMode.ALLOWLIST:
         raise UsageError(
-            f"--network allow={','.join(spec.network.allow)}: the driver bwrap has no allow-list yet",
+            f"--network allow={','.join(spec.network.allow)}: the driver {driver} has no allow-list yet",
             hint="leave it out for no network, or ask for all of it with --network open",
         )
 
@@ -122,8 +124,8 @@ def _conditional(spec: SandboxSpec, facts: Facts) -> list[ControlState]:
     if facts.contained and "proc:no-survivors" not in spec.lowered:
         states.append(ControlState("proc:no-survivors", full, "nested PID namespaces, parent-death signal"))
     else:
-        reason = "killed in its first moments, bubblewrap can leave an idle process behind"
-        remedy = facts.remedy or "let processes other than bubblewrap make user and PID namespaces"
+        reason = f"killed in its first moments, {facts.tool} can leave an idle process behind"
+        remedy = facts.remedy or f"let processes other than {facts.tool} make user and PID namespaces"
         states.append(ControlState("proc:no-survivors", partial, "parent-death signal", reason, remedy))
     if facts.unmappable:
         reason = f"{facts.unmappable}: its file system has no idmapped mounts"
@@ -146,7 +148,7 @@ def _composed(spec: SandboxSpec, facts: Facts) -> list[ControlState]:
     ):
         return []
     reason = "while it starts, another run in the same workspace can lead its mounts elsewhere with links"
-    remedy = facts.remedy or "let processes other than bubblewrap make user namespaces, or use a read-only workspace"
+    remedy = facts.remedy or f"let processes other than {facts.tool} make user namespaces, or use a read-only workspace"
     mechanism = _BY_CONSTRUCTION["fs:host-hidden"]
     return [ControlState("fs:host-hidden", Level.PARTIAL, mechanism, reason, remedy)]
 
@@ -179,7 +181,7 @@ def _private_space(spec: SandboxSpec, facts: Facts) -> ControlState:
     if private.counted(spec, contained=facts.contained, own_uid=own_uid):
         return ControlState("limit:disk", Level.FULL, "tmpfs with a size and a number of files")
     reason = "private space holds as many empty files as the kernel lets a tmpfs have"
-    remedy = facts.remedy or "let processes other than bubblewrap make user namespaces"
+    remedy = facts.remedy or f"let processes other than {facts.tool} make user namespaces"
     if facts.contained:
         remedy = "do not give up fs:host-hidden"
     return ControlState("limit:disk", Level.PARTIAL, "tmpfs with a size", reason, remedy)

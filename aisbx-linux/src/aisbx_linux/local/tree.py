@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aisbx.errors import StateError
 
-from aisbx_driver_bwrap.etc import Content
+from aisbx_linux.local.etc import Content
 
 
 def materialise(content: Content, parent: Path) -> Path:

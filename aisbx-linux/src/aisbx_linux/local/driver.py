@@ -1,0 +1,212 @@
+"""What drivers have in common whose launch is a `LocalPlan`: check, plan and open. They differ in the tool they use."""
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from aisbx.errors import AisbxError, DriverUnavailableError
+from aisbx.types import Enforcement, Layers, LocalPlan, Probe, Sandbox, SandboxSpec, WorkspaceMode
+
+from aisbx_linux import cradle, stage
+from aisbx_linux.cgroup import find
+from aisbx_linux.lasting.sandbox import LastingSandbox, end, make
+from aisbx_linux.layer import overlay, snapshots
+from aisbx_linux.layer.review import find as find_layer
+from aisbx_linux.local import etc, memo
+from aisbx_linux.local.argv import plan
+from aisbx_linux.local.enforce import LAYERED, Facts, enforcement, lasting, refuse_unsupported
+from aisbx_linux.local.tree import materialise
+from aisbx_linux.local.trial import OUTSIDE_ID
+from aisbx_linux.remedy import remedy
+from aisbx_linux.sandbox import LocalSandbox
+from aisbx_linux.seccomp import cached_filter, library_path
+
+_NPROC_PER_NAMESPACE = (5, 14)
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A program that makes namespaces and mounts as bubblewrap's options say."""
+
+    path: str
+    version: str
+    origin: str
+    called: str = "bubblewrap"
+    """What it is to people."""
+    words: tuple[str, ...] = ()
+    """What the program is told before those options; `{file:N}` is the descriptor of `files[N - 1]`."""
+    files: tuple[bytes, ...] = ()
+    """What it is given to read as memory files."""
+    inputs: tuple[str, ...] = ()
+    """Paths that `files` were made from."""
+
+
+class NamespaceDriver(ABC):
+    """One sandbox is one tool: with a command that ends it, or one that others join."""
+
+    name: str
+
+    def __init__(self, cache: Path) -> None:
+        """`cache` is a private directory."""
+        self._cache = cache
+        self._found: tuple[Tool | None, Probe] | None = None
+        self._places: find.Places | None = None
+
+    @abstractmethod
+    def find_tool(self, remembered: str) -> tuple[Tool | None, Probe]:
+        """Find the tool and try an empty sandbox; `remembered` is a private directory that keeps what worked."""
+
+    def probe(self) -> Probe:
+        """Find the tool and try an empty sandbox, once."""
+        return self._tool()[1]
+
+    def check(self, spec: SandboxSpec) -> Enforcement:
+        """Say how far each control of this spec will hold; UsageError for what is no control and not there yet."""
+        refuse_unsupported(spec, self.name)
+        return enforcement(spec, self._facts(spec))
+
+    def plan(self, spec: SandboxSpec) -> LocalPlan:
+        """Give the launch as data; DriverUnavailableError where `probe` says unusable, UsageError as `check`."""
+        refuse_unsupported(spec, self.name)
+        found, probed = self._tool()
+        if found is None or not probed.usable:
+            raise DriverUnavailableError(f"{self.name}: {probed.reason}", hint=probed.remedy)
+        if place := _writable(spec, found.path):
+            hint = "use one that is installed elsewhere, or a read-only workspace"
+            raise DriverUnavailableError(f"{self.name}: the command could write {found.path}, in {place}", hint=hint)
+        directory = materialise(etc.content(spec), self._cache / "etc")
+        facts = (found, self._filter(spec), _outside(spec), str(directory), self._cgroups())
+        made = plan(spec, *facts, contained=self._contained())
+        # A run without a plan is refused once the library has gone, so a plan must not outlive it.
+        made["inputs"] += [library_path(), *found.inputs]
+        return made
+
+    def open(self, spec: SandboxSpec, home: Path) -> Sandbox:
+        """Prepare a sandbox; its processes are started by `spawn`, each in namespaces of its own."""
+        return LocalSandbox(self.plan(spec), self.check(spec), home)
+
+    def create(self, spec: SandboxSpec, home: Path, kept: Path, ttl: float) -> Sandbox:
+        """Make a sandbox that lasts: a first process that only keeps the namespaces, for commands to join."""
+        make(self.plan(spec), lasting(self.check(spec)), home, kept, ttl)
+        return self.attach(str(home))
+
+    def attach(self, handle: str) -> Sandbox:
+        """Find a sandbox that `create` made; StateError where it has ended."""
+        return LastingSandbox(Path(handle))
+
+    def end(self, home: Path) -> list[str]:
+        """End what `create` made or half made, and give what was found planted in its workspace."""
+        return end(home)
+
+    def layers(self, home: Path) -> Layers | None:
+        """Give the layer over the workspace of what `create` or a run made."""
+        return find_layer(home)
+
+    def snapshot(self, home: Path, kept: Path, place: Path) -> str:
+        """Keep in `place` what the layer of a sandbox holds, by an overlay mount; a copy while commands run in it."""
+        return snapshots.snapshot(home, kept, place)
+
+    def restore(self, home: Path, kept: Path, place: Path) -> None:
+        """Have a sandbox's workspace be as in a snapshot again; StateError while commands run in it."""
+        snapshots.restore(home, kept, place)
+
+    def fork(self, spec: SandboxSpec, home: Path, kept: Path, ttl: float, origin: Path) -> Sandbox:
+        """Make a sandbox whose layer begins with a snapshot, or with what another sandbox has now."""
+        make(self.plan(spec), lasting(self.check(spec)), home, kept, ttl, origin)
+        return self.attach(str(home))
+
+    def sweep(self, kept: Path) -> None:
+        """Remove the layers that nothing stands on any more."""
+        snapshots.sweep(kept)
+
+    def _tool(self) -> tuple[Tool | None, Probe]:
+        if self._found is None:
+            self._found = self.find_tool(str(self._cache / "probes"))
+        return self._found
+
+    def _cgroups(self) -> find.Places:
+        if self._places is None:
+            self._places = find.find()
+        return self._places
+
+    def _facts(self, spec: SandboxSpec) -> Facts:
+        found, probed = self._tool()
+        root = os.geteuid() == 0
+        release = os.uname().release.split(".")
+        writable = [spec.workspace.path] if spec.workspace else []
+        writable += [mount.source for mount in spec.mounts if mount.writable]
+        unmappable = ""
+        if root and probed.usable and "priv:not-root" not in spec.lowered:
+            unmappable = next((path for path in writable if not self._maps(path)), "")
+        contained = not probed.usable or self._contained()
+        return Facts(
+            unusable="" if probed.usable else probed.reason,
+            tool=found.called if found else self.name,
+            remedy=probed.remedy if contained else remedy(""),
+            root=root,
+            unmappable=unmappable,
+            counts_tasks=(int(release[0]), int(release[1].split("-")[0])) >= _NPROC_PER_NAMESPACE,
+            filter_problem=self._filter_problem(spec),
+            layer_problem=self._layer_problem(spec) if probed.usable and not unmappable else "",
+            cgroups=self._cgroups(),
+            contained=contained,
+        )
+
+    def _contained(self) -> bool:
+        return self._tried("namespaces", cradle.possible)
+
+    def _maps(self, path: str) -> bool:
+        """Tell whether root can show what is under a path to another user: a matter of its file system."""
+        file_system = f"idmap {os.stat(path).st_dev} {os.statvfs(path).f_fsid}"
+        return self._tried(file_system, lambda: stage.can_map(path, OUTSIDE_ID))
+
+    def _layer_problem(self, spec: SandboxSpec) -> str:
+        """Say why no layer can be laid over the workspace; empty where it can, or none is wanted."""
+        if spec.workspace is None or spec.workspace.mode not in LAYERED:
+            return ""
+        path = spec.workspace.path
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
+            places = [line.split(" ")[4].encode().decode("unicode_escape") for line in table]
+        if inner := next((place for place in places if place.startswith(f"{path}/")), ""):
+            return f"another file system is mounted in the workspace, at {inner}"
+        outside = _outside(spec)
+        file_system = f"layer {os.stat(path).st_dev} {os.statvfs(path).f_fsid} {bool(outside)}"
+        scratch = f"{self._cache}/probes/layer-{os.urandom(6).hex()}"
+        if self._tried(file_system, lambda: overlay.possible(path, scratch, outside[2] if outside else 0)):
+            return ""
+        return f"the kernel lays no layer over the file system of {path} (overlayfs in a user namespace, Linux 5.11)"
+
+    def _tried(self, what: str, attempt: Callable[[], bool]) -> bool:
+        found, _ = self._tool()
+        return memo.tried(str(self._cache / "probes"), found.path if found else "", what, attempt)
+
+    def _filter(self, spec: SandboxSpec) -> bytes:
+        return cached_filter(spec.syscalls, self._cache / "filters")
+
+    def _filter_problem(self, spec: SandboxSpec) -> str:
+        try:
+            self._filter(spec)
+        except AisbxError as error:
+            return error.message
+        return ""
+
+
+def _writable(spec: SandboxSpec, program: str) -> str:
+    """Give the writable mount that shows the tool, which the host executes; empty where none does."""
+    shown = [(mount.source, mount.writable) for mount in spec.mounts]
+    if spec.workspace is not None:
+        shown.append((spec.workspace.path, spec.workspace.mode is not WorkspaceMode.RO))
+    real = Path(os.path.realpath(program))
+    around = [(source, writable) for source, writable in shown if real.is_relative_to(os.path.realpath(source))]
+    source, writable = max(around, key=lambda row: len(row[0]), default=("", False))
+    return source if writable else ""
+
+
+def _outside(spec: SandboxSpec) -> tuple[int, int, int] | None:
+    """Give who root's sandbox is on the host; None for an ordinary user, or where `priv:not-root` was given up."""
+    if os.geteuid() != 0 or "priv:not-root" in spec.lowered:
+        return None
+    owner = os.stat(spec.workspace.path) if spec.workspace else None
+    return (owner.st_uid if owner else 0, owner.st_gid if owner else 0, OUTSIDE_ID)
