@@ -50,7 +50,8 @@ def abandoned(tool: str, *, gated: bool) -> "subprocess.CompletedProcess[bytes]"
     """Start the tool as the launcher does, tell it some of what to mount, and be gone."""
     assembly = Assembly()
     plan = cast(
-        "LocalPlan", {"outside": None, "composed": True, "private": [], "workspace": None, "sources": [], "files": []}
+        "LocalPlan",
+        {"words": [], "outside": None, "composed": True, "private": [], "workspace": None, "sources": [], "files": []},
     )
     assemble(assembly, plan, cast("LaunchRequest", {"terminal": False, "argv": ["echo", "it runs"]}))
     numbers = [os.dup2(fd, assembly.base + index) for index, fd in enumerate(assembly.passed)]
