@@ -1,4 +1,4 @@
-/* See look.h; the file's layout is that of aisbx_linux/protect/scan.py, `packed`, and so is the comparison. */
+/* See look.h; the file's layout is that of aisbx_linux/protect/remember.py, and the comparison that of scan.py. */
 #define _GNU_SOURCE
 #include "look.h"
 

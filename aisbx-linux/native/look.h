@@ -11,7 +11,7 @@
 
 #include "plan.h"
 
-/* Layout of the file, which scan.packed writes: as `scan.FORMAT`. */
+/* Layout of the file, which protect/remember.py writes: as `scan.FORMAT`. */
 #define LOOK_FORMAT 7
 
 /* How a place of the workspace is covered, as in compose.py: by itself, by itself read-only, by the null device. */

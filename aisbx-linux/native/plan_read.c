@@ -47,11 +47,10 @@ struct plan_bytes read_bytes(struct reader *reader) {
 
 char *read_string(struct reader *reader) {
     static char empty[1];
-    char *text = (char *)(uintptr_t)reader->next; /* our own memory */
     struct plan_bytes bytes = read_bytes(reader);
     if (!reader->failed && strlen((const char *)bytes.data) != bytes.size)
         reader->failed = true;
-    return reader->failed ? empty : text;
+    return reader->failed ? empty : (char *)(uintptr_t)bytes.data; /* in our own memory */
 }
 
 /* Give zeroed room for so many things, which lives as long as the plan. */
@@ -89,7 +88,8 @@ bool read_header(struct reader *reader, const char *name) {
     ours = read_number(reader) == PLAN_FORMAT && ours;
     ours = read_number(reader) == PLAN_ENTRY_FORMAT && ours;
     ours = strcmp(read_string(reader), name) == 0 && ours;
-    return read_number(reader) == reader->left && ours && !reader->failed;
+    uint64_t rest = read_number(reader);
+    return rest == reader->left && ours && !reader->failed;
 }
 
 static void read_entry(struct reader *reader, struct plan *plan) {

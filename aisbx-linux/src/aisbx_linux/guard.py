@@ -112,7 +112,7 @@ class Guard:
     def keep(self, baseline: str) -> None:
         """Remember, in a file of ours, what `hold` found."""
         if self._state is not None:
-            from aisbx_linux.protect.scan import store
+            from aisbx_linux.protect.remember import store
 
             self._state.cache = baseline
             store(self._state)

@@ -44,7 +44,7 @@ LATE = (
     *(f"aisbx_linux.layer.{name}" for name in ("layers", "walk", "union", "marks", "git", "carry")),
     *(
         f"aisbx_linux.protect.{name}"
-        for name in "derive gitconfig keys look names quarantine reconcile repair tree undo walk".split()  # noqa: SIM905
+        for name in "derive gitconfig keys look names quarantine reconcile remember repair tree undo walk".split()  # noqa: SIM905
     ),
 )
 """What is not imported by every launch, or while the tool works; without a search for it."""

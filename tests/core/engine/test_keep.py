@@ -34,7 +34,7 @@ class Kept:
 
     def file(self) -> Path:
         """Give the one file that is kept."""
-        [found] = self.directory.iterdir()
+        [found] = self.directory.glob("[0-9a-f]*")
         return found
 
     def plant(self) -> None:

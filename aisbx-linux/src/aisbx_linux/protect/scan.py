@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 # Raise it whenever the table, the kinds or the layout change: older caches are then not used. The compiled front reads
 # all but the last part of a cache (aisbx-linux/native/look.c).
 FORMAT = 7
+MAGIC = int.from_bytes(b"aisbxsee", "little")
+HEAD = 14
+"""Numbers at the beginning of a cache, see `remember.packed`."""
 # A directory can change twice within one tick of its clock, which is two seconds on the coarsest file systems: one
 # that changed so shortly before it was read is read again next time.
 RACY = 2_000_000_000
 
 _MAX_CACHE = 256 << 20
-_MAGIC = int.from_bytes(b"aisbxsee", "little")
-_HEAD = 14
-"""Numbers at the beginning of a cache, see `store`."""
 _PLACE = posix.O_PATH | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
 _S_IFMT, _S_IFLNK, _PRIVATE = 0o170000, 0o120000, 0o100600  # the last: a regular file that only we may open
 
@@ -134,7 +134,7 @@ class State:
         if self.packed is not None:
             return self.packed
         cut = len(self.workspace) + 1
-        names = [_encoded(path[cut:]) or b"." for path in self.dirs]
+        names = [encoded(path[cut:]) or b"." for path in self.dirs]
         return names, [number for stamp in self.dirs.values() for number in stamp]
 
 
@@ -160,6 +160,8 @@ def scan(workspace: str, cache: "str | None" = None) -> State:
 
         renew(state, stale)
     if cache:
+        from aisbx_linux.protect.remember import store
+
         store(state)
     return state
 
@@ -202,17 +204,17 @@ def recall(workspace: str, cache: str) -> "State | None":
 
 
 def parse(data: bytes, workspace: str, cache: "str | None") -> "State | None":
-    """Give the state that the content of a cache (see `store`) stands for; None if it is torn or of something else."""
+    """Give the state that a cache's content (`remember.packed`) stands for; None if it is torn or of another place."""
     try:
         view = memoryview(data)
-        head = view[: 8 * _HEAD].cast("Q").tolist()
+        head = view[: 8 * HEAD].cast("Q").tolist()
         count, stamps, flat = head[3], head[5] + head[6], head[12]
-        place = 8 * (_HEAD + 4 * count + 6 * stamps)
+        place = 8 * (HEAD + 4 * count + 6 * stamps)
         names = place + head[2] + 1
-        if head[:2] != [_MAGIC, FORMAT] or head[13] != len(data) or _decoded(data[place : names - 1]) != workspace:
+        if head[:2] != [MAGIC, FORMAT] or head[13] != len(data) or data[place : names - 1] != encoded(workspace):
             return None
         state = State(workspace, cache)
-        numbers = view[8 * _HEAD : 8 * (_HEAD + 4 * count)].cast("Q").tolist()
+        numbers = view[8 * HEAD : 8 * (HEAD + 4 * count)].cast("Q").tolist()
         state.packed = data[names : names + head[4]].split(b"\0"), numbers
         rest = marshal.loads(view[flat:])  # noqa: S302  (ours, see above)
         types = (dict, dict, dict, dict, dict, dict, list, list, dict, list, list, dict)
@@ -242,66 +244,10 @@ def _read_private(cache: str) -> bytes | None:
         posix.close(fd)
 
 
-def store(state: State) -> None:
-    """Remember a state; a cache that can't be written is only slower."""
-    cache = state.cache
-    if cache is None:
-        return
-    data = packed(state)
-    temporary = f"{cache}.{posix.getpid()}"
-    flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
-    try:
-        fd = posix.open(temporary, flags, 0o600)
-        try:
-            posix.fchmod(fd, 0o600)  # whatever the umask
-            view = memoryview(data)
-            while view:
-                view = view[posix.write(fd, view) :]
-        finally:
-            posix.close(fd)
-        posix.rename(temporary, cache)
-    except OSError:
-        try:  # noqa: SIM105  (contextlib costs more than all of this)
-            posix.unlink(temporary)
-        except OSError:
-            pass
-
-
-def packed(state: State) -> bytes:
-    """Give a state as the content of a cache.
-
-    Numbers of 8 bytes in the machine's order: _HEAD of them (what this is, FORMAT, bytes of the workspace's path; how
-    many directories, bytes of their names; how many `files` and `others`, bytes of their paths; how many `pins`,
-    `mounts` and `sockets`, bytes of their paths; where the last part begins, bytes of all); four for each directory
-    (see `State.dirs`); six for each of `files` and `others` (1, or 0 where there was none, and its `Stamp`). Then the
-    four texts, each list of paths with a NUL between two, and a NUL behind each text. Last, for Python, the rest.
-    """
-    names, numbers = state.pack()
-    numbers = list(numbers)
-    for stamp in (*state.files.values(), *state.others.values()):
-        numbers += (0,) * 6 if stamp is None else (1, *stamp)
-    texts = [_encoded(state.workspace), b"\0".join(names)]
-    texts += [_encoded("\0".join((*state.files, *state.others)))]
-    texts += [_encoded("\0".join((*state.pins, *state.mounts, *state.sockets)))]
-    rest = (
-        *(state.items, state.files, state.others, state.configs, state.repositories, state.twins),
-        *(state.mounts, state.pins, state.links, state.sockets, state.unchecked, state.held),
-    )
-    last = marshal.dumps(rest)
-    flat = 8 * (_HEAD + len(numbers)) + sum(map(len, texts)) + len(texts)
-    sizes = [len(text) for text in texts]
-    head = [_MAGIC, FORMAT, sizes[0], len(names), sizes[1], len(state.files), len(state.others), sizes[2]]
-    head += [len(state.pins), len(state.mounts), len(state.sockets), sizes[3], flat, flat + len(last)]
-    words = bytearray(8 * (_HEAD + len(numbers)))
-    view = memoryview(words).cast("Q")
-    for at, number in enumerate(head + numbers):
-        view[at] = number
-    return b"".join((words, b"\0".join(texts), b"\0", last))
-
-
 def _decoded(name: bytes) -> str:
     return name.decode("utf-8", "surrogateescape")
 
 
-def _encoded(path: str) -> bytes:
+def encoded(path: str) -> bytes:
+    """Give a path as the system has it."""
     return path.encode("utf-8", "surrogateescape")

@@ -2,7 +2,7 @@
 
 import posix
 
-from aisbx_linux.protect.scan import State, compare, store
+from aisbx_linux.protect.scan import State, compare
 
 # More findings than this are counted, not listed.
 MAX_LINES = 100
@@ -21,6 +21,7 @@ def settle(workspace: str, state: State, quarantine: str) -> "list[str]":
     stale = compare(state)
     if stale is None:
         return []
+    from aisbx_linux.protect.remember import store
     from aisbx_linux.protect.undo import Undo
 
     state.hold = _hold(state)

@@ -1,0 +1,294 @@
+"""A plan in its native form: the front reads what Python wrote, and uses it only while all of it still holds."""
+
+import json
+import os
+import posix
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import aisbx.plan
+import pytest
+from aisbx.inputs import signature
+from aisbx.plan import native, recall
+from aisbx.plan.keep import store, write
+from aisbx.types import LocalPlan, PlanEntry
+
+from .conftest import NATIVE, Ask
+
+NAME = "native-" + "0" * 32
+ENVIRON = {"AISBX_ONE": "1", "AISBX_TWO": "ü", "AISBY": "no", "HOME": "/nowhere"}
+
+
+def local_plan(place: Path) -> LocalPlan:
+    status = place.stat()
+    return {
+        "format": 6,
+        "launcher": "aisbx_linux.launch",
+        "sources": [
+            {"path": "/usr", "target": "/usr", "writable": False, "within": -1, "identity": None, "owned": False},
+            {
+                "path": str(place),
+                "target": "/w\udcff",
+                "writable": True,
+                "within": 0,
+                "identity": (status.st_dev, status.st_ino),
+                "owned": True,
+            },
+        ],
+        "cgroup": (
+            Path("/proc/self/cgroup").read_bytes(),
+            [(str(place), [("pids.max", "7"), ("memory.max", "9")], [("pids.events", "max", "pids_limited")], False)],
+        ),
+        "program": "/usr/bin/bwrap",
+        "head": ["--unshare-all", ""],
+        "tail": ["--file", "{file:0}"],
+        "files": [b"", bytes(range(256))],
+        "environment": {"A": "b=c", "E": ""},
+        "inputs": [],
+        "filter": b"\0\1\2" * 100,
+        "rlimits": [(7, 1024, -1)],
+        "watch": (1 << 40, 0, ["/tmp"]),
+        "outside": (1000, 1 << 31, 1 << 31),
+        "contained": True,
+        "composed": True,
+        "private": ["size=1m", "mode=700"],
+        "publish": [80, 443],
+        "workspace": (str(place), "rw"),
+        "cwd": str(place),
+        "wall_time": 1.5,
+        "output": 1 << 33,
+    }
+
+
+class Kept:
+    """An entry in both forms, in a directory of ours."""
+
+    def __init__(self, place: Path, ask: Ask) -> None:
+        self.ask = ask
+        self.directory = place / "plans"
+        self.directory.mkdir(mode=0o700)
+        self.work = place / "work"
+        self.work.mkdir()
+        self.input = place / "input"
+        self.input.write_text("x")
+        self.link = place / "link"
+        self.link.symlink_to("input")
+        self.absent = place / "absent"
+        environ = {name.encode(): value.encode() for name, value in ENVIRON.items()}
+        variables, prefixes = ["HOME", "XDG"], ["AISBX_"]
+        noted = [(str(self.input), False), (str(self.link), True), (str(self.absent), True)]
+        self.entry: PlanEntry = {
+            "format": recall.FORMAT,
+            "name": "0" * 32,
+            "paths": [(path, signature(path, nofollow=nofollow), nofollow) for path, nofollow in noted],
+            "variables": variables,
+            "prefixes": prefixes,
+            "environment": recall.environment_digest(environ, variables, prefixes),
+            "roots": [],
+            "code": [],
+            "plan": local_plan(self.work),
+            "kind": "run",
+            "record": '"profile":"base"',
+            "program_only": False,
+            "audit": {"path": "/a", "key": "/k", "limit": 1 << 20, "keep": 3, "export": ""},
+            "state": "/state",
+            "keep_output": 5,
+            "keep_runs": 6,
+        }
+        self.write()
+
+    def write(self) -> None:
+        """Keep it as it is now."""
+        environ = {name.encode(): value.encode() for name, value in ENVIRON.items()}
+        written = write(str(self.directory), self.entry)
+        assert written is not None
+        store(str(self.directory), NAME, native.encode(self.entry, written, NAME, "/state/scans/x", environ))
+
+    def native(self, environ: dict[str, str] = ENVIRON, workspace: str = "") -> str:
+        """What the front makes of it."""
+        return self.ask("plan", self.directory, NAME, workspace, environ=environ)
+
+    def python(self, environ: dict[str, str] = ENVIRON, workspace: str = "") -> PlanEntry | None:
+        """What Python makes of the entry."""
+        before = dict(posix.environ)
+        posix.environ.clear()
+        posix.environ.update({name.encode(): value.encode() for name, value in environ.items()})
+        try:
+            return recall.read(str(self.directory), "0" * 32, workspace)
+        finally:
+            posix.environ.clear()
+            posix.environ.update(before)
+
+
+@pytest.fixture
+def kept(tmp_path: Path, ask: Ask) -> Kept:
+    return Kept(tmp_path, ask)
+
+
+def flat(entry: PlanEntry) -> list[Any]:
+    """Give what `pieces plan` says of an entry."""
+    plan = cast("LocalPlan", entry["plan"])
+    audit, cgroup = entry["audit"], plan["cgroup"] or (b"", [])
+    said: list[Any] = [entry["name"], entry["kind"], entry["record"], audit["path"], audit["key"], audit["export"]]
+    said += [entry["state"], plan["launcher"], plan["program"], entry["program_only"], audit["limit"], audit["keep"]]
+    said += [entry["keep_output"], entry["keep_runs"], len(plan["sources"]), True, len(cgroup[1])]
+    for source in plan["sources"]:
+        said += [source["path"], source["target"], source["within"], source["identity"] is not None]
+        said += [source["writable"], source["owned"], *(source["identity"] or (0, 0))]
+    for parent, limits, events, inherited in cgroup[1]:
+        said += [parent, inherited, *(word for row in (*limits, *events) for word in row)]
+    said += [plan["head"], plan["tail"], *(data.hex() for data in plan["files"])]
+    said += [[f"{name}={value}" for name, value in plan["environment"].items()], plan["filter"].hex()]
+    said += [number % (1 << 64) for row in plan["rlimits"] for number in row]
+    memory, tasks, places = plan["watch"] or (0, 0, [])
+    said += [plan["watch"] is not None, memory, tasks, plan["outside"] is not None, *(plan["outside"] or (0, 0, 0))]
+    said += [plan["contained"], plan["composed"], round(plan["wall_time"] * 1e6), plan["output"], len(plan["publish"])]
+    return [*said, places, plan["private"], *(plan["workspace"] or ()), "/state/scans/x", plan["cwd"]]
+
+
+def test_the_front_reads_every_field_as_python_wrote_it(kept: Kept) -> None:
+    assert kept.python() == kept.entry
+    assert json.loads(kept.native()) == flat(kept.entry)
+
+
+def swap_source(kept: Kept) -> None:
+    kept.work.rename(kept.work.with_name("old"))
+    kept.work.mkdir()
+
+
+def touch(kept: Kept) -> None:
+    os.utime(kept.input)
+
+
+def relink(kept: Kept) -> None:
+    kept.link.unlink()
+    kept.link.symlink_to("work")
+
+
+def loosen(kept: Kept) -> None:
+    kept.input.chmod(0o777)
+
+
+def open_directory(kept: Kept) -> None:
+    kept.directory.chmod(0o750)
+
+
+def move_directory(kept: Kept) -> None:
+    real = kept.directory.with_name("real")
+    kept.directory.rename(real)
+    kept.directory.symlink_to(real)
+
+
+CHANGES: list[Callable[[Kept], object]] = [
+    *(swap_source, touch, relink, loosen, open_directory, move_directory),
+    lambda kept: kept.input.unlink(),
+    lambda kept: kept.absent.symlink_to("dangling"),
+    lambda kept: kept.work.rmdir(),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_it_is_stale_wherever_the_entry_of_python_is(kept: Kept, change: Callable[[Kept], object]) -> None:
+    assert kept.native() != "no"
+    change(kept)
+    assert (kept.python(), kept.native()) == (None, "no")
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {**ENVIRON, "AISBX_ONE": "2"},
+        {**ENVIRON, "AISBX_THREE": ""},
+        {**ENVIRON, "HOME": ""},
+        {**ENVIRON, "XDG": "x"},
+        {name: value for name, value in ENVIRON.items() if name != "HOME"},
+    ],
+)
+def test_a_variable_that_mattered_makes_it_stale(kept: Kept, environ: dict[str, str]) -> None:
+    assert (kept.python(environ), kept.native(environ)) == (None, "no")
+
+
+def test_a_variable_that_did_not_matter_does_not(kept: Kept) -> None:
+    environ = {**dict(reversed(ENVIRON.items())), "AISBY": "other", "XDGX": "1"}
+    assert kept.python(environ) is not None
+    assert kept.native(environ) != "no"
+
+
+def test_none_is_looked_for_in_the_workspace_of_the_run(kept: Kept) -> None:
+    for place in (kept.directory, kept.directory.parent, Path("/")):
+        assert (kept.python(workspace=str(place)), kept.native(workspace=str(place))) == (None, "no")
+    beside = f"{kept.directory}x"
+    assert kept.python(workspace=beside) is not None
+    assert kept.native(workspace=beside) != "no"
+
+
+@pytest.mark.parametrize("name", [NAME, "0" * 32])
+def test_a_file_that_others_could_have_written_is_not_used(kept: Kept, name: str) -> None:
+    file = kept.directory / name
+    for mode in (0o640, 0o602, 0o601):
+        file.chmod(mode)
+        assert kept.native() == "no"
+    file.chmod(0o600)
+    assert kept.native() != "no"
+    os.link(file, kept.directory.with_name("second"))
+    assert kept.native() == "no", "it has a second name"
+    file.unlink()
+    file.symlink_to(kept.directory.with_name("second"))
+    assert kept.native() == "no", "it is a link"
+    file.unlink()
+    os.mkfifo(file, 0o600)
+    assert kept.native() == "no", "it is a pipe, and nobody waits for it"
+
+
+def test_it_stands_for_no_other_entry_than_that_it_was_written_with(kept: Kept) -> None:
+    write(str(kept.directory), kept.entry)
+    assert kept.python() is not None
+    assert kept.native() == "no", "the entry was written anew"
+
+
+def test_it_does_not_hold_under_another_name_or_with_a_byte_more_or_less(kept: Kept) -> None:
+    file, other = kept.directory / NAME, kept.directory / ("native-" + "1" * 32)
+    shutil.copy(file, other)
+    assert kept.ask("plan", kept.directory, other.name, "", environ=ENVIRON) == "no"
+    data = file.read_bytes()
+    for torn in (data[:-1], data + b"\0", data[: len(data) // 2], b""):
+        file.write_bytes(torn)
+        assert kept.native() == "no"
+
+
+def test_a_group_that_this_process_has_left_makes_it_stale(kept: Kept) -> None:
+    plan = cast("LocalPlan", kept.entry["plan"])
+    plan["cgroup"] = (b"0::/elsewhere\n", [])
+    kept.write()
+    assert (kept.python(), kept.native()) == (None, "no")
+
+
+def test_both_sides_name_a_plan_alike(ask: Ask, tmp_path: Path) -> None:
+    script = f"{aisbx.plan.__file__.rpartition('/plan/')[0]}/cli/fast.py"
+    environ = {"PATH": "/bin:\udcff", "JAVA_HOME": ""}
+    options = {"timeout": ["5s"], "env": ["A=b"], "mount": ["/a:/b", "/c:/ü"], "disk": []}
+    words = [word for name, values in options.items() for value in values for word in (name, value)]
+    raw = {os.fsencode(name): os.fsencode(value) for name, value in environ.items()}
+    said = ask("name", sys.executable, script, tmp_path, *words, environ=environ)
+    assert said == native.name_of(options, str(tmp_path), raw)
+    others = [
+        native.name_of({**options, "timeout": ["6s"]}, str(tmp_path), raw),
+        native.name_of({**options, "mount": ["/a:/b/c:/ü"]}, str(tmp_path), raw),
+        native.name_of(options, "/", raw),
+        native.name_of(options, str(tmp_path), {b"PATH": raw[b"PATH"]}),
+    ]
+    assert len({said, *others}) == 5
+
+
+def test_both_sides_have_the_same_formats() -> None:
+    text = (NATIVE / "plan.h").read_text()
+    assert f"#define PLAN_FORMAT {native.FORMAT}\n" in text
+    assert f"#define PLAN_ENTRY_FORMAT {recall.FORMAT}\n" in text
+
+
+def test_a_damaged_file_breaks_nothing(kept: Kept) -> None:
+    held = int(kept.ask("fuzz", "plan", kept.directory / NAME, 3000, kept.directory, NAME, environ=ENVIRON))
+    assert 0 < held < 3000
