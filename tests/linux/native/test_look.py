@@ -3,7 +3,7 @@
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def known(model: Path, tmp_path: Path) -> Path:
 
 
 @contextmanager
-def looking(pieces: str, cache: Path, work: Path) -> Iterator[tuple[str, Same]]:
+def looking(pieces: str, cache: Path, work: Path) -> Generator[tuple[str, Same]]:
     """Have C look: what it is to cover or "no", and a function that has it look again."""
     with subprocess.Popen(
         [pieces, "look", str(cache), str(work)],
@@ -99,9 +99,9 @@ def test_it_sees_what_python_sees(change: str, model: Path, tmp_path: Path, piec
     state = scan(str(work))
     # Known as if nothing of it were new: what a run must see is a change of the moment just after.
     state.cache = str(cache)
-    for stamps in (state.dirs, state.files):
-        for path in stamps:
-            settle(stamps, path)
+    for path, known in state.dirs.items():
+        state.dirs[path] = (*known[:2], os.lstat(path).st_ctime_ns, known[3])
+    state.files = {path: state.stamp(path) for path in state.files}
     state.others = {str(tmp_path / "gitconfig"): state.stamp(str(tmp_path / "gitconfig")), str(tmp_path / "none"): None}
     store(state)
     assert python(work, cache)
@@ -113,13 +113,6 @@ def test_it_sees_what_python_sees(change: str, model: Path, tmp_path: Path, piec
         assert not same()
     with looking(pieces, cache, work) as (covered, _):
         assert covered == "no"
-
-
-def settle(stamps: dict[str, object], path: str) -> None:
-    """Take the ctime that a path has, however new."""
-    known = stamps[path]
-    assert isinstance(known, tuple)
-    stamps[path] = (*known[:2], os.lstat(path).st_ctime_ns, *known[3:])
 
 
 def test_what_appears_where_there_was_none_and_what_a_link_leads_to_is_seen(
