@@ -50,9 +50,9 @@ def serve(options: argparse.Namespace) -> int:
         transport = service.engine.plugins.get("transport", options.transport)
         with ThreadPoolExecutor(1) as aside:
             begun = aside.submit(service.begin, sandbox=options.transport == "stdio")  # whose client is this very user
-            from aisbx_mcp.server import prepare  # takes long: meanwhile
+            from aisbx_mcp.server import Server  # takes long: meanwhile
 
-            prepare(service)
+            service.server = Server(service)
             begun.result()
         gc.freeze()
         gc.enable()

@@ -1,62 +1,97 @@
 """Files and logs of sandboxes as resources: for clients that show them, or fetch what a result only begins."""
 
 import asyncio
-from collections.abc import Generator
-from contextlib import contextmanager
-from typing import Any
+import posixpath
+from collections.abc import Mapping, Sequence
 
-from aisbx.errors import AisbxError, StateError
-from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.mcpserver.exceptions import ResourceError
+from aisbx.errors import NotFoundError, StateError
+from mcp.server.lowlevel.helper_types import ReadResourceContents
 
-from aisbx_mcp.room import Room
-from aisbx_mcp.service import Service
+from aisbx_mcp.images import image_type
+from aisbx_mcp.resource import Resource
+from aisbx_mcp.room import DEFAULT, Room
+from aisbx_mcp.tool import Call
 
 LARGEST = 4 << 20
 """Bytes of one resource; clients refuse messages that are much larger."""
-_FILE = "A file of a sandbox; the path is relative to its workspace, or absolute with a second slash."
-_LOG = "What a process of a sandbox has printed: all of it, or the beginning and the end."
 
 
-def add_resources(server: "MCPServer[Any]", service: Service) -> None:
-    """Offer what there is."""
-
-    @server.resource("aisbx://{sandbox}/files/{+path}", name="file", title="A file", description=_FILE)
-    async def file(sandbox: str, path: str, context: Context) -> str | bytes:  # pyright: ignore[reportUnusedFunction]
-        with _entered(service, context, "files") as room:
-            box = await room.box(sandbox)
-            data = await asyncio.to_thread(box.files.read, box.path(path), LARGEST + 1)
-            if len(data) > LARGEST:
-                raise StateError(f"{path} has more than {LARGEST >> 20} MiB", hint="look at parts of it")
-            return _text_or_bytes(data)
-
-    @server.resource("aisbx://{sandbox}/logs/{process}", name="log", title="A process's output", description=_LOG)
-    async def log(sandbox: str, process: str, context: Context) -> str:  # pyright: ignore[reportUnusedFunction]
-        with _entered(service, context, "run") as room:
-            running = (await room.box(sandbox)).running.get(process)
-            if running is None:
-                raise StateError(f"there is no process {process!r} in {sandbox}", hint="see sandbox_list")
-            head, left_out, tail = running.output.ends(LARGEST)
-            said = f"\n[... {left_out:,} bytes left out ...]\n" if left_out else ""
-            return head.decode(errors="replace") + said + tail.decode(errors="replace")
-
-
-@contextmanager
-def _entered(service: Service, context: Context, scope: str) -> Generator[Room]:
-    """Let whoever asks in, as a tool does; what is wrong reaches the client as a line."""
+async def file(call: Call, sandbox: str, path: str) -> str | ReadResourceContents:
+    """Read a file of a sandbox, by its path relative to the workspace."""
+    box = await call.room.box(sandbox)
+    data = await asyncio.to_thread(box.files.read, box.path(path), LARGEST + 1)
+    if len(data) > LARGEST:
+        raise StateError(f"{path} has more than {LARGEST >> 20} MiB", hint="look at parts of it")
     try:
-        request = context.request_context.request
-        principal = service.identify(request)
-        with service.door.enter(principal, scope, "resource", taken=service.taken(request, scope)):
-            yield service.room(principal)
-    except AisbxError as error:
-        raise ResourceError(f"{error.code}: {error.message}; hint: {error.hint}") from error
-
-
-def _text_or_bytes(data: bytes) -> str | bytes:
-    if b"\0" in data:
-        return data
-    try:
-        return data.decode()
+        if b"\0" not in data:
+            return data.decode()
     except UnicodeDecodeError:
-        return data
+        pass
+    return ReadResourceContents(data, image_type(data) or None)
+
+
+async def log(call: Call, sandbox: str, process: str) -> str:
+    """Read what a process of a sandbox has printed: all of it, or the beginning and the end."""
+    running = (await call.room.box(sandbox)).running.get(process)
+    if running is None:
+        raise NotFoundError(f"there is no process {process!r} in {sandbox}", name=process, hint="see sandbox_list")
+    head, left_out, tail = running.output.ends(LARGEST)
+    said = f"\n[... {left_out:,} bytes left out ...]\n" if left_out else ""
+    return head.decode(errors="replace") + said + tail.decode(errors="replace")
+
+
+async def sandboxes(call: Call, value: str, known: Mapping[str, str]) -> Sequence[str]:
+    """Complete a sandbox's name."""
+    del known
+    return sorted(name for name in {DEFAULT, *call.room.boxes} if name.startswith(value))
+
+
+async def paths(call: Call, value: str, known: Mapping[str, str]) -> Sequence[str]:
+    """Complete a path of a sandbox that is there: names of one directory, each directory with a slash at its end."""
+    box = call.room.boxes.get(known.get("sandbox", DEFAULT))
+    if box is None:
+        return []
+    directory, begins = posixpath.split(value)
+    try:
+        rows = await asyncio.to_thread(box.files.list, box.path(directory or "."))
+    except StateError:
+        return []
+    names = [row.name + "/" * (row.kind == "directory") for row in rows if row.name.startswith(begins)]
+    return sorted(posixpath.join(directory, name) for name in names)
+
+
+async def processes(call: Call, value: str, known: Mapping[str, str]) -> Sequence[str]:
+    """Complete a process's id."""
+    box = call.room.boxes.get(known.get("sandbox", DEFAULT))
+    return sorted(one for one in box.running if one.startswith(value)) if box else []
+
+
+async def _file_version(room: Room, sandbox: str, path: str) -> object:
+    box = room.boxes.get(sandbox)
+    if box is None:
+        return None
+    row = await asyncio.to_thread(box.files.stat, box.path(path))
+    return row.kind, row.size, row.changed
+
+
+async def _log_version(room: Room, sandbox: str, process: str) -> object:
+    box = room.boxes.get(sandbox)
+    running = box.running.get(process) if box else None
+    return running and (running.output.size, running.lives)
+
+
+FILE = Resource(
+    file,
+    uri="aisbx://{sandbox}/files/{+path}",
+    title="A file",
+    scope="files",
+    version=_file_version,
+    complete={"sandbox": sandboxes, "path": paths},
+)
+LOG = Resource(
+    log,
+    uri="aisbx://{sandbox}/logs/{process}",
+    title="A process's output",
+    version=_log_version,
+    complete={"sandbox": sandboxes, "process": processes},
+)

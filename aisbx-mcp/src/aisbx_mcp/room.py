@@ -22,6 +22,7 @@ from aisbx_mcp.running import HOST, KILL, Running
 
 if TYPE_CHECKING:
     from aisbx_mcp.service import Service
+    from aisbx_mcp.watching import Watching
 
 DEFAULT = "default"
 """The sandbox that a call means which names none."""
@@ -67,6 +68,8 @@ class Room:
         self.service = service
         self.principal = principal
         self.boxes: dict[str, Box] = {}
+        self.watching: Watching | None = None
+        """See `watching_of`."""
         self._making: dict[str, asyncio.Lock] = {}
         self._ending: set[asyncio.Task[Sequence[str]]] = set()
         self._private = ""
@@ -153,6 +156,8 @@ class Room:
     async def close(self) -> None:
         """End everything; no more can be made."""
         self._closed = True
+        if self.watching is not None:
+            self.watching.close()
         boxes, self.boxes = [*self.boxes.values()], {}
         for box in boxes:
             self._end_aside(box)

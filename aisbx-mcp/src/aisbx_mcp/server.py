@@ -1,27 +1,38 @@
-"""The SDK's server with our tools."""
+"""The SDK's server with what is installed."""
 
-import inspect
-from collections.abc import Awaitable, Callable
+import os
+from collections.abc import Iterable
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from aisbx.errors import AisbxError, PluginBrokenError
-from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
-from mcp.server.mcpserver.tools import Tool as SdkTool
-from mcp.shared.exceptions import MCPError
-from mcp.types import INVALID_PARAMS, CallToolResult, TextContent, ToolAnnotations
-from pydantic import ValidationError
+from aisbx.errors import AisbxError
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel.helper_types import ReadResourceContents
+from mcp.server.mcpserver import Context, MCPServer, RequestStateSecurity
+from mcp.types import (
+    CompleteRequestParams,
+    CompleteResult,
+    EmptyResult,
+    GetPromptResult,
+    InputRequiredResult,
+    Resource,
+    ResourceTemplate,
+    SetLevelRequestParams,
+    SubscribeRequestParams,
+    SubscriptionsListenRequestParams,
+    SubscriptionsListenResult,
+    UnsubscribeRequestParams,
+)
+from pydantic import AnyUrl
 
-from aisbx_mcp.resources import add_resources
+from aisbx_mcp.offer.calls import entered, protocol_error
+from aisbx_mcp.offer.completions import complete
+from aisbx_mcp.offer.prompts import Prompts, in_a_line, load_prompts
+from aisbx_mcp.offer.resources import Resources
+from aisbx_mcp.offer.tools import load_tool
 from aisbx_mcp.service import Service
-from aisbx_mcp.tool import Call, Tool
+from aisbx_mcp.watching import session_of, watching_of
 
-if TYPE_CHECKING:
-    from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
-
-_TOLD = 200
-"""Characters of an error's text that a client is told."""
 INSTRUCTIONS = """\
 Commands and files here are those of a sandbox: a private Linux system in which you may do as you like. It is made when
 you first use it and keeps its files and processes from call to call; it ends with this connection. Start with
@@ -29,103 +40,105 @@ run_command. What the sandbox may not do (usually: reach the network, or see the
 wording of the same command gets around that. Only what lies in its workspace, the directory in which commands start, is
 kept for the user."""
 
-
-def prepare(service: Service) -> None:
-    """Load every tool that is installed; an AisbxError says which one is broken."""
-    service.tools = [_loaded(service, name) for name in service.engine.plugins.names("tool")]
+Asked = ServerRequestContext[Any, Any]
 
 
-def make_server(service: Service) -> "MCPServer[Any]":
-    """Make a server that offers what was prepared."""
-    server: MCPServer[Any] = MCPServer(
-        "aisbx",
-        title="aisbx sandbox",
-        instructions=INSTRUCTIONS,
-        version=version("aisbx-mcp"),
-        log_level="WARNING",
-        tools=service.tools,
-    )
-    add_resources(server, service)
-    server.middleware.append(_in_a_line)
-    return server
+class Server(MCPServer[Any]):
+    """The SDK's, and the methods for which it has no decorator that tells who asks."""
 
+    def __init__(self, service: Service) -> None:
+        """Load whatever is installed; an AisbxError says which of it is broken."""
+        # What a client carries from one round of a call to the next is good for that principal only.
+        security = RequestStateSecurity(
+            keys=[os.urandom(32)], audience="aisbx", bind_principal=lambda asked: service.identify(asked.request).id
+        )
+        super().__init__(
+            "aisbx",
+            title="aisbx sandbox",
+            instructions=INSTRUCTIONS,
+            version=version("aisbx-mcp"),
+            log_level="WARNING",
+            tools=[load_tool(service, name) for name in service.engine.plugins.names("tool")],
+            request_state_security=security,
+            middleware=[in_a_line],
+            subscriptions=False,  # the SDK's would tell each principal of every other's
+        )
+        self._service = service
+        self._prompts: Prompts = load_prompts(service)
+        for prompt in self._prompts.made.values():
+            self.add_prompt(prompt)
+        self._resources = Resources(service)
+        service.version = self._resources.version
+        serve = self._lowlevel_server.add_request_handler
+        serve("completion/complete", CompleteRequestParams, self._complete)
+        serve("logging/setLevel", SetLevelRequestParams, self._set_level)
+        serve("resources/subscribe", SubscribeRequestParams, self._subscribe)
+        serve("resources/unsubscribe", UnsubscribeRequestParams, self._unsubscribe)
+        serve("subscriptions/listen", SubscriptionsListenRequestParams, self._listen)
 
-async def _in_a_line(ctx: "ServerRequestContext[Any, Any]", call_next: "CallNext") -> "HandlerResult":
-    """Answer a prompt of no such name, or wrong arguments, with an error of the protocol's.
+    async def run_stdio_async(self) -> None:
+        """Serve stdin and stdout; what comes there and is no message is answered."""
+        from aisbx_mcp.transports.answering import answering_stdio
 
-    To the SDK it is a failure of its own, with a traceback in the log.
-    """
-    try:
-        return await call_next(ctx)
-    except ValueError as error:
-        if isinstance(error, ValidationError) or ctx.method != "prompts/get":
-            raise
-        raise MCPError(INVALID_PARAMS, str(error)[:_TOLD]) from error
+        inner = self._lowlevel_server
+        async with answering_stdio() as (read, write):
+            await inner.run(read, write, inner.create_initialization_options())
 
+    async def get_prompt(
+        self, name: str, arguments: dict[str, Any] | None = None, context: "Context[Any, Any] | None" = None
+    ) -> GetPromptResult | InputRequiredResult:
+        """Give a prompt's messages; an MCPError says what is wrong."""
+        self._prompts.check(name, arguments or {})
+        return await super().get_prompt(name, arguments, context)
 
-class _Checked(SdkTool):
-    """A tool that takes what it names and nothing else, and says in a line what is wrong with the rest."""
+    async def list_resources(self) -> list[Resource]:
+        """Give those that stand for one."""
+        return self._resources.listed()
 
-    async def run(self, arguments: dict[str, Any], context: "Context[Any, Any]", convert_result: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002 - the SDK's
-        if unknown := sorted(set(arguments) - set(self.parameters["properties"])):
-            names = ", ".join(self.parameters["properties"]) or "none"
-            return refused("usage", f"there is no argument {', '.join(unknown)}", f"{self.name} takes {names}")
+    async def list_resource_templates(self) -> list[ResourceTemplate]:
+        """Give those that stand for many."""
+        return self._resources.templates()
+
+    async def read_resource(
+        self, uri: AnyUrl | str, context: "Context[Any, Any] | None" = None
+    ) -> Iterable[ReadResourceContents] | InputRequiredResult:
+        """Read one; a ResourceError says what is wrong."""
+        return await self._resources.read(str(uri), context or Context(mcp_server=self))
+
+    async def _complete(self, asked: Asked, params: CompleteRequestParams) -> CompleteResult:
+        context: Context[Any, Any] = Context(request_context=asked, mcp_server=self)
+        values = await complete(self._service, self._prompts, self._resources, params, context)
+        return CompleteResult(completion=values)
+
+    async def _set_level(self, asked: Asked, params: SetLevelRequestParams) -> EmptyResult:
+        room = self._service.room(self._service.identify(asked.request))
+        watching_of(room).set_level(session_of(asked.request), params.level)
+        return EmptyResult()
+
+    async def _subscribe(self, asked: Asked, params: SubscribeRequestParams) -> EmptyResult:
+        uri = str(params.uri)
         try:
-            return await super().run(arguments, context, convert_result)
-        except ToolError as error:
-            if isinstance(error.__cause__, ValidationError):
-                return refused("usage", "; ".join(_wrong(error.__cause__)), f"see the schema of {self.name}")
-            raise
-
-
-def _loaded(service: Service, name: str) -> SdkTool:
-    tool = service.engine.plugins.get("tool", name)
-    if not isinstance(tool, Tool):
-        raise PluginBrokenError(f"the tool {name!r} is no aisbx_mcp.tool.Tool", hint="see `aisbx plugin list`")
-    service.scopes[name] = tool.scope
-    made = _Checked.from_function(
-        _bound(service, name, tool),
-        name=name,
-        title=tool.title,
-        description=inspect.cleandoc(tool.run.__doc__ or tool.title),
-        annotations=ToolAnnotations(
-            title=tool.title,
-            read_only_hint=tool.read_only,
-            destructive_hint=tool.destructive,
-            idempotent_hint=tool.idempotent or tool.read_only,
-            open_world_hint=service.options.network != "none",
-        ),
-        structured_output=False,  # clients drop images where there is some
-    )
-    made.parameters["additionalProperties"] = False
-    return made
-
-
-def _bound(service: Service, name: str, tool: Tool) -> Callable[..., Awaitable[Any]]:
-    """Give the function that the SDK calls: ours, with the SDK's context in place of a `Call`."""
-
-    async def call(context: Context, **arguments: Any) -> Any:  # noqa: ANN401 - whatever the tool takes and gives
-        try:
-            request = context.request_context.request
-            principal = service.identify(request)
-            with service.door.enter(principal, tool.scope, name, taken=service.taken(request, tool.scope)):
-                return await tool.run(Call(service.room(principal), service, context), **arguments)
+            scope = self._resources.find(uri)[0].resource.scope
+            with entered(self._service, asked.request, scope, "resource") as room:
+                await watching_of(room).subscribe(session_of(asked.request), uri, asked.session)
         except AisbxError as error:
-            return refused(error.code, error.message, error.hint)
+            raise protocol_error(error) from error
+        return EmptyResult()
 
-    signature = inspect.signature(tool.run, eval_str=True)
-    first, *others = signature.parameters.values()
-    context = first.replace(name="context", annotation=Context)
-    call.__signature__ = signature.replace(parameters=[context, *others])  # type: ignore[attr-defined]
-    call.__annotations__ = {"context": Context, **{one.name: one.annotation for one in others}}
-    return call
+    async def _unsubscribe(self, asked: Asked, params: UnsubscribeRequestParams) -> EmptyResult:
+        room = self._service.room(self._service.identify(asked.request))
+        watching_of(room).unsubscribe(session_of(asked.request), str(params.uri))
+        return EmptyResult()
 
-
-def refused(code: str, message: str, hint: str) -> CallToolResult:
-    """Give an error as a tool's result, which reaches the model; the protocol's own would end its turn."""
-    lines = [f"{code}: {message}", *([f"hint: {hint}"] if hint else [])]
-    return CallToolResult(content=[TextContent(type="text", text="\n".join(lines))], is_error=True)
-
-
-def _wrong(error: ValidationError) -> list[str]:
-    return [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors(include_input=False)]
+    async def _listen(self, asked: Asked, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
+        uris = [str(uri) for uri in params.notifications.resource_subscriptions or ()]
+        try:
+            room = self._service.room(self._service.identify(asked.request))
+            for uri in self._resources.known(uris):
+                with entered(self._service, asked.request, self._resources.find(uri)[0].resource.scope, "resource"):
+                    pass  # what they may not read they hear nothing of
+            watching = watching_of(room)
+            async with watching.over(self._resources.known(uris)):
+                return await watching.listen(asked, params)
+        except AisbxError as error:
+            raise protocol_error(error) from error

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
@@ -26,7 +26,7 @@ from aisbx_mcp.room import Room
 from aisbx_mcp.running import HOST
 
 if TYPE_CHECKING:
-    from mcp.server.mcpserver.tools import Tool as SdkTool
+    from aisbx_mcp.server import Server
 
 
 @dataclass(slots=True)
@@ -67,8 +67,10 @@ class Service:
         self._outputs = ""
         self.making = Lock()
         """Held while a sandbox is made: what an engine knows of one request is not for two at once."""
-        self.tools: list[SdkTool] = []
-        """Those that `aisbx_mcp.server.prepare` has loaded."""
+        self.server: Server
+        """What speaks the protocol; set before it is served."""
+        self.version: Callable[[Room, str], Awaitable[object]] = _unchanging
+        """Gives what differs once the resource of a URI has changed; set by the server that offers them."""
         self._lock = Lock()
         self._closing: asyncio.Task[None] | None = None
 
@@ -199,3 +201,7 @@ def _not_taken(_request: object, _scope: str) -> bool:
 
 def _local(_request: object) -> Principal:
     return local()
+
+
+async def _unchanging(_room: Room, _uri: str) -> object:
+    return None

@@ -12,7 +12,7 @@ from aisbx.errors import AisbxError, PluginBrokenError, PluginConflictError, Plu
 from aisbx.plugins.table import KINDS, PluginInfo, conflict, mark_conflicts, read_table
 from aisbx.types import Auth, Driver, Egress, Policy, Secrets, Sink, Transport
 
-PLAIN = frozenset({"command", "tool", "check"})
+PLAIN = frozenset({"command", "tool", "prompt", "resource", "check"})
 """Kinds without a hook: the entry point names the object itself."""
 
 EXPECTED: Mapping[str, type] = {
@@ -86,7 +86,7 @@ class Plugins:
     def get(self, kind: str, name: str, settings: Mapping[str, object] = _NO_SETTINGS) -> object:
         """Import the one plugin of this kind and name, and give what its hook returns.
 
-        A profile's hook gets the name only; for `command`, `tool` and `check` the entry point's own object is given.
+        A profile's hook gets the name only; for those in `PLAIN` the entry point's own object is given.
         Raises PluginNotFoundError, PluginConflictError, PluginBrokenError, and whatever AisbxError the plugin
         raises itself (a ConfigError for its settings, say).
         """

@@ -28,9 +28,11 @@ KINDS: Mapping[str, str] = {
     "egress": "aisbx.egress",
     "command": "aisbx.commands",
     "tool": "aisbx.tools",
+    "prompt": "aisbx.prompts",
+    "resource": "aisbx.resources",
     "check": "aisbx.checks",
 }
-"""kind → entry-point group. `command`, `tool` and `check` name plain objects, the others modules with a hook."""
+"""kind → entry-point group. From `command` on they name plain objects, the others modules with a hook."""
 
 _READ: Mapping[str, tuple[str, ...]] = {
     ".dist-info": ("METADATA", "PKG-INFO", "entry_points.txt"),

@@ -10,6 +10,7 @@ from aisbx.errors import StateError, UsageError
 from mcp.types import CallToolResult, ImageContent, TextContent
 from pydantic import Field
 
+from aisbx_mcp.images import image_type
 from aisbx_mcp.render import CHARS, text
 from aisbx_mcp.room import DEFAULT, Box
 from aisbx_mcp.tool import Call, Tool
@@ -20,12 +21,6 @@ LARGEST = 16 << 20
 LARGEST_IMAGE = 700 << 10
 """Bytes of an image that is shown; as text it must stay below a megabyte."""
 _ROWS = 1000
-_IMAGES = {
-    b"\x89PNG\r\n\x1a\n": "image/png",
-    b"\xff\xd8\xff": "image/jpeg",
-    b"GIF8": "image/gif",
-    b"RIFF": "image/webp",
-}
 
 Path = Annotated[str, Field(description="Relative to the workspace, or absolute.", min_length=1, max_length=4096)]
 
@@ -41,8 +36,7 @@ async def read_file(
     """Read a text file, or see an image (PNG, JPEG, GIF, WebP)."""
     box = await call.room.box(sandbox)
     data = await _read(box, path)
-    kind = next((kind for magic, kind in _IMAGES.items() if data.startswith(magic)), "")
-    if kind and (kind != "image/webp" or data[8:12] == b"WEBP"):
+    if kind := image_type(data):
         return _image(path, data, kind)
     if b"\0" in data[:8192]:
         return text(f"[{path}: {len(data):,} bytes that are no text; look with run_command: file, xxd, strings]")

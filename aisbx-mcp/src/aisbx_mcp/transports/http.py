@@ -36,13 +36,12 @@ class Http:
             asyncio.run(self._serve(found, found.options.http, listener))
 
     async def _serve(self, service: "Service", options: "HttpOptions", listener: socket.socket) -> None:
-        from aisbx_mcp.server import make_server
         from aisbx_mcp.transports.ends import leave, watch
         from aisbx_mcp.transports.front import BODY_BYTES, Front, principal_of, was_taken
 
         service.identify, service.taken = principal_of, was_taken
         # Whatever address it is, `Front` has looked at Host and Origin: the SDK does so on loopback addresses only.
-        app = make_server(service).streamable_http_app(host="", max_request_body_size=BODY_BYTES)
+        app = service.server.streamable_http_app(host="", max_request_body_size=BODY_BYTES)
         server = _Server(_config(Front(app, service, options), options))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(watch, service)
