@@ -1,6 +1,7 @@
 """The SDK's server with what is installed."""
 
 import os
+import warnings
 from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any
@@ -9,6 +10,7 @@ from aisbx.errors import AisbxError
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer, RequestStateSecurity
+from mcp.shared.exceptions import MCPDeprecationWarning
 from mcp.types import (
     CompleteRequestParams,
     CompleteResult,
@@ -48,6 +50,8 @@ class Server(MCPServer[Any]):
 
     def __init__(self, service: Service) -> None:
         """Load whatever is installed; an AisbxError says which of it is broken."""
+        # Whoever speaks an earlier revision is served by what the latest one calls deprecated.
+        warnings.simplefilter("ignore", MCPDeprecationWarning)
         # What a client carries from one round of a call to the next is good for that principal only.
         security = RequestStateSecurity(
             keys=[os.urandom(32)], audience="aisbx", bind_principal=lambda asked: service.identify(asked.request).id

@@ -1,0 +1,1 @@
+"""Tools, prompts and resources by the names that `@modelcontextprotocol/conformance` asks for."""
