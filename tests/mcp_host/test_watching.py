@@ -87,9 +87,9 @@ async def listening(served: Served, key: str, era: str, uri: str) -> AsyncGenera
     more = {"message_handler": heard.take} if era == "legacy" else {}
     async with connected(served, key, era, **more) as client, anyio.create_task_group() as tasks:
         if era == "legacy":
-            await client.session.subscribe_resource(uri)
+            await client.session.subscribe_resource(uri)  # pyright: ignore[reportDeprecated]
             yield client, heard
-            await client.session.unsubscribe_resource(uri)
+            await client.session.unsubscribe_resource(uri)  # pyright: ignore[reportDeprecated]
         else:
 
             async def listen(started: Any) -> None:
@@ -142,9 +142,9 @@ def test_what_a_key_may_not_read_it_hears_nothing_of(served: Served, key: Callab
     async def work() -> None:
         async with connected(served, key("run"), "legacy") as client:
             with pytest.raises(MCPError, match=r"scope\.files"):
-                await client.session.subscribe_resource(FILE)
+                await client.session.subscribe_resource(FILE)  # pyright: ignore[reportDeprecated]
             with pytest.raises(MCPError, match="there is no resource"):
-                await client.session.subscribe_resource("file:///etc/passwd")
+                await client.session.subscribe_resource("file:///etc/passwd")  # pyright: ignore[reportDeprecated]
         async with connected(served, key("run"), "2026-07-28") as client:
             with pytest.raises(MCPError, match=r"scope\.files"):
                 async with client.listen(resource_subscriptions=[FILE]):
