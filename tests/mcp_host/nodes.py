@@ -70,7 +70,14 @@ def _install(wanted: Mapping[str, str], place: Path) -> None:
         _lacking("npm is not on this machine")
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
-    flags = ["--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--loglevel=error", "--no-progress"]
+    flags = [
+        "--no-audit",
+        "--no-fund",
+        "--no-package-lock",
+        "--ignore-scripts",
+        "--loglevel=error",
+        "--fetch-retries=1",
+    ]
     named = [f"{name}@{which}" for name, which in wanted.items()]
     argv = [npm, "install", "--prefix", str(place), *flags, *named]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=240, check=False)
