@@ -119,7 +119,7 @@ struct plan {
     uint64_t watch_memory, watch_tasks;
     struct plan_strings watch_places;
     bool outsider; /* `outside` is not None: root runs it */
-    uint64_t outside_disk, outside_uid, outside_gid;
+    uint64_t disk_uid, disk_gid, outside_first;
     bool contained;
     bool composed;
     struct plan_strings private;

@@ -166,9 +166,9 @@ static void read_limits(struct reader *reader, struct plan *plan) {
     plan->watch_tasks = read_number(reader);
     plan->watch_places = read_strings(reader);
     plan->outsider = read_number(reader) != 0;
-    plan->outside_disk = read_number(reader);
-    plan->outside_uid = read_number(reader);
-    plan->outside_gid = read_number(reader);
+    plan->disk_uid = read_number(reader);
+    plan->disk_gid = read_number(reader);
+    plan->outside_first = read_number(reader);
     plan->contained = read_number(reader) != 0;
     plan->composed = read_number(reader) != 0;
 }
