@@ -60,6 +60,19 @@ class Bounds:
             self._group = Group(self._plan["cgroup"][1])
             self._group.make()
 
+    def resume(self, started: float, first: int, look: float, name: str, parents: "list[int]") -> None:
+        """Go on for a launch whose clock began at `started` and whose cgroups, named `name`, have been made.
+
+        `look` is the moment of the watch's first look, 0 for none; `parents` are the open directories of the cgroups.
+        """
+        self._first, self._look = first, look
+        if self._plan["wall_time"]:
+            self._deadline = started + self._plan["wall_time"]
+        if parents and self._plan["cgroup"] is not None:
+            from aisbx_linux.cgroup.group import Group
+
+            self._group = Group.taken(self._plan["cgroup"][1], name, parents)
+
     def prepare(self) -> None:
         """Set the cgroups' limits and load what `hold` needs, while the tool works on another core."""
         if self._plan["outside"] is None:

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from aisbx.types import Failure
+    from aisbx.types import Failure, LaunchRequest, LaunchResult, PlanEntry
 
 VALUED = {
     "-p": "profile",
@@ -87,25 +87,35 @@ def attempt(options: "dict[str, list[str]]", environment: "dict[str, str]", comm
     try:
         result = carry_out(
             entry,
-            {
-                "argv": command,
-                "environment": environment,
-                "cwd": "",
-                "stdin": 0,
-                "stdout": 1,
-                "stderr": 2,
-                "terminal": posix.isatty(0) and posix.isatty(1),
-                "capture": 0,
-                "exclusive": True,
-                "state": entry["state"],
-                "run": new_run(),
-                "keep_output": entry["keep_output"],
-            },
+            request(entry, environment, command, new_run()),
             f"uid:{posix.geteuid()}",
             "cli",
         )
     except (AuditError, ProcessLookupError):
         return None  # nothing has run, and without a plan it is said what is wrong
+    return conclude(options, command, result)
+
+
+def request(entry: "PlanEntry", environment: "dict[str, str]", command: "list[str]", run: str) -> "LaunchRequest":
+    """Give what is asked of a launch by a process that exists for this run alone."""
+    return {
+        "argv": command,
+        "environment": environment,
+        "cwd": "",
+        "stdin": 0,
+        "stdout": 1,
+        "stderr": 2,
+        "terminal": posix.isatty(0) and posix.isatty(1),
+        "capture": 0,
+        "exclusive": True,
+        "state": entry["state"],
+        "run": run,
+        "keep_output": entry["keep_output"],
+    }
+
+
+def conclude(options: "dict[str, list[str]]", command: "list[str]", result: "LaunchResult") -> int:
+    """Tell a person what is to be told of a run that has ended; gives its exit code."""
     if result["failure"] is not None:
         tell(options, command, result["failure"])
     for finding in result["findings"]:

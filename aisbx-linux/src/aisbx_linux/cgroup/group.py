@@ -53,6 +53,13 @@ class Group:
             msg = f"cgroups cannot be made: {error.strerror}: {error.filename}"
             raise OSError(msg) from None
 
+    @classmethod
+    def taken(cls, rows: "Sequence[CgroupRow]", name: str, parents: "list[int]") -> "Group":
+        """Take groups over that have been made and limited, in these open directories of `rows`."""
+        group = cls(())
+        group._rows, group._name, group._parents, group._made = rows, name, parents, list(parents)
+        return group
+
     @property
     def paths(self) -> "list[str]":
         """The directories that `make` makes."""
