@@ -1,8 +1,8 @@
 /* `aisbx-front PYTHON FAST.PY ARGUMENT...`: what the shell launchers start in place of `PYTHON -I -S -X utf8 FAST.PY
  * ARGUMENT...`. See front.h.
  *
- * AISBX_FRONT=0 in the environment: start Python at once. AISBX_FRONT=only: refuse where Python would be started before
- * anything has run, and say why (for tests and `aisbx doctor`). */
+ * AISBX_FRONT=0 in the environment: start Python at once. AISBX_FRONT=only: where Python would be started before
+ * anything has run, say why and end with 99 (for tests and `aisbx doctor`). */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>

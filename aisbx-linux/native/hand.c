@@ -14,6 +14,8 @@
 extern char **environ;
 
 #define REFUSED 125
+/* Where Python would be started and must not be: no error of aisbx ends with it. */
+#define NOT_HERE 99
 static const int RELAYED[] = {SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTERM, SIGTSTP};
 
 int hold_signals(struct run *run)
@@ -80,7 +82,7 @@ void fall_back(struct run *run, const char *why)
     }
     if (run->strict) {
         (void)dprintf(2, "aisbx: front: %s; hint: without AISBX_FRONT=only Python carries it out\n", why);
-        _exit(REFUSED);
+        _exit(NOT_HERE);
     }
     become_python(run, run->script, NULL);
 }

@@ -1,10 +1,11 @@
 """`aisbx run` both ways: through the full command line, and through the lean front with a plan at hand."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,15 @@ _LEAN = (
 )
 
 
+FRONT = Path(sys.executable).parent / "aisbx-front"
+
+
+needs_front = pytest.mark.skipif(
+    not FRONT.exists() and "machine" not in os.environ.get("AISBX_REQUIRE", "").split(","),
+    reason="the compiled front needs a C compiler at set-up"
+)
+
+
 @dataclass
 class World:
     """A home and a project of their own, and `aisbx` in them."""
@@ -27,6 +37,7 @@ class World:
     project: Path
     way: str
     environ: Mapping[str, str]
+    warmed: list[Sequence[str]] = field(default_factory=list[Sequence[str]])
 
     @property
     def state(self) -> Path:
@@ -38,7 +49,11 @@ class World:
 
     def argv(self, *arguments: str) -> list[str]:
         """Give the command line of `aisbx run`, by this world's way."""
-        return self.lean(*arguments) if self.way == "lean" else self.full(*arguments)
+        return {"lean": self.lean, "front": self.front, "full": self.full}[self.way](*arguments)
+
+    def front(self, *arguments: str) -> list[str]:
+        """Give the command line by the compiled front; what it does not carry out itself goes to the lean front."""
+        return [str(FRONT), sys.executable, f"{CORE}/aisbx/cli/fast.py", "run", *arguments]
 
     def full(self, *arguments: str) -> list[str]:
         return [sys.executable, "-I", "-m", "aisbx", "run", *arguments]
@@ -67,8 +82,9 @@ class World:
         how = {"stdin": subprocess.DEVNULL} | how if "input" not in how else how
         how = {"capture_output": True} | how if "stdout" not in how else how
         for _ in range(3):
-            if self.way == "lean":
+            if self.way == "lean" or (self.way == "front" and options not in self.warmed):
                 self.warm(*options)
+                self.warmed.append(options)
             done = subprocess.run(
                 self.argv(*options, "--", *command),
                 cwd=self.project,
@@ -98,6 +114,6 @@ def world_of(tmp_path: Path) -> Callable[[str], World]:
     return make
 
 
-@pytest.fixture(params=["full", "lean"])
+@pytest.fixture(params=["full", "lean", pytest.param("front", marks=needs_front)])
 def world(request: pytest.FixtureRequest, world_of: Callable[[str], World]) -> World:
     return world_of(request.param)

@@ -95,7 +95,7 @@ def test_a_child_that_left_the_session_ends_with_the_command(world: World) -> No
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_to_the_launcher_reaches_the_command(world: World, number: signal.Signals) -> None:
-    if world.way == "lean":
+    if world.way != "full":
         world.warm()
     script = f"trap 'echo caught; exit 5' {number.name.removeprefix('SIG')}; echo ready; while :; do sleep 0.05; done"
     with started(world, script) as launcher:
@@ -178,7 +178,7 @@ def test_a_signal_that_comes_before_the_command_runs_keeps_it_from_running(
 
 
 def test_a_second_request_to_end_is_not_ignored(world: World) -> None:
-    if world.way == "lean":
+    if world.way != "full":
         world.warm()
     mark = marker()
     script = f"trap '' TERM; echo ready; sleep {mark}; sleep {mark}"

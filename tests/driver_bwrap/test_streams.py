@@ -40,7 +40,7 @@ def test_fifty_megabytes_pass_through(world: World) -> None:
 
 @pytest.mark.parametrize("kind", ["pipe", "file"])
 def test_a_loop_over_lines_keeps_the_lines_that_the_command_does_not_read(world: World, kind: str) -> None:
-    if world.way == "lean":
+    if world.way != "full":
         world.warm()
     lines = world.project / "lines"
     lines.write_text("one\ntwo\nthree\n")
@@ -55,7 +55,7 @@ def test_a_loop_over_lines_keeps_the_lines_that_the_command_does_not_read(world:
 
 @pytest.mark.parametrize("kind", ["pipe", "file"])
 def test_what_the_command_leaves_unread_is_there_for_the_next_reader(world: World, kind: str) -> None:
-    if world.way == "lean":
+    if world.way != "full":
         world.warm()
     lines = world.project / "lines"
     lines.write_text("one\ntwo\nthree\n")
@@ -97,7 +97,7 @@ def test_a_descriptor_that_the_caller_left_open_is_not_inside(world: World) -> N
 
 
 def test_a_reader_that_goes_away_ends_the_writer(world: World) -> None:
-    if world.way == "lean":
+    if world.way != "full":
         world.warm()
     script = f"{shlex.join(world.argv('--', 'yes'))} | head -n 1"
     done = subprocess.run(

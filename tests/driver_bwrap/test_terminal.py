@@ -68,7 +68,7 @@ class Terminal:
 
 def on_terminal(world: World, *argv: str) -> Terminal:
     """Start a command of the host's on a new terminal; `$A` is `aisbx run --` there."""
-    if world.way == "lean":
+    if world.way != "full":
         world.warm()
     aisbx = world.home / "aisbx-run"
     aisbx.write_text("#!/bin/sh\nexec " + " ".join(shlex.quote(word) for word in world.argv("--")) + ' "$@"\n')
@@ -114,7 +114,7 @@ def test_a_run_in_the_background_leaves_keys_to_the_shell_until_it_is_in_the_for
 
 @pytest.fixture
 def open_terminal(world: World) -> Callable[..., Terminal]:
-    if world.way == "lean":
+    if world.way != "full":
         world.warm()
 
     def make(*command: str) -> Terminal:
@@ -170,7 +170,7 @@ def test_nothing_can_be_typed_into_the_callers_terminal(open_terminal: Callable[
 
 
 def test_the_callers_terminal_is_given_back_as_it_was(world: World) -> None:
-    if world.way == "lean":
+    if world.way != "full":
         world.warm()
     line = " ".join(f"'{word}'" for word in world.argv("--", "true"))
     # The same terminal before and after, seen from a shell that lives on it.

@@ -38,7 +38,7 @@ LATE = (
     *("_ctypes", "fcntl", "resource", "select", "termios"),
     *(
         f"aisbx_linux.{name}"
-        for name in ["cgroup", "cgroup.group", "publish", "remedy", "suspend", "terminal", "undelivered", "watch"]
+        for name in ["cgroup", "cgroup.group", "publish", "remedy", "resume", "suspend", "terminal", "undelivered", "watch"]
     ),
     *LAYER,
     *(f"aisbx_linux.layer.{name}" for name in ("layers", "walk", "union", "marks", "git", "carry")),

@@ -1,8 +1,8 @@
 """Go on with a run that the compiled front has started (`aisbx-linux/native`, ADR 24). Builtin modules only.
 
-The front executes Python in its own process, so its children and descriptors are this process's. What it knows besides is
-in a memory file: lines of a name and words, numbers in decimal and bytes in hexadecimal (`-` for none). The plan comes
-from the entry that the front has held open, not from its path, where another may be by now.
+The front executes Python in its own process, so its children and descriptors are this process's. What it knows besides
+is in a memory file: lines of a name and words, numbers in decimal and bytes in hexadecimal (`-` for none). The plan
+comes from the entry that the front has held open, not from its path, where another may be by now.
 """
 
 import marshal

@@ -1,4 +1,4 @@
-"""Where the compiled front hands a run over to Python: `resume.py STATE ARGUMENT...`, in the process that has started it.
+"""Where the compiled front hands a run over: `resume.py STATE ARGUMENT...`, in the process that has started it.
 
 STATE is the number of an open memory file; see `aisbx.cli.handed`. Like `fast.py`, this file only makes the modules
 that do the work, and is no command: whoever starts it with anything but a run's state gets an error.
