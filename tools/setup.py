@@ -15,6 +15,14 @@ LOCKS = {"run": "requirements-run.lock", "dev": "requirements.lock"}
 # be able to add to it.
 DISTRIBUTIONS = ("aisbx-core", "aisbx-driver-bwrap", "aisbx-linux", "aisbx-mcp", "aisbx-profiles")
 
+FRONT = (
+    *("build.py", "assemble.c", "front.c", "front.h", "group.c", "group.h", "hand.c", "input.c", "instruct.c", "kernel.c"),
+    *("kernel.h", "launch.c", "look.c", "look.h", "options.c", "output.c", "plan.c", "plan.h", "plan_name.c"),
+    *("plan_read.c", "plan_read.h", "record.c", "record.h", "relay.h", "sha256.c", "sha256.h", "spawn.c", "stage.c"),
+    *("stage.h", "start.c", "text.c"),
+)
+"""What the compiled front is made from, in aisbx-linux/native."""
+
 ELSEWHERE = "/"
 """Where uv is started: it takes settings from the directory it is in, whoever wrote them there."""
 
@@ -56,6 +64,7 @@ def set_up(kind: str, root: str, venv: str, uv: str | None) -> None:
     say("3/3 linking this checkout's distributions")
     editables = [arg for name in DISTRIBUTIONS for arg in ("-e", os.path.join(root, name))]
     install(venv, uv, "--no-deps", "--no-build-isolation", *editables)
+    compile_front(root, venv)
     # As old as the start: an edit made meanwhile counts as newer. A file dated in the future must not do so for ever.
     dates = [os.stat(path).st_mtime_ns for path in inputs(root)]
     made = max(began, *(date for date in dates if date > time.time_ns()), 0)
@@ -86,6 +95,20 @@ def install(venv: str, uv: str | None, *args: str) -> None:
         run(python, "-I", "-m", "pip", "install", "--quiet", "--no-user", "--disable-pip-version-check", *args)
 
 
+def compile_front(root: str, venv: str) -> None:
+    """Compile what starts runs in place of Python, where there is a C compiler; without it they only start slower."""
+    front = f"{venv}/bin/aisbx-front"
+    if os.path.lexists(front):
+        os.unlink(front)  # of other sources, perhaps
+    subprocess.run(
+        [sys.executable, "-I", os.path.join(root, "aisbx-linux/native/build.py"), front],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
+
+
 def run(*argv: str, where: str | None = None) -> None:
     """Run one step; its output is progress, hence standard error."""
     code = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False, cwd=where).returncode
@@ -109,7 +132,8 @@ def is_fresh(kind: str, root: str, venv: str) -> bool:
 def inputs(root: str) -> list[str]:
     """List the files whose change makes an environment stale."""
     projects = [os.path.join(root, name, "pyproject.toml") for name in DISTRIBUTIONS]
-    return [*(os.path.join(root, lock) for lock in LOCKS.values()), *projects, f"{root}/tools/setup.py"]
+    sources = [f"{root}/aisbx-linux/native/{name}" for name in FRONT]
+    return [*(os.path.join(root, lock) for lock in LOCKS.values()), *projects, f"{root}/tools/setup.py", *sources]
 
 
 def stamp(venv: str, kind: str) -> str:

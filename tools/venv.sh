@@ -3,7 +3,15 @@
 
 # As in setup.py: by name, so that nobody adds to what is looked at by making a file.
 inputs='requirements-run.lock requirements.lock tools/setup.py aisbx-core/pyproject.toml aisbx-driver-bwrap/pyproject.toml
-    aisbx-linux/pyproject.toml aisbx-mcp/pyproject.toml aisbx-profiles/pyproject.toml'
+    aisbx-linux/pyproject.toml aisbx-mcp/pyproject.toml aisbx-profiles/pyproject.toml
+    aisbx-linux/native/build.py aisbx-linux/native/assemble.c aisbx-linux/native/front.c aisbx-linux/native/front.h
+    aisbx-linux/native/group.c aisbx-linux/native/group.h aisbx-linux/native/hand.c aisbx-linux/native/input.c
+    aisbx-linux/native/instruct.c aisbx-linux/native/kernel.c aisbx-linux/native/kernel.h aisbx-linux/native/launch.c
+    aisbx-linux/native/look.c aisbx-linux/native/look.h aisbx-linux/native/options.c aisbx-linux/native/output.c
+    aisbx-linux/native/plan.c aisbx-linux/native/plan.h aisbx-linux/native/plan_name.c aisbx-linux/native/plan_read.c
+    aisbx-linux/native/plan_read.h aisbx-linux/native/record.c aisbx-linux/native/record.h aisbx-linux/native/relay.h
+    aisbx-linux/native/sha256.c aisbx-linux/native/sha256.h aisbx-linux/native/spawn.c aisbx-linux/native/stage.c
+    aisbx-linux/native/stage.h aisbx-linux/native/start.c aisbx-linux/native/text.c'
 
 # Is the environment $venv complete for KIND, newer than what it was made from, and made for this very folder?
 venv_is_fresh() {
