@@ -16,7 +16,18 @@ LOCKS = {"run": "requirements-run.lock", "dev": "requirements.lock"}
 DISTRIBUTIONS = ("aisbx-core", "aisbx-driver-bwrap", "aisbx-linux", "aisbx-mcp", "aisbx-profiles")
 
 FRONT = (
-    *("build.py", "assemble.c", "front.c", "front.h", "group.c", "group.h", "hand.c", "input.c", "instruct.c", "kernel.c"),
+    *(
+        "build.py",
+        "assemble.c",
+        "front.c",
+        "front.h",
+        "group.c",
+        "group.h",
+        "hand.c",
+        "input.c",
+        "instruct.c",
+        "kernel.c",
+    ),
     *("kernel.h", "launch.c", "look.c", "look.h", "options.c", "output.c", "plan.c", "plan.h", "plan_name.c"),
     *("plan_read.c", "plan_read.h", "record.c", "record.h", "relay.h", "sha256.c", "sha256.h", "spawn.c", "stage.c"),
     *("stage.h", "start.c", "text.c"),

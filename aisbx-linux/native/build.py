@@ -1,4 +1,4 @@
-"""build.py OUT [--strict] [--sanitize]: compile the front (the files beside this one) with $CC or `cc`, into one program.
+"""build.py OUT [--strict] [--sanitize]: compile the front, the files beside this one, with $CC or `cc`.
 
 For the set-up of a checkout, the wheel of aisbx-linux, and the tests: builtin modules only, any Python from 3.11 on.
 `--strict` makes warnings errors; `--sanitize` builds with the address and undefined-behaviour sanitizers.
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 # By name, never by pattern: what is compiled is executed, and a sandbox that works on this folder must not add to it.
 SOURCES = (
-    *("front", "options", "launch", "start", "hand", "assemble", "instruct", "spawn", "stage", "kernel", "output", "input"),
-    *("plan", "plan_name", "plan_read", "look", "group", "record", "text", "sha256"),
+    *("front", "options", "launch", "start", "hand", "assemble", "instruct", "spawn", "stage", "kernel"),
+    *("output", "input", "plan", "plan_name", "plan_read", "look", "group", "record", "text", "sha256"),
 )
 COMMON = ("-std=c11", "-Wall", "-Wextra", "-fstack-protector-strong")
 FAST = ("-O2", "-D_FORTIFY_SOURCE=2", "-s")
@@ -40,7 +40,7 @@ def build(out: str, *flags: str) -> str:
         return "there is no C compiler"
     sources = [os.path.join(FOLDER, f"{name}.c") for name in SOURCES]
     strict = ("-Werror",) if "--strict" in flags else ()
-    kinds: "Sequence[tuple[str, ...]]" = [(*FAST, *link) for link in LINKS]
+    kinds: Sequence[tuple[str, ...]] = [(*FAST, *link) for link in LINKS]
     if "--sanitize" in flags:
         kinds = [SANITIZED]
     said = ""

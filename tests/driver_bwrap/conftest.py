@@ -30,7 +30,7 @@ FRONT = Path(sys.executable).parent / "aisbx-front"
 
 needs_front = pytest.mark.skipif(
     not FRONT.exists() and "machine" not in os.environ.get("AISBX_REQUIRE", "").split(","),
-    reason="the compiled front needs a C compiler at set-up"
+    reason="the compiled front needs a C compiler at set-up",
 )
 
 

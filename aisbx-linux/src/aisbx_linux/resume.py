@@ -1,10 +1,10 @@
 """Go on with a launch that the compiled front has begun, with the same code as any other. Builtin modules only.
 
-What it tells (`aisbx-linux/native/hand.c`) are lines of a name and words: numbers in decimal, times in nanoseconds of the
-monotonic clock, bytes in hexadecimal (`-` for none).
+What it tells (`aisbx-linux/native/hand.c`) are lines of a name and words: numbers in decimal, times in nanoseconds of
+the monotonic clock, bytes in hexadecimal (`-` for none).
 
 It hands over once the gate is open, with whatever is not the ordinary course of a run: a signal, the time limit, the
-watch, a descriptor that refuses output, a workspace that differs. Its signals are blocked until there are handlers here.
+watch, a descriptor that refuses output, a workspace that differs. Its signals are blocked until handlers are here.
 """
 
 import posix

@@ -41,8 +41,8 @@ def go_on(
 ) -> "LaunchResult":
     """Carry an entry out from where the compiled front has got, and append the record.
 
-    `handed` is what the front tells (`aisbx.cli.handed`). The command has run, or may have: so it is never started again,
-    and what goes wrong with its record ends in a failure that says so.
+    `handed` is what the front tells (`aisbx.cli.handed`). The command has run, or may have: so it is never started
+    again, and what goes wrong with its record ends in a failure that says so.
     """
     _reach(entry)
     launcher = __import__(entry["plan"]["launcher"].rpartition(".")[0] + ".resume", fromlist=("resume",))
