@@ -1,0 +1,190 @@
+"""Rules, and which of them decides.
+
+    HOST[:PORT] [METHOD[,METHOD…]] [/PATH[*]]        allows
+    deny HOST[:PORT] [METHOD[,METHOD…]] [/PATH[*]]   refuses
+
+`HOST` is a name, an address, or `*.DOMAIN`: every name below DOMAIN at any depth, not DOMAIN itself. Without a port
+every port is meant, without a method every method, without a path every path; a path that ends in `*` covers what
+begins so.
+
+In this order:
+
+1. A `deny` that fits refuses. In a tunnel neither method nor path can be seen: there it fits by host and port alone.
+2. Of the allowing rules that fit by host and port, the most specific decide: a name before `*.DOMAIN`, a longer DOMAIN
+   before a shorter one, then a port before none. Others are not looked at: `api.example:80 GET` narrows `*.example`.
+3. One of those must fit by method and path. Where all of them ask for a method or a path, a tunnel is refused.
+4. Nothing else is allowed.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from aisbx_egress import names
+
+_METHOD = re.compile(r"[A-Z]{1,20}", re.ASCII)
+_PATH = re.compile(r"/[!-)+-~]*\*?", re.ASCII)
+_AMBIGUOUS = re.compile(r"%(?:2e|2f|5c|25|00)|\\|;|//|(?:^|/)\.{1,2}(?:/|$)", re.ASCII | re.IGNORECASE)
+_WORDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`host` begins with a dot for every name below it; port 0, no methods and no path mean all of them."""
+
+    id: str
+    host: str
+    port: int = 0
+    methods: frozenset[str] = frozenset()
+    path: str = ""
+    denies: bool = False
+
+    @property
+    def opaque(self) -> bool:
+        """Whether it asks for nothing that a tunnel hides."""
+        return not self.methods and not self.path
+
+    def covers(self, host: str, port: int) -> bool:
+        """Tell whether it is about a destination; `host` as `names.host` gives it."""
+        fits = host == self.host or (self.host.startswith(".") and host.endswith(self.host))
+        return fits and self.port in {0, port}
+
+    def fits(self, request: "Request") -> bool:
+        """Tell whether it fits a request by method and path."""
+        if self.methods and request.method not in self.methods:
+            return False
+        if not self.path:
+            return True
+        path = request.path.partition("?")[0]
+        return path.startswith(self.path[:-1]) if self.path.endswith("*") else path == self.path
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for: `method` and `path` are empty for a tunnel."""
+
+    host: str
+    port: int
+    method: str = ""
+    path: str = ""
+
+    @property
+    def tunnel(self) -> bool:
+        """Whether what is said to the server will not be seen."""
+        return not self.method
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether a request is allowed, the id of the rule that says so (empty: none does), and why not."""
+
+    allowed: bool
+    rule: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """A list of rules; their order means nothing."""
+
+    rows: tuple[Rule, ...] = field(default_factory=tuple[Rule, ...])
+
+    def decide(self, request: Request) -> Decision:
+        """Decide on a request, as this module's text says."""
+        about = [rule for rule in self.rows if rule.covers(request.host, request.port)]
+        unclear = not request.tunnel and _AMBIGUOUS.search(request.path.partition("?")[0]) is not None
+        for rule in about:
+            if rule.denies and (request.tunnel or rule.fits(request) or (unclear and rule.path)):
+                return Decision(allowed=False, rule=rule.id, reason="a rule denies it")
+        allowing = [rule for rule in about if not rule.denies]
+        if not allowing:
+            return Decision(allowed=False, reason="no rule allows it")
+        most = max(_specificity(rule) for rule in allowing)
+        deciding = [rule for rule in allowing if _specificity(rule) == most]
+        for rule in deciding:
+            if rule.opaque:
+                return Decision(allowed=True, rule=rule.id)
+        if request.tunnel:
+            reason = "it is allowed for some requests only, which cannot be seen in a tunnel"
+            return Decision(allowed=False, rule=deciding[0].id, reason=reason)
+        for rule in sorted(deciding, key=lambda rule: (-len(rule.path), rule.id)):
+            if rule.fits(request) and not (unclear and rule.path):
+                return Decision(allowed=True, rule=rule.id)
+        reason = "its path can be read in two ways" if unclear else "it is allowed for other methods or paths only"
+        return Decision(allowed=False, rule=deciding[0].id, reason=reason)
+
+    def names_address(self, address: str, port: int) -> str:
+        """Give the id of the rule that names an address itself, empty where none does."""
+        for rule in self.rows:
+            if not rule.denies and rule.host == address and rule.port in {0, port} and rule.opaque:
+                return rule.id
+        return ""
+
+    def denies_address(self, address: str, port: int) -> str:
+        """Give the id of the rule that denies an address, however it was come by; empty where none does."""
+        return next((rule.id for rule in self.rows if rule.denies and rule.covers(address, port)), "")
+
+
+def _specificity(rule: Rule) -> tuple[int, int, int]:
+    wild = rule.host.startswith(".")
+    return (0 if wild else 1, len(rule.host) if wild else 0, 1 if rule.port else 0)
+
+
+def parse(text: str, identity: str = "") -> Rule:
+    """Read a rule; its id is its text, in one spelling, unless another is given. ValueError for what is none."""
+    words = text.split(" ")
+    denies = words[0] == "deny"
+    words = words[1:] if denies else words
+    if not 1 <= len(words) <= _WORDS or not all(words):
+        raise ValueError(f"{names.shown(text)} is not [deny ]HOST[:PORT][ METHOD,…][ /PATH]")
+    host, port = _place(words[0], text)
+    methods, path = "", ""
+    for word in words[1:]:
+        if word.startswith("/") and not path:
+            path = word
+        elif not methods and not path:
+            methods = word
+        else:
+            raise ValueError(f"{names.shown(text)}: methods come before the path, each once")
+    several = frozenset(methods.split(",")) if methods else frozenset[str]()
+    if not all(_METHOD.fullmatch(method) for method in several):
+        raise ValueError(f"{names.shown(text)}: a method is written in capital letters")
+    if path and (not _PATH.fullmatch(path) or _AMBIGUOUS.search(path) or "?" in path or "#" in path):
+        raise ValueError(f"{names.shown(text)}: {names.shown(path)} is not a plain path")
+    rule = Rule("", host, port, several, path, denies)
+    return Rule(identity or spelled(rule), host, port, several, path, denies)
+
+
+def _place(word: str, text: str) -> tuple[str, int]:
+    wild = word.startswith("*.")
+    word = word[2:] if wild else word
+    try:
+        if names_ipv6(word):
+            return names.host(word), 0
+        if ":" in word:
+            host, port = names.authority(word)
+        else:
+            host, port = names.host(word), 0
+    except names.NameProblem as problem:
+        raise ValueError(f"{names.shown(text)}: {problem}") from None
+    if wild and names.address(host) is not None:
+        raise ValueError(f"{names.shown(text)}: nothing is below an address")
+    return (f".{host}" if wild else host), port
+
+
+def names_ipv6(word: str) -> bool:
+    """Tell whether a rule's first word is an IPv6 address without a port, with brackets or without."""
+    return (word.startswith("[") and word.endswith("]")) or (not word.startswith("[") and word.count(":") > 1)
+
+
+def spelled(rule: Rule) -> str:
+    """Give a rule's one spelling, which `parse` reads back."""
+    host = f"*{rule.host}" if rule.host.startswith(".") else rule.host
+    host = f"[{host}]" if ":" in host and rule.port else host
+    place = f"{host}:{rule.port}" if rule.port else host
+    return " ".join(word for word in ("deny" * rule.denies, place, ",".join(sorted(rule.methods)), rule.path) if word)
+
+
+def compiled(texts: Iterable[str]) -> Rules:
+    """Give the rules that texts spell; ValueError for one that is none."""
+    return Rules(tuple(parse(text) for text in dict.fromkeys(texts)))

@@ -1,0 +1,31 @@
+"""The plugin: from a listening socket and rules to a proxy that runs."""
+
+import asyncio
+import resource
+import socket
+from collections.abc import Callable, Mapping, Sequence
+
+from aisbx.types import Event
+
+from aisbx_egress.proxy import Proxy
+from aisbx_egress.session import Limits, Session
+
+_DESCRIPTORS = 64
+"""Beside the two of each connection."""
+
+
+class AllowList:
+    """Serves HTTP, CONNECT and SOCKS5 on one socket."""
+
+    def __init__(self, settings: Mapping[str, object]) -> None:
+        """Read the limits; ConfigError says which is wrong."""
+        self._limits = Limits.of(settings)
+
+    def serve(self, rules: Callable[[], Sequence[str]], listener: int, report: Callable[[Event], None]) -> None:
+        """Serve connections until the process ends; see `aisbx.types.Egress`."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = self._limits.connections * 2 + _DESCRIPTORS
+        if soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
+        with socket.socket(fileno=listener) as place:
+            asyncio.run(Proxy(Session(rules, report, self._limits)).serve(place))

@@ -1,0 +1,152 @@
+"""What the connections of one sandbox have in common: rules, resolver, limits, and where decisions are told."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from aisbx.errors import ConfigError
+from aisbx.types import Event
+
+from aisbx_egress import addresses, names
+from aisbx_egress.rules import Decision, Request, Rules, compiled
+
+_REMEMBERED = 5.0
+"""Seconds that what the resolver said is used again."""
+_MOST_REMEMBERED = 256
+
+
+class RefusedError(Exception):
+    """A connection is not to be; the text is for whoever asked. `unreachable`: it was allowed, and nobody answers."""
+
+    def __init__(self, text: str, *, unreachable: bool = False) -> None:
+        super().__init__(text)
+        self.unreachable = unreachable
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one sandbox's network."""
+
+    connections: int = 1024
+    """At once."""
+    bytes: int = 0
+    """Of one connection, both ways; 0: no bound."""
+    idle: float = 600.0
+    """Seconds without a byte."""
+    opening: float = 30.0
+    """Seconds until it is known what a connection is for, and as many to reach the server."""
+
+    @classmethod
+    def of(cls, settings: Mapping[str, object]) -> "Limits":
+        """Read the table `[egress.allowlist]`. ConfigError for what is none of these, or no such number."""
+        found: dict[str, float] = {}
+        for key, value in settings.items():
+            key_ = f"egress.allowlist.{key}"
+            if key not in cls.__slots__:
+                hint = "there are connections, bytes, idle and opening"
+                raise ConfigError("there is no such setting", key=key_, hint=hint)
+            whole = key in {"connections", "bytes"}
+            if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+                raise ConfigError(f"{value!r} is not a number", key=key_, hint="write one without a unit")
+            if value < 0 or (not value and key != "bytes"):
+                raise ConfigError(f"{value!r} is too small", key=key_, hint="write a positive number")
+            found[key] = value
+        return cls(**found)  # pyright: ignore[reportArgumentType]  (looked at above)
+
+
+class Session:
+    """One sandbox's network."""
+
+    def __init__(self, rules: Callable[[], Sequence[str]], report: Callable[[Event], None], limits: Limits) -> None:
+        """`rules` gives the texts of those that hold now; `report` hears of each decision."""
+        self.limits = limits
+        self._texts = rules
+        self._report = report
+        self._known: tuple[str, ...] | None = None
+        self._rules = Rules()
+        self._addresses: dict[str, tuple[float, list[names.Address]]] = {}
+
+    @property
+    def rules(self) -> Rules:
+        """The rules that hold now."""
+        texts = tuple(self._texts())
+        if texts != self._known:
+            self._rules, self._known = compiled(texts), texts
+        return self._rules
+
+    async def reach(self, request: Request, via: str) -> tuple[Decision, list[names.Address]]:
+        """Decide on a request, resolve its host once, and give the addresses that may be connected to.
+
+        RefusedError says why there is none, and is reported; `allowed` is to be called with the one that answered.
+        """
+        decision = self.rules.decide(request)
+        if not decision.allowed:
+            raise self.refused(request, via, decision)
+        try:
+            found = await self._resolve(request.host)
+        except OSError as error:
+            self._tell("egress.unreachable", request, via, decision)
+            raise RefusedError(f"{request.host}: {error.strerror or error}", unreachable=True) from None
+        rules = self.rules
+        problem = Decision(allowed=False, rule=decision.rule, reason="it has no address")
+        usable: list[names.Address] = []
+        for address in found:
+            kind = addresses.special(address)
+            if denied := rules.denies_address(str(address), request.port):
+                problem = Decision(allowed=False, rule=denied, reason="a rule denies its address")
+            elif kind and not rules.names_address(str(address), request.port):
+                reason = f"its address {address} is not on the public internet ({kind}) and no rule names it"
+                problem = Decision(allowed=False, rule=decision.rule, reason=reason)
+            else:
+                usable.append(address)
+        if not usable:
+            raise self.refused(request, via, problem)
+        return decision, usable
+
+    def allowed(self, request: Request, via: str, decision: Decision, address: names.Address) -> None:
+        """Report that a connection was made."""
+        self._tell("egress.allowed", request, via, decision, str(address))
+
+    def refused(self, request: Request, via: str, decision: Decision) -> RefusedError:
+        """Report a refusal, and give the error to raise."""
+        self._tell("egress.refused", request, via, decision)
+        place = f"[{request.host}]" if ":" in request.host else request.host
+        return RefusedError(f"{place}:{request.port} is refused: {decision.reason}")
+
+    def malformed(self, via: str, reason: str) -> RefusedError:
+        """Report a request that is none, and give the error to raise."""
+        self._report(Event("egress.refused", time.time(), {"via": via, "rule": "", "reason": reason}))
+        return RefusedError(reason)
+
+    def _tell(self, kind: str, request: Request, via: str, decision: Decision, address: str = "") -> None:
+        rows = {
+            "via": via,
+            "host": request.host,
+            "port": request.port,
+            "method": request.method,
+            "rule": decision.rule,
+            "reason": decision.reason,
+            "address": address,
+        }
+        data = {key: value for key, value in rows.items() if value or key == "rule"}
+        self._report(Event(kind, time.time(), data))
+
+    async def _resolve(self, host: str) -> list[names.Address]:
+        literal = names.address(host)
+        if literal is not None:
+            return [literal]
+        now = time.monotonic()
+        until, known = self._addresses.get(host, (0.0, []))
+        if now < until:
+            return known
+        loop = asyncio.get_running_loop()
+        # With its dot: no search list of the host's makes another name of it.
+        absolute = host if "." not in host else f"{host}."
+        rows = await loop.getaddrinfo(absolute, None, type=socket.SOCK_STREAM)
+        found = list(dict.fromkeys(addresses.parsed(str(row[4][0])) for row in rows))
+        if len(self._addresses) >= _MOST_REMEMBERED:
+            self._addresses.clear()
+        self._addresses[host] = (now + _REMEMBERED, found)
+        return found

@@ -1,0 +1,79 @@
+"""A connection to a server whose bytes are passed on, once it is certain whom they are for."""
+
+from collections.abc import Callable
+
+from aisbx_egress import head, hello, names
+from aisbx_egress.chunks import Chunks
+from aisbx_egress.peer import Peer
+from aisbx_egress.rules import Decision, Request
+from aisbx_egress.session import Session
+
+_TLS_PORT, _HTTP_PORT = 443, 80
+
+
+async def carry(session: Session, client: Peer, server: Peer, request: Request, via: str) -> None:
+    """Look at the client's first bytes, then pass everything on. RefusedError for another name than the request's.
+
+    The server may speak first. On port 443 the client must speak TLS, on port 80 HTTP; elsewhere whatever begins as one
+    of the two is held to it, and anything else is the server's own matter.
+    """
+    server.relay_to(client)
+    data = await client.more()
+    try:
+        if request.port == _TLS_PORT or hello.begins(data):
+            while (found := hello.read(data)) is None:
+                data += await client.more()
+            _same(found.name, request.host)
+        elif request.port == _HTTP_PORT or head.begins(data):
+            while b" " not in data and head.begins(data):  # the method's end
+                data += await client.more()
+            if request.port == _HTTP_PORT or head.begins(data):
+                await _http(client, server, request, data)
+                return
+    except (hello.HelloProblem, head.HeadProblem) as problem:
+        raise session.refused(request, via, Decision(allowed=False, reason=str(problem))) from None
+    client.keep(data)
+    client.relay_to(server)
+
+
+def _same(name: str, host: str) -> None:
+    """Hold the name of a handshake to the one that was asked for; an address has none (RFC 6066, 3)."""
+    wanted = "" if names.address(host) is not None else host
+    try:
+        found = names.host(name) if name else ""
+    except names.NameProblem as problem:
+        raise hello.HelloProblem(str(problem)) from None
+    if found != wanted:
+        shown = names.shown(name) if name else "no name"
+        raise hello.HelloProblem(f"the handshake asks for {shown}")
+
+
+async def _http(client: Peer, server: Peer, request: Request, data: bytes) -> None:
+    while (parts := head.split(data)) is None:
+        data += await client.more()
+    found = head.parse(parts[0])
+    path = found.inner(request.host, request.port)
+    client.keep(parts[1])
+    one_request(client, server, found, found.rewritten(request.host, request.port, path))
+
+
+def one_request(client: Peer, server: Peer, found: head.Head, first: bytes) -> None:
+    """Send a request's head and pass on its body, and nothing beyond: what follows would be another request."""
+    server.write(first)
+    client.relay_to(server, _body(found))
+
+
+def _body(found: head.Head) -> Callable[[bytes], bytes]:
+    return Chunks().take if found.length < 0 else _Counted(found.length)
+
+
+class _Counted:
+    """Lets so many bytes by."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+
+    def __call__(self, data: bytes) -> bytes:
+        passed = data[: self._left]
+        self._left -= len(passed)
+        return passed

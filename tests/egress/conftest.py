@@ -1,0 +1,145 @@
+"""A proxy that runs, with a resolver of the test's own, and servers that remember what they got."""
+
+import asyncio
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from aisbx.types import Event
+from aisbx_egress import addresses
+from aisbx_egress.names import Address, address
+from aisbx_egress.proxy import Proxy
+from aisbx_egress.session import Limits, Session
+
+
+class Server(threading.Thread):
+    """Answers each connection with `answer` once something came, then echoes; keeps all that it got."""
+
+    def __init__(self, answer: bytes = b"") -> None:
+        super().__init__(daemon=True)
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=600)
+        self.port: int = self.listener.getsockname()[1]
+        self.got: list[bytes] = []
+        self.accepted = 0
+        self._answer = answer
+        self.start()
+
+    def run(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self.listener.accept()
+                self.accepted += 1
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            while data := connection.recv(1 << 16):
+                self.got.append(data)
+                connection.sendall(self._answer or data)
+                if self._answer:
+                    connection.shutdown(socket.SHUT_WR)
+
+
+@dataclass
+class Running:
+    """A proxy in a thread of its own. `names` is what its resolver knows."""
+
+    port: int = 0
+    rules: list[str] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    names: dict[str, list[str]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=5)
+
+    def say(self, data: bytes, more: bytes = b"") -> bytes:
+        """Send bytes, then others once there was an answer, and give all that comes back."""
+        with self.connect() as client:
+            client.sendall(data)
+            answer = client.recv(1 << 16)
+            if more:
+                client.sendall(more)
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_WR)
+                while got := client.recv(1 << 16):
+                    answer += got
+            return answer
+
+    def kinds(self) -> list[str]:
+        return [event.kind for event in self.events]
+
+    def await_event(self, kind: str) -> Event:
+        until = time.monotonic() + 5
+        while time.monotonic() < until:
+            for event in self.events:
+                if event.kind == kind:
+                    return event
+            time.sleep(0.01)
+        raise AssertionError(self.events)
+
+
+class Resolving(Session):
+    """A session that asks the test instead of the network."""
+
+    running: Running
+
+    async def _resolve(self, host: str) -> list[Address]:
+        found = address(host)
+        if found is not None:
+            return [found]
+        self.running.asked.append(host)
+        if host not in self.running.names:
+            raise OSError(2, "there is no such name")
+        return [addresses.parsed(text) for text in self.running.names[host]]
+
+
+@contextlib.contextmanager
+def serving(limits: Limits, rules: Sequence[str]) -> Generator[Running, None, None]:
+    running = Running(rules=list(rules))
+    session = Resolving(lambda: running.rules, running.events.append, limits)
+    session.running = running
+    listener = socket.create_server(("127.0.0.1", 0), backlog=600)
+    running.port = listener.getsockname()[1]
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(Proxy(session).serve(listener))
+
+    def run() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            loop.run_until_complete(task)
+        loop.run_until_complete(asyncio.sleep(0.01))  # what was aborted is closed
+        loop.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield running
+    finally:
+        loop.call_soon_threadsafe(task.cancel)
+        thread.join(10)
+        listener.close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    made = Server()
+    yield made
+    made.listener.close()
+
+
+@pytest.fixture
+def proxy(server: Server) -> Iterator[Running]:
+    """A proxy that allows good.example on the server's port, whose address is named; nothing else."""
+    port = server.port
+    with serving(Limits(), [f"good.example:{port}", f"127.0.0.1:{port}", "*.wild.example:443"]) as running:
+        running.names = {
+            "good.example": ["127.0.0.1"],
+            "evil.example": ["127.0.0.1"],
+            "a.wild.example": ["127.0.0.1"],
+            "b.wild.example": ["169.254.169.254", "10.0.0.1", "::1"],
+        }
+        yield running
