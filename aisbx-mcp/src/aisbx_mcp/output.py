@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from aisbx.background.output import Reader
-from aisbx.background.spool import Spool
+from aisbx.background.spool import HEAD, TAIL, Spool
 
 IN_MEMORY = 1 << 18
 """Bytes that are kept without a file."""
@@ -30,6 +30,11 @@ class Output:
         self._place = place
         self._memory = bytearray()
         self._spool: Spool | None = None
+
+    @property
+    def stored(self) -> int:
+        """Bytes on disk, at most."""
+        return min(self.size, HEAD + 2 * TAIL) if self._spool is not None else 0
 
     def append(self, data: bytes) -> None:
         """Add what was printed."""

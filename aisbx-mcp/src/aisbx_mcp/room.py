@@ -2,19 +2,17 @@
 
 import asyncio
 import os
-import posixpath
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aisbx.engine.found import PAUSED, RUNNING
-from aisbx.engine.opened import Opened
-from aisbx.errors import AisbxError, NotFoundError, PolicyError, StateError, UsageError
+from aisbx.errors import AisbxError, NotFoundError, PolicyError, StateError
 from aisbx.plan.run import new_run
-from aisbx.types import Command, Files, Principal, ReleasableSandbox
+from aisbx.types import Command, Principal, ReleasableSandbox
 
+from aisbx_mcp.box import Box
 from aisbx_mcp.kernels.pool import Kernels
 from aisbx_mcp.options import RESTRICTIONS, request
 from aisbx_mcp.output import Output
@@ -28,36 +26,9 @@ DEFAULT = "default"
 """The sandbox that a call means which names none."""
 _KEPT = 64
 """So many commands that have ended can still be asked for."""
+DISK = 1 << 28
+"""Bytes on disk that the output of a client's commands takes, beside that of those which run."""
 _LAST = 10.0
-
-
-@dataclass(slots=True)
-class Box:
-    """A sandbox as its client sees it; `real` is its name for everybody else."""
-
-    name: str
-    real: str
-    profile: str
-    workspace: str
-    opened: Opened
-    kernels: Kernels
-    running: dict[str, Running] = field(default_factory=dict[str, Running])
-    shell: str = ""
-
-    def path(self, path: str) -> str:
-        """Give a path inside as an absolute one; what is relative is so to the workspace. UsageError for none."""
-        if "\0" in path:
-            raise UsageError("a path has no NUL", hint="leave it out")
-        return posixpath.normpath(posixpath.join(self.workspace, path))
-
-    @property
-    def files(self) -> Files:
-        """Its files; UsageError where its driver cannot reach them."""
-        files = self.opened.sandbox.files
-        if files is None:
-            driver = self.opened.record.driver
-            raise UsageError(f"driver {driver} cannot reach its sandboxes' files", hint="use commands such as cat")
-        return files
 
 
 class Room:
@@ -74,6 +45,9 @@ class Room:
         self._ending: set[asyncio.Task[Sequence[str]]] = set()
         self._private = ""
         self._closed = False
+        # Taken before anything is waited for, or several at once would all find the last place free.
+        self._places = 0
+        self._starting = 0
 
     async def box(self, name: str = DEFAULT) -> Box:
         """Give the sandbox of that name, made where it is the default one and is not there yet."""
@@ -134,17 +108,34 @@ class Room:
     async def run(self, box: Box, argv: Sequence[str], *, given: bytes | None, **how: "object") -> Running:
         """Start a command, see `Running`; `how` are the fields of `aisbx.types.Command`."""
         limit = self.service.options.commands
-        if sum(one.lives for each in self.boxes.values() for one in each.running.values()) >= limit:
+        alive = sum(one.lives for each in self.boxes.values() for one in each.running.values())
+        if alive + self._starting >= limit:
             raise StateError(f"{limit} commands run already", hint="wait for one, or process_kill it")
         name = new_run()[:8]
         running = Running(name, box.name, Output(f"{self.service.outputs}/{name}"))
         command = Command(argv=tuple(argv), **how)  # pyright: ignore[reportArgumentType]  (its own fields)
-        await running.start(box.opened, command, self.principal, given)
+        self._starting += 1
+        try:
+            await running.start(box.opened, command, self.principal, given)
+        finally:
+            self._starting -= 1
+        box.running[name] = running
+        self._forget_old(box)
+        return running
+
+    def _forget_old(self, box: Box) -> None:
+        """Drop commands of a sandbox that ended long ago, and of all sandboxes as far as their output is too much."""
         ended = [one for one, each in box.running.items() if not each.lives]
         for one in ended[: max(0, len(ended) - _KEPT)]:
             self.service.drop(box.running.pop(one).id)
-        box.running[name] = running
-        return running
+        every = [(each.began, one, each) for one in self.boxes.values() for each in one.running.values()]
+        stored = sum(each.output.stored for _, _, each in every)
+        for _, one, each in sorted(every, key=lambda row: row[0]):
+            if stored <= DISK:
+                return
+            if not each.lives and each.output.stored:
+                stored -= each.output.stored
+                self.service.drop(one.running.pop(each.id).id)
 
     def find(self, process: str) -> Running:
         """Give a command by its id; StateError where there is none."""
@@ -198,24 +189,32 @@ class Room:
         if self._closed:
             raise StateError("the server is ending", hint="connect again")
         limit = self.service.options.sandboxes
-        if len(self.boxes) + len(self._ending) >= limit:
+        if len(self.boxes) + len(self._ending) + self._places >= limit:
             raise StateError(f"there are {limit} sandboxes already", hint="sandbox_destroy one")
         self._admit(profile)
         if profile and set(profile.split("+")) <= RESTRICTIONS:
             profile = f"{self.usual}+{profile}"
+        self._places += 1
         making = asyncio.ensure_future(asyncio.to_thread(self._create, name, profile))
         try:
             box = await asyncio.shield(making)
         except asyncio.CancelledError:
             making.add_done_callback(self._made_late)
             raise
+        except BaseException:
+            self._places -= 1
+            raise
+        self._places -= 1
         return self._keep(name, box)
 
     def _keep(self, name: str, box: Box) -> Box:
         """Have a sandbox that was made; one that came too late is ended."""
-        if self._closed or name in self.boxes:
+        if self._closed:
             self._end_aside(box)
             raise StateError("the server is ending", hint="connect again")
+        if name in self.boxes:
+            self._end_aside(box)
+            raise StateError(f"a sandbox {name!r} was made at this moment", hint="use it, or take another name")
         self.boxes[name] = box
         return box
 
@@ -249,6 +248,7 @@ class Room:
 
     def _made_late(self, making: "asyncio.Future[Box]") -> None:
         """Keep a sandbox whose maker does not wait any more: the next call finds it."""
+        self._places -= 1
         if not making.cancelled() and making.exception() is None:
             box = making.result()
             if box.name == DEFAULT:
@@ -289,11 +289,3 @@ class Room:
 
     def _is_there(self, real: str) -> bool:
         return real in self.service.engine.sandboxes.names()
-
-
-def variables(given: Mapping[str, str] | None) -> dict[str, str]:
-    """Give variables for a command; UsageError for a name that can be none."""
-    for name, value in (given or {}).items():
-        if not name or "=" in name or "\0" in name + value:
-            raise UsageError(f"{name!r} is no name of a variable", hint="letters, digits and _")
-    return dict(given or {})

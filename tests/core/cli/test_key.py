@@ -2,6 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+from aisbx.audit.write import ExportError
+from aisbx.cli import key as command
+from aisbx.errors import StateError
+from aisbx.keys import Keyring
+
 from .conftest import Cli
 
 
@@ -29,3 +35,24 @@ def test_a_key_that_cannot_be_is_refused_in_one_line(cli: Cli) -> None:
     assert "may not be a workspace" in cli.refused("key", "create", "x", "-w", str(cli.home), code="workspace")
     assert "--expires" in cli.refused("key", "create", "x", "--expires", "soon", code="usage")
     assert "nope" in cli.refused("key", "create", "x", "-p", "nope", code="profile")
+
+
+def test_a_key_whose_record_was_not_exported_is_revoked_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ExportError(28, "the head was not exported to /x: No space left on device")
+
+    revoked: list[str] = []
+
+    def revoke(_keyring: Keyring, name: str) -> None:
+        revoked.append(name)
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(command, "append_once", fail)
+    monkeypatch.setattr(Keyring, "revoke", revoke)
+    key, _ = Keyring(tmp_path / "state").create("k", ["run"])
+    with pytest.raises(StateError, match=r"was not exported to /x.*key.create .* has a record") as caught:
+        command._record("key.create", key)
+    assert caught.value.hint == "see audit.export"
+    assert revoked == [key.id]

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from aisbx.audit.jsontext import dumps
-from aisbx.audit.write import AuditError, append_once, start
+from aisbx.audit.reserve import recording
+from aisbx.audit.write import append_once, start
 from aisbx.cli import complete
 from aisbx.cli.groups import group
 from aisbx.cli.options import Json
@@ -120,13 +121,15 @@ def _keyring() -> Keyring:
 def _record(kind: str, key: Key) -> None:
     beginning = start(kind, new_run(), principal().id, "cli", [])
     line = f'{beginning},"key":{dumps({"id": key.id, "name": key.name, "scopes": list(key.scopes)})}}}'
+    place = audit_place()
     try:
-        append_once(audit_place(), line)
-    except (AuditError, OSError) as error:
+        with recording(place["path"], f"{kind} {key.id}"):
+            append_once(place, line)
+    except StateError:
         if kind == "key.create":  # a key that nobody can know of
             with suppress(StateError):
                 _keyring().revoke(key.id)
-        raise StateError(f"the audit log cannot be written: {error}", hint="make room there, or move it away") from None
+        raise
 
 
 def _workspace(text: str) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 from aisbx.engine.opened import Opened
 from aisbx.errors import StateError
@@ -18,6 +19,14 @@ MOST = 16
 Key = tuple[str, str]
 
 
+@dataclass(slots=True)
+class _Turn:
+    """Whose turn it is in a session, and how many have or want it."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    users: int = 0
+
+
 class Kernels:
     """One for a sandbox; an interpreter is started when it is needed."""
 
@@ -27,7 +36,8 @@ class Kernels:
         self._principal = principal
         self._preload = preload
         self._interpreters: dict[Key, Interpreter] = {}
-        self._locks: dict[Key, asyncio.Lock] = {}
+        self._locks: dict[Key, _Turn] = {}
+        self._beginning = 0
         self._python: PythonHost | None = None
         self._making = asyncio.Lock()
 
@@ -35,22 +45,39 @@ class Kernels:
     async def held(self, language: str, session: str) -> AsyncGenerator[Interpreter]:
         """Give an interpreter that nobody else uses meanwhile; an AisbxError says why there is none."""
         key = (language, session)
-        async with self._locks.setdefault(key, asyncio.Lock()):
+        async with self._turn(key):
             interpreter = self._interpreters.get(key)
             if interpreter is None or not interpreter.lives:
                 self._interpreters.pop(key, None)
-                if len(self._interpreters) >= MOST:
+                if len(self._interpreters) + self._beginning >= MOST:
                     raise StateError(f"there are {MOST} sessions already", hint="use one of them")
-                interpreter = self._interpreters[key] = await self._begin(language)
+                self._beginning += 1
+                try:
+                    interpreter = self._interpreters[key] = await self._begin(language)
+                finally:
+                    self._beginning -= 1
             yield interpreter
 
     async def end(self, language: str, session: str) -> None:
         """End an interpreter, once it has done what it does."""
         key = (language, session)
-        async with self._locks.setdefault(key, asyncio.Lock()):
+        async with self._turn(key):
             interpreter = self._interpreters.pop(key, None)
             if interpreter is not None:
                 await interpreter.close()
+
+    @asynccontextmanager
+    async def _turn(self, key: Key) -> AsyncGenerator[None]:
+        """Wait for a session's turn; nothing is kept of one that nobody waits for."""
+        turn = self._locks.setdefault(key, _Turn())
+        turn.users += 1
+        try:
+            async with turn.lock:
+                yield
+        finally:
+            turn.users -= 1
+            if not turn.users:
+                self._locks.pop(key)
 
     async def prepare(self) -> None:
         """Start the Python that sessions are forked from."""

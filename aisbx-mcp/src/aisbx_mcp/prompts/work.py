@@ -7,9 +7,10 @@ from typing import Annotated
 from aisbx.errors import UsageError
 from pydantic import Field
 
+from aisbx_mcp.box import Box
 from aisbx_mcp.prompt import Prompt
 from aisbx_mcp.resources import paths, sandboxes
-from aisbx_mcp.room import DEFAULT, Box
+from aisbx_mcp.room import DEFAULT
 from aisbx_mcp.tool import Call
 
 _HEAD = 2000

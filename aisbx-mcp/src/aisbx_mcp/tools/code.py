@@ -10,10 +10,11 @@ from aisbx.plan.run import new_run
 from mcp.types import CallToolResult, ImageContent, TextContent
 from pydantic import Field
 
+from aisbx_mcp.box import Box
 from aisbx_mcp.kernels.cell import Cell
 from aisbx_mcp.output import Output
 from aisbx_mcp.render import CHARS, bounded
-from aisbx_mcp.room import DEFAULT, Box
+from aisbx_mcp.room import DEFAULT
 from aisbx_mcp.running import HOST
 from aisbx_mcp.tool import Call, Tool
 from aisbx_mcp.tools.commands import PROGRESS, Chars, Name, Sandbox, Seconds

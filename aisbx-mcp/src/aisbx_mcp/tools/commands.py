@@ -8,8 +8,9 @@ from aisbx.errors import StateError
 from mcp.types import CallToolResult
 from pydantic import Field
 
+from aisbx_mcp.box import Box, variables
 from aisbx_mcp.render import CHARS, command_result
-from aisbx_mcp.room import DEFAULT, Box, variables
+from aisbx_mcp.room import DEFAULT
 from aisbx_mcp.running import KILL, Running
 from aisbx_mcp.tool import Call, Tool
 

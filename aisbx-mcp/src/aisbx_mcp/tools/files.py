@@ -10,9 +10,10 @@ from aisbx.errors import StateError, UsageError
 from mcp.types import CallToolResult, ImageContent, TextContent
 from pydantic import Field
 
+from aisbx_mcp.box import Box
 from aisbx_mcp.images import image_type
 from aisbx_mcp.render import CHARS, text
-from aisbx_mcp.room import DEFAULT, Box
+from aisbx_mcp.room import DEFAULT
 from aisbx_mcp.tool import Call, Tool
 from aisbx_mcp.tools.commands import Chars, Sandbox
 

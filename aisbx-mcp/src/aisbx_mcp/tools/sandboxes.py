@@ -5,9 +5,10 @@ from typing import Annotated
 from mcp.types import CallToolResult
 from pydantic import Field
 
+from aisbx_mcp.box import Box
 from aisbx_mcp.options import RESTRICTIONS
 from aisbx_mcp.render import CHARS, command_result, text
-from aisbx_mcp.room import DEFAULT, Box
+from aisbx_mcp.room import DEFAULT
 from aisbx_mcp.tool import Call, Tool
 from aisbx_mcp.tools.commands import Sandbox, Seconds, attend
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import math
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, cast
 
 from aisbx.errors import AdmissionError, AuthError
@@ -13,6 +14,7 @@ from mcp.server.auth.provider import AccessToken
 
 from aisbx_mcp.service import local
 from aisbx_mcp.transports.addresses import host_allowed
+from aisbx_mcp.transports.sessions import Sessions
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,6 +28,7 @@ TAKEN = "aisbx.taken"
 """And in which scopes it was counted."""
 BODY_BYTES = 8 << 20
 BODY_SECONDS = 30.0
+_SESSION, _NOT_FOUND, _WRONG = b"mcp-session-id", 404, 400
 _SECRETS = frozenset({b"authorization", b"x-api-key", b"proxy-authorization", b"cookie"})
 
 
@@ -48,6 +51,7 @@ class Front:
         self._app = app
         self._service = service
         self._options = options
+        self._sessions = Sessions()
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Serve a request, or refuse it."""
@@ -67,22 +71,47 @@ class Front:
             return
         try:
             with self._service.present(principal) as presence, self._service.door.serving(principal):
-                taken = self._take(principal, body)
+                message = _parsed(body)
+                known = _known(scope, principal, self._take(principal, message))
+                begins = isinstance(message, dict) and cast("dict[str, object]", message).get("method") == "initialize"
+                opening = self._sessions.opening(principal.id) if begins else nullcontext("")
                 try:
-                    await self._app(_known(scope, principal, taken), _again(body, receive), send)
+                    with opening as place:
+                        noting = self._noting(known, headers, (principal.id, place), send)
+                        await self._app(known, _again(body, receive), noting)
                 except asyncio.CancelledError:
                     if not presence.over:
                         raise
         except AdmissionError as error:
             await _answer(_limited(error), send)
 
-    def _take(self, principal: Principal, body: bytes) -> list[str]:
+    def _noting(
+        self, scope: "Scope", headers: Mapping[bytes, list[str]], owner: tuple[str, str], send: "Send"
+    ) -> "Send":
+        """Give a `send` that notes which session of its owner (who, and at which place) was begun, used or ended."""
+        sessions, session = self._sessions, next(iter(headers.get(_SESSION, [])), "")
+        who, place = owner
+
+        async def noting(message: "Message") -> None:
+            if message["type"] == "http.response.start":
+                status = int(message["status"])
+                if session and (status == _NOT_FOUND or (scope["method"] == "DELETE" and status < _WRONG)):
+                    sessions.ended(who, session)
+                elif status < _WRONG:
+                    for name, value in message.get("headers", []):
+                        if bytes(name).lower() == _SESSION:
+                            sessions.used(who, bytes(value).decode("latin-1"), place)
+            await send(message)
+
+        return noting
+
+    def _take(self, principal: Principal, message: object) -> list[str]:
         """Count the tools that a request uses, where this can be told; AdmissionError where one comes too soon.
 
         What the SDK makes of it is counted again as far as it is something else.
         """
         taken: list[str] = []
-        for scope in _scopes(body, self._service.scopes):
+        for scope in _scopes(message, self._service.scopes):
             self._service.door.take(principal, scope)
             taken.append(scope)
         return taken
@@ -155,12 +184,16 @@ async def _body(scope: "Scope", headers: Mapping[bytes, list[str]], receive: "Re
     return bytes(body)
 
 
-def _scopes(body: bytes, scopes: Mapping[str, str]) -> list[str]:
-    """Give the scopes of the tools that a message calls."""
+def _parsed(body: bytes) -> object:
+    """Give the message; None where it is no JSON, and the SDK says so."""
     try:
-        message: object = json.loads(body)
+        return json.loads(body)
     except (ValueError, RecursionError):
-        return []  # the SDK says what is wrong with it
+        return None
+
+
+def _scopes(message: object, scopes: Mapping[str, str]) -> list[str]:
+    """Give the scopes of the tools that a message calls."""
     found: list[str] = []
     for one in cast("list[object]", message) if isinstance(message, list) else [message]:
         match one:
