@@ -138,10 +138,14 @@ def test_what_is_kept_of_requests_and_said_of_them_is_bounded() -> None:
         ({"endpoint": "http://[/"}, "endpoint"),
         ({"timeout": 0}, "timeout"),
         ({"timeout": True}, "timeout"),
+        ({"timeout": "nan"}, "timeout"),
+        ({"timeout": "soon"}, "timeout"),
         ({"token": "x"}, "token"),
     ],
 )
 def test_a_wrong_setting_is_refused(table: dict[str, object], key: str) -> None:
+    assert Options.of({}) == Options()
+    assert Options.of({"timeout": "2.5"}).timeout == 2.5, "as a variable says it"
     with pytest.raises(ConfigError) as caught:
         Options.of(table)
     assert caught.value.key == f"sink_settings.otel.{key}"

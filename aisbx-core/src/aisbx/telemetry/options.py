@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from aisbx.errors import ConfigError
 
 TABLE = "sink_settings.otel"
-_LONGEST = 60.0
+_LONGEST, _TIMEOUT = 60.0, 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Options:
 
     endpoint: str = ""
     """The collector's address for traces (OTLP over HTTP); empty: what OpenTelemetry's variables say."""
-    timeout: float = 5.0
+    timeout: float = _TIMEOUT
     """Seconds that sending a batch may take, and that the end of a host waits for the last one."""
 
     @classmethod
@@ -24,13 +24,22 @@ class Options:
         """Read the table; ConfigError for what it may not say."""
         if unknown := sorted(table.keys() - {"endpoint", "timeout"}):
             raise ConfigError("there is no such key", key=f"{TABLE}.{unknown[0]}", hint="endpoint, timeout")
-        endpoint, timeout = table.get("endpoint", ""), table.get("timeout", cls.timeout)
+        endpoint, timeout = table.get("endpoint", ""), table.get("timeout", _TIMEOUT)
+        if isinstance(timeout, str):  # of a variable
+            timeout = _number(timeout)
         if not isinstance(endpoint, str) or (endpoint and not _is_address(endpoint)):
             hint = "write http://HOST:4318/v1/traces; a token goes into OTEL_EXPORTER_OTLP_HEADERS"
             raise ConfigError("is no address without a password", key=f"{TABLE}.endpoint", hint=hint)
         if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout <= _LONGEST:
             raise ConfigError("is no number of seconds", key=f"{TABLE}.timeout", hint=f"at most {_LONGEST:.0f}")
         return cls(endpoint, float(timeout))
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
 
 
 def _is_address(text: str) -> bool:
