@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.measure import Bench, BenchmarkError, Sample, machine
@@ -37,8 +37,12 @@ def measure(world: World, bench: Bench, rounds: int) -> list[Row]:
     large = ("-w", str(world.large))
     # A time limit nobody has used yet: the resolved plan is another one each round.
     fresh = [world.run("--timeout", str(1000 + number)) for number in range(rounds)]
+    compiled = ["AISBX_FRONT=1", *world.run()]
     for argv in (world.run(), world.lean(), world.run(*large), world.bare_python(), world.bare_tool()):
         bench.seconds(argv)  # the first run writes the plan, and fills the page cache
+    if world.compiled:  # else Python would be measured under its name
+        bench.seconds(["AISBX_FRONT=only", *world.run()])
+        bench.seconds(["AISBX_FRONT=only", *world.run(*large)])
     known = _plans(world)
     times = bench.interleaved(
         rounds,
@@ -46,8 +50,11 @@ def measure(world: World, bench: Bench, rounds: int) -> list[Row]:
             "python": [world.bare_python()],
             "bwrap": [world.bare_tool()],
             "warm": [world.run()],
+            "compiled": [compiled],
+            "python alone": [["AISBX_FRONT=0", *world.run()]],
             "lean": [world.lean()],
             "large": [world.run(*large)],
+            "large compiled": [["AISBX_FRONT=1", *world.run(*large)]],
             "cold": fresh,
         },
     )
@@ -62,6 +69,8 @@ def measure(world: World, bench: Bench, rounds: int) -> list[Row]:
         plain("`bwrap … true`", times["bwrap"]),
         plain("floor: the two together", floor),
         ratio("`aisbx run -- true`, warm plan", times["warm"], floor, WARM),
+        *_compiled(world, times, floor),
+        ratio("the same by Python alone (AISBX_FRONT=0)", times["python alone"], floor, None),
         ratio("the lean front by itself", times["lean"], floor, WARM),
         ratio(
             f"warm plan, {FILES:,} files in the workspace",
@@ -71,22 +80,33 @@ def measure(world: World, bench: Bench, rounds: int) -> list[Row]:
         ),
         ratio("cold plan: fresh options", times["cold"], floor, COLD),
         _in_flight(world, bench, rounds),
+        *([_in_flight(world, bench, rounds, "AISBX_FRONT=1")] if world.compiled else []),
         _peak(world, bench),
     ]
 
 
-def _in_flight(world: World, bench: Bench, rounds: int) -> Row:
+def _compiled(world: World, times: Mapping[str, Sample], floor: Sample) -> list[Row]:
+    """Give what the compiled front makes of it, where there is one."""
+    if not world.compiled:
+        return []
+    return [
+        ratio("the same by the compiled front (AISBX_FRONT=1)", times["compiled"], floor, None),
+        ratio(f"… with {FILES:,} files in the workspace", times["large compiled"], floor, None),
+    ]
+
+
+def _in_flight(world: World, bench: Bench, rounds: int, *variables: str) -> Row:
     """Compare throughputs: batches of the floor and of warm runs in turn."""
     floors: list[float] = []
     runs: list[float] = []
-    floor, run = (world.bare_python(), world.bare_tool()), (world.run(),)
+    floor, run = (world.bare_python(), world.bare_tool()), ([*variables, *world.run()],)
     batches = max(3, rounds // 10)
     for _ in range(batches):
         floors.append(bench.per_second(floor, 2 * IN_FLIGHT, IN_FLIGHT))
         runs.append(bench.per_second(run, 2 * IN_FLIGHT, IN_FLIGHT))
     share = Sample(tuple(mine / its for mine, its in zip(runs, floors, strict=True)))
-    name = f"{IN_FLIGHT} in flight: runs a second to the floor's"
-    return Row(name=name, figure=share.middle, unit=TIMES, at_least=THROUGHPUT)
+    name = " ".join([f"{IN_FLIGHT} in flight: runs a second to the floor's", *variables])
+    return Row(name=name, figure=share.middle, unit=TIMES, at_least=None if variables else THROUGHPUT)
 
 
 def _peak(world: World, bench: Bench) -> Row:
@@ -95,7 +115,8 @@ def _peak(world: World, bench: Bench) -> Row:
 
 
 def _plans(world: World) -> dict[str, int]:
-    return {plan.name: plan.stat().st_mtime_ns for plan in world.plans.iterdir()}
+    """Give when each plan was written; the compiled front's form of one lies beside it, under another name."""
+    return {plan.name: plan.stat().st_mtime_ns for plan in world.plans.glob("[0-9a-f]*")}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -48,7 +48,10 @@ class Sample:
 
 
 class Bench:
-    """Starts commands in one directory and environment, with /dev/null, a pipe and a file as their streams."""
+    """Starts commands in one directory and environment, with /dev/null, a pipe and a file as their streams.
+
+    Words NAME=VALUE before a command's path are variables of its alone, as for a shell.
+    """
 
     def __init__(self, environ: Mapping[str, str], errors: str) -> None:
         """`errors` is the file that collects what the commands complain of."""
@@ -109,7 +112,9 @@ class Bench:
             (os.POSIX_SPAWN_DUP2, self.writer, 1),
             (os.POSIX_SPAWN_OPEN, 2, self.errors, flags, 0o600),
         ]
-        return os.posix_spawn(argv[0], [*argv], self.environ, file_actions=actions)
+        first = next(index for index, word in enumerate(argv) if word.startswith("/"))
+        environ = {**self.environ, **dict(word.split("=", 1) for word in argv[:first])}
+        return os.posix_spawn(argv[first], [*argv[first:]], environ, file_actions=actions)
 
     def _must(self, argv: Sequence[str], status: int) -> None:
         code = os.waitstatus_to_exitcode(status)

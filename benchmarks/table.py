@@ -86,8 +86,8 @@ def plain(name: str, sample: Sample) -> Row:
     return Row(name=name, figure=middle, unit="ms", best_ms=best, median_ms=middle)
 
 
-def ratio(name: str, sample: Sample, floor: Sample, target: float) -> Row:
-    """Give a time as a row, by its ratio to a floor, which may be `target` at most."""
+def ratio(name: str, sample: Sample, floor: Sample, target: float | None) -> Row:
+    """Give a time as a row, by its ratio to a floor, which may be `target` at most, where it has one."""
     return Row(
         name=name,
         figure=sample.middle / floor.middle,

@@ -31,6 +31,11 @@ class World:
             self.front = str(next(launcher.parent.parent.glob("lib/python3.*/site-packages/aisbx/cli/fast.py")))
 
     @property
+    def compiled(self) -> bool:
+        """Whether there is a compiled front to be measured."""
+        return Path(self.python).with_name("aisbx-front").exists()
+
+    @property
     def plans(self) -> Path:
         """Where the plans of these runs are kept."""
         return self.home / ".cache/aisbx/plans"
