@@ -181,3 +181,14 @@ def test_a_directory_of_somebody_else_is_not_usable(tmp_path: Path) -> None:
     [row] = [row for row in rows(Stand(), directories={"state": foreign}) if row.name == "state directory"]
     assert row.state == "missing"
     assert row.remedy
+
+
+def test_it_says_whether_the_compiled_front_carries_runs_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    front = tmp_path / "aisbx-front"
+    [row] = [row for row in rows(Stand()) if row.name == "compiled front"]
+    assert (row.state, row.detail, row.needed) == ("info", f"none at {front}: Python carries every run out", False)
+    assert "compiler" in row.remedy
+    front.touch(0o755)
+    [row] = [row for row in rows(Stand()) if row.name == "compiled front"]
+    assert row.detail == f"{front} (AISBX_FRONT=0 turns it off)"

@@ -101,9 +101,22 @@ def ready(rows: Iterable[DoctorRow]) -> bool:
 def _core(directories: Mapping[str, str]) -> Iterator[DoctorRow]:
     yield DoctorRow("core", "platform", INFO, f"{platform.system() or sys.platform} {platform.release()}".strip())
     yield DoctorRow("core", "python", INFO, f"{platform.python_version()} ({sys.executable})")
+    if sys.platform == "linux":
+        yield _front()
     for name, path in directories.items():
         state, detail, remedy = _directory(path)
         yield DoctorRow("core", f"{name} directory", state, detail, remedy, needed=True)
+
+
+def _front() -> DoctorRow:
+    """Say whether runs whose plan is at hand are carried out by the compiled front, which only makes them faster."""
+    from aisbx.plan.native import front
+
+    path = front()
+    if os.access(path, os.X_OK):
+        return DoctorRow("core", "compiled front", INFO, f"{path} (AISBX_FRONT=0 turns it off)")
+    remedy = "a C compiler when aisbx is set up or its wheel is built"
+    return DoctorRow("core", "compiled front", INFO, f"none at {path}: Python carries every run out", remedy)
 
 
 def _directory(path: str) -> tuple[str, str, str]:
