@@ -51,7 +51,7 @@ static void dump_rest(const struct plan *plan) {
         number(plan->rlimits[i].hard);
     }
     const uint64_t numbers[] = {plan->watched, plan->watch_memory, plan->watch_tasks, plan->outsider,
-                                plan->outside_disk, plan->outside_uid, plan->outside_gid, plan->contained,
+                                plan->disk_uid, plan->disk_gid, plan->outside_first, plan->contained,
                                 plan->composed, plan->wall_time, plan->output, plan->publish_count};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         number(numbers[i]);

@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_type_hints
 
 import aisbx.plan
 import pytest
@@ -43,6 +43,7 @@ def local_plan(place: Path) -> LocalPlan:
             [(str(place), [("pids.max", "7"), ("memory.max", "9")], [("pids.events", "max", "pids_limited")], False)],
         ),
         "program": "/usr/bin/bwrap",
+        "words": [],
         "head": ["--unshare-all", ""],
         "tail": ["--file", "{file:0}"],
         "files": [b"", bytes(range(256))],
@@ -152,6 +153,26 @@ def flat(entry: PlanEntry) -> list[Any]:
 def test_the_front_reads_every_field_as_python_wrote_it(kept: Kept) -> None:
     assert kept.python() == kept.entry
     assert json.loads(kept.native()) == flat(kept.entry)
+
+
+def test_a_plan_has_no_field_that_the_front_knows_nothing_of() -> None:
+    read = {"launcher", "sources", "cgroup", "program", "head", "tail", "files", "environment", "filter", "rlimits"}
+    read |= {
+        "watch",
+        "outside",
+        "contained",
+        "composed",
+        "private",
+        "publish",
+        "workspace",
+        "cwd",
+        "wall_time",
+        "output",
+    }
+    compared, refused = {"format", "inputs"}, {"words"}
+    assert set(get_type_hints(LocalPlan)) == read | compared | refused, (
+        "have `native.encode` write it and the front carry it out, or `carried` (aisbx_linux/modules.py) refuse it"
+    )
 
 
 def swap_source(kept: Kept) -> None:
