@@ -1,6 +1,6 @@
 """`./dev soak`: a thousand sandboxes made, used and destroyed, and everything killed at random; then nothing is left.
 
-python -m benchmarks.soak [--cycles N] [--kills N] [--seed N]
+python -m benchmarks.soak [--cycles N] [--kills N] [--seed N]; with --mcp see `benchmarks/mcp_soak.py`
 
 Each cycle makes a sandbox, runs a command in it and destroys it, through the engine, from one process. Then clients
 of the command line, first processes, tools and forwarders get SIGKILL at random moments, while the commands go on. In
@@ -188,11 +188,16 @@ def _contents(place: Path) -> Mapping[str, bytes]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Soak, print what was seen, and give the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if "--mcp" in words:
+        from benchmarks.mcp_soak import main as of_agents
+
+        return of_agents([word for word in words if word != "--mcp"])
     parser = argparse.ArgumentParser(prog="benchmarks.soak", description="is anything lost or left behind?")
     parser.add_argument("--cycles", type=int, default=1000, metavar="N")
     parser.add_argument("--kills", type=int, default=200, metavar="N")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000, metavar="N")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(words)
     print(f"soak: seed {options.seed}")
     directory = Path(tempfile.mkdtemp(prefix="aisbx-soak-", dir=Path.home())).resolve()
     try:

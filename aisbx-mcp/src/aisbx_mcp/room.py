@@ -39,8 +39,7 @@ class Room:
         self.service = service
         self.principal = principal
         self.boxes: dict[str, Box] = {}
-        self.watching: Watching | None = None
-        """See `watching_of`."""
+        self.watching: Watching | None = None  # see `watching_of`
         self._making: dict[str, asyncio.Lock] = {}
         self._ending: set[asyncio.Task[Sequence[str]]] = set()
         self._private = ""
@@ -219,9 +218,8 @@ class Room:
         return box
 
     def _create(self, name: str, profile: str) -> Box:
-        service = self.service
-        real = service.name()
-        options, who = service.options, self.principal
+        service, who = self.service, self.principal
+        real, options = service.name(), service.options
         own = who.workspace is None and options.workspace is None
         wanted = request(
             options,
@@ -235,7 +233,10 @@ class Room:
                 service.engine.sandboxes.create(wanted, self.principal, HOST, real)
             return self._open(name, real)
         except BaseException:
-            self._forget(real)
+            if not self._forget(real):  # it was made, and has ended already
+                with suppress(AisbxError):
+                    service.engine.sandboxes.destroy(real, self.principal, HOST)
+                self._forget(real)
             raise
 
     def _open(self, name: str, real: str) -> Box:

@@ -1,6 +1,7 @@
 """What transports serve: the engine, what was allowed at the start, and the clients' rooms."""
 
 import asyncio
+import gc
 import logging
 import os
 import shutil
@@ -125,6 +126,7 @@ class Service:
             del self._present[who]
             if who in self._rooms:
                 await self._rooms.pop(who).close()
+                gc.collect()  # what ended holds descriptors until then: commands and interpreters know each other
 
     async def save(self) -> None:
         """Write down how far limits are used; where that cannot be, say so and go on."""
