@@ -207,7 +207,7 @@ class Engine:
         if self._sinks is None:
             from aisbx.engine.sinks import Sinks  # most have none
 
-            self._sinks = Sinks(self.plugins, self.settings)
+            self._sinks = Sinks(self.plugins, self.settings, hold=self.exclusive)
         return self._sinks
 
     def emit(self, event: Event) -> None:

@@ -7,14 +7,19 @@ from functools import cached_property
 from aisbx.engine.requests import current
 from aisbx.plugins import Plugins
 from aisbx.settings import Settings
-from aisbx.types import Event, FlushableSink, Sink
+from aisbx.types import REQUEST_END, Event, FlushableSink, Sink
 
 
 class Sinks:
     """Those that the settings name."""
 
-    def __init__(self, plugins: Plugins, settings: Settings) -> None:
-        """Load nothing yet."""
+    def __init__(self, plugins: Plugins, settings: Settings, *, hold: bool = False) -> None:
+        """Load nothing yet. `hold`: tell what happens in a request when that ends.
+
+        A process that serves one run alone has one thread until then: with more of them it can make no namespaces.
+        """
+        self._hold = hold
+        self._held: list[Event] = []
         self._plugins = plugins
         self._settings = settings
 
@@ -30,12 +35,18 @@ class Sinks:
 
     def emit(self, event: Event) -> None:
         """Hand an event to every one of them."""
-        told = event if event.request else replace(event, request=current())
+        told = [event if event.request else replace(event, request=current())]
+        if self._hold:
+            self._held += told
+            if current() and event.kind != REQUEST_END:
+                return
+            told, self._held = self._held, []
         for name, sink in self._known().items():
-            try:
-                sink.emit(told)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the run goes on
-                _log(name, error)
+            for one in told:
+                try:
+                    sink.emit(one)
+                except Exception as error:  # noqa: BLE001 - whatever it is, the run goes on
+                    _log(name, error)
 
     def flush(self) -> None:
         """Let them bring away what they have kept."""

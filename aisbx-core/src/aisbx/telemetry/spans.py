@@ -14,8 +14,8 @@ from aisbx.types import REQUEST_BEGIN, REQUEST_END, Event
 try:
     from opentelemetry import trace
     from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import SpanLimits, TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+    from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
     from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 except ImportError as missing:
     raise ConfigError(
@@ -41,8 +41,8 @@ class Spans:
             resource=Resource.create({"service.name": "aisbx"}),
             span_limits=SpanLimits(max_span_attributes=32, max_events=0, max_links=0),
         )
-        with _no_signals():
-            self._provider.add_span_processor(BatchSpanProcessor(exporter))
+        self._exporter: SpanExporter | None = exporter
+        """Until the first event: a process with a second thread, which sends, can make no namespaces."""
         self._tracer = self._provider.get_tracer("aisbx")
 
     @classmethod
@@ -57,6 +57,7 @@ class Spans:
 
     def emit(self, event: Event) -> None:
         """Begin or end a request's span, or add the span of what has ended."""
+        self._start()
         if event.kind == REQUEST_BEGIN:
             self._begin(event)
         elif event.kind == REQUEST_END:
@@ -73,6 +74,17 @@ class Spans:
     def flush(self) -> None:
         """Send what is there, and wait for that for as long as the settings say."""
         self._provider.force_flush(int(self._timeout * 1000))
+
+    def _start(self) -> None:
+        with self._lock:
+            exporter, self._exporter = self._exporter, None
+        if exporter is None:
+            return
+        try:
+            with _no_signals():
+                self._provider.add_span_processor(BatchSpanProcessor(exporter))
+        except RuntimeError:  # a process that has served its one run may start no thread any more
+            self._provider.add_span_processor(_Last(exporter))
 
     def _begin(self, event: Event) -> None:
         # In the context of whoever calls: where the client's request named a trace, this is a part of that.
@@ -93,6 +105,26 @@ class Spans:
             span.set_attributes(of(event.data))
             _settle(span, event)
             span.end(_nano(event.time))
+
+
+class _Last(SpanProcessor):
+    """Sends all spans at once, when the process ends."""
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        self._exporter = exporter
+        self._spans: list[ReadableSpan] = []
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self._spans.append(span)
+
+    def shutdown(self) -> None:
+        self.force_flush()
+        self._exporter.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        del timeout_millis  # the exporter has its own
+        spans, self._spans = self._spans, []
+        return not spans or self._exporter.export(spans) is SpanExportResult.SUCCESS
 
 
 @contextmanager
