@@ -17,7 +17,15 @@ BIN = os.path.dirname(sys.executable)
 CACHE = os.path.join(sys.prefix, "cache")
 RESULTS = "docs/kit-results.json"
 WHO = {"user": "an ordinary user", "root": "root"}
-DISTRIBUTIONS = ["aisbx-core", "aisbx-linux", "aisbx-driver-bwrap", "aisbx-profiles", "aisbx-mcp", "aisbx-egress"]
+DISTRIBUTIONS = [
+    "aisbx-core",
+    "aisbx-linux",
+    "aisbx-driver-bwrap",
+    "aisbx-profiles",
+    "aisbx-mcp",
+    "aisbx-egress",
+    "aisbx-vault",
+]
 
 
 def _tool(session: nox.Session, name: str, *args: str, **env: str) -> None:

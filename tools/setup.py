@@ -13,7 +13,15 @@ import time
 LOCKS = {"run": "requirements-run.lock", "dev": "requirements.lock"}
 # By name, never by pattern: what is installed from here is executed, and a sandbox that works on this folder must not
 # be able to add to it.
-DISTRIBUTIONS = ("aisbx-core", "aisbx-driver-bwrap", "aisbx-egress", "aisbx-linux", "aisbx-mcp", "aisbx-profiles")
+DISTRIBUTIONS = (
+    "aisbx-core",
+    "aisbx-driver-bwrap",
+    "aisbx-egress",
+    "aisbx-linux",
+    "aisbx-mcp",
+    "aisbx-profiles",
+    "aisbx-vault",
+)
 
 FRONT = (
     *(

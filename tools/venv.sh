@@ -4,6 +4,7 @@
 # As in setup.py: by name, so that nobody adds to what is looked at by making a file.
 inputs='requirements-run.lock requirements.lock tools/setup.py aisbx-core/pyproject.toml aisbx-driver-bwrap/pyproject.toml
     aisbx-egress/pyproject.toml aisbx-linux/pyproject.toml aisbx-mcp/pyproject.toml aisbx-profiles/pyproject.toml
+    aisbx-vault/pyproject.toml
     aisbx-linux/native/build.py aisbx-linux/native/assemble.c aisbx-linux/native/front.c aisbx-linux/native/front.h
     aisbx-linux/native/group.c aisbx-linux/native/group.h aisbx-linux/native/hand.c aisbx-linux/native/input.c
     aisbx-linux/native/instruct.c aisbx-linux/native/kernel.c aisbx-linux/native/kernel.h aisbx-linux/native/launch.c

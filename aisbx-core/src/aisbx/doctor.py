@@ -10,7 +10,7 @@ from typing import cast
 
 from aisbx.errors import AisbxError, TrustError, WorkspaceError
 from aisbx.plugins import PluginInfo, Plugins
-from aisbx.types import CONTROLS, Driver, Identity, Level, Limit, SandboxSpec
+from aisbx.types import CONTROLS, Driver, Identity, Level, Limit, ProbedSecrets, SandboxSpec, Secrets
 
 OK, PARTIAL, MISSING, INFO = "ok", "partial", "missing", "info"
 
@@ -32,7 +32,7 @@ SAMPLE = SandboxSpec(
 
 @dataclass(frozen=True, slots=True)
 class DoctorRow:
-    """One finding: `section` is `core`, `plugins`, `driver NAME` or a check's name.
+    """One finding: `section` is `core`, `plugins`, `secrets`, `driver NAME` or a check's name.
 
     `state` is ok, partial, missing or info; `needed` marks what a run with the defaults cannot do without.
     """
@@ -58,12 +58,13 @@ def examine(
     load: Callable[[str], Driver],
     directories: Mapping[str, str],
     spec: Callable[[], SandboxSpec],
+    store: Callable[[str], Secrets] | None = None,
 ) -> list[DoctorRow]:
     """Give every finding: the core's, the plugins', then each driver's with every control.
 
     `load` gives a driver by name with its settings, `directories` are ours by what they are for, `spec` gives
-    the sandbox that a run with the defaults would ask for. Then come
-    plugins' own checks. A part that fails is a row, never an exception.
+    the sandbox that a run with the defaults would ask for, `store` a secret store by name (None: they are left out).
+    Then come plugins' own checks. A part that fails is a row, never an exception.
     """
     rows = [*_core(directories)]
     try:
@@ -76,6 +77,7 @@ def examine(
         wanted = SAMPLE
         rows.append(DoctorRow("core", "default sandbox", MISSING, error.message, error.hint, needed=True))
     rows += _plugins(plugins.table())
+    rows += _stores(plugins.names("secrets"), store) if store else ()
     names = plugins.names("driver")
     if not names:
         rows.append(DoctorRow("plugins", "driver", MISSING, "no driver is installed", which_driver(), needed=True))
@@ -155,6 +157,25 @@ def _plugins(table: Iterable[PluginInfo]) -> Iterator[DoctorRow]:
         state = OK if row.usable else MISSING
         detail = f"{row.distribution} {row.version}" + (f": {row.reason}" if row.reason else "")
         yield DoctorRow("plugins", f"{row.kind} {row.name}", state, detail)
+
+
+def _stores(names: Iterable[str], load: Callable[[str], Secrets]) -> Iterator[DoctorRow]:
+    """Say of each secret store that can tell whether it is usable; no run with the defaults needs one."""
+    for name in names:
+        try:
+            store = load(name)
+            probe = store.probe() if isinstance(store, ProbedSecrets) else None
+        except AisbxError as error:
+            yield DoctorRow("secrets", name, MISSING, error.message, error.hint)
+            continue
+        except Exception as error:  # noqa: BLE001 - of someone else's, as a driver
+            yield DoctorRow("secrets", name, MISSING, _failed(error), f"report it to the authors of {name}")
+            continue
+        if probe is None:
+            yield DoctorRow("secrets", name, INFO, "each secret is looked for when it is asked for")
+        else:
+            detail = probe.reason or ", ".join(f"{fact}: {value}" for fact, value in probe.facts.items())
+            yield DoctorRow("secrets", name, OK if probe.usable else INFO, detail, probe.remedy)
 
 
 def _driver(name: str, load: Callable[[str], Driver], spec: SandboxSpec) -> Iterator[DoctorRow]:

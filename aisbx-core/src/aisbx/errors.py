@@ -19,6 +19,7 @@
     ├── AbortedError                a run that had begun could not be served to its end
     ├── CommandNotFoundError        exit code 127
     ├── CommandNotExecutableError   exit code 126
+    ├── SecretError                 a secret, or its store, cannot be had
     └── StateError                  a file of ours (audit, plan, log) cannot be used safely
         └── NotFoundError           there is nothing of that name, or it is somebody else's
 
@@ -177,6 +178,12 @@ class CommandNotExecutableError(AisbxError):
 
     code = "command-not-executable"
     exit_code = 126
+
+
+class SecretError(AisbxError):
+    """A secret, or the store that it is in, cannot be had; never says any part of a value."""
+
+    code = "secret"
 
 
 class StateError(AisbxError):

@@ -27,11 +27,13 @@ hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 Settings = Mapping[str, object]
-"""The plugin's own table of the settings (`[drivers.NAME]`, `[sink_settings.NAME]`), already validated as data.
+"""The plugin's own table of the settings (`[drivers.NAME]`, `[sink_settings.NAME]`,
+`[secret_settings.NAME]`), already validated as data.
 
 A driver's also holds `cache_dir`, the path of a private directory (0700) where it may keep what it can make again.
 For `aisbx doctor` it is a place where nothing can be kept (the null device): then it looks at everything anew.
-An authenticator's holds `state_dir`, the path of the private directory of aisbx's state.
+An authenticator's holds `state_dir`, the path of the private directory of aisbx's state; a secret store's too, and
+`config_dir`, that of the configuration.
 """
 
 

@@ -58,6 +58,7 @@ def test_every_setting_has_an_origin(world: World) -> None:
         assert any(key == name or key.startswith(f"{name}.") for key in keys) or name in {
             "limits",
             "drivers",
+            "secret_settings",
             "sink_settings",
             "admission",
         }

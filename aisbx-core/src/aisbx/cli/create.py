@@ -7,7 +7,7 @@ import typer
 from aisbx.cli.options import Json
 from aisbx.cli.render import emit_json
 from aisbx.cli.request import to_request
-from aisbx.cli.request_options import Cpus, Disk, Driver, Env, Memory, Mount, Pids, Profile, Publish
+from aisbx.cli.request_options import Cpus, Disk, Driver, Env, Memory, Mount, Pids, Profile, Publish, Secret
 from aisbx.cli.session import directory, engine, principal
 from aisbx.units import parse_duration
 
@@ -45,6 +45,7 @@ def create(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one param
         list[str] | None, typer.Option("--network", metavar="NET", help="none or open; none is the default.")
     ] = None,
     publish: Publish = None,
+    secret: Secret = None,
     timeout: Annotated[
         list[str] | None, typer.Option("--timeout", "-t", metavar="TIME", help="End each command after 30s, 5m, 1h30m.")
     ] = None,
@@ -66,6 +67,7 @@ def create(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one param
         "mount": mount,
         "network": network,
         "publish": publish,
+        "secret": secret,
         "timeout": timeout,
         "memory": memory,
         "pids": pids,

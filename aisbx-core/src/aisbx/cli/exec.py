@@ -9,7 +9,7 @@ from typer.core import TyperCommand
 from aisbx.cli import complete
 from aisbx.cli.join import join, leave
 from aisbx.cli.options import Json
-from aisbx.cli.request_options import Env, Output, Timeout
+from aisbx.cli.request_options import Env, Output, Secret, Timeout
 from aisbx.errors import UsageError
 
 EXAMPLES = """\b
@@ -52,6 +52,7 @@ def execute(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one para
     name: Annotated[str, typer.Argument(metavar="NAME", autocompletion=complete.sandboxes)],
     command: Annotated[list[str] | None, typer.Argument(metavar="CMD", hidden=True)] = None,
     env: Env = None,
+    secret: Secret = None,
     timeout: Timeout = None,
     memory: Annotated[list[str] | None, typer.Option("--memory", metavar="SIZE", hidden=True)] = None,
     pids: Annotated[list[str] | None, typer.Option("--pids", metavar="N", hidden=True)] = None,
@@ -63,7 +64,7 @@ def execute(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one para
     json: Json = False,
 ) -> int:
     """Run CMD in the sandbox NAME; without CMD, on a terminal, a shell."""
-    options = {"env": env, "timeout": timeout, "memory": memory, "pids": pids, "output": output}
+    options = {"env": env, "secret": secret, "timeout": timeout, "memory": memory, "pids": pids, "output": output}
     given = {option: values for option, values in options.items() if values}
     if cwd:
         given["cwd"] = [cwd]

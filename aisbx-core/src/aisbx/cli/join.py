@@ -60,4 +60,10 @@ def _command(request: RunRequest, cwd: str) -> Command:
     if cwd and not cwd.startswith("/"):
         raise UsageError(f"--cwd: {cwd!r} is not absolute", hint="name a directory inside, such as /tmp")
     argv = request.command or ("/bin/sh",)
-    return Command(argv=argv, environment=request.environment, cwd=cwd or None, limits=request.limits)
+    for secret in request.secrets:
+        if not secret.variable:
+            hint = "name it when the sandbox is made (aisbx create --secret), or give it as a variable: type=env"
+            raise UsageError(f"--secret {secret.name}: files are given when a sandbox is made", hint=hint)
+    return Command(
+        argv=argv, environment=request.environment, cwd=cwd or None, limits=request.limits, secrets=request.secrets
+    )

@@ -40,7 +40,7 @@ def _join(given: Mapping[str, list[str]], command: Sequence[str], *, dry_run: bo
     """Run in a sandbox that is there: what it is has been decided when it was made."""
     from aisbx.cli.join import join
 
-    decided = sorted(given.keys() - {"sandbox", "env", "timeout", "output"})
+    decided = sorted(given.keys() - {"sandbox", "env", "secret", "timeout", "output"})
     if decided or dry_run:
         option = f"--{decided[0]}" if decided else "--dry-run"
         raise UsageError(f"{option} cannot stand beside --sandbox", hint="it is decided when a sandbox is made")

@@ -6,7 +6,7 @@ from aisbx.cli.describe import amount, data, network
 from aisbx.cli.render import emit_json, printable, shell_words, table
 from aisbx.engine import Preview
 from aisbx.errors import ControlError
-from aisbx.types import LocalPlan, RunRequest, SandboxSpec
+from aisbx.types import SECRETS_PLACE, LocalPlan, RunRequest, SandboxSpec
 
 FILTER_STEP = 8
 """Bytes of one instruction (struct sock_filter, linux/filter.h)."""
@@ -37,6 +37,7 @@ def _sections(preview: Preview, request: RunRequest) -> Iterator[tuple[str, Iter
     yield "Limits", _limits(spec)
     yield "System calls", _filter(spec, preview.plan)
     variables = [f"{name}={value}" for name, value in sorted(spec.environment.items())]
+    variables += [f"{each.variable} (the secret {each.store}:{each.name})" for each in spec.secrets if each.variable]
     # What the request sets may be a secret: the name is enough.
     yield "Environment", [*variables, *(f"{name} (as given with --env)" for name in sorted(request.environment))]
     rows = [(state.control, state.level.value, state.mechanism or state.reason) for state in preview.enforcement.states]
@@ -62,6 +63,9 @@ def _files(spec: SandboxSpec) -> Iterator[str]:
     if spec.workspace:
         rows.insert(0, (spec.workspace.path, spec.workspace.mode.value, spec.workspace.path, "workspace"))
     rows += [(path, "link", target, "") for path, target in sorted(spec.links.items())]
+    for each in spec.secrets:
+        if not each.variable:
+            rows.append((f"{SECRETS_PLACE}/{each.target}", "ro", f"the secret {each.store}:{each.name}", "request"))
     yield from table(("INSIDE", "ACCESS", "FROM", "ASKED FOR BY"), rows).splitlines()
     yield "and the driver's runtime (/usr and a small /etc, read-only), private /tmp, /dev, /proc and an empty home"
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from aisbx.errors import UsageError
-from aisbx.types import MountRequest, Network, NetworkMode, RunRequest, WorkspaceMode, WorkspaceRequest
+from aisbx.types import MountRequest, Network, NetworkMode, RunRequest, Secret, WorkspaceMode, WorkspaceRequest
 from aisbx.units import parse_cores, parse_count, parse_duration, parse_size
 
 OPTIONS = frozenset(
@@ -20,6 +20,7 @@ OPTIONS = frozenset(
         "profile",
         "publish",
         "sandbox",
+        "secret",
         "timeout",
         "workspace",
     }
@@ -34,7 +35,7 @@ def to_request(options: Mapping[str, Sequence[str]], command: Sequence[str], cwd
     """Read the options of `run` as they were typed; UsageError names the option that is wrong.
 
     `options` maps each name of `OPTIONS` to its values in the order of the command line. Of options that hold
-    one value the last counts, as in most command lines; `profile`, `env`, `mount` and `publish` add up.
+    one value the last counts, as in most command lines; `profile`, `env`, `mount`, `publish` and `secret` add up.
     """
     if "sandbox" in options:
         raise UsageError("--sandbox: that one is there already, and is not made by a request", hint="aisbx exec NAME")
@@ -52,6 +53,7 @@ def to_request(options: Mapping[str, Sequence[str]], command: Sequence[str], cwd
         environment=dict(_variable(value) for value in options.get("env", ())),
         network=None if network is None else parse_network(network),
         publish=tuple(_port(value, "--publish") for value in options.get("publish", ())),
+        secrets=_secrets(options.get("secret", ())),
         limits=_limits(options),
     )
 
@@ -89,6 +91,14 @@ def parse_network(value: str) -> Network:
     if word != "allow":
         raise UsageError(f"--network: {value!r} is not a network mode", hint=hint)
     return Network(NetworkMode.ALLOWLIST, tuple(_rule(rule) for rule in rules.split(",")))
+
+
+def _secrets(values: Sequence[str]) -> tuple[Secret, ...]:
+    if not values:
+        return ()
+    from aisbx.cli.secret import parse_secrets  # only who names one pays for `re`
+
+    return parse_secrets(values)
 
 
 def _rule(text: str) -> str:

@@ -32,6 +32,10 @@ Publish = Annotated[
     _Strings,
     typer.Option("--publish", metavar="PORT", help="Reach a server inside on the host's loopback; may be repeated."),
 ]
+Secret = Annotated[
+    _Strings,
+    typer.Option("--secret", metavar="NAME", help="Give a secret: NAME[,type=env][,target=T]; may be repeated."),
+]
 Timeout = Annotated[_Strings, typer.Option("--timeout", "-t", metavar="TIME", help="End it after 30s, 5m, 1h30m.")]
 Memory = Annotated[_Strings, typer.Option("--memory", metavar="SIZE", help="Cap its memory: 512M, 1.5G.")]
 Pids = Annotated[_Strings, typer.Option("--pids", metavar="N", help="Cap its tasks.")]

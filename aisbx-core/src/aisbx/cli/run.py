@@ -18,6 +18,7 @@ from aisbx.cli.request_options import (
     Pids,
     Profile,
     Publish,
+    Secret,
     Timeout,
     Workspace,
 )
@@ -50,6 +51,7 @@ def run(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one paramete
     mount: Mount = None,
     network: Network = None,
     publish: Publish = None,
+    secret: Secret = None,
     timeout: Timeout = None,
     memory: Memory = None,
     pids: Pids = None,
@@ -75,6 +77,7 @@ def run(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one paramete
         "mount": mount,
         "network": network,
         "publish": publish,
+        "secret": secret,
         "timeout": timeout,
         "memory": memory,
         "pids": pids,

@@ -57,9 +57,10 @@ class Commands:
             finally:
                 opened.release()
         run = new_run()
+        secret = bool(command.secrets)
         command = self.reviewed(record, command, principal, host, run)
         try:
-            if options is not None:
+            if options is not None and not secret:
                 self.keep(record, sandbox, command, options, engine.decided)
             result = self._join(record, sandbox, command, principal, stdio, host, run)
         except AuditError as error:

@@ -11,7 +11,7 @@ from aisbx.admission import require
 from aisbx.audit.places import place
 from aisbx.audit.reserve import reserve, unrecordable
 from aisbx.audit.write import RESERVE, AuditError, append, append_once, ending, open_log, refusal, start
-from aisbx.engine import requests
+from aisbx.engine import requests, secrets
 from aisbx.engine.policies import ask
 from aisbx.engine.prepare import Preparation, Prepared, Preview, directories
 from aisbx.errors import AisbxError, LaunchError, WorkspaceError
@@ -94,7 +94,7 @@ class Engine:
                 raise
             self._make_directories()
             try:
-                prepared = self.admit(request, principal)
+                prepared = secrets.supply(self, self.admit(request, principal))
             except AisbxError as error:
                 self.record_refusal(error, "run", run, principal, host, request.command)
                 raise
@@ -179,7 +179,8 @@ class Engine:
 
         places = {"configuration": str(config_dir(self._inputs)), "state": str(self.state), "cache": str(self._cache)}
         load = partial(self._preparation.load, remember=False)  # what holds now, and nothing is kept
-        return examine(self.plugins, load, places, self._default_spec)
+        store = partial(secrets.load, plugins=self.plugins, settings=self.settings, inputs=self._inputs)
+        return examine(self.plugins, load, places, self._default_spec, store)
 
     def _default_spec(self) -> SandboxSpec:
         return self._preparation.resolve(RunRequest(command=("true",), cwd=self.cwd), keep=False)[0]
@@ -189,6 +190,7 @@ class Engine:
         with requests.stage(self, "admission.end"):
             prepared = self._preparation.prepare(request)
             require(prepared.spec, prepared.enforcement)
+            secrets.admit(prepared.spec.secrets, prepared.driver, prepared.spec.targets())
         command = Command(argv=prepared.request.command, environment=prepared.request.environment)
         self.review(prepared.spec, command, principal)
         return prepared
@@ -242,6 +244,7 @@ class Engine:
         record = kept.static_record(spec, driver.name, prepared.enforcement)
         # A policy or a sink of somebody else's must see every run, so those take the full path.
         keeps = isinstance(driver, LocalDriver) and not self.settings.policies and not self.settings.sinks
+        keeps = keeps and not spec.secrets  # the plan has their values now
         if planned is not None and not keeps:
             planned(None, prepared)
         if not isinstance(driver, LocalDriver):

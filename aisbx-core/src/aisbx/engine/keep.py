@@ -38,6 +38,7 @@ def static_record(spec: SandboxSpec, driver: str, enforcement: Enforcement) -> s
             "network": spec.network.mode.value,
             "enforcement": {state.control: state.level.value for state in enforcement.states},
             "lowered": sorted(spec.lowered),
+            **({"secrets": [f"{each.store}:{each.name}" for each in spec.secrets]} if spec.secrets else {}),
         }
     )
 

@@ -14,6 +14,7 @@ from aisbx.engine.ends import Ends
 from aisbx.engine.found import ENDED, PAUSED, RUNNING, UNFINISHED, Found, UnappliedError
 from aisbx.engine.keeping import check_times, end_of, keep
 from aisbx.engine.opened import Opened
+from aisbx.engine.secrets import supply
 from aisbx.errors import AisbxError, StateError, UsageError
 from aisbx.plan.run import new_run
 from aisbx.store import Record, Store
@@ -68,7 +69,10 @@ class Sandboxes:
 
         engine = self._engine
         engine.enter(request)
-        prepared = engine.admit(request, principal)
+        if variable := next((secret.variable for secret in request.secrets if secret.variable), ""):
+            hint = "aisbx exec NAME --secret SECRET,type=env; or leave out type=env"
+            raise UsageError(f"--secret: the variable {variable} is given with each command", hint=hint)
+        prepared = supply(engine, engine.admit(request, principal))
         driver, spec = prepared.driver, prepared.spec
         if not isinstance(driver, LastingDriver):
             raise UsageError(f"driver {driver.name} makes no sandboxes that last", hint="use aisbx run, or -d bwrap")

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aisbx.audit.kept import KeptLog
 from aisbx.audit.reserve import recording, unrecordable
 from aisbx.audit.write import RESERVE, AuditError, ending, refusal, start
 from aisbx.engine.requests import current
+from aisbx.engine.secrets import supply_command
 from aisbx.errors import AisbxError
 from aisbx.plan.run import new_run
 from aisbx.store import Record, Store
@@ -41,14 +43,14 @@ def reviewed(
 ) -> Command:
     """Give a command with the variables that the sandbox's maker named; PolicyError where it is denied."""
     given = {**environment, **command.environment}
-    command = Command(argv=command.argv, environment=given, cwd=command.cwd, limits=command.limits)
-    if engine.settings.policies or engine.settings.sinks:
-        try:
+    command = replace(command, environment=given)
+    try:
+        if engine.settings.policies or engine.settings.sinks:
             engine.review(store.spec(record.name), command, principal)
-        except AisbxError as error:
-            engine.record_refusal(error, "exec", run, principal, host, command.argv)
-            raise
-    return command
+        return supply_command(engine, command) if command.secrets else command
+    except AisbxError as error:
+        engine.record_refusal(error, "exec", run, principal, host, command.argv)
+        raise
 
 
 def ended(

@@ -12,6 +12,7 @@ from aisbx.audit.jsontext import members
 from aisbx.audit.reserve import recording
 from aisbx.audit.write import RESERVE, append_once, start
 from aisbx.engine.keeping import check_times
+from aisbx.engine.secrets import supply_driver
 from aisbx.errors import StateError, UsageError
 from aisbx.plan.run import new_run
 from aisbx.snapshots import Shelf, Snapshot
@@ -88,6 +89,7 @@ class Snapshots:
             _unmoved(spec)
             require(spec, driver.check(spec))
             engine.review(spec, Command(argv=(), environment=environment), principal)
+            given = supply_driver(engine, driver, spec.secrets)
             now = time.time()
             record = replace(
                 origin,
@@ -97,7 +99,7 @@ class Snapshots:
                 principal=principal.id,
             )
             engine.sandboxes.make(
-                lambda home: driver.fork(spec, home, engine.state, ttl, source),
+                lambda home: able(given).fork(spec, home, engine.state, ttl, source),
                 record,
                 spec,
                 environment,

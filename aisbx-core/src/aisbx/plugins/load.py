@@ -29,6 +29,7 @@ EXPECTED: Mapping[str, type] = {
 # Only distributions that exist: a hint to install a name that nobody has published invites someone to publish it.
 _KNOWN: Mapping[tuple[str, str], str] = {
     ("driver", "bwrap"): "aisbx-driver-bwrap",
+    ("secrets", "vault"): "aisbx-vault",
     ("profile", "base"): "aisbx-profiles",
     ("profile", "go-dev"): "aisbx-profiles",
     ("profile", "java-dev"): "aisbx-profiles",

@@ -1,5 +1,7 @@
 """`resolve`: the parts put together."""
 
+from dataclasses import replace
+
 from aisbx import caches
 from aisbx.errors import PolicyError, UsageError
 from aisbx.places import within
@@ -51,6 +53,7 @@ def resolve(
         publish=request.publish,
         syscalls=tuple(sorted(profile.syscalls or DEFAULT_SYSCALLS)),
         limits=limits,
+        secrets=tuple(replace(each, store=each.store or settings.secret_store) for each in request.secrets),
         lowered=frozenset(settings.lower),
     )
 

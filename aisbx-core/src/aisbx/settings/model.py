@@ -143,6 +143,8 @@ class SettingsModel(BaseSettings):
     policies: list[str] = _DEFAULT.policies
     sinks: list[str] = _DEFAULT.sinks
     sink_settings: dict[str, dict[str, object]] = _DEFAULT.sink_settings
+    secret_store: Annotated[str, Field(min_length=1)] = _DEFAULT.secret_store
+    secret_settings: dict[str, dict[str, object]] = _DEFAULT.secret_settings
 
     @field_validator("lower")
     @classmethod

@@ -101,6 +101,10 @@ class Settings:
     sinks: list[str] = field(default_factory=list[str])
     sink_settings: dict[str, dict[str, object]] = field(default_factory=dict[str, dict[str, object]])
     """Each sink's own table."""
+    secret_store: str = "vault"  # noqa: S105 - a plugin's name
+    """Where secrets come from that are named without a store."""
+    secret_settings: dict[str, dict[str, object]] = field(default_factory=dict[str, dict[str, object]])
+    """Each secret store's own table."""
     context: Context = field(default_factory=Context, repr=False, compare=False)
 
     def as_table(self) -> dict[str, Any]:

@@ -20,6 +20,7 @@ for _module in (
     "behaviour.streams",
     "contract",
     "profile",
+    "secrets",
     "whole",
 ):
     pytest.register_assert_rewrite(f"aisbx.testing.{_module}")
@@ -28,5 +29,6 @@ from aisbx.testing.attack import Attack, Result  # noqa: E402  (assertions are r
 from aisbx.testing.attacks import ATTACKS  # noqa: E402
 from aisbx.testing.contract import DriverContract  # noqa: E402
 from aisbx.testing.profile import ProfileContract  # noqa: E402
+from aisbx.testing.secrets import SecretsContract, Store  # noqa: E402
 
-__all__ = ["ATTACKS", "Attack", "DriverContract", "ProfileContract", "Result"]
+__all__ = ["ATTACKS", "Attack", "DriverContract", "ProfileContract", "Result", "SecretsContract", "Store"]

@@ -29,6 +29,7 @@ from aisbx.types.outcome import REQUEST_BEGIN, REQUEST_END, Captured, Event, Exi
 from aisbx.types.plan import AuditPlace, CgroupRow, JoinPlan, LaunchPlan, LocalPlan, PlanEntry, Source
 from aisbx.types.plugin import (
     Auth,
+    BoundSecrets,
     Driver,
     Egress,
     FlushableSink,
@@ -38,10 +39,12 @@ from aisbx.types.plugin import (
     LocalDriver,
     Policy,
     Probe,
+    ProbedSecrets,
     Process,
     ReleasableSandbox,
     RevocableAuth,
     Sandbox,
+    SecretDriver,
     Secrets,
     Sink,
     SnapshotDriver,
@@ -50,6 +53,8 @@ from aisbx.types.plugin import (
 from aisbx.types.profile import Profile
 from aisbx.types.request import Command, MountRequest, Principal, RunRequest, Stdio, Verdict, WorkspaceRequest
 from aisbx.types.review import Change
+from aisbx.types.secret import PLACE as SECRETS_PLACE
+from aisbx.types.secret import Binding, Secret
 from aisbx.types.spec import (
     LIMITS,
     Identity,
@@ -68,11 +73,14 @@ __all__ = [
     "LIMITS",
     "REQUEST_BEGIN",
     "REQUEST_END",
+    "SECRETS_PLACE",
     "Attendant",
     "AuditPlace",
     "Auth",
     "BackgroundJob",
     "BackgroundSandbox",
+    "Binding",
+    "BoundSecrets",
     "Captured",
     "CgroupRow",
     "Change",
@@ -117,6 +125,7 @@ __all__ = [
     "Policy",
     "Principal",
     "Probe",
+    "ProbedSecrets",
     "Process",
     "ProcessRow",
     "Profile",
@@ -125,6 +134,8 @@ __all__ = [
     "RunRequest",
     "Sandbox",
     "SandboxSpec",
+    "Secret",
+    "SecretDriver",
     "Secrets",
     "Served",
     "ServingModule",

@@ -10,6 +10,7 @@ from aisbx.types.enforcement import Enforcement
 from aisbx.types.outcome import Event, ExitStatus, Usage
 from aisbx.types.plan import JoinPlan, LocalPlan
 from aisbx.types.request import Command, Principal, Stdio, Verdict
+from aisbx.types.secret import Binding
 from aisbx.types.spec import SandboxSpec
 
 
@@ -98,6 +99,19 @@ class LocalDriver(Driver, Protocol):
 
     def plan(self, spec: SandboxSpec) -> LocalPlan:
         """Turn the spec into what the tool wants; pure but for looking at the host's files."""
+        ...
+
+
+@runtime_checkable
+class SecretDriver(Driver, Protocol):
+    """A driver whose sandboxes can have secrets as files."""
+
+    def bearing(self, secrets: Mapping[str, bytes]) -> Driver:
+        """Give this driver for one request: what it plans, opens, creates or forks has these files (name → content).
+
+        They lie in `/run/secrets`, in memory, and can be read by the command's user only (0400). What the driver keeps
+        of a sandbox has no part of them, and a plan that has is never kept.
+        """
         ...
 
 
@@ -221,10 +235,31 @@ class Policy(Protocol):
 
 @runtime_checkable
 class Secrets(Protocol):
-    """Where secrets come from."""
+    """Where secrets come from. Whoever may write one chooses its name: a store looks names up, and opens no paths."""
 
     def get(self, ref: str) -> bytes:
-        """Give a secret's value; resolved last, never in an event."""
+        """Give the value of the secret of this name, as it is now; SecretError where it can't be had.
+
+        Asked last, once everything else about a request has been decided. The value is in no error and no event.
+        """
+        ...
+
+
+@runtime_checkable
+class BoundSecrets(Secrets, Protocol):
+    """A store that knows where a secret may be sent."""
+
+    def binding(self, ref: str) -> Binding | None:
+        """Give that, None where it may be shown to a sandbox; SecretError where there is no such secret."""
+        ...
+
+
+@runtime_checkable
+class ProbedSecrets(Secrets, Protocol):
+    """A store that can say whether it is usable without giving anything, and without asking anybody anything."""
+
+    def probe(self) -> Probe:
+        """Say so; cheap, changes nothing, never raises for a missing file."""
         ...
 
 

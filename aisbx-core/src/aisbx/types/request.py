@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from aisbx.types.secret import Secret
 from aisbx.types.spec import Network, WorkspaceMode
 
 
@@ -54,6 +55,7 @@ class RunRequest:
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     network: Network | None = None
     publish: tuple[int, ...] = ()
+    secrets: tuple[Secret, ...] = ()
     limits: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
@@ -65,6 +67,8 @@ class Command:
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     cwd: str | None = None
     limits: Mapping[str, float] = field(default_factory=dict[str, float])
+    secrets: tuple[Secret, ...] = ()
+    """Variables that the core adds to `environment` after all policies have been asked; a driver finds none here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from aisbx.types.secret import Secret
+
 
 class WorkspaceMode(StrEnum):
     """How the workspace is seen inside."""
@@ -108,8 +110,14 @@ class SandboxSpec:
     syscalls: tuple[str, ...] = ("base",)
     """Names of the system-call groups that are allowed (see `aisbx_linux.seccomp`)."""
     limits: Mapping[str, Limit] = field(default_factory=dict[str, Limit])
+    secrets: tuple[Secret, ...] = ()
+    """By name: their values are no part of any spec, and come last, to `SecretDriver.bearing`."""
     lowered: frozenset[str] = frozenset()
     """Ids of controls that the caller gave up by name."""
+
+    def targets(self) -> list[str]:
+        """Give every path inside at which something of the host is mounted."""
+        return [*(mount.target for mount in self.mounts), *([self.workspace.path] if self.workspace else [])]
 
     def required_controls(self) -> tuple[str, ...]:
         """Give the ids that must be `FULL` for this spec to run, in the order of `CONTROLS`."""

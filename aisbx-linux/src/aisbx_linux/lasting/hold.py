@@ -33,8 +33,11 @@ _PAUSE = 0.001
 class Holding(Launch):
     """The launch of a first process. What is needed to join it or to end it is on disk before it can run."""
 
-    def __init__(self, plan: "LocalPlan", state: str, home: str, seconds: int) -> None:
-        """`state` is the private directory of all runs, `home` the sandbox's own, `seconds` its time to live or 0."""
+    def __init__(self, plan: "LocalPlan", state: str, home: str, seconds: int, first: "LocalPlan") -> None:
+        """`first` is launched, `plan` is what is kept of it.
+
+        `state` is the private directory of all runs, `home` the sandbox's own, `seconds` its time to live or 0.
+        """
         request: LaunchRequest = {
             "argv": ["/usr/bin/env", "--ignore-signal=CHLD", "sleep", str(seconds or FOREVER)],
             "environment": {},
@@ -50,7 +53,7 @@ class Holding(Launch):
             "run": "",
             "keep_output": 0,
         }
-        super().__init__(_lasting(plan), request)
+        super().__init__(_lasting(first), request)
         self._home = home
         self._wanted_plan = plan
         self._seconds = seconds
@@ -84,7 +87,7 @@ class Holding(Launch):
         return False
 
 
-def hold(plan: "LocalPlan", state: str, home: str, seconds: int, origin: str) -> "Failure | None":
+def hold(plan: "LocalPlan", state: str, home: str, seconds: int, origin: str, first: "LocalPlan") -> "Failure | None":
     """Start it, and give what kept it from running; this process is to end then, and can start nothing else.
 
     `origin` is the snapshot, or the home of the sandbox, that its layer begins with; "" for none.
@@ -98,7 +101,7 @@ def hold(plan: "LocalPlan", state: str, home: str, seconds: int, origin: str) ->
             return BUSY
         except OSError as error:
             return "state", told(error), hint_for(error)
-    launch = Holding(plan, state, home, seconds)
+    launch = Holding(plan, state, home, seconds, first)
     launch.start()
     if launch.failure is None and launch.first and launch.sleeps():
         return None

@@ -153,15 +153,22 @@ class LastingSandbox:
 
 
 def make(
-    plan: LocalPlan, enforcement: Enforcement, home: Path, state: Path, seconds: float, origin: Path | None = None
+    plan: LocalPlan,
+    enforcement: Enforcement,
+    home: Path,
+    state: Path,
+    seconds: float,
+    origin: Path | None = None,
+    first: LocalPlan | None = None,
 ) -> None:
     """Make a sandbox; `state` is where runs keep what they know of workspaces. Raises what kept it from being made.
 
-    Its layer begins with `origin`: a snapshot, or what another sandbox, of which it is the home, has now.
+    Its layer begins with `origin`: a snapshot, or what another sandbox, of which it is the home, has now. `first` is
+    the plan with all that only its first process is launched with: it is kept nowhere, as `plan` is.
     """
     rows = [(row.control, row.level.value, row.mechanism, row.reason, row.remedy) for row in enforcement.states]
     (home / _ENFORCEMENT).write_bytes(marshal.dumps(rows))
-    told = marshal.dumps((plan, str(state), str(home), int(seconds), str(origin or "")))  # pyright: ignore[reportArgumentType]  (plain data)
+    told = marshal.dumps((plan, str(state), str(home), int(seconds), str(origin or ""), first or plan))  # pyright: ignore[reportArgumentType]  (plain data)
     done = subprocess.run([sys.executable, "-I", "-S", hold.__file__], input=told, capture_output=True, check=False)
     try:
         failure = marshal.loads(done.stdout)  # noqa: S302 - from the process that was started here
@@ -171,7 +178,7 @@ def make(
         place = home / "origin"  # goes with the sandbox
         place.mkdir(mode=0o700)
         snapshot(origin, state, place)
-        make(plan, enforcement, home, state, seconds, place)
+        make(plan, enforcement, home, state, seconds, place, first)
     elif failure is not None:
         raise failed(failure)
 

@@ -2,7 +2,8 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from aisbx_linux.layer.review import find as find_layer
 from aisbx_linux.local import etc, memo
 from aisbx_linux.local.argv import plan
 from aisbx_linux.local.enforce import LAYERED, Facts, enforcement, lasting, refuse_unsupported
+from aisbx_linux.local.secrets import bear
 from aisbx_linux.local.tree import materialise
 from aisbx_linux.local.trial import OUTSIDE_ID
 from aisbx_linux.remedy import remedy
@@ -53,6 +55,7 @@ class NamespaceDriver(ABC):
         self._cache = cache
         self._found: tuple[Tool | None, Probe] | None = None
         self._places: find.Places | None = None
+        self._secrets: Mapping[str, bytes] = {}
 
     @abstractmethod
     def find_tool(self, remembered: str) -> tuple[Tool | None, Probe]:
@@ -67,8 +70,17 @@ class NamespaceDriver(ABC):
         refuse_unsupported(spec, self.name)
         return enforcement(spec, self._facts(spec))
 
+    def bearing(self, secrets: Mapping[str, bytes]) -> "NamespaceDriver":
+        """Give this driver for one request that has secrets as files."""
+        made = copy(self)
+        vars(made)["_secrets"] = dict(secrets)
+        return made
+
     def plan(self, spec: SandboxSpec) -> LocalPlan:
         """Give the launch as data; DriverUnavailableError where `probe` says unusable, UsageError as `check`."""
+        return bear(self._plan(spec), self._secrets)
+
+    def _plan(self, spec: SandboxSpec) -> LocalPlan:
         refuse_unsupported(spec, self.name)
         found, probed = self._tool()
         if found is None or not probed.usable:
@@ -89,7 +101,7 @@ class NamespaceDriver(ABC):
 
     def create(self, spec: SandboxSpec, home: Path, kept: Path, ttl: float) -> Sandbox:
         """Make a sandbox that lasts: a first process that only keeps the namespaces, for commands to join."""
-        make(self.plan(spec), lasting(self.check(spec)), home, kept, ttl)
+        self._make(spec, home, kept, ttl)
         return self.attach(str(home))
 
     def attach(self, handle: str) -> Sandbox:
@@ -114,12 +126,16 @@ class NamespaceDriver(ABC):
 
     def fork(self, spec: SandboxSpec, home: Path, kept: Path, ttl: float, origin: Path) -> Sandbox:
         """Make a sandbox whose layer begins with a snapshot, or with what another sandbox has now."""
-        make(self.plan(spec), lasting(self.check(spec)), home, kept, ttl, origin)
+        self._make(spec, home, kept, ttl, origin)
         return self.attach(str(home))
 
     def sweep(self, kept: Path) -> None:
         """Remove the layers that nothing stands on any more."""
         snapshots.sweep(kept)
+
+    def _make(self, spec: SandboxSpec, home: Path, kept: Path, ttl: float, origin: Path | None = None) -> None:
+        plan = self._plan(spec)
+        make(plan, lasting(self.check(spec)), home, kept, ttl, origin, bear(plan, self._secrets))
 
     def _tool(self) -> tuple[Tool | None, Probe]:
         if self._found is None:

@@ -1,0 +1,132 @@
+"""The last step before a launch: names of secrets become values, in this process's memory and nowhere else."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+from aisbx.engine.prepare import Prepared
+from aisbx.errors import AisbxError, ConfigError, PluginBrokenError, SecretError, UsageError
+from aisbx.inputs import Inputs
+from aisbx.paths import LARGEST, config_dir, state_dir
+from aisbx.places import within
+from aisbx.plugins import Plugins
+from aisbx.settings import Settings
+from aisbx.types import SECRETS_PLACE, BoundSecrets, Command, Driver, Secret, SecretDriver, Secrets
+
+if TYPE_CHECKING:
+    from aisbx.engine.engine import Engine
+
+
+def admit(secrets: Iterable[Secret], driver: Driver, targets: Iterable[str]) -> None:
+    """Refuse, before any store is asked, what could not be given; `targets` is where something is mounted inside."""
+    if not any(not secret.variable for secret in secrets):
+        return
+    if not isinstance(driver, SecretDriver):
+        hint = "give them as variables (type=env), or take another driver"
+        raise UsageError(f"the driver {driver.name} gives no secrets as files", hint=hint)
+    for target in targets:
+        if within(target, SECRETS_PLACE) or within(SECRETS_PLACE, target):
+            raise UsageError(f"{target} is mounted where secrets are, at {SECRETS_PLACE}", hint="mount it elsewhere")
+
+
+def supply(engine: "Engine", prepared: Prepared) -> Prepared:
+    """Give an admitted request with the values of its secrets; SecretError where one can't be had."""
+    secrets = prepared.spec.secrets
+    if not secrets:
+        return prepared
+    values = _values(engine, secrets)
+    request = prepared.request
+    request = replace(request, environment={**request.environment, **_variables(secrets, values, request.environment)})
+    return replace(prepared, request=request, driver=bearing(prepared.driver, secrets, values))
+
+
+def supply_command(engine: "Engine", command: Command) -> Command:
+    """Give a reviewed command with the values of its secrets, which all are variables; SecretError as above."""
+    if not command.secrets:
+        return command
+    values = _values(engine, command.secrets)
+    variables = _variables(command.secrets, values, command.environment)
+    return replace(command, environment={**command.environment, **variables}, secrets=())
+
+
+def supply_driver(engine: "Engine", driver: Driver, secrets: tuple[Secret, ...]) -> Driver:
+    """Give a driver with the values of a sandbox's files, which have been admitted; SecretError as above."""
+    return bearing(driver, secrets, _values(engine, secrets)) if secrets else driver
+
+
+def load(name: str, plugins: Plugins, settings: Settings, inputs: Inputs) -> Secrets:
+    """Give a secret store with its table of the settings, and where aisbx's own directories are."""
+    own = settings.secret_settings.get(name, {})
+    if taken := {"state_dir", "config_dir"} & own.keys():
+        raise ConfigError(
+            "is not for the settings to say", key=f"secret_settings.{name}.{min(taken)}", hint="remove it"
+        )
+    places = {"state_dir": str(state_dir(inputs)), "config_dir": str(config_dir(inputs))}
+    return plugins.get("secrets", name, {**own, **places})
+
+
+def bearing(driver: Driver, secrets: Iterable[Secret], values: Mapping[Secret, bytes]) -> Driver:
+    """Give a driver that has those of the values that are to be files."""
+    files = {secret.target: values[secret] for secret in secrets if not secret.variable}
+    return driver.bearing(files) if files and isinstance(driver, SecretDriver) else driver
+
+
+def _values(engine: "Engine", secrets: Iterable[Secret]) -> dict[Secret, bytes]:
+    _no_core()
+    stores: dict[str, Secrets] = {}
+    values: dict[Secret, bytes] = {}
+    for secret in secrets:
+        name = secret.store or engine.settings.secret_store
+        if name not in stores:
+            stores[name] = load(name, engine.plugins, engine.settings, engine.decided)
+        values[secret] = _value(secret, name, stores[name])
+    return values
+
+
+def _value(secret: Secret, name: str, store: Secrets) -> bytes:
+    try:
+        bound = store.binding(secret.name) if isinstance(store, BoundSecrets) else None
+        value = cast("object", store.get(secret.name)) if bound is None else b""
+    except AisbxError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is; what it says may have the value in it
+        what = f"the secret store {name!r} failed: {type(error).__name__}"
+        raise PluginBrokenError(what, hint="report it to the store's author") from None
+    if bound is not None:
+        what = f"the secret {secret.name!r} is bound to {', '.join(bound.hosts)}, so it may not enter a sandbox"
+        raise SecretError(what, hint="only a proxy may put it in; keep another, without --host, to give it")
+    if not isinstance(value, bytes):
+        raise PluginBrokenError(f"the secret store {name!r} gave no bytes", hint="report it to its author")
+    if len(value) > LARGEST:
+        raise SecretError(
+            f"the secret {secret.name!r} is larger than {LARGEST} bytes", hint="mount a file in its place"
+        )
+    if secret.variable and (b"\0" in value or not value):
+        what = f"the secret {secret.name!r} cannot be a variable: it is empty, or has a NUL byte"
+        raise SecretError(what, hint="give it as a file: leave out type=env")
+    return value
+
+
+def _variables(secrets: Iterable[Secret], values: Mapping[Secret, bytes], present: Mapping[str, str]) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for secret in secrets:
+        if secret.variable:
+            if secret.variable in present:
+                what = f"the variable {secret.variable} is given by --env and by --secret"
+                raise UsageError(what, hint="leave one out")
+            given[secret.variable] = values[secret].decode("utf-8", "surrogateescape")
+    return given
+
+
+def _no_core() -> None:
+    """Have this process leave no core file from now on; what it starts has limits of its own.
+
+    1, not 0: a core_pattern that is a pipe takes the core all the same at 0 (core(5)).
+    """
+    try:
+        import resource
+    except ImportError:  # no system with core files
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    soft = 1 if hard == resource.RLIM_INFINITY else min(1, hard)
+    resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
