@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -83,7 +82,7 @@ def inside(pid: int) -> bool:
 
 
 @pytest.fixture
-def control() -> Iterator[None]:
+def control() -> None:
     """What is looked for is found where it is: else the searches below would prove nothing."""
     process = subprocess.Popen(["/bin/sleep", "60"], env={"X": FILE}, stdin=subprocess.DEVNULL)
     other = subprocess.Popen(["/bin/sh", "-c", "read x", FILE], stdin=subprocess.PIPE)
@@ -94,7 +93,6 @@ def control() -> Iterator[None]:
         for each in (process, other):
             each.kill()
             each.communicate()
-    yield
 
 
 @pytest.mark.usefixtures("control")

@@ -1,6 +1,5 @@
 """Vaults that are cheap to open: deriving a key takes a fifth of a second each time, and is tried where it matters."""
 
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -10,7 +9,11 @@ from aisbx_vault.vault import Vault
 
 PASSPHRASE = b"correct horse battery staple"
 _derive = kdf.derive
-_known = cache(lambda parameters, passphrase: _derive(dict(parameters), passphrase))
+
+
+@cache
+def _known(parameters: tuple[tuple[str, int | str], ...], given: bytes) -> bytes:
+    return _derive(dict(parameters), given)
 
 
 def passphrase() -> bytes:
@@ -20,7 +23,11 @@ def passphrase() -> bytes:
 @pytest.fixture(autouse=True)
 def _remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Derive each key once."""
-    monkeypatch.setattr(kdf, "derive", lambda parameters, given: _known(tuple(parameters.items()), given))
+
+    def derive(parameters: kdf.Parameters, given: bytes) -> bytes:
+        return _known(tuple(parameters.items()), given)
+
+    monkeypatch.setattr(kdf, "derive", derive)
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +53,3 @@ def in_place(state: Path, data: bytes) -> Vault:
     vault.file.path.write_bytes(data)
     vault.file.path.chmod(0o600)
     return vault
-
-
-Change = Callable[[dict[str, object]], None]

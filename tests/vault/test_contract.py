@@ -17,7 +17,8 @@ class TestVault(SecretsContract):
         file.write_bytes(PASSPHRASE + b"\n")
         file.chmod(0o600)
         settings = {"state_dir": str(vault.file.path.parent), "passphrase_file": str(file)}
-        return Store(
-            make=lambda: Plugins().get("secrets", "vault", settings),
-            put=lambda name, value: print(vault.set(name, value, passphrase)),
-        )
+
+        def put(name: str, value: bytes) -> None:
+            vault.set(name, value, passphrase)
+
+        return Store(make=lambda: Plugins().get("secrets", "vault", settings), put=put)

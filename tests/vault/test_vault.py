@@ -12,9 +12,9 @@ import pytest
 from aisbx.errors import ConfigError, SecretError, UsageError
 from aisbx.types import Binding
 from aisbx_vault import kdf, keyring
-from aisbx_vault.document import Document, canonical, encode, parse
+from aisbx_vault.document import Box, Document, canonical, encode, parse
 from aisbx_vault.passphrase import Passphrase, from_file
-from aisbx_vault.sealed import Box, Keys, fresh_key
+from aisbx_vault.sealed import Keys, fresh_key
 from aisbx_vault.vault import Vault
 from cryptography.exceptions import InvalidTag
 from hypothesis import given, settings
@@ -63,54 +63,54 @@ def test_each_value_has_a_version_and_a_nonce_of_its_own(vault: Vault) -> None:
         vault.get("one", passphrase)
 
 
-@pytest.mark.parametrize(
-    ("spoil", "why"),
-    [
-        (lambda data: data[:-30], "is cut off after"),
-        (lambda data: data[: len(data) // 2], "is cut off after"),
-        (lambda data: b"", "is cut off after 0 bytes"),
-        (lambda data: data.replace(b'"created": 1', b'"created": 2', 1), "check sum does not match"),
-        (lambda data: data.replace(b'"one"', b'"0ne"', 1), "check sum does not match"),
-        (lambda data: changed(data, lambda table: table.update(version=2, more=1)), r"newer aisbx-vault \(format 2\)"),
-        (lambda data: changed(data, lambda table: table.update(format="else")), "is not a vault"),
-        (lambda data: b"[]\n", "is not a vault"),
-        (lambda data: changed(data, swap), "in the place of the secret 'one' is the record of 'two'"),
-        (
-            lambda data: changed(data, lambda t: t["records"]["two"].update(box=flipped(t["records"]["two"]["box"]))),
-            "the record of the secret 'two' was changed",
+SPOILED: list[tuple[Callable[[bytes], bytes], str]] = [
+    (lambda data: data[:-30], "is cut off after"),
+    (lambda data: data[: len(data) // 2], "is cut off after"),
+    (lambda _: b"", "is cut off after 0 bytes"),
+    (lambda data: data.replace(b'"created": 1', b'"created": 2', 1), "check sum does not match"),
+    (lambda data: data.replace(b'"one"', b'"0ne"', 1), "check sum does not match"),
+    (lambda data: changed(data, lambda table: table.update(version=2, more=1)), r"newer aisbx-vault \(format 2\)"),
+    (lambda data: changed(data, lambda table: table.update(format="else")), "is not a vault"),
+    (lambda _: b"[]\n", "is not a vault"),
+    (lambda data: changed(data, swap), "in the place of the secret 'one' is the record of 'two'"),
+    (
+        lambda data: changed(data, lambda t: t["records"]["two"].update(box=flipped(t["records"]["two"]["box"]))),
+        "the record of the secret 'two' was changed",
+    ),
+    (
+        lambda data: changed(data, lambda t: t["records"]["two"].update(version=7)),
+        "the record of the secret 'two' was changed",
+    ),
+    (
+        lambda data: changed(
+            data, lambda t: t["records"]["two"].update(binding={"hosts": ["a"], "methods": [], "paths": []})
         ),
-        (
-            lambda data: changed(data, lambda t: t["records"]["two"].update(version=7)),
-            "the record of the secret 'two' was changed",
-        ),
-        (
-            lambda data: changed(
-                data, lambda t: t["records"]["two"].update(binding={"hosts": ["a"], "methods": [], "paths": []})
+        "the record of the secret 'two' was changed",
+    ),
+    (lambda data: changed(data, lambda t: t["records"].pop("three")), "taken out, or an older one put back"),
+    (lambda data: changed(data, lambda t: t.update(key=flipped(t["key"]))), "the passphrase is wrong"),
+    (lambda data: changed(data, lambda t: t["kdf"].update(iterations=1000)), "iterations is not from 600000"),
+    (lambda data: changed(data, lambda t: t["kdf"].update(iterations=10**9)), "iterations is not from"),
+    (lambda data: changed(data, lambda t: t["kdf"].update(name="none")), "is not one of"),
+    (
+        lambda data: changed(
+            data,
+            lambda t: t.update(
+                kdf={
+                    "name": "argon2id",
+                    "memory_kib": 1 << 30,
+                    "iterations": 3,
+                    "lanes": 4,
+                    "salt": t["kdf"]["salt"],
+                }
             ),
-            "the record of the secret 'two' was changed",
         ),
-        (lambda data: changed(data, lambda t: t["records"].pop("three")), "taken out, or an older one put back"),
-        (lambda data: changed(data, lambda t: t.update(key=flipped(t["key"]))), "the passphrase is wrong"),
-        (lambda data: changed(data, lambda t: t["kdf"].update(iterations=1000)), "iterations is not from 600000"),
-        (lambda data: changed(data, lambda t: t["kdf"].update(iterations=10**9)), "iterations is not from"),
-        (lambda data: changed(data, lambda t: t["kdf"].update(name="none")), "is not one of"),
-        (
-            lambda data: changed(
-                data,
-                lambda t: t.update(
-                    kdf={
-                        "name": "argon2id",
-                        "memory_kib": 1 << 30,
-                        "iterations": 3,
-                        "lanes": 4,
-                        "salt": t["kdf"]["salt"],
-                    }
-                ),
-            ),
-            "memory_kib is not from",
-        ),
-    ],
-)
+        "memory_kib is not from",
+    ),
+]
+
+
+@pytest.mark.parametrize(("spoil", "why"), SPOILED)
 def test_what_was_done_to_a_file_is_told_apart_in_one_line_and_nothing_is_lost(
     made: bytes, tmp_path: Path, spoil: Callable[[bytes], bytes], why: str
 ) -> None:
@@ -199,7 +199,11 @@ def test_the_systems_keyring_opens_a_vault_without_a_passphrase(
 ) -> None:
     library = Library()
     monkeypatch.setattr(keyring, "_library", lambda: library)
-    monkeypatch.setattr(kdf, "derive", lambda parameters, _: keyring.read(str(parameters["entry"])))
+
+    def derive(parameters: kdf.Parameters, _: bytes) -> bytes:
+        return keyring.read(str(parameters["entry"]))
+
+    monkeypatch.setattr(kdf, "derive", derive)
 
     def nobody() -> bytes:
         raise AssertionError
