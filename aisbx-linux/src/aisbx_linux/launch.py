@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from aisbx.types import Failure, LaunchRequest, LaunchResult, LocalPlan
 
-    from aisbx_linux.publish import Published
+    from aisbx_linux.attend import Attendants
     from aisbx_linux.relay import Output
     from aisbx_linux.terminal import RawTerminal
 
@@ -86,7 +86,7 @@ class Launch:
         self._report = b""
         self._home = ""  # of a sandbox that lasts
         self._guard: Guard | None = None
-        self.published: Published | None = None
+        self.attendants: Attendants | None = None
         self._findings: list[str] = []
         self._status = 0
         self._usage: tuple[float, float, int] = (0.0, 0.0, 0)
@@ -187,10 +187,10 @@ class Launch:
 
     def _before_gate(self) -> None:
         """Do what is to be done once there is a first process, and while nothing of the command's can run."""
-        if self.plan["publish"]:
-            from aisbx_linux.publish import Published
+        if self.plan["publish"] or "egress" in self.plan:
+            from aisbx_linux.attend import Attendants
 
-            self.published = Published(self.plan, self.first)
+            self.attendants = Attendants(self.plan, self.first, self.request["run"], self._home)
 
     def _await_first(self) -> bool:
         """Read the tool's report of its first process; False when it ended without."""
@@ -278,8 +278,8 @@ class Launch:
         """Every stream has ended: reap, make sure that nothing is left, and look at the workspace again."""
         self.done = True
         self._ended = self._ended or time.monotonic()
-        if self.published is not None:  # it may be in the tool's PID namespace, which ends when all in it are reaped
-            self.published.close()
+        if self.attendants is not None:  # may be in the tool's PID namespace, which ends when all in it are reaped
+            self.attendants.close()
         self._reap()
         self.bounds.settle()
         self._budget.close()

@@ -39,7 +39,7 @@ LATE = (
     *(
         f"aisbx_linux.{name}"
         for name in (  # noqa: SIM905 - one line each otherwise
-            "cgroup cgroup.group publish remedy resume suspend terminal undelivered watch"
+            "attend cgroup cgroup.group egress publish remedy resume suspend terminal undelivered watch"
         ).split()
     ),
     *LAYER,
@@ -67,7 +67,7 @@ def carried(plan: "LocalPlan", state: str) -> "str | None":
     """
     workspace = plan["workspace"]
     staged = plan["outside"] is not None or posix.geteuid() != 0
-    if plan["words"] or plan["publish"] or not (plan["contained"] and plan["composed"] and staged):
+    if plan["words"] or plan["publish"] or "egress" in plan or not (plan["contained"] and plan["composed"] and staged):
         return None
     if workspace is None or workspace[1] == "ro":
         return ""

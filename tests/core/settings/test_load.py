@@ -60,6 +60,7 @@ def test_every_setting_has_an_origin(world: World) -> None:
             "drivers",
             "secret_settings",
             "sink_settings",
+            "egress",
             "admission",
         }
     assert {f"{table}.{key}" for table in tables for key in getattr(SettingsModel(), table).model_dump()} <= keys

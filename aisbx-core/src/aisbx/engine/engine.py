@@ -188,7 +188,7 @@ class Engine:
     def admit(self, request: RunRequest, principal: Principal) -> Prepared:
         """Resolve a request, and refuse it where a control does not hold or a policy denies it; nothing is started."""
         with requests.stage(self, "admission.end"):
-            prepared = self._preparation.prepare(request)
+            prepared = self._preparation.prepare(request, principal.id)
             require(prepared.spec, prepared.enforcement)
             secrets.admit(prepared.spec.secrets, prepared.driver, prepared.spec.targets())
         command = Command(argv=prepared.request.command, environment=prepared.request.environment)

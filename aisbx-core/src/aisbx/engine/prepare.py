@@ -19,7 +19,17 @@ from aisbx.profiles import Finder, choose
 from aisbx.resolve import real_sources, resolve
 from aisbx.settings import Settings
 from aisbx.toolchains import discover
-from aisbx.types import ControlState, Driver, Enforcement, LocalDriver, LocalPlan, Probe, RunRequest, SandboxSpec
+from aisbx.types import (
+    ControlState,
+    Driver,
+    Enforcement,
+    LocalDriver,
+    LocalPlan,
+    NetworkMode,
+    Probe,
+    RunRequest,
+    SandboxSpec,
+)
 from aisbx.workspace import choose as choose_workspace
 from aisbx.workspace import place
 
@@ -74,10 +84,13 @@ class Preparation:
         if not self.plugins.names("driver"):
             self.load(PREFERRED[0])  # nothing can run: says which distribution to install, whatever else is missing
 
-    def prepare(self, request: RunRequest) -> Prepared:
+    def prepare(self, request: RunRequest, principal: str = "") -> Prepared:
         """Resolve a request and ask its driver. Raises AisbxErrors that say what is wrong with it."""
         self._need_a_driver()
         spec, shell = self.resolve(request)
+        if spec.network.proxy is not None:
+            proxy = replace(spec.network.proxy, principal=principal)
+            spec = replace(spec, network=replace(spec.network, proxy=proxy))
         if not request.command:
             request = replace(request, command=(shell,))
         driver = self.driver(request)
@@ -106,6 +119,10 @@ class Preparation:
         spec = resolve(request, profile, self.settings, workspace, toolchain, who, cache)
         spec = real_sources(spec, self.settings.own_dirs, self.inputs)
         spec = hold(spec, parts(self.inputs), self.inputs)
+        if spec.network.mode is NetworkMode.ALLOWLIST:
+            from aisbx.egress import job  # most have no network
+
+            spec = job.with_proxy(spec, self.settings, self.plugins, self.inputs)
         return spec, profile.shell or spec.environment.get("SHELL", "/bin/sh")
 
     def driver(self, request: RunRequest, *, remember: bool = True) -> Driver:

@@ -30,6 +30,7 @@ EXPECTED: Mapping[str, type] = {
 _KNOWN: Mapping[tuple[str, str], str] = {
     ("driver", "bwrap"): "aisbx-driver-bwrap",
     ("secrets", "vault"): "aisbx-vault",
+    ("egress", "allowlist"): "aisbx-egress",
     ("profile", "base"): "aisbx-profiles",
     ("profile", "go-dev"): "aisbx-profiles",
     ("profile", "java-dev"): "aisbx-profiles",
@@ -41,7 +42,7 @@ _KNOWN: Mapping[tuple[str, str], str] = {
     ("profile", "readonly"): "aisbx-profiles",
     ("profile", "strict"): "aisbx-profiles",
 }
-_FIRST: Mapping[str, str] = {"driver": "aisbx-driver-bwrap", "profile": "aisbx-profiles"}
+_FIRST: Mapping[str, str] = {"driver": "aisbx-driver-bwrap", "egress": "aisbx-egress", "profile": "aisbx-profiles"}
 
 _NO_SETTINGS: Mapping[str, object] = {}
 

@@ -1,5 +1,6 @@
 """`resolve`: the parts put together."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from aisbx import caches
@@ -13,10 +14,30 @@ from aisbx.resolve.mounts import merged_mounts
 from aisbx.resolve.runtimes import told
 from aisbx.settings import Settings
 from aisbx.toolchains import Toolchain
-from aisbx.types import Identity, Mount, Network, NetworkMode, Profile, RunRequest, SandboxSpec, Workspace
+from aisbx.types import (
+    PROXY_PORT,
+    Identity,
+    Limit,
+    Mount,
+    Network,
+    NetworkMode,
+    Profile,
+    RunRequest,
+    SandboxSpec,
+    Workspace,
+)
 
 PATH = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin")
 SHELL = "/bin/sh"
+_PROXY = f"http://127.0.0.1:{PROXY_PORT}"
+_OWN = "localhost,127.0.0.1,::1"
+PROXY_VARIABLES = {
+    **{name: _PROXY for key in ("http_proxy", "https_proxy", "all_proxy") for name in (key, key.upper())},
+    **dict.fromkeys(("no_proxy", "NO_PROXY"), _OWN),
+    "NODE_USE_ENV_PROXY": "1",  # Node.js 24 and 22.21: fetch and http take the variables above
+}
+"""By which programs find the proxy of an allow-list."""
+_JAVA = " ".join(f"-D{scheme}.proxyHost=127.0.0.1 -D{scheme}.proxyPort={PROXY_PORT}" for scheme in ("http", "https"))
 
 
 def resolve(
@@ -48,7 +69,9 @@ def resolve(
         mounts=mounts,
         links=dict(sorted(links.items())),
         path=path,
-        environment=dict(sorted({**told(limits), **_environment(profile, toolchain, identity, path, network)}.items())),
+        environment=dict(
+            sorted({**_told(limits, network), **_environment(profile, toolchain, identity, path, network)}.items())
+        ),
         network=network,
         publish=request.publish,
         syscalls=tuple(sorted(profile.syscalls or DEFAULT_SYSCALLS)),
@@ -56,6 +79,15 @@ def resolve(
         secrets=tuple(replace(each, store=each.store or settings.secret_store) for each in request.secrets),
         lowered=frozenset(settings.lower),
     )
+
+
+def _told(limits: Mapping[str, Limit], network: Network) -> dict[str, str]:
+    """Give what runtimes are told of limits, and Java of the proxy, which it takes from nowhere else."""
+    variables = told(limits)
+    if network.mode is NetworkMode.ALLOWLIST:
+        name = "JAVA_TOOL_OPTIONS"
+        variables[name] = f"{variables[name]} {_JAVA}" if name in variables else _JAVA
+    return variables
 
 
 def _directory(request: RunRequest, workspace: Workspace | None, identity: Identity) -> str:
@@ -82,6 +114,8 @@ def _environment(
         defaults["XDG_CACHE_HOME"] = caches.INSIDE
     if network.mode is NetworkMode.NONE:
         defaults |= toolchain.offline
+    if network.mode is NetworkMode.ALLOWLIST:
+        defaults |= PROXY_VARIABLES
     return {**defaults, **toolchain.environment, **profile.environment, **fixed}
 
 

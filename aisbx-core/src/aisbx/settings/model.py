@@ -145,6 +145,7 @@ class SettingsModel(BaseSettings):
     sink_settings: dict[str, dict[str, object]] = _DEFAULT.sink_settings
     secret_store: Annotated[str, Field(min_length=1)] = _DEFAULT.secret_store
     secret_settings: dict[str, dict[str, object]] = _DEFAULT.secret_settings
+    egress: dict[str, dict[str, object]] = _DEFAULT.egress
 
     @field_validator("lower")
     @classmethod

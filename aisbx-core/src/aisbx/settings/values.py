@@ -105,6 +105,8 @@ class Settings:
     """Where secrets come from that are named without a store."""
     secret_settings: dict[str, dict[str, object]] = field(default_factory=dict[str, dict[str, object]])
     """Each secret store's own table."""
+    egress: dict[str, dict[str, object]] = field(default_factory=dict[str, dict[str, object]])
+    """Each egress plugin's own table."""
     context: Context = field(default_factory=Context, repr=False, compare=False)
 
     def as_table(self) -> dict[str, Any]:

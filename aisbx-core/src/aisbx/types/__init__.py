@@ -26,7 +26,7 @@ from aisbx.types.launch import (
     usage,
 )
 from aisbx.types.outcome import REQUEST_BEGIN, REQUEST_END, Captured, Event, ExitStatus, Outcome, Usage
-from aisbx.types.plan import AuditPlace, CgroupRow, JoinPlan, LaunchPlan, LocalPlan, PlanEntry, Source
+from aisbx.types.plan import AuditPlace, CgroupRow, EgressPlan, JoinPlan, LaunchPlan, LocalPlan, PlanEntry, Source
 from aisbx.types.plugin import (
     Auth,
     BoundSecrets,
@@ -57,12 +57,14 @@ from aisbx.types.secret import PLACE as SECRETS_PLACE
 from aisbx.types.secret import Binding, Secret
 from aisbx.types.spec import (
     LIMITS,
+    PROXY_PORT,
     Identity,
     Limit,
     LimitStrength,
     Mount,
     Network,
     NetworkMode,
+    Proxy,
     SandboxSpec,
     Workspace,
     WorkspaceMode,
@@ -71,6 +73,7 @@ from aisbx.types.spec import (
 __all__ = [
     "CONTROLS",
     "LIMITS",
+    "PROXY_PORT",
     "REQUEST_BEGIN",
     "REQUEST_END",
     "SECRETS_PLACE",
@@ -89,6 +92,7 @@ __all__ = [
     "ControlState",
     "Driver",
     "Egress",
+    "EgressPlan",
     "Enforcement",
     "Event",
     "ExitStatus",
@@ -129,6 +133,7 @@ __all__ = [
     "Process",
     "ProcessRow",
     "Profile",
+    "Proxy",
     "ReleasableSandbox",
     "RevocableAuth",
     "RunRequest",

@@ -5,7 +5,7 @@ A driver that starts processes on this machine gives one of these from `plan(spe
 """
 
 from types import CodeType
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 
 class Source(TypedDict):
@@ -42,6 +42,16 @@ class LaunchPlan(TypedDict):
     """/proc/self/cgroup when the plan was made, and the cgroups that a launch makes; None where it makes none."""
 
 
+class EgressPlan(TypedDict):
+    """The process that gets a listening socket of the sandbox's network: see `aisbx.egress.server`."""
+
+    words: list[str]
+    job: str
+    principal: str
+    port: int
+    """On 127.0.0.1, inside."""
+
+
 class LocalPlan(LaunchPlan):
     """Everything that a launch needs but the command, its variables and its streams."""
 
@@ -74,6 +84,8 @@ class LocalPlan(LaunchPlan):
     """Mount options (tmpfs(5)) of each private file system that the launcher makes, for the tool to bind."""
     publish: list[int]
     """Ports on which the host's loopback is to reach servers inside; none where they share a network."""
+    egress: NotRequired[EgressPlan]
+    """Who decides on connections; left out where none can be made."""
     workspace: tuple[str, str] | None
     """(path, mode) where protected files are to be watched."""
     cwd: str

@@ -71,12 +71,29 @@ class Workspace:
     mode: WorkspaceMode = WorkspaceMode.RW
 
 
+PROXY_PORT = 3128
+"""The port of the sandbox's own loopback on which the egress proxy is reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """The process that decides on a sandbox's connections: its words, and what it is told on stdin (JSON)."""
+
+    words: tuple[str, ...]
+    job: str
+    principal: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The network mode and, for `ALLOWLIST`, the `HOST[:PORT]` rules."""
+    """The network mode and, for `ALLOWLIST`, the `HOST[:PORT]` rules.
+
+    `proxy` is filled in once it is known which egress plugin is to hold them; without it no driver can.
+    """
 
     mode: NetworkMode = NetworkMode.NONE
     allow: tuple[str, ...] = ()
+    proxy: Proxy | None = None
 
 
 @dataclass(frozen=True, slots=True)

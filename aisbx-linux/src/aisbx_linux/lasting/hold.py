@@ -68,7 +68,7 @@ class Holding(Launch):
                 "tool": (self.monitor, started(self.monitor)),
                 "who": (_option(self.plan, "--uid"), _option(self.plan, "--gid")),
                 "groups": self.bounds.groups,
-                "forwarder": None if self.published is None else self.published.process,
+                "forwarder": None if self.attendants is None else self.attendants.forwarder,
                 "until": time.time() + self._seconds if self._seconds else 0.0,
                 "state": self.request["state"],
                 "plan": self._wanted_plan,

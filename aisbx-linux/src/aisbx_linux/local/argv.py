@@ -3,7 +3,7 @@
 import resource
 from pathlib import Path
 
-from aisbx.types import LocalPlan, Mount, NetworkMode, SandboxSpec, Source, WorkspaceMode
+from aisbx.types import PROXY_PORT, LocalPlan, Mount, NetworkMode, SandboxSpec, Source, WorkspaceMode
 
 from aisbx_linux.cgroup.find import Places, rows
 from aisbx_linux.launch import FORMAT
@@ -48,7 +48,7 @@ def plan(
         path = spec.workspace.path
         mounts.append(Mount(path, path, writable=spec.workspace.mode is not WorkspaceMode.RO, origin="workspace"))
     mounts.sort(key=lambda mount: mount.target.count("/"))
-    return {
+    made: LocalPlan = {
         "format": FORMAT,
         "launcher": "aisbx_linux.launch",
         "program": tool.path,
@@ -75,6 +75,14 @@ def plan(
         "wall_time": _amount(spec, "wall_time"),
         "output": int(_amount(spec, "output")),
     }
+    if (proxy := spec.network.proxy) is not None and spec.network.mode is NetworkMode.ALLOWLIST:
+        made["egress"] = {
+            "words": list(proxy.words),
+            "job": proxy.job,
+            "principal": proxy.principal,
+            "port": PROXY_PORT,
+        }
+    return made
 
 
 def rlimits(spec: SandboxSpec, places: Places) -> list[tuple[int, int, int]]:

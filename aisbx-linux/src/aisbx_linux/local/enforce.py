@@ -68,10 +68,10 @@ def lasting(run: Enforcement) -> Enforcement:
 
 
 def refuse_unsupported(spec: SandboxSpec, driver: str) -> None:
-    """Raise UsageError for what this driver has not got yet: it is no control, so that nobody can give it up."""
-    if spec.network.mode is NetworkMode.ALLOWLIST:
+    """Raise UsageError for what cannot be held here: it is no control, so that nobody can give it up."""
+    if spec.network.mode is NetworkMode.ALLOWLIST and spec.network.proxy is None:
         raise UsageError(
-            f"--network allow={','.join(spec.network.allow)}: the driver {driver} has no allow-list yet",
+            f"--network allow={','.join(spec.network.allow)}: the driver {driver} was given no egress proxy to hold it",
             hint="leave it out for no network, or ask for all of it with --network open",
         )
 
@@ -154,6 +154,12 @@ def _composed(spec: SandboxSpec, facts: Facts) -> list[ControlState]:
 
 
 def _network(spec: SandboxSpec) -> list[ControlState]:
+    if spec.network.mode is NetworkMode.ALLOWLIST:
+        reason = f"its allow-list is open: {', '.join(spec.network.allow)}"
+        return [
+            ControlState("net:deny", Level.PARTIAL, "network namespace, egress proxy", reason),
+            ControlState("net:host-sockets", Level.FULL, "network and mount namespaces"),
+        ]
     if spec.network.mode is not NetworkMode.OPEN:
         return [
             ControlState("net:deny", Level.FULL, "network namespace"),

@@ -1,0 +1,43 @@
+"""What the process is told that is to hold an allow-list."""
+
+import json
+import sys
+from dataclasses import replace
+
+from aisbx.audit.places import place
+from aisbx.audit.write import RESERVE
+from aisbx.errors import ConfigError
+from aisbx.inputs import Inputs
+from aisbx.paths import config_dir, state_dir
+from aisbx.plugins import Plugins
+from aisbx.settings import Settings
+from aisbx.types import Proxy, SandboxSpec
+
+PLUGIN = "allowlist"
+
+
+def with_proxy(spec: SandboxSpec, settings: Settings, plugins: Plugins, inputs: Inputs) -> SandboxSpec:
+    """Give a spec whose allow-list has somebody to hold it.
+
+    PluginNotFoundError says which distribution to install, ConfigError which setting of its is wrong.
+    """
+    table = settings.egress.get(PLUGIN, {})
+    try:
+        plugins.get("egress", PLUGIN, table)
+    except ConfigError as error:
+        where = settings.origins().get(error.key)
+        if error.file or where is None:
+            raise
+        raise ConfigError(f"{where}: {error.message}", key="", hint=error.hint) from None
+    state, audit = state_dir(inputs), settings.audit
+    told = {
+        "plugin": PLUGIN,
+        "settings": dict(table),
+        "allow": None if settings.plugins.allow is None else list(settings.plugins.allow),
+        "disable": list(settings.plugins.disable),
+        "rules": list(spec.network.allow),
+        "audit": place(state, config_dir(inputs), audit.rotate, audit.keep, audit.export),
+        "reserve": str(state / RESERVE),
+    }
+    words = (sys.executable, "-I", "-m", "aisbx.egress.server", str(state))  # for whoever lists processes
+    return replace(spec, network=replace(spec.network, proxy=Proxy(words, json.dumps(told))))

@@ -1,0 +1,60 @@
+"""Decisions in the audit log: none is carried out without a record, and no sandbox can fill the disk with them."""
+
+import time
+from dataclasses import dataclass
+
+from aisbx.audit.jsontext import members
+from aisbx.audit.write import append_once, start
+from aisbx.types import AuditPlace, Event
+
+_AGAIN = 10.0
+"""Seconds in which a decision that is the same again is only counted."""
+_MOST = 200
+"""Records in so many seconds; of further ones there is one that says how many."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    until: float
+    times: int = 0
+
+
+class Recorder:
+    """Takes the events of one sandbox."""
+
+    def __init__(self, audit: AuditPlace, reserve: str, run: str, principal: str) -> None:
+        """`run` is the run's id or the sandbox's name."""
+        self._audit = audit
+        self._reserve = reserve
+        self._run = run
+        self._principal = principal
+        self._seen: dict[str, _Seen] = {}
+        self._until = 0.0
+        self._written = self._dropped = 0
+
+    def report(self, event: Event) -> None:
+        """Write an event down, or count it; AuditError or OSError where it cannot be, and then it must not happen."""
+        now = time.monotonic()
+        if now >= self._until:
+            self._until, self._written, dropped, self._dropped = now + _AGAIN, 0, self._dropped, 0
+            if dropped:
+                self._write("egress.dropped", {"times": dropped})
+            self._seen = {key: seen for key, seen in self._seen.items() if seen.until > now}
+        data = dict(event.data)
+        key = f"{event.kind},{members(data)}"
+        seen = self._seen.get(key)
+        if seen is not None and now < seen.until:
+            seen.times += 1
+            return
+        if self._written >= _MOST:
+            self._dropped += 1
+            return
+        if seen is not None and seen.times:
+            data["before"] = seen.times  # how often it was the same since the last record
+        self._write(event.kind, data)
+        self._seen[key] = _Seen(now + _AGAIN)
+
+    def _write(self, kind: str, data: dict[str, object]) -> None:
+        self._written += 1
+        line = f"{start(kind, self._run, self._principal, 'egress', [])},{members({'egress': data})}}}"
+        append_once(self._audit, line, self._reserve)

@@ -1,0 +1,69 @@
+"""The process that runs an egress plugin for one sandbox: `python -I -m aisbx.egress.server`, by the launcher.
+
+On stdin, marshalled: the job of `aisbx.egress.job`, the run's id, the principal's, the directory of a sandbox that
+lasts. Descriptor 3 is a socket over which the listening socket comes, opened inside by `aisbx_linux.listen`; 4 is a
+pidfd of the sandbox's first process, with whose end this one ends. It answers `ok` on stdout, or what is wrong.
+"""
+
+import json
+import marshal
+import os
+import select
+import socket
+import sys
+import threading
+from typing import NoReturn
+
+from aisbx.egress.grants import Granted
+from aisbx.egress.recorder import Recorder
+from aisbx.errors import AisbxError
+from aisbx.plugins import Plugins
+
+SOCKET, PROCESS = 3, 4
+_PATIENCE = 10.0
+
+
+def main() -> None:
+    """Serve until the sandbox has ended."""
+    with open(0, "rb", closefd=False) as stream:
+        text, run, principal, home = marshal.load(stream)  # noqa: S302 - from the launcher that started this process
+    threading.Thread(target=_wait, daemon=True).start()
+    try:
+        job = json.loads(text)
+        plugin = Plugins(job["allow"], job["disable"]).get("egress", job["plugin"], job["settings"])
+        recorder = Recorder(job["audit"], job["reserve"], run or os.path.basename(os.path.dirname(home)), principal)
+        listener = _listener()
+    except (AisbxError, OSError) as error:
+        os.write(1, (str(error) or type(error).__name__).encode(errors="replace"))
+        sys.exit(1)
+    os.write(1, b"ok")
+    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    plugin.serve(Granted(tuple(job["rules"]), home), listener, recorder.report)
+
+
+def _listener() -> int:
+    """Take the listening socket; OSError where none comes, or it is none."""
+    with socket.socket(fileno=SOCKET) as source:
+        source.settimeout(_PATIENCE)
+        said, descriptors, _, _ = socket.recv_fds(source, 500, 1)
+    if not descriptors:
+        raise OSError(said.decode(errors="replace") or "nobody listens in the sandbox's network")
+    os.set_inheritable(descriptors[0], False)  # noqa: FBT003 - the name says it
+    with socket.socket(fileno=os.dup(descriptors[0])) as place:
+        if not place.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            raise OSError("what came from the sandbox's network does not listen")
+    return descriptors[0]
+
+
+def _wait() -> NoReturn:
+    """End this process with the sandbox: nothing it holds is worth more than that it is gone."""
+    poller = select.poll()
+    poller.register(PROCESS, select.POLLIN)
+    poller.poll()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
