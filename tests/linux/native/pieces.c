@@ -163,18 +163,25 @@ static int look(char **words) {
     return 0;
 }
 
-/* record LOG KEY LIMIT PART TIMES ARGV…: append that many records; what each append gave */
+/* record LOG KEY LIMIT PART TIMES ARGV…: append that many records; what each append gave. With "wait" for TIMES one, and
+ * between opening and appending it waits for a line on stdin. */
 static int record(char **words) {
     const struct plan made = {.kind = "run", .record = words[3], .audit_path = words[0], .audit_key = words[1],
                               .audit_export = "", .audit_limit = strtoull(words[2], NULL, 10)};
     const struct record_result result = {3, 15, 1500000, 12, 990000, 4096, 7, 8};
     const char *const *argv = (const char *const *)words + 5;
-    for (int i = atoi(words[4]); i > 0; i--) {
+    bool waits = strcmp(words[4], "wait") == 0;
+    for (int i = waits ? 1 : atoi(words[4]); i > 0; i--) {
         struct log log;
         struct text line = {0};
         if (log_open(&log, &made) != 0) {
             puts("closed");
             continue;
+        }
+        if (waits) {
+            puts("open");
+            fflush(stdout);
+            getchar();
         }
         record_build(&line, &made, "0123456789ab", INT64_C(1764474946123450), argv, &result);
         puts(!record_fits(argv) ? "long" : log_append(&log, &line) == 0 ? "written" : "not written");

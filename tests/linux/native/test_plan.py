@@ -184,6 +184,12 @@ def touch(kept: Kept) -> None:
     os.utime(kept.input)
 
 
+def write_and_set_back(kept: Kept) -> None:
+    before = kept.input.stat()
+    kept.input.write_text("y")
+    os.utime(kept.input, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
 def relink(kept: Kept) -> None:
     kept.link.unlink()
     kept.link.symlink_to("work")
@@ -204,7 +210,7 @@ def move_directory(kept: Kept) -> None:
 
 
 CHANGES: list[Callable[[Kept], object]] = [
-    *(swap_source, touch, relink, loosen, open_directory, move_directory),
+    *(swap_source, touch, write_and_set_back, relink, loosen, open_directory, move_directory),
     lambda kept: kept.input.unlink(),
     lambda kept: kept.absent.symlink_to("dangling"),
     lambda kept: kept.work.rmdir(),
@@ -265,7 +271,11 @@ def test_a_file_that_others_could_have_written_is_not_used(kept: Kept, name: str
 
 
 def test_it_stands_for_no_other_entry_than_that_it_was_written_with(kept: Kept) -> None:
+    entry = kept.directory / kept.entry["name"]
+    before = entry.stat()
+    kept.directory.joinpath("before").hardlink_to(entry)  # its inode is not used again
     write(str(kept.directory), kept.entry)
+    os.utime(entry, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert kept.python() is not None
     assert kept.native() == "no", "the entry was written anew"
 

@@ -168,12 +168,21 @@ def test_what_is_missing_another_size_or_open_to_others_is_left_to_python(trail:
     assert trail.record("x" * LONG) == ["closed"]
 
 
-def test_where_another_file_has_its_name_by_now_python_opens_that(trail: Trail) -> None:
-    data = trail.path.read_bytes()
-    trail.path.unlink()
-    trail.path.write_bytes(data)
-    trail.path.chmod(0o600)
-    assert trail.record() == ["written"], "the same again: whoever opens it later has the new one"
+def test_where_another_file_has_its_name_by_now_it_is_left_to_python(trail: Trail, pieces: str) -> None:
+    words = [pieces, "record", str(trail.path), trail.place["key"], str(trail.place["limit"]), PART, "wait", "true"]
+    with subprocess.Popen(
+        words, env={"ASAN_OPTIONS": "detect_leaks=0"}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "open\n"
+        full = trail.path.with_name("full")
+        trail.path.rename(full)
+        trail.path.write_bytes(full.read_bytes())
+        trail.path.chmod(0o600)
+        before = same(trail)
+        assert process.communicate("\n", timeout=60)[0] == "not written\n"
+    assert same(trail) == before
+    assert full.read_bytes() == trail.path.read_bytes()
 
 
 def test_a_long_command_line_is_left_to_python(trail: Trail) -> None:
