@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import CORE, NOT_LEAN, World
+from .conftest import CORE, NOT_LEAN, World, needs_front
 
 
 def alive(marker: str) -> list[str]:
@@ -193,8 +193,11 @@ def test_a_second_request_to_end_is_not_ignored(world: World) -> None:
     assert gone(mark)
 
 
-def test_nothing_survives_a_launcher_that_is_killed_at_any_moment(world_of: Callable[[str], World]) -> None:
-    world = world_of("lean")
+@pytest.mark.parametrize(("way", "step"), [("lean", 0.002), pytest.param("front", 0.0004, marks=needs_front)])
+def test_nothing_survives_a_launcher_that_is_killed_at_any_moment(
+    world_of: Callable[[str], World], way: str, step: float
+) -> None:
+    world = world_of(way)
     world.warm()
     mark = marker()
     for round_ in range(40):
@@ -206,7 +209,7 @@ def test_nothing_survives_a_launcher_that_is_killed_at_any_moment(world_of: Call
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        time.sleep(round_ * 0.002)
+        time.sleep(round_ * step)
         launcher.kill()
         assert launcher.wait(10) == -signal.SIGKILL
     assert gone(mark), alive(mark)

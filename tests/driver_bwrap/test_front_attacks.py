@@ -1,0 +1,150 @@
+"""Attacks of the contract kit through the compiled front, as `aisbx run` takes it with a plan at hand.
+
+All of those on what the front does itself, and of each other control the first: a system-call filter that is there is
+the plan's own, and the other ways try all of it.
+"""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+from aisbx.admission import unmet
+from aisbx.audit.write import open_log
+from aisbx.plan import native
+from aisbx.plan.keep import store, write
+from aisbx.plan.recall import FORMAT, environment_digest
+from aisbx.plugins import Plugins
+from aisbx.testing import ATTACKS, DriverContract
+from aisbx.testing.attack import Attack
+from aisbx.testing.scene import Scene
+from aisbx.testing.ways import perform, planned
+from aisbx.types import (
+    AuditPlace,
+    Captured,
+    Command,
+    Driver,
+    ExitStatus,
+    LocalDriver,
+    PlanEntry,
+    SandboxSpec,
+    Stdio,
+)
+from aisbx_linux.modules import carried
+from aisbx_linux.protect import scan
+
+from .conftest import CORE, FRONT, NOT_LEAN, needs_front
+
+pytestmark = needs_front
+DRIVER = "aisbx_linux"
+OWN = ("desc:clean", "env:clean", "fs:protected", "fs:workspace", "priv:not-root", "proc:isolated", "proc:no-survivors")
+SLOW = ("limit:cpus",)  # of the cgroup alone, which tests/linux/native tries
+# What is typed is in the host's list of processes, for whoever finds the program or its variables there.
+TYPED = ("env:clean/command-line", "priv:not-root/host-uid")
+
+
+def chosen() -> Iterator[Attack]:
+    seen: set[str] = set()
+    for attack in ATTACKS.values():
+        if (
+            attack.id not in TYPED
+            and attack.control not in SLOW
+            and (attack.control in OWN or attack.control not in seen)
+        ):
+            yield attack
+        seen.add(attack.control)
+
+
+@pytest.fixture(scope="module")
+def bwrap(tmp_path_factory: pytest.TempPathFactory) -> Driver:
+    cache = tmp_path_factory.mktemp("cache")
+    cache.chmod(0o700)
+    return Plugins().get("driver", "bwrap", {"cache_dir": str(cache)})
+
+
+class Fronted:
+    """A way into a sandbox: the front, with the driver's plan for the spec at hand. Says how many it carried out."""
+
+    def __init__(self, driver: LocalDriver) -> None:
+        self.driver = driver
+        self.carried = 0
+
+    def __call__(
+        self, spec: SandboxSpec, command: Command, stdio: Stdio, home: Path, seconds: float, *, alone: bool = False
+    ) -> ExitStatus:
+        plan = self.driver.plan(spec)
+        scans = carried(plan, str(home))
+        if scans is None or stdio.terminal or alone or command.cwd or isinstance(stdio.stdin, int):
+            return planned(self.driver)(
+                spec, command, stdio, home, seconds, alone=alone
+            )  # not the front's to carry out
+        environ = {b"HOME": os.fsencode(home), b"AISBX_FRONT": b"only"}
+        audit: AuditPlace = {"path": f"{home}/audit", "key": f"{home}/key", "limit": 1 << 30, "keep": 0, "export": ""}
+        open_log(audit).close()
+        plans = home / ".cache/aisbx/plans"
+        for folder in (plans, home / "scans", home / "runs"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if scans and plan["workspace"]:
+            scan.scan(plan["workspace"][0], scans)
+        roots = [str(Path(importlib.import_module(DRIVER).__file__ or "").parents[1])]
+        entry = cast(
+            "PlanEntry",
+            {"format": FORMAT, "name": "entry", "paths": [], "variables": [], "prefixes": [], "roots": roots}
+            | {"environment": environment_digest({}, [], []), "code": [], "plan": plan, "kind": "run", "audit": audit}
+            | {"record": '"profile":"base"', "program_only": False, "state": str(home), "keep_output": 0}
+            | {"keep_runs": 0},
+        )
+        written = write(str(plans), entry)
+        assert written is not None
+        name = native.name_of({}, os.getcwd(), environ)
+        store(str(plans), name, native.encode(entry, written, name, scans, environ))
+        words = [f"--env={key}={value}" for key, value in command.environment.items()]
+        done = subprocess.run(
+            [FRONT, sys.executable, f"{CORE}/aisbx/cli/fast.py", "run", *words, "--", *command.argv],
+            env={os.fsdecode(key): os.fsdecode(value) for key, value in environ.items()},
+            input=stdio.stdin or b"",
+            stdout=stdio.stdout if stdio.stdout is not None else subprocess.PIPE,
+            stderr=stdio.stderr if stdio.stderr is not None else subprocess.PIPE,
+            timeout=seconds,
+            check=False,
+        )
+        assert done.returncode != NOT_LEAN, done.stderr
+        self.carried += 1
+        record = json.loads(Path(audit["path"]).read_text().splitlines()[-1])
+        return ExitStatus(
+            code=done.returncode,
+            signal=record["signal"] or 0,
+            timed_out=record["timed_out"],
+            oom_killed=record["oom_killed"],
+            pids_limited=record["pids_limited"],
+            stdout=Captured(done.stdout or b""),
+            stderr=Captured((done.stderr or b"").partition(b"aisbx: ")[0]),
+            findings=tuple(record["findings"]),
+        )
+
+
+@pytest.fixture(scope="module")
+def fronted(bwrap: Driver) -> Fronted:
+    assert isinstance(bwrap, LocalDriver)
+    return Fronted(bwrap)
+
+
+@pytest.mark.parametrize("attack", [pytest.param(attack, id=attack.id) for attack in chosen()])
+def test_the_attack_fails(fronted: Fronted, bwrap: Driver, attack: Attack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "RACY", 0)  # what has just been made would be looked at again, which is Python's to do
+    with Scene() as scene:
+        attack.stage(scene)
+        spec = attack.shape(scene, scene.spec())
+        if [missing for missing in unmet(spec, bwrap.check(spec)) if missing.control == attack.control]:
+            return  # refused: nobody gets that far
+    result = perform(attack, fronted, DriverContract.python)
+    assert result.breached is False, result.what
+
+
+def test_the_front_has_carried_out_most_of_them(fronted: Fronted) -> None:
+    assert fronted.carried > len(list(chosen())) / 2
