@@ -82,7 +82,7 @@ def test_a_protected_file_is_held_and_the_records_are_pythons(place: World, prog
 
 def test_nothing_of_the_callers_is_inside(place: World, program: str) -> None:
     reader, writer = os.pipe()
-    os.set_inheritable(writer, True)
+    os.set_inheritable(writer, True)  # noqa: FBT003 - positional only
     script = "ls /proc/self/fd; env; cat /proc/1/environ; ls /proc | grep -c '^[0-9]'"
     done = front(place, program, "--", "sh", "-c", script, close_fds=False)
     os.close(reader)
@@ -147,14 +147,14 @@ def test_what_a_run_plants_is_undone_whatever_another_has_remembered_meanwhile(p
 def test_what_goes_another_way_is_pythons_to_end(
     place: World, program: str, script: str, code: int, told: bytes
 ) -> None:
-    options = ("-t", "300ms") if code == 124 else ()  # noqa: PLR2004
+    options = ("-t", "300ms") if code == 124 else ()
     if options:
         World(place.home, place.project, "front", plain(place)).warm(*options)
     done = front(place, program, *options, "--", *script.split())
     assert done.returncode == code
     assert told in done.stderr
     last = place.records()[-1]
-    assert (last["exit_code"], last["timed_out"]) == (code, code == 124)  # noqa: PLR2004
+    assert (last["exit_code"], last["timed_out"]) == (code, code == 124)
     assert json.dumps(last["argv"]) == json.dumps(script.split())
 
 
@@ -171,4 +171,4 @@ def test_a_signal_that_comes_at_any_moment_ends_the_run_once_and_for_all(place: 
                 one.wait(delay * 0.0015)
             one.send_signal(number)
             assert one.wait(20) in {128 + number, -number}  # the second: nothing had been started
-    assert len(place.records()) - before <= 12  # noqa: PLR2004
+    assert len(place.records()) - before <= 12
