@@ -46,6 +46,8 @@ OWN = ("desc:clean", "env:clean", "fs:protected", "fs:workspace", "priv:not-root
 SLOW = ("limit:cpus",)  # of the cgroup alone, which tests/linux/native tries
 # What is typed is in the host's list of processes, for whoever finds the program or its variables there.
 TYPED = ("env:clean/command-line", "priv:not-root/host-uid")
+# Of a terminal, a descriptor that this way does not pass, and a launcher that is killed (see test_ends).
+ELSEWHERE = ("tty:no-injection/same-terminal", "desc:clean/stdin-reopened", "proc:no-survivors/launcher-killed")
 
 
 def chosen() -> Iterator[Attack]:
@@ -142,9 +144,7 @@ def test_the_attack_fails(fronted: Fronted, bwrap: Driver, attack: Attack, monke
         spec = attack.shape(scene, scene.spec())
         if [missing for missing in unmet(spec, bwrap.check(spec)) if missing.control == attack.control]:
             return  # refused: nobody gets that far
+    before = fronted.carried
     result = perform(attack, fronted, DriverContract.python)
     assert result.breached is False, result.what
-
-
-def test_the_front_has_carried_out_most_of_them(fronted: Fronted) -> None:
-    assert fronted.carried > len(list(chosen())) / 2
+    assert fronted.carried > before or attack.id in ELSEWHERE
