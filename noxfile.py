@@ -21,6 +21,7 @@ DISTRIBUTIONS = [
     "aisbx-core",
     "aisbx-linux",
     "aisbx-driver-bwrap",
+    "aisbx-driver-chroot",
     "aisbx-profiles",
     "aisbx-mcp",
     "aisbx-egress",

@@ -16,6 +16,7 @@ LOCKS = {"run": "requirements-run.lock", "dev": "requirements.lock"}
 DISTRIBUTIONS = (
     "aisbx-core",
     "aisbx-driver-bwrap",
+    "aisbx-driver-chroot",
     "aisbx-egress",
     "aisbx-linux",
     "aisbx-mcp",

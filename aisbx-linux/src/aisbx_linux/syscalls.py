@@ -41,8 +41,8 @@ _AT_EMPTY_PATH = 0x1000
 _AT_RECURSIVE = 0x8000
 _MOVE_MOUNT_F_EMPTY_PATH = 4
 _MOVE_MOUNT_T_EMPTY_PATH = 0x40
-_RESOLVE_NO_SYMLINKS = 4
-_MOUNT_ATTR_RDONLY = 1
+_RESOLVE_NO_MAGICLINKS, _RESOLVE_NO_SYMLINKS, _RESOLVE_IN_ROOT = 2, 4, 16
+_MOUNT_ATTR_RDONLY, _MOUNT_ATTR_NOSUID, _MOUNT_ATTR_NODEV = 1, 2, 4
 _MOUNT_ATTR_IDMAP = 0x00100000
 _STACK = 1 << 14
 """Bytes for a child that calls one function of libc, and for the handlers of signals that it may get."""
@@ -132,6 +132,14 @@ def protect_tree(tree: int) -> None:
         raise OSError(msg)
 
 
+def restrict_tree(tree: int, *, read_only: bool) -> None:
+    """Let nothing of a detached tree be a device, nor set ids, nor, if `read_only`, be written; OSError if refused."""
+    attributes = _MOUNT_ATTR_NOSUID | _MOUNT_ATTR_NODEV | (_MOUNT_ATTR_RDONLY if read_only else 0)
+    if not _set_attributes(tree, _AT_EMPTY_PATH | _AT_RECURSIVE, attributes):
+        msg = "restricting a mount was refused"
+        raise OSError(msg)
+
+
 def make_read_only(mounted: int, *, on: bool) -> bool:
     """Make one mount, which a descriptor names, read-only or writable; False where files on it are open for writing."""
     attributes = (_MOUNT_ATTR_RDONLY, 0) if on else (0, _MOUNT_ATTR_RDONLY)
@@ -149,13 +157,21 @@ def open_unlinked(directory: int, path: str) -> int:
 
     `directory` is one that `path` is below, without `..` in it; -100 (AT_FDCWD) for an absolute path.
     """
-    how = b"".join(value.to_bytes(8, "little") for value in (posix.O_PATH | posix.O_CLOEXEC, 0, _RESOLVE_NO_SYMLINKS))
-    name = path.encode(errors="surrogateescape") + b"\0"
-    opened = call("syscall", _OPENAT2, directory, name, how, len(how))
+    opened = _open(directory, path, _RESOLVE_NO_SYMLINKS)
     if opened < 0:
         msg = f"{path} was moved, or a link leads to it"
         raise OSError(msg)
     return opened
+
+
+def open_within(root: int, path: str) -> int:
+    """Give by openat2(2) an O_PATH descriptor of what `path` is for who has `root` as their root; -1 for nothing."""
+    return _open(root, path, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS)
+
+
+def _open(directory: int, path: str, resolve: int) -> int:
+    how = b"".join(value.to_bytes(8, "little") for value in (posix.O_PATH | posix.O_CLOEXEC, 0, resolve))
+    return call("syscall", _OPENAT2, directory, path.encode(errors="surrogateescape") + b"\0", how, len(how))
 
 
 def open_folder(path: str) -> int:

@@ -52,9 +52,7 @@ def plan(
         "format": FORMAT,
         "launcher": "aisbx_linux.launch",
         "program": tool.path,
-        "words": [
-            word.format(file=[f"{{file:{index}}}" for index in range(1 + len(tool.files))]) for word in tool.words
-        ],
+        "words": list(tool.words),
         "head": [*_namespaces(spec), *_runtime(), *_private(spec, own), *_links(spec)],
         "sources": [_source(mount, _within(mount, mounts)) for mount in mounts],
         "tail": ["--remount-ro", "/dev", "--remount-ro", "/"],

@@ -1,6 +1,7 @@
 """Try an empty sandbox with a tool, nested as deep as a launch nests it; what keeps every tool from working."""
 
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from aisbx_linux.processes import leave
 
 ARGUMENTS = ("--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--", "/bin/true")
 _SPOKEN = 1000
+UNMAPPED = "belongs to nobody that is known here"
+_NOBODY = 65534
+"""The kernel's overflow uid: owners that a user namespace does not map (user_namespaces(7))."""
 OUTSIDE_ID = 2_000_000_000
 """The uid and gid on the host of sandboxes that root runs: above what adduser and systemd give away."""
 
@@ -95,3 +99,20 @@ def mapped(uid: int) -> bool:
 def reachable(path: str) -> bool:
     """Tell whether everybody may execute the file, every directory on the way included."""
     return all(parent.stat().st_mode & 0o001 for parent in (Path(path), *Path(path).parents))
+
+
+def unfit(path: str) -> str:
+    """Say why a program won't do as a tool, or nothing."""
+    try:
+        status = Path(path).stat()
+    except OSError as error:
+        return f"cannot be used: {error.strerror}"
+    if status.st_mode & stat.S_ISUID:
+        return "is set-uid root: one is needed that uses user namespaces"
+    if status.st_uid == _NOBODY != os.geteuid() and not mapped(0):
+        return f"{UNMAPPED}: this is inside a container or sandbox that does not map root"
+    if status.st_uid not in {0, os.geteuid()} or status.st_mode & 0o022:
+        return "can be changed by other users"
+    if not os.access(path, os.X_OK):
+        return "cannot be executed"
+    return ""
