@@ -31,6 +31,7 @@ _KNOWN: Mapping[tuple[str, str], str] = {
     ("driver", "bwrap"): "aisbx-driver-bwrap",
     ("secrets", "vault"): "aisbx-vault",
     ("egress", "allowlist"): "aisbx-egress",
+    ("driver", "chroot"): "aisbx-driver-chroot",
     ("profile", "base"): "aisbx-profiles",
     ("profile", "go-dev"): "aisbx-profiles",
     ("profile", "java-dev"): "aisbx-profiles",
