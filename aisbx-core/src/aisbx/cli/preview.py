@@ -32,7 +32,7 @@ def show(preview: Preview, request: RunRequest, *, as_json: bool) -> int:
 
 def _sections(preview: Preview, request: RunRequest) -> Iterator[tuple[str, Iterable[str]]]:
     spec = preview.spec
-    yield "Sandbox", _sandbox(spec, request)
+    yield "Sandbox", [f"driver     {preview.driver}: {preview.why}", *_sandbox(spec, request)]
     yield "Files", _files(spec)
     yield "Limits", _limits(spec)
     yield "System calls", _filter(spec, preview.plan)
@@ -84,6 +84,8 @@ def _limits(spec: SandboxSpec) -> Iterator[str]:
 def _record(preview: Preview, request: RunRequest) -> dict[str, object]:
     return {
         "admitted": not preview.refusals,
+        "driver": preview.driver,
+        "driver_why": preview.why,
         "command": list(request.command),
         "spec": data(preview.spec),
         "environment_given": sorted(request.environment),

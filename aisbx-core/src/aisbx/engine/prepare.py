@@ -26,7 +26,6 @@ from aisbx.types import (
     LocalDriver,
     LocalPlan,
     NetworkMode,
-    Probe,
     RunRequest,
     SandboxSpec,
 )
@@ -47,12 +46,17 @@ class Prepared:
     spec: SandboxSpec
     driver: Driver
     enforcement: Enforcement
+    why: str
+    """Why this driver."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
     """What a run would be: its spec, what would hold, and the controls for which it would be refused."""
 
+    driver: str
+    why: str
+    """Why this driver."""
     spec: SandboxSpec
     enforcement: Enforcement
     plan: LocalPlan | None
@@ -93,8 +97,8 @@ class Preparation:
             spec = replace(spec, network=replace(spec.network, proxy=proxy))
         if not request.command:
             request = replace(request, command=(shell,))
-        driver = self.driver(request)
-        return Prepared(request, spec, driver, driver.check(spec))
+        driver, enforcement, why = self.choose(request, spec)
+        return Prepared(request, spec, driver, enforcement, why)
 
     def preview(self, request: RunRequest) -> Preview:
         """Say what a run would be, whether or not it would be admitted."""
@@ -103,7 +107,7 @@ class Preparation:
         driver, spec = prepared.driver, prepared.spec
         refusals = tuple(unmet(spec, prepared.enforcement))
         plan = driver.plan(spec) if isinstance(driver, LocalDriver) and not refusals else None
-        return Preview(spec, prepared.enforcement, plan, refusals)
+        return Preview(driver.name, prepared.why, spec, prepared.enforcement, plan, refusals)
 
     def resolve(self, request: RunRequest, *, keep: bool = True) -> tuple[SandboxSpec, str]:
         """Give the spec of a request and the shell that runs where it has no command.
@@ -125,22 +129,44 @@ class Preparation:
             spec = job.with_proxy(spec, self.settings, self.plugins, self.inputs)
         return spec, profile.shell or spec.environment.get("SHELL", "/bin/sh")
 
-    def driver(self, request: RunRequest, *, remember: bool = True) -> Driver:
-        """Give the driver that the request or the settings name; `auto` is the first that works here.
+    def choose(
+        self, request: RunRequest, spec: SandboxSpec, *, remember: bool = True
+    ) -> tuple[Driver, Enforcement, str]:
+        """Give the driver that the request or the settings name, what it says of the spec, and why it is that one.
 
-        DriverUnavailableError where none of them does. `remember` as for `load`.
+        `auto` is the first in the order of `PREFERRED` that works here and holds all that the spec requires, or, where
+        none does, the first that works. DriverUnavailableError where none works; UsageError as of `Driver.check`.
+        `remember` as for `load`.
         """
         name = request.driver or self.settings.driver
         names = [name] if name != AUTO else self.plugins.names("driver")
         names.sort(key=lambda known: (PREFERRED.index(known) if known in PREFERRED else len(PREFERRED), known))
-        probes: dict[str, Probe] = {}
+        against: dict[str, str] = {}
+        remedies: list[str] = []
+        short: tuple[Driver, Enforcement] | None = None
+        refusal: UsageError | None = None
         for known in names:
             driver = self.load(known, remember=remember)
-            probes[known] = driver.probe()
-            if probes[known].usable:
-                return driver
-        message = "; ".join(f"{known}: {probed.reason}" for known, probed in probes.items())
-        remedies = [probed.remedy for probed in probes.values() if probed.remedy]
+            probed = driver.probe()
+            if not probed.usable:
+                against[known] = probed.reason
+                remedies += [probed.remedy] if probed.remedy else []
+                continue
+            try:
+                enforcement = driver.check(spec)
+            except UsageError as error:
+                refusal, against[known] = refusal or error, error.message
+                continue
+            lacking = [state.control for state in unmet(spec, enforcement)]
+            if not lacking:
+                return driver, enforcement, _why(name, known, against)
+            short = short or (driver, enforcement)
+            against[known] = f"does not hold {', '.join(lacking)} here"
+        if short is not None:
+            return *short, _why(name, short[0].name, against)
+        if refusal is not None:
+            raise refusal
+        message = "; ".join(f"{known}: {reason}" for known, reason in against.items())
         raise DriverUnavailableError(message, hint="; or ".join(remedies) or "see: aisbx doctor")
 
     def load(self, name: str, *, remember: bool = True) -> Driver:
@@ -170,10 +196,23 @@ class Preparation:
             if _walled():
                 return LaunchError(error.message, hint=error.hint or AGAIN)
             spec = self.resolve(request)[0]
-            require(spec, self.driver(request, remember=False).check(spec))
+            require(spec, self.choose(request, spec, remember=False)[1])
         except AisbxError as found:
             return found
         return LaunchError(error.message, hint=error.hint or AGAIN)
+
+
+def _why(asked: str, chosen: str, against: Mapping[str, str]) -> str:
+    """Say why a driver was chosen, and what spoke against others."""
+    if asked != AUTO:
+        return "it is the one that was named"
+    others = "; ".join(f"{name}: {reason}" for name, reason in against.items() if name != chosen)
+    first = (
+        f"none here holds all that is required: it {against[chosen]}"
+        if chosen in against
+        else "it holds all that is required"
+    )
+    return f"{first}; {others}" if others else first
 
 
 def _walled() -> bool:
