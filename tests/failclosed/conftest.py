@@ -103,6 +103,7 @@ def place() -> Iterator[Place]:
         "HOME": str(made.home),
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "LANG": "C.UTF-8",
+        "AISBX_DISABLE_PLUGINS": "aisbx-driver-chroot",  # which would stand in where bubblewrap is made useless
         "AISBX_DRIVERS__BWRAP__PATH": str(made.bwrap),
     }
     try:

@@ -14,6 +14,8 @@ from aisbx_linux.remedy import remedy
 
 SYSTEM = ("/usr/bin/python3", "/usr/local/bin/python3")
 """Where everybody's Python is: for root, whose sandboxes are another user's from the start."""
+CALLED = "the tool"
+"""What it is to people."""
 _INSTALL = "apt-get install python3"
 _BY_HAND = "see whether this kernel lets you make namespaces: unshare --user --map-root-user --mount --pid --fork true"
 
@@ -36,7 +38,7 @@ def probe(settings: Mapping[str, object], remembered: str) -> tuple[Tool | None,
         if reason:
             reasons.append(f"{path} {reason}")
             continue
-        tool = Tool(path, os.uname().release, origin, "the tool", carry.WORDS, (code,), inputs)
+        tool = Tool(path, os.uname().release, origin, CALLED, carry.WORDS, (code,), inputs)
         name = memo.key(path, str(OUTSIDE_ID), code.hex(), *ARGUMENTS)
         if memo.recall(remembered, name) is not None:
             return tool, Probe(usable=True, facts=_facts(tool))
