@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.measure import Bench, BenchmarkError, Sample, machine
@@ -37,7 +37,6 @@ def measure(world: World, bench: Bench, rounds: int) -> list[Row]:
     large = ("-w", str(world.large))
     # A time limit nobody has used yet: the resolved plan is another one each round.
     fresh = [world.run("--timeout", str(1000 + number)) for number in range(rounds)]
-    compiled = ["AISBX_FRONT=1", *world.run()]
     for argv in (world.run(), world.lean(), world.run(*large), world.bare_python(), world.bare_tool()):
         bench.seconds(argv)  # the first run writes the plan, and fills the page cache
     if world.compiled:  # else Python would be measured under its name
@@ -50,11 +49,10 @@ def measure(world: World, bench: Bench, rounds: int) -> list[Row]:
             "python": [world.bare_python()],
             "bwrap": [world.bare_tool()],
             "warm": [world.run()],
-            "compiled": [compiled],
-            "python alone": [["AISBX_FRONT=0", *world.run()]],
+            "alone": [["AISBX_FRONT=0", *world.run()]],
             "lean": [world.lean()],
             "large": [world.run(*large)],
-            "large compiled": [["AISBX_FRONT=1", *world.run(*large)]],
+            "large alone": [["AISBX_FRONT=0", *world.run(*large)]],
             "cold": fresh,
         },
     )
@@ -69,8 +67,6 @@ def measure(world: World, bench: Bench, rounds: int) -> list[Row]:
         plain("`bwrap … true`", times["bwrap"]),
         plain("floor: the two together", floor),
         ratio("`aisbx run -- true`, warm plan", times["warm"], floor, WARM),
-        *_compiled(world, times, floor),
-        ratio("the same by Python alone (AISBX_FRONT=0)", times["python alone"], floor, None),
         ratio("the lean front by itself", times["lean"], floor, WARM),
         ratio(
             f"warm plan, {FILES:,} files in the workspace",
@@ -78,20 +74,12 @@ def measure(world: World, bench: Bench, rounds: int) -> list[Row]:
             floor,
             LARGE if os.geteuid() else LARGE_PLACED,
         ),
+        ratio("small, by Python alone (AISBX_FRONT=0)", times["alone"], floor, None),
+        ratio(f"{FILES:,} files, by Python alone", times["large alone"], floor, None),
         ratio("cold plan: fresh options", times["cold"], floor, COLD),
         _in_flight(world, bench, rounds),
-        *([_in_flight(world, bench, rounds, "AISBX_FRONT=1")] if world.compiled else []),
+        _in_flight(world, bench, rounds, "AISBX_FRONT=0"),
         _peak(world, bench),
-    ]
-
-
-def _compiled(world: World, times: Mapping[str, Sample], floor: Sample) -> list[Row]:
-    """Give what the compiled front makes of it, where there is one."""
-    if not world.compiled:
-        return []
-    return [
-        ratio("the same by the compiled front (AISBX_FRONT=1)", times["compiled"], floor, None),
-        ratio(f"… with {FILES:,} files in the workspace", times["large compiled"], floor, None),
     ]
 
 
