@@ -46,7 +46,6 @@ SCHEMA: dict[str, Any] = {
                 "additionalProperties": False,
                 "properties": {
                     "registryType": {"const": "pypi"},
-                    "registryBaseUrl": {"const": "https://pypi.org"},
                     "identifier": {"type": "string"},
                     "version": {"type": "string", "pattern": r"^\d+\.\d+\.\d+$"},
                     "runtimeHint": {"const": "uvx"},
