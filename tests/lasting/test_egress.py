@@ -97,6 +97,18 @@ def test_a_run_reaches_what_is_allowed_and_nothing_else(box: Box, server: int) -
     assert {port for host, port, _ in refused if host == "example.org"} == {80, 443}
 
 
+def test_a_grant_goes_no_further_than_the_profiles_restriction(box: Box) -> None:
+    own = box.home / ".config" / "aisbx" / "profiles"
+    own.mkdir(parents=True, mode=0o700)
+    (own / "narrow.yaml").write_text("restriction: true\nnetwork: {allow: ['*.a.example']}\n")
+    box.out("create", "--name", "narrow", "-p", "base+narrow", "--network", "allow=x.a.example")
+    box.out("grant", "narrow", "y.a.example")
+    line = box.refused("grant", "narrow", "b.example", code="denied")
+    assert "does not allow b.example" in line
+    box.out("create", "--name", "none")
+    assert "not an allow-list" in box.refused("grant", "none", "b.example", code="usage")
+
+
 def test_without_a_proxy_installed_a_run_is_refused(box: Box) -> None:
     configure(box, '[plugins]\ndisable = ["aisbx-egress"]\n')
     done = box("run", "--network", "allow=a.example", "--", "touch", "here")
@@ -135,6 +147,15 @@ def test_a_sandbox_that_lasts_keeps_its_proxy_until_it_is_destroyed(box: Box, se
     fetch = f"{FETCH} http://localhost:{server}/"
     assert box("exec", "net", "--", "sh", "-c", fetch).stdout == "served"
     assert records(box, "egress.allowed")
+    other = f"{FETCH} http://127.0.0.2:{server}/"
+    assert "no rule allows it" in box("exec", "net", "--", "sh", "-c", other).stdout
+    box.out("grant", "net", f"127.0.0.2:{server}", "--ttl", "1h")
+    assert "Connection refused" in box("exec", "net", "--", "sh", "-c", other).stdout  # it was asked, and is not there
+    (granted,) = box.json("grant", "net", "--json")["grants"]
+    assert granted["rule"] == f"127.0.0.2:{server}"
+    box.out("grant", "net", f"127.0.0.2:{server}", "--withdraw")
+    assert "no rule allows it" in box("exec", "net", "--", "sh", "-c", other).stdout
+    assert "is not HOST[:PORT]" in box.refused("grant", "net", "http://x", code="usage")
     os.kill(proxy, signal.SIGKILL)
     assert gone({proxy})
     assert box("exec", "net", "--", "sh", "-c", fetch).returncode != 0  # nobody decides, so nothing is allowed

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 import time
 from ipaddress import IPv4Address
@@ -140,7 +141,7 @@ class Connection:
                 raise ClosedError
             self._session.allowed(request, via, decision, address)
             return server
-        told = (problem.strerror if problem else "") or "it does not answer"
+        told = os.strerror(problem.errno) if problem and problem.errno else "it does not answer"
         raise RefusedError(f"{request.host}:{request.port}: {told}", unreachable=True)
 
     def _finish(self) -> None:

@@ -28,6 +28,7 @@ COMMANDS = (
     "sandboxes",
     "review",
     "snapshot",
+    "grant",
     "background",
     "cp",
     "init",

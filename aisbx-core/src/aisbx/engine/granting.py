@@ -1,0 +1,105 @@
+"""What a sandbox that lasts may reach beyond what it was made with: added and withdrawn while it runs."""
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from aisbx.audit.jsontext import members
+from aisbx.audit.reserve import recording
+from aisbx.audit.write import RESERVE, append_once, start
+from aisbx.egress import grants
+from aisbx.egress.grants import Grant
+from aisbx.errors import PolicyError, StateError, UsageError
+from aisbx.profiles import Finder, choose, hosts
+from aisbx.profiles.lattice import allowlist
+from aisbx.profiles.order import network_within
+from aisbx.store import Store
+from aisbx.types import Command, Event, Network, NetworkMode, Principal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aisbx.engine.engine import Engine
+    from aisbx.store import Record
+    from aisbx.types import SandboxSpec
+
+
+def granting(engine: "Engine", name: str) -> "Granting":
+    """Give what a sandbox was granted; StateError where it is not there, UsageError where nothing can be granted."""
+    engine.sandboxes.inside(name)  # it has not ended
+    store = Store(engine.state)
+    return Granting(engine, store.find(name), store.home(name), store.spec(name))
+
+
+class Granting:
+    """The grants of one sandbox."""
+
+    def __init__(self, engine: "Engine", record: "Record", home: "Path", spec: "SandboxSpec") -> None:
+        """UsageError for a sandbox whose network is not an allow-list: nobody decides there."""
+        if spec.network.mode is not NetworkMode.ALLOWLIST:
+            hint = "make it with --network allow=HOST:PORT"
+            raise UsageError(f"the network of {record.name} is {spec.network.mode.value}, not an allow-list", hint=hint)
+        self._engine = engine
+        self._record = record
+        self._home = str(home)
+        self._spec = spec
+
+    def all(self) -> list[Grant]:
+        """Give those that hold now; StateError where they cannot be read."""
+        try:
+            return grants.read(self._home)
+        except (OSError, ValueError, TypeError) as error:
+            name = self._record.name
+            raise StateError(f"the grants of {name} cannot be read: {error}", hint=f"aisbx destroy {name}") from error
+
+    def add(self, text: str, ttl: float, principal: Principal, host: str) -> Grant:
+        """Let it reach what a rule names, for so many seconds (0: as long as it is there), and give the grant.
+
+        PolicyError where its profile's restriction, or a policy, has something against it.
+        """
+        rule = _parsed(text)
+        network = Network(NetworkMode.ALLOWLIST, hosts.union(self._spec.network.allow, [rule]))
+        ceiling = self._ceiling()
+        if ceiling is not None and not network_within(allowlist((rule,)), ceiling):
+            raise PolicyError(
+                f"the profile {self._record.profile} does not allow {rule}",
+                hint="make a sandbox without that restriction",
+            )
+        self._engine.review(replace(self._spec, network=network), Command(argv=()), principal)
+        grant = Grant(rule, time.time() + ttl if ttl else 0.0)
+        self._note("egress.grant", {"rule": rule, "until": grant.until}, principal, host)
+        grants.write(self._home, [*(each for each in self.all() if each.rule != rule), grant])
+        return grant
+
+    def withdraw(self, text: str, principal: Principal, host: str) -> None:
+        """Take a grant back, which closes the connections it allowed; UsageError where there is none."""
+        rule = _parsed(text)
+        held = self.all()
+        if rule not in {grant.rule for grant in held}:
+            hint = "what it was made with stays; aisbx grant NAME shows what was added"
+            raise UsageError(f"{self._record.name} was not granted {rule}", hint=hint)
+        grants.write(self._home, [grant for grant in held if grant.rule != rule])
+        self._note("egress.withdraw", {"rule": rule}, principal, host)
+
+    def _ceiling(self) -> Network | None:
+        """Give how far its profile's network may reach at most; None where that is not said."""
+        engine = self._engine
+        inputs = engine.decided.copy()
+        profile = choose(
+            (self._record.profile,), engine.settings, Finder(engine.settings, engine.plugins, inputs), inputs
+        )
+        return profile.ceiling.network if profile.ceiling else None
+
+    def _note(self, kind: str, told: dict[str, object], principal: Principal, host: str) -> None:
+        engine, name = self._engine, self._record.name
+        line = f"{start(kind, name, principal.id, host, [])},{members({'egress': told})}}}"
+        with recording(engine.audit["path"], f"what was done ({kind} {name})"):
+            append_once(engine.audit, line, f"{engine.state}/{RESERVE}")
+        engine.emit(Event(kind, time.time(), {"sandbox": name, **told}))
+
+
+def _parsed(text: str) -> str:
+    try:
+        return str(hosts.parse(text))
+    except ValueError as error:
+        raise UsageError(str(error), hint="write HOST, HOST:PORT or *.DOMAIN") from error
