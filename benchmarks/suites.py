@@ -1,6 +1,7 @@
 """Run the test suites of real packages outside and inside, and say whether the results are the same.
 
-`python -m benchmarks.suites [LANGUAGE]…` needs the languages' toolchains and their package registries, and takes some
+Inside is twice: in a live workspace (`rw`), and in a `guarded` one, where a layer takes what they write and is applied
+afterwards. `python -m benchmarks.suites [LANGUAGE]…` needs the languages' toolchains and their package registries, and takes some
 minutes; `--write` puts the table into docs/compatibility.md. Exits with 1 where any result differs or nothing passed.
 """
 
@@ -26,6 +27,7 @@ VERSIONS = {
     "rust": ["rustc", "--version"],
     "java": ["java", "--version"],
 }
+MODES = ("rw", "guarded")
 _LIMIT = 900
 """Seconds for one step of one package."""
 
@@ -46,11 +48,12 @@ class Row:
     suite: Suite
     outside: Results
     inside: Results
+    guarded: Results
     same_exit: bool
 
     @property
     def same(self) -> bool:
-        return self.same_exit and self.outside == self.inside and self.outside.passed > 0
+        return self.same_exit and self.outside == self.inside == self.guarded and self.outside.passed > 0
 
 
 def suites(languages: list[str]) -> list[Suite]:
@@ -74,13 +77,26 @@ def prepare(suite: Suite, place: Path) -> None:
         sys.exit(f"{suite.package}: cannot be prepared:\n{done.stderr[-3000:]}")
 
 
-def results(suite: Suite, place: Path, *, inside: bool) -> tuple[Results, int, str]:
+def results(suite: Suite, place: Path, mode: str = "") -> tuple[Results, int, str]:
+    """Run a suite in a workspace of this mode; outside where none is given."""
     command = ["sh", "-c", suite.run]
-    if inside:
-        aisbx = [sys.executable, "-I", "-m", "aisbx", "run", "-p", f"{suite.language}-dev"]
-        command = [*aisbx, "--", *command]
+    temporary = place / ".tmp"  # in the workspace, or a layer would see little of what tests do with files
+    temporary.mkdir(exist_ok=True)
+    environ = {**os.environ, "TMPDIR": str(temporary)}
+    if mode:
+        options = ["-p", f"{suite.language}-dev", "-w", f".:{mode}", "-e", f"TMPDIR={temporary}"]
+        command = [sys.executable, "-I", "-m", "aisbx", "run", *options, "--", *command]
+        # What a guarded run keeps back for a review goes with the rest.
+        environ["XDG_STATE_HOME"] = str(place.with_name(f"{place.name}-state"))
     done = subprocess.run(
-        command, cwd=place, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_LIMIT, check=False
+        command,
+        cwd=place,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=_LIMIT,
+        check=False,
     )
     output = done.stdout + done.stderr
     return READERS[suite.results](output), done.returncode, output
@@ -88,14 +104,17 @@ def results(suite: Suite, place: Path, *, inside: bool) -> tuple[Results, int, s
 
 def compare(suite: Suite, place: Path) -> Row:
     prepare(suite, place)
-    outside, code, _ = results(suite, place, inside=False)
-    inside, other, output = results(suite, place, inside=True)
-    row = Row(suite, outside, inside, code == other)
-    if not row.same:
-        print(
-            f"--- {suite.package}, inside (exits with {other}, outside with {code}):\n{output[-6000:]}", file=sys.stderr
-        )
-    return row
+    outside, expected, _ = results(suite, place)
+    seen: list[Results] = []
+    same_exit = True
+    for mode in MODES:
+        inside, code, output = results(suite, place, mode)
+        seen.append(inside)
+        same_exit &= code == expected
+        if inside != outside or code != expected:
+            told = f"{suite.package}, {mode} (exits with {code}, outside with {expected})"
+            print(f"--- {told}:\n{output[-6000:]}", file=sys.stderr)
+    return Row(suite, outside, *seen, same_exit=same_exit)
 
 
 def version(language: str) -> str:
@@ -105,13 +124,14 @@ def version(language: str) -> str:
 
 
 def table(rows: list[Row]) -> list[str]:
-    lines = ["| Language | Package | Outside | Inside | Same |", "|---|---|---|---|---|"]
+    lines = ["| Language | Package | Outside | Inside, `rw` | Inside, `guarded` | Same |", "|---|---|---|---|---|---|"]
     versions = {language: version(language) for language in {row.suite.language for row in rows}}
     for row in rows:
         suite = row.suite
         name = f"{suite.language} {versions[suite.language]}"
         same = "yes" if row.same else "no"
-        lines.append(f"| {name} | `{suite.package}` {suite.version} | {row.outside} | {row.inside} | {same} |")
+        cells = [name, f"`{suite.package}` {suite.version}", row.outside, row.inside, row.guarded, same]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
     return lines
 
 
@@ -137,7 +157,7 @@ def main() -> None:
             place = Path(folder, f"{number}-{suite.language}")
             place.mkdir()
             rows.append(compare(suite, place))
-            print(f"{suite.package}: {rows[-1].outside} / {rows[-1].inside}", file=sys.stderr, flush=True)
+            print(f"{suite.package}: {rows[-1].outside} / {rows[-1].inside} / {rows[-1].guarded}", file=sys.stderr, flush=True)
     lines = table(rows)
     print("\n".join(lines))
     if arguments.write:

@@ -76,7 +76,7 @@ def test_every_row_of_the_document_is_a_suite_at_its_version_and_none_differs() 
     rows = [line.split(" | ") for line in lines if re.match(r"\| \w+ [\d.]+ \|", line)]
     assert rows
     assert {row[1] for row in rows} <= {f"`{each.package}` {each.version}" for each in suites.suites([])}
-    assert all(row[2] == row[3] and row[4] == "yes |" for row in rows)
+    assert all(row[2] == row[3] == row[4] and row[5] == "yes |" for row in rows)
 
 
 def test_every_language_has_suites_of_at_least_two_packages() -> None:

@@ -1,7 +1,31 @@
-"""Whether a spec may run: what it requires against what the driver says it will enforce. Pure."""
+"""Whether a spec may run: what it requires against what the driver is able to do, and will enforce. Pure."""
 
-from aisbx.errors import ControlError
-from aisbx.types import CONTROLS, ControlState, Enforcement, Level, SandboxSpec, WorkspaceMode
+from aisbx.errors import ControlError, UsageError
+from aisbx.types import (
+    CONTROLS,
+    ControlState,
+    Driver,
+    Enforcement,
+    LayeredDriver,
+    Level,
+    PublishingDriver,
+    SandboxSpec,
+    WorkspaceMode,
+)
+
+LAYERED = frozenset({WorkspaceMode.COW, WorkspaceMode.GUARDED})
+"""The modes of a workspace in which a layer takes what is written."""
+
+
+def require_able(spec: SandboxSpec, driver: Driver) -> None:
+    """Refuse, with a UsageError, a spec that asks for what is no control and the driver does not have at all."""
+    mode = spec.workspace.mode if spec.workspace is not None else None
+    if mode in LAYERED and not isinstance(driver, LayeredDriver):
+        hint = "use -w DIR:ro, or another driver: aisbx plugin list"
+        raise UsageError(f"driver {driver.name} lays no layer over a workspace, as {mode} needs it", hint=hint)
+    if spec.publish and not isinstance(driver, PublishingDriver):
+        hint = "leave out --publish, or use another driver: aisbx plugin list"
+        raise UsageError(f"driver {driver.name} publishes no ports of its sandboxes", hint=hint)
 
 
 def unmet(spec: SandboxSpec, enforcement: Enforcement) -> list[ControlState]:

@@ -7,11 +7,15 @@ from aisbx.testing.whole import Contract, names_of_tests
 
 # Written out, so that a test that is removed from the kit is missed here.
 DRIVER_TESTS = {
+    "test_a_command_in_the_background_outlives_its_client_hears_others_and_ends_whole",
     "test_a_command_that_does_not_exist_is_not_found",
     "test_a_command_without_a_terminal_has_no_size",
+    "test_a_copied_workspace_stays_as_it_is_until_its_changes_are_applied",
     "test_a_file_that_is_no_program_is_not_executable",
     "test_a_fork_has_what_its_origin_had_and_goes_its_own_way",
+    "test_a_guarded_workspace_applies_itself_but_for_what_the_host_would_execute_and_conflicts",
     "test_a_live_workspace_is_at_the_same_path_and_what_is_written_there_stays",
+    "test_a_published_port_leads_from_the_hosts_loopback_to_a_server_inside_and_nowhere_else",
     "test_a_sandbox_that_is_not_there_cannot_be_attached",
     "test_a_signal_reaches_the_command_and_after_its_end_nothing_happens",
     "test_a_terminal_has_the_size_it_is_given",
@@ -19,6 +23,8 @@ DRIVER_TESTS = {
     "test_beyond_the_capture_bound_bytes_are_dropped_counted_and_the_command_goes_on",
     "test_closing_ends_every_process_and_may_be_done_twice",
     "test_death_by_a_signal_gives_128_and_its_number",
+    "test_files_are_read_and_copied_within_bounds_and_written_whole",
+    "test_no_link_inside_leads_the_hosts_work_on_files_out_of_the_sandbox",
     "test_output_goes_to_the_callers_descriptors",
     "test_servers_and_their_clients_work_inside",
     "test_standard_input_arrives_byte_for_byte",
@@ -35,6 +41,7 @@ DRIVER_TESTS = {
     "test_what_a_command_used_is_counted",
     "test_what_is_not_claimed_is_refused",
     "test_what_is_observed_is_no_weaker_than_what_was_planned",
+    "test_what_is_paused_stands_still_takes_no_command_and_goes_on",
     "test_without_standard_input_there_is_its_end_at_once",
 }
 TERMINAL = "test_a_terminal_has_the_size_it_is_given"

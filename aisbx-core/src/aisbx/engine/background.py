@@ -45,6 +45,13 @@ class BackgroundCommand:
         return self.state in {record.STARTING, record.RUNNING}
 
 
+def background_of(sandbox: Sandbox, driver: str) -> BackgroundSandbox:
+    """Give a sandbox back whose commands may outlive who asked; UsageError where the driver, by this name, has none."""
+    if not isinstance(sandbox, BackgroundSandbox):
+        raise UsageError(f"driver {driver} runs nothing in the background", hint="leave out --detach")
+    return sandbox
+
+
 class Background:
     """The commands in the background of one sandbox."""
 
@@ -67,8 +74,7 @@ class Background:
 
         `who` is its id, the principal's, and the name of the host.
         """
-        if not isinstance(sandbox, BackgroundSandbox):
-            raise UsageError(f"driver {found.driver} runs nothing in the background", hint="leave out --detach")
+        background = background_of(sandbox, found.driver)
         engine, (run, principal, host) = self._engine, who
         job: Job = {
             "sandbox": self._place,
@@ -81,7 +87,7 @@ class Background:
             "audit": engine.audit,
             "reserve": f"{engine.state}/{RESERVE}",
             "static": f'"sandbox":"{found.name}",{found.static}',
-            "work": sandbox.background(command, run, terminal=terminal, stdin=stdin),
+            "work": background.background(command, run, terminal=terminal, stdin=stdin),
         }
         try:
             failure = detached.launch(supervisor.__file__, job)

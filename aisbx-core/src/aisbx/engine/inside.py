@@ -15,6 +15,27 @@ if TYPE_CHECKING:
 _KILL = 9
 
 
+def files_of(sandbox: Sandbox, driver: str) -> Files:
+    """Give a sandbox's files; UsageError where its driver, by this name, cannot reach them."""
+    if sandbox.files is None:
+        raise UsageError(f"driver {driver} cannot reach its sandboxes' files", hint="exec NAME -- cat")
+    return sandbox.files
+
+
+def freezer_of(sandbox: Sandbox, driver: str) -> Freezer:
+    """Give what pauses a sandbox; UsageError where its driver, by this name, cannot."""
+    if sandbox.freezer is None:
+        raise UsageError(f"driver {driver} cannot pause its sandboxes", hint="see: aisbx inspect")
+    return sandbox.freezer
+
+
+def observable(sandbox: Sandbox, driver: str) -> ObservableSandbox:
+    """Give a sandbox back that can be looked into; UsageError where its driver, by this name, cannot."""
+    if not isinstance(sandbox, ObservableSandbox):
+        raise UsageError(f"driver {driver} cannot tell what runs in its sandboxes", hint="exec NAME -- ps")
+    return sandbox
+
+
 class Inside:
     """One sandbox that is there."""
 
@@ -57,22 +78,16 @@ class Inside:
     @property
     def files(self) -> Files:
         """Its files. UsageError where its driver cannot reach them, StateError while it is paused."""
-        if self._sandbox.files is None:
-            raise UsageError(f"driver {self._record.driver} cannot reach its sandboxes' files", hint="exec NAME -- cat")
+        found = files_of(self._sandbox, self._record.driver)
         if self.paused:
             raise StateError(f"the sandbox {self._record.name} is paused", hint=f"aisbx resume {self._record.name}")
-        return self._sandbox.files
+        return found
 
     def _freezer(self) -> Freezer:
-        if self._sandbox.freezer is None:
-            raise UsageError(f"driver {self._record.driver} cannot pause its sandboxes", hint="see: aisbx inspect")
-        return self._sandbox.freezer
+        return freezer_of(self._sandbox, self._record.driver)
 
     def _observable(self) -> ObservableSandbox:
-        if not isinstance(self._sandbox, ObservableSandbox):
-            driver = self._record.driver
-            raise UsageError(f"driver {driver} cannot tell what runs in its sandboxes", hint="exec NAME -- ps")
-        return self._sandbox
+        return observable(self._sandbox, self._record.driver)
 
     def _note(self, kind: str, principal: Principal, host: str) -> None:
         beginning = start(kind, self._record.name, principal.id, host, [])

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from aisbx.admission import require, unmet
+from aisbx.admission import require, require_able, unmet
 from aisbx.caches import kept_cache
 from aisbx.errors import AisbxError, ConfigError, DriverUnavailableError, LaunchError, UsageError, WorkspaceError
 from aisbx.identity import identity
@@ -153,6 +153,7 @@ class Preparation:
                 remedies += [probed.remedy] if probed.remedy else []
                 continue
             try:
+                require_able(spec, driver)
                 enforcement = driver.check(spec)
             except UsageError as error:
                 refusal, against[known] = refusal or error, error.message

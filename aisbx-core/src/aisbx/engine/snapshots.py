@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from aisbx.admission import require
+from aisbx.admission import LAYERED, require
 from aisbx.audit.jsontext import members
 from aisbx.audit.reserve import recording
 from aisbx.audit.write import RESERVE, append_once, start
@@ -17,13 +17,12 @@ from aisbx.errors import StateError, UsageError
 from aisbx.plan.run import new_run
 from aisbx.snapshots import Shelf, Snapshot
 from aisbx.store import Claim, Record, Store
-from aisbx.types import Command, Driver, Event, Principal, SandboxSpec, SnapshotDriver, WorkspaceMode
+from aisbx.types import Command, Driver, Event, Principal, SandboxSpec, SnapshotDriver
 
 if TYPE_CHECKING:
     from aisbx.engine.engine import Engine
 
 _PATIENCE = 5.0
-_LAYERED = {WorkspaceMode.COW, WorkspaceMode.GUARDED}
 
 
 def able(driver: Driver) -> SnapshotDriver:
@@ -113,7 +112,7 @@ class Snapshots:
         """Hold a sandbox's directory, and leave nothing half made in it."""
         record = self._store.find(name)
         driver = able(self._engine.driver(record.driver))
-        if record.mode not in _LAYERED:
+        if record.mode not in LAYERED:
             what = f"its workspace is {record.mode}" if record.mode else "it has no workspace"
             hint = "make it with -w DIR:cow or DIR:guarded"
             raise UsageError(f"the sandbox {name!r} has no layer of its own to be kept: {what}", hint=hint)

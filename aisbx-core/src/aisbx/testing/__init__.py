@@ -13,8 +13,14 @@
 import pytest
 
 for _module in (
+    "behaviour.background",
     "behaviour.commands",
+    "behaviour.files",
+    "behaviour.forks",
+    "behaviour.layers",
     "behaviour.lifetimes",
+    "behaviour.pausing",
+    "behaviour.publishing",
     "behaviour.reports",
     "behaviour.servers",
     "behaviour.streams",

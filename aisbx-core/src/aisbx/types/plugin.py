@@ -116,6 +116,17 @@ class SecretDriver(Driver, Protocol):
 
 
 @runtime_checkable
+class PublishingDriver(Driver, Protocol):
+    """A driver that makes ports of a sandbox reachable on the host's loopback, where `SandboxSpec.publish` names them.
+
+    By 127.0.0.1 and ::1 alone, from the first process to the end of the sandbox; a port that is taken refuses it.
+    """
+
+    publishes: bool
+    """True."""
+
+
+@runtime_checkable
 class LastingDriver(Driver, Protocol):
     """A driver whose sandboxes outlive the process that makes them."""
 

@@ -49,6 +49,7 @@ class NamespaceDriver(ABC):
     """One sandbox is one tool: with a command that ends it, or one that others join."""
 
     name: str
+    publishes = True
 
     def __init__(self, cache: Path) -> None:
         """`cache` is a private directory."""

@@ -1,6 +1,7 @@
 """What the tests of behaviour share: the fixtures, and ways to run a program inside."""
 
 import contextlib
+import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -11,7 +12,17 @@ import pytest
 from aisbx.testing.scene import Scene
 from aisbx.testing.ways import ways
 from aisbx.testing.whole import Contract
-from aisbx.types import Command, Driver, ExitStatus, Process, Sandbox, Stdio
+from aisbx.types import (
+    Command,
+    Driver,
+    ExitStatus,
+    LastingDriver,
+    Process,
+    ReleasableSandbox,
+    Sandbox,
+    SandboxSpec,
+    Stdio,
+)
 
 SECONDS = 30.0
 """No command of these tests takes longer."""
@@ -51,6 +62,15 @@ class Base(Contract, contract=True):
             yield sandbox.spawn(Command(argv=(self.python, "-I", "-S", "-c", program)), stdio or Stdio())
 
 
+    def said(self, sandbox: Sandbox, program: str, *arguments: str) -> str:
+        """Run a Python program in a sandbox that is there, to its good end, and give what it printed."""
+        argv = (self.python, "-I", "-S", "-c", program, *arguments)
+        status = sandbox.spawn(Command(argv=argv), Stdio()).wait(SECONDS)
+        assert status is not None
+        assert status.code == 0, status.stderr.data
+        return status.stdout.data.decode()
+
+
 @contextlib.contextmanager
 def sandbox_of(driver: Driver, scene: Scene) -> "Generator[Sandbox]":
     """Open a sandbox for the scene's ordinary spec, and close it."""
@@ -59,6 +79,25 @@ def sandbox_of(driver: Driver, scene: Scene) -> "Generator[Sandbox]":
         yield sandbox
     finally:
         sandbox.close()
+
+
+@contextlib.contextmanager
+def standing(driver: Driver, scene: Scene, spec: SandboxSpec | None = None) -> "Generator[Sandbox]":
+    """Make a sandbox that lasts where the driver has such, open one where not; end it."""
+    if not isinstance(driver, LastingDriver):
+        with sandbox_of(driver, scene) as sandbox:
+            yield sandbox
+        return
+    home, kept = Path(tempfile.mkdtemp(prefix="lasting-", dir=scene.state)), Path(scene.state)
+    try:
+        sandbox = driver.create(spec or scene.spec(), home, kept, 0.0)
+        try:
+            yield sandbox
+        finally:
+            if isinstance(sandbox, ReleasableSandbox):
+                sandbox.release()
+    finally:
+        driver.end(home)
 
 
 def until(ready: Callable[[], bool]) -> None:

@@ -9,9 +9,9 @@ import pytest
 from aisbx.admission import unmet
 from aisbx.engine.snapshots import able
 from aisbx.errors import UsageError
-from aisbx.testing.behaviour.base import SECONDS, Base
+from aisbx.testing.behaviour.base import Base
 from aisbx.testing.scene import Scene
-from aisbx.types import Command, Driver, ReleasableSandbox, Sandbox, SnapshotDriver, Stdio, WorkspaceMode
+from aisbx.types import Driver, ReleasableSandbox, Sandbox, SnapshotDriver, WorkspaceMode
 
 
 class Forks(Base, contract=True):
@@ -51,14 +51,7 @@ class Forks(Base, contract=True):
         assert not (Path(workspace.path) / "written").exists(), "it was written to the workspace itself"
 
     def _write(self, sandbox: Sandbox, word: str) -> None:
-        self._said(sandbox, f"open('written', 'a').write('{word} ')")
+        self.said(sandbox, f"open('written', 'a').write('{word} ')")
 
     def _read(self, sandbox: Sandbox) -> str:
-        return self._said(sandbox, "print(end=open('written').read())")
-
-    def _said(self, sandbox: Sandbox, program: str) -> str:
-        argv = (self.python, "-I", "-S", "-c", program)
-        status = sandbox.spawn(Command(argv=argv), Stdio()).wait(SECONDS)
-        assert status is not None
-        assert status.code == 0, status.stderr.data
-        return status.stdout.data.decode()
+        return self.said(sandbox, "print(end=open('written').read())")
