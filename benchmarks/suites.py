@@ -157,7 +157,11 @@ def main() -> None:
             place = Path(folder, f"{number}-{suite.language}")
             place.mkdir()
             rows.append(compare(suite, place))
-            print(f"{suite.package}: {rows[-1].outside} / {rows[-1].inside} / {rows[-1].guarded}", file=sys.stderr, flush=True)
+            print(
+                f"{suite.package}: {rows[-1].outside} / {rows[-1].inside} / {rows[-1].guarded}",
+                file=sys.stderr,
+                flush=True,
+            )
     lines = table(rows)
     print("\n".join(lines))
     if arguments.write:

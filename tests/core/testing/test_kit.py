@@ -2,13 +2,29 @@
 
 import sys
 import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
+from aisbx.admission import require_able
+from aisbx.errors import StateError, UsageError
 from aisbx.testing import ATTACKS, DriverContract
 from aisbx.testing.attack import Attack, Result, judge
 from aisbx.testing.scene import Scene
 from aisbx.testing.unconfined import Unconfined
-from aisbx.types import CONTROLS, Captured, ControlState, Enforcement, ExitStatus, Level, SandboxSpec
+from aisbx.types import (
+    CONTROLS,
+    Captured,
+    ControlState,
+    Enforcement,
+    ExitStatus,
+    Level,
+    SandboxSpec,
+    Workspace,
+    WorkspaceMode,
+)
+from aisbx_linux.lasting.files import JoinedFiles
 
 
 class Liar(Unconfined):
@@ -65,6 +81,39 @@ def test_a_refusal_that_names_too_little_is_caught() -> None:
             return Enforcement.of([ControlState("limit:memory", level, "by luck", "sometimes")])
 
     Kit().test_what_is_not_claimed_is_refused(Inconsistent(), "limit:memory")
+
+
+class ByHostPaths(JoinedFiles):
+    """Files as a careless driver has them: whatever a path leads to on the host."""
+
+    def read(self, path: str, limit: int, offset: int = 0) -> bytes:
+        try:
+            return Path(path).read_bytes()[offset : offset + limit]
+        except OSError as error:
+            raise StateError(str(error)) from error
+
+
+def test_a_driver_that_opens_files_by_the_hosts_paths_is_caught() -> None:
+    class Careless(Unconfined):
+        def open(self, spec: SandboxSpec, home: Path) -> Any:
+            sandbox = super().open(spec, home)
+            sandbox.files = ByHostPaths("")
+            return sandbox
+
+    with Scene() as scene, pytest.raises(AssertionError, match="read from the host by"):
+        Kit().test_no_link_inside_leads_the_hosts_work_on_files_out_of_the_sandbox(Careless(), scene)
+
+
+@pytest.mark.parametrize(
+    ("asked", "what"),
+    [
+        ({"publish": (8080,)}, "publishes no ports"),
+        ({"workspace": Workspace("/w", WorkspaceMode.COW)}, "lays no layer"),
+    ],
+)
+def test_what_is_no_control_is_refused_by_a_driver_that_does_not_have_it(asked: dict[str, Any], what: str) -> None:
+    with Scene() as scene, pytest.raises(UsageError, match=what):
+        require_able(replace(scene.spec(), **asked), Liar())
 
 
 @pytest.mark.parametrize(

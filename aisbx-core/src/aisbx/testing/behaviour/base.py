@@ -61,7 +61,6 @@ class Base(Contract, contract=True):
         with sandbox_of(driver, scene) as sandbox:
             yield sandbox.spawn(Command(argv=(self.python, "-I", "-S", "-c", program)), stdio or Stdio())
 
-
     def said(self, sandbox: Sandbox, program: str, *arguments: str) -> str:
         """Run a Python program in a sandbox that is there, to its good end, and give what it printed."""
         argv = (self.python, "-I", "-S", "-c", program, *arguments)

@@ -4,10 +4,10 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,6 +16,9 @@ from aisbx.errors import UsageError
 from aisbx.testing.behaviour.base import Base
 from aisbx.testing.scene import Scene
 from aisbx.types import Driver, LayeredDriver, Layers, ReleasableSandbox, Sandbox, WorkspaceMode
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 _CHANGES = """
 import os, shutil
@@ -31,7 +34,18 @@ os.unlink("removed"), os.chmod("mode", 0o777), os.utime("times", (1, 1))
 os.rename("moved", "moved-away"), os.symlink("plain", "link")
 shutil.rmtree("swapped"), os.symlink(os.path.abspath("../../elsewhere"), "swapped")
 """
-_NAMES = ("plain", "linked", "removed", "mode", "times", "moved", "folder/inner", "swapped/inner", ".envrc", "untouched")
+_NAMES = (
+    "plain",
+    "linked",
+    "removed",
+    "mode",
+    "times",
+    "moved",
+    "folder/inner",
+    "swapped/inner",
+    ".envrc",
+    "untouched",
+)
 # Protected names that were not there, that got theirs by a rename of themselves or of what they lie in, and one that
 # took the place of a harmless file.
 _PLANTED = """
@@ -120,12 +134,12 @@ class LayeredWorkspaces(Base, contract=True):
             for path in (".vscode/tasks.json", "deep/in/.husky/pre-commit", ".mcp.json", ".envrc", "edited"):
                 assert path in kept, f"{path} is neither applied nor kept"
             assert "sub/other/.git/hooks/post-checkout" in kept
-            assert all(name in lines for name in (".vscode", ".husky", ".mcp.json", ".envrc", "edited", "post-checkout"))
+            assert all(
+                name in lines for name in (".vscode", ".husky", ".mcp.json", ".envrc", "edited", "post-checkout")
+            )
 
     @contextmanager
-    def _layered(
-        self, driver: Driver, scene: Scene, mode: WorkspaceMode
-    ) -> "Generator[tuple[Sandbox | None, Path]]":
+    def _layered(self, driver: Driver, scene: Scene, mode: WorkspaceMode) -> "Generator[tuple[Sandbox | None, Path]]":
         """Make a sandbox with such a workspace; None where there can be none, which is refused then."""
         os.chmod(scene.workspace, 0o777)
         spec = scene.spec()
