@@ -1,8 +1,8 @@
 """Run the test suites of real packages outside and inside, and say whether the results are the same.
 
 Inside is twice: in a live workspace (`rw`), and in a `guarded` one, where a layer takes what they write and is applied
-afterwards. `python -m benchmarks.suites [LANGUAGE]…` needs the languages' toolchains and their package registries, and takes some
-minutes; `--write` puts the table into docs/compatibility.md. Exits with 1 where any result differs or nothing passed.
+afterwards. `python -m benchmarks.suites [LANGUAGE]…` needs the languages' toolchains and their package registries, and
+takes some minutes; `--write` puts the table into docs/compatibility.md. Exits with 1 where any result differs or nothing passed.
 """
 
 import argparse

@@ -115,8 +115,10 @@ class InsideFiles(Base, contract=True):
             target = os.path.join(scene.root, f"out{number}")
             with suppress(StateError):
                 files.pull(f"{place}/{name}", target)
-            found = [os.path.join(above, each) for above, _, names in os.walk(target) for each in names] + [target]
-            for each in found:
+            if os.path.islink(target):
+                continue
+            found = [os.path.join(above, each) for above, _, names in os.walk(target) for each in names]
+            for each in (*found, target):
                 if os.path.isfile(each) and not os.path.islink(each):
                     assert scene.token not in scene.read(each), f"copied from the host by {name}"
 
