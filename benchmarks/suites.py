@@ -2,7 +2,8 @@
 
 Inside is twice: in a live workspace (`rw`), and in a `guarded` one, where a layer takes what they write and is applied
 afterwards. `python -m benchmarks.suites [LANGUAGE]…` needs the languages' toolchains and their package registries, and
-takes some minutes; `--write` puts the table into docs/compatibility.md. Exits with 1 where any result differs or nothing passed.
+takes some minutes; `--write` puts the table into docs/compatibility.md. Exits with 1 where any result differs or
+nothing passed.
 """
 
 import argparse
