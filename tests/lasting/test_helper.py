@@ -74,6 +74,39 @@ def test_a_signal_waits_until_it_is_known_whom_it_is_for(
     assert ended[0].code == 9
 
 
+def test_a_signal_to_a_command_that_ends_just_then_reaches_no_other(
+    sandbox: LastingSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running, looked = Helper.running, list[str]()
+
+    def late(self: Helper) -> int:
+        if threading.current_thread().name == "ends":
+            looked.append("")
+            if len(looked) > 1:  # whom it is for, after it was found to run
+                time.sleep(0.5)  # for the helper to be given to the next command
+        return running(self)
+
+    monkeypatch.setattr(Helper, "running", late)
+    reader, writer = os.pipe()
+    first = sandbox.spawn(Command(argv=("sh", "-c", "read line")), Stdio(stdin=reader))
+    first.signal(0)  # until it is known to run
+    ending = threading.Thread(target=lambda: first.signal(signal.SIGUSR1), name="ends")
+    waiting = threading.Thread(target=first.wait)
+    ending.start()
+    waiting.start()
+    assert eventually(lambda: len(looked) > 1)
+    for descriptor in (reader, writer):
+        os.close(descriptor)
+    time.sleep(0.1)
+    second = sandbox.spawn(Command(argv=("sleep", "765445")), Stdio())
+    ending.join()
+    waiting.join()
+    left = eventually(lambda: sleepers(765445))
+    second.kill()
+    second.wait()
+    assert left, "another command got it"
+
+
 def test_its_commands_are_as_any_other(box: Box, sandbox: LastingSandbox) -> None:
     run(sandbox, "true")
     alike = box.out("exec", "work", "--", "sh", "-c", STATE)

@@ -1,6 +1,7 @@
 """Commands that a helper starts: for a client that is large, has threads, or runs many. See `helper`."""
 
 import _socket
+import _thread
 import marshal
 import posix
 import sys
@@ -162,6 +163,8 @@ class Helped(Joined):
         super().__init__(helpers.held, plan, request, helpers.home, self._kept.counts)
         self._helpers = helpers
         self._helper: Helper | None = None
+        self._using = _thread.RLock()
+        """Held by whoever uses the helper: once it is given back or let go, its descriptors are another's."""
 
     @property
     def owner(self) -> int:
@@ -176,36 +179,40 @@ class Helped(Joined):
 
     def _enter(self, wires: "JoinedWires") -> None:
         told = (*self._told(), wires.inside, self._joining)
-        self._helper = self._helpers.take()
-        while not self._helper.ask(*told):  # it was killed while it had nothing to do
-            self._helper.close()
-            self._helper = self._helpers.take()
-        self.monitor = self._helper.pid
-        self._assembly.status = self._helper.fileno()
+        one = self._helpers.take()
+        while not one.ask(*told):  # it was killed while it had nothing to do
+            one.close()
+            one = self._helpers.take()
+        self._helper = one
+        self.monitor = one.pid
+        self._assembly.status = one.fileno()
         self._lasting.watch(self.held["first"][0], self.command)
 
     def command(self) -> int:
         """Give the command's process on the host, 0 where there is none (yet)."""
-        one = self._helper  # another thread takes it away when the command has ended
-        pid = one.running() if one is not None else 0
+        with self._using:
+            pid = self._helper.running() if self._helper is not None else 0
         return pid if pid != helper.STARTING else 0
 
     def signal(self, number: int) -> None:
         """Send a signal to the command, which may print before the helper has told its number."""
         self._known()
-        super().signal(number)
+        with self._using:
+            super().signal(number)
 
     def kill(self) -> None:
         """End the command and all below it; one that is not there yet ends with the helper."""
-        if self._known():
-            super().kill()
-        elif self._helper is not None:
-            self._helper.kill()
+        known = self._known()
+        with self._using:
+            if known:
+                super().kill()
+            elif self._helper is not None:
+                self._helper.kill()
 
     def _known(self) -> bool:
         """Wait until the command's number is known, or it has ended; tells whether that was so in time."""
         until = time.monotonic() + _PATIENCE
-        while self._helper is not None and not self.done and not self.command() and not self._answered():
+        while not self.done and not self.command() and not self._answered():
             if time.monotonic() > until:
                 return False
             time.sleep(0.001)
@@ -214,15 +221,16 @@ class Helped(Joined):
     def _answered(self) -> bool:
         from select import POLLIN, poll
 
-        status = self._assembly.status  # another thread may close it meanwhile
-        if status < 0:
-            return True
         waiting = poll()
-        waiting.register(status, POLLIN)
-        return bool(waiting.poll(0))
+        with self._using:
+            if self._helper is None:
+                return True
+            waiting.register(self._helper.fileno(), POLLIN)
+            return bool(waiting.poll(0))
 
     def _read_status(self) -> None:
-        one, self._helper = self._helper, None
+        with self._using:
+            one, self._helper = self._helper, None
         if one is None:
             return
         answer = one.answer()

@@ -58,10 +58,18 @@ class Channel:
 
         target = waiter(self._started, lent, tell)
         threading.Thread(target=target, name="aisbx kernel", daemon=True).start()
-        for descriptor, reader in ((out, self.out), (err, self.err)):
-            self._readers.append(await _connect(loop, descriptor, reader))
-        transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, os.fdopen(feed, "wb", 0))
-        self._writer = asyncio.StreamWriter(transport, protocol, None, loop)
+        ours = [out, err, feed]
+        try:
+            for reader in (self.out, self.err):
+                self._readers.append(await _connect(loop, ours.pop(0), reader))
+            pipe = os.fdopen(ours.pop(), "wb", 0)
+            transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, pipe)
+            self._writer = asyncio.StreamWriter(transport, protocol, None, loop)
+        except BaseException:  # whoever wanted it is gone, and nobody else has it
+            for descriptor in ours:
+                os.close(descriptor)
+            await asyncio.shield(asyncio.ensure_future(self.close()))
+            raise
 
     async def send(self, data: bytes) -> None:
         """Send data; ConnectionError where it takes no more. It may wait for as long as nobody reads there."""

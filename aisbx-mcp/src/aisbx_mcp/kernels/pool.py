@@ -86,7 +86,11 @@ class Kernels:
                 channel = Channel()
                 host = PythonHost(channel, self._preload)
                 await channel.start(self._opened, host.argv, self._principal)
-                await host.begin()
+                try:
+                    await host.begin()
+                except BaseException:  # whoever wanted it is gone, and nobody else has it
+                    await asyncio.shield(asyncio.ensure_future(channel.close()))
+                    raise
                 self._python = host
 
     async def close(self) -> None:
