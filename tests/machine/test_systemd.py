@@ -56,6 +56,27 @@ sleep 0.5
 echo swept: $({GROUPS})
 """
 
+PAUSE = """
+set -e
+cut -d' ' -f1 /proc/uptime > ~/began
+"$@" create --name work --ttl 20s > /dev/null
+"$@" exec work -d -- sh -c 'i=0; while :; do i=$((i+1)); echo $i > count; sleep 0.05; done' > /dev/null
+until [ -s count ]; do sleep 0.05; done
+"$@" pause work
+echo $(find /sys/fs/cgroup -path '*/aisbx-*' -name cgroup.freeze -exec cat {} + | sort -u)
+before=$(cat count); sleep 0.5; [ "$before" = "$(cat count)" ] && echo stands
+ps -eo stat,args | grep -c '^T.*echo [$]i' || true
+"$@" resume work
+while [ "$before" = "$(cat count)" ]; do sleep 0.05; done; echo goes on
+"""
+ROWS = 'import json, sys; print(*[row["state"] for row in json.load(sys.stdin)["sandboxes"]])'
+STATE = f""""$@" ls --json | python3 -c '{ROWS}'"""
+ENDED = f"""
+until [ "$({STATE})" = ended ]; do sleep 0.3; done
+python3 -c 'print(float(open("/proc/uptime").read().split()[0]) - float(open("../began").read()))'
+"$@" destroy work; rm count
+"""
+
 
 def held(program: str, *options: str) -> tuple[str, ...]:
     return (*SCOPE, *AISBX, "run", "--json", *options, "--", "python3", "-c", program)
@@ -74,6 +95,12 @@ STEPS = (
     ("killed launcher", "guest", (*SCOPE, "sh", "-c", LEAVE, "sh", *AISBX)),
     ("root", "root", ("env", LOWER, *AISBX, "run", "--json", "--pids", "12", "--", "python3", "-c", FORKS)),
     ("left", "root", ("sh", "-c", GROUPS)),
+    ("paused", "guest", (*SCOPE, "sh", "-c", PAUSE, "sh", *AISBX)),
+    ("forward", "root", ("date", "-s", "+3 days")),
+    ("state after three days more", "guest", ("sh", "-c", STATE, "sh", *AISBX)),
+    ("back", "root", ("date", "-s", "-6 days")),
+    ("state after six days less", "guest", ("sh", "-c", STATE, "sh", *AISBX)),
+    ("ended", "guest", ("sh", "-c", ENDED, "sh", *AISBX)),
     ("open", "guest", (*AISBX, "run", "--", "touch", "ran")),
     ("ran while open", "guest", ("sh", "-c", "ls; rm ran")),
     ("close", "root", ("sh", "-c", "echo 0 > /proc/sys/kernel/unprivileged_userns_clone")),
@@ -169,6 +196,21 @@ def test_what_a_killed_launcher_leaves_the_next_run_removes(told: Mapping[str, R
 def test_root_in_a_service_of_the_system_needs_no_scope(told: Mapping[str, Result]) -> None:
     assert outcome(told["root"])["enforcement"]["limit:pids"]["mechanism"] == "cgroup v2, pids controller"
     assert (printed(told["root"]), flags(told["root"])) == ([11], ["pids_limited"])
+
+
+def test_a_pause_is_the_cgroups_freezer(told: Mapping[str, Result]) -> None:
+    code, stdout, stderr = told["paused"]
+    # No process of it has been stopped by a signal, which it could see.
+    assert (code, stdout.splitlines()) == (0, ["1", "stands", "0", "goes on"]), stderr
+
+
+def test_a_clock_that_is_set_ends_no_sandbox_early_or_late(told: Mapping[str, Result]) -> None:
+    assert (told["forward"][0], told["back"][0]) == (0, 0), told["forward"]
+    for when in ("three days more", "six days less"):
+        assert told[f"state after {when}"][1] == "running\n", told[f"state after {when}"]
+    code, stdout, stderr = told["ended"]
+    assert code == 0, stderr
+    assert 20 <= float(stdout.splitlines()[0]) < 40
 
 
 def test_debians_switch_for_user_namespaces_is_told_with_and_without_a_plan(told: Mapping[str, Result]) -> None:

@@ -168,7 +168,7 @@ class Preparation:
         if refusal is not None:
             raise refusal
         message = "; ".join(f"{known}: {reason}" for known, reason in against.items())
-        raise DriverUnavailableError(message, hint="; or ".join(remedies) or "see: aisbx doctor")
+        raise DriverUnavailableError(message, hint="; or ".join(dict.fromkeys(remedies)) or "see: aisbx doctor")
 
     def load(self, name: str, *, remember: bool = True) -> Driver:
         """Load one driver with its own table of the settings and a directory where it may cache.
