@@ -152,6 +152,7 @@ def test_a_scene_leaves_nothing_behind() -> None:
 
     with Scene() as scene:
         root = scene.root
+        os.makedirs(os.path.join(scene.state, "work/work"), mode=0)
         scene.file("elsewhere", "secret")
         victim = scene.victim()
         # A process that an attack started and nobody waits for.

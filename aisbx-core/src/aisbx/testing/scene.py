@@ -34,6 +34,17 @@ def place() -> str:
     return home if os.path.isdir(home) and os.access(home, os.W_OK) else "/var/tmp"
 
 
+def _remove(root: str) -> None:
+    """Remove a scene, with directories that nobody may enter: an overlay's own one has no mode at all."""
+    for above, folders, _ in os.walk(root):
+        for name in folders:
+            path = os.path.join(above, name)
+            if not os.path.islink(path):
+                with contextlib.suppress(OSError):
+                    os.chmod(path, 0o700)
+    shutil.rmtree(root, ignore_errors=True)
+
+
 class Scene:
     """A home with a workspace in it, secrets around it, and whatever an attack adds; gone when it is left."""
 
@@ -52,7 +63,7 @@ class Scene:
     def __enter__(self) -> Self:
         """Make the directories."""
         self.root = tempfile.mkdtemp(prefix=".aisbx-kit-", dir=place())
-        self.defer(shutil.rmtree, self.root, ignore_errors=True)
+        self.defer(_remove, self.root)
         self.home = os.path.join(self.root, "home")
         self.workspace = os.path.join(self.home, "project")
         self.elsewhere = os.path.join(self.root, "elsewhere")
