@@ -55,7 +55,8 @@ def test_a_run_that_cannot_be_served_any_more_is_no_run_that_never_began(world_o
     (record,) = world.records()
     assert (record["kind"], record["exit_code"], record["error"]["code"]) == ("run.end", 125, "aborted")
     assert record["findings"]
-    assert len(list(world.plans.iterdir())) == 1, "the plan was not to blame"
+    kept = [plan.name for plan in world.plans.iterdir() if not plan.name.startswith("native-")]
+    assert len(kept) == 1, "the plan was not to blame"
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])

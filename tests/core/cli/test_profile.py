@@ -43,7 +43,7 @@ def test_show_gives_the_composition(cli: Cli) -> None:
     assert "memory 3G (default)" in text
     assert "wall_time 1m30s (default)" in text
     profile = cli.json("profile", "show", "web+offline")["profile"]
-    assert profile["network"] == {"mode": "none", "allow": []}
+    assert profile["network"] == {"mode": "none", "allow": [], "proxy": None}
     assert profile["limits"]["memory"] == {"amount": 3 << 30, "strength": "default"}
 
 
