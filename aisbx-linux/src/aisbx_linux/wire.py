@@ -56,7 +56,7 @@ class Wires:
 
     def instead(self) -> "tuple[str, ...]":
         """Give the program that runs in the command's place, where what it says of the command is held back."""
-        told = TERMINAL_REPORTS[1]  # which comes in pieces
+        told = TERMINAL_REPORTS[-1]  # which comes in pieces
         if not any(held.startswith(told[: len(held)]) for relay in self.outputs() if (held := relay.held)):
             return ()
         from aisbx_linux.assemble import TERMINAL
