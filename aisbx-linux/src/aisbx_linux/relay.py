@@ -19,7 +19,8 @@ _NULL_DEVICE = (1, 3)
 # What the tool says on stderr, in this form, before the command runs is its own report, not the command's.
 TOOL_REPORT = (b"bwrap: ", b"confine: ")
 # On a terminal also what setsid(1), which makes it the command's, says in place of a command that it cannot execute.
-TERMINAL_REPORTS = (*TOOL_REPORT, b"setsid: failed to execute ")
+SETSID_REPORT = b"setsid: failed to execute "
+TERMINAL_REPORTS = (*TOOL_REPORT, SETSID_REPORT)
 _LONGEST_REPORT = 8192
 _LARGEST_PIPE = 1 << 20
 _EIO = 5

@@ -3,7 +3,7 @@
 import posix
 
 from aisbx_linux.lend import Input
-from aisbx_linux.relay import TERMINAL_REPORTS, TOOL_REPORT, Budget, Output, kind_of
+from aisbx_linux.relay import SETSID_REPORT, TERMINAL_REPORTS, TOOL_REPORT, Budget, Output, kind_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ class Wires:
 
     def instead(self) -> "tuple[str, ...]":
         """Give the program that runs in the command's place, where what it says of the command is held back."""
-        told = TERMINAL_REPORTS[-1]  # which comes in pieces
-        if not any(held.startswith(told[: len(held)]) for relay in self.outputs() if (held := relay.held)):
+        # It comes in pieces.
+        if not any(held.startswith(SETSID_REPORT[: len(held)]) for relay in self.outputs() if (held := relay.held)):
             return ()
         from aisbx_linux.assemble import TERMINAL
 
