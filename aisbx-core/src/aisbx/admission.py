@@ -3,6 +3,7 @@
 from aisbx.errors import ControlError, UsageError
 from aisbx.types import (
     CONTROLS,
+    LAYERED,
     ControlState,
     Driver,
     Enforcement,
@@ -12,9 +13,6 @@ from aisbx.types import (
     SandboxSpec,
     WorkspaceMode,
 )
-
-LAYERED = frozenset({WorkspaceMode.COW, WorkspaceMode.GUARDED})
-"""The modes of a workspace in which a layer takes what is written."""
 
 
 def require_able(spec: SandboxSpec, driver: Driver) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from aisbx.admission import LAYERED, require
+from aisbx.admission import require
 from aisbx.audit.jsontext import members
 from aisbx.audit.reserve import recording
 from aisbx.audit.write import RESERVE, append_once, start
@@ -17,7 +17,7 @@ from aisbx.errors import StateError, UsageError
 from aisbx.plan.run import new_run
 from aisbx.snapshots import Shelf, Snapshot
 from aisbx.store import Claim, Record, Store
-from aisbx.types import Command, Driver, Event, Principal, SandboxSpec, SnapshotDriver
+from aisbx.types import LAYERED, Command, Driver, Event, Principal, SandboxSpec, SnapshotDriver
 
 if TYPE_CHECKING:
     from aisbx.engine.engine import Engine

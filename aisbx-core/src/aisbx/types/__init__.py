@@ -57,6 +57,7 @@ from aisbx.types.review import Change
 from aisbx.types.secret import PLACE as SECRETS_PLACE
 from aisbx.types.secret import Binding, Secret
 from aisbx.types.spec import (
+    LAYERED,
     LIMITS,
     PROXY_PORT,
     Identity,
@@ -73,6 +74,7 @@ from aisbx.types.spec import (
 
 __all__ = [
     "CONTROLS",
+    "LAYERED",
     "LIMITS",
     "PROXY_PORT",
     "REQUEST_BEGIN",

@@ -16,6 +16,10 @@ class WorkspaceMode(StrEnum):
     GUARDED = "guarded"
 
 
+LAYERED = frozenset({WorkspaceMode.COW, WorkspaceMode.GUARDED})
+"""The modes in which a layer takes what is written."""
+
+
 class NetworkMode(StrEnum):
     """How far the network reaches."""
 

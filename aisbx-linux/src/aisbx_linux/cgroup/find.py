@@ -13,6 +13,7 @@ from pathlib import Path
 from aisbx.types import CgroupRow
 
 from aisbx_linux.cgroup.group import PREFIX, sweep
+from aisbx_linux.mounts import plain
 from aisbx_linux.processes import put
 
 CONTROLLERS: Mapping[str, str] = {"memory": "memory", "pids": "pids", "cpus": "cpu"}
@@ -158,7 +159,7 @@ def _mounts(mountinfo: str) -> dict[str, tuple[str, str]]:
         kind, _, rest = after.partition(" ")
         if kind in {"cgroup", "cgroup2"}:
             options = rest.rpartition(" ")[2]
-            root, point = (_unescaped(word) for word in before.split()[3:5])
+            root, point = (plain(word) for word in before.split()[3:5])
             for name in options.split(",") if kind == "cgroup" else [""]:
                 found.setdefault(name, (root, point))
     return found
@@ -240,10 +241,3 @@ def _words(path: str) -> list[str]:
         return Path(path).read_text().split()
     except OSError:
         return []
-
-
-def _unescaped(word: str) -> str:
-    """Undo the octal escapes of mountinfo."""
-    for escaped, plain in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
-        word = word.replace(escaped, plain)
-    return word

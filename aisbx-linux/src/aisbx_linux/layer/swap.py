@@ -10,6 +10,7 @@ import posix
 
 from aisbx_linux import syscalls
 from aisbx_linux.lasting.identity import open_process
+from aisbx_linux.mounts import mount_points
 from aisbx_linux.processes import leave
 from aisbx_linux.sources import STAGE
 
@@ -34,7 +35,7 @@ def hindrance(held: "Held") -> "tuple[str, str]":
     Only under the lock that keeps commands from joining: those that did have become their command by then.
     """
     first, inner = held["first"][0], f"{_workspace(held)}/"
-    if any(place.startswith(inner) for place in _mount_points(first)) or not _mounted_alone(held):
+    if any(place.startswith(inner) for place in mount_points(first)) or not _mounted_alone(held):
         return "other mounts are tied to its workspace", "fork the snapshot instead: aisbx fork NAME NEW --snapshot TAG"
     inside = f"/proc/{first}/root/proc"  # of its own PID namespace
     if any(name.isdigit() and name != "1" and _runs(f"{inside}/{name}") for name in posix.listdir(inside)):
@@ -49,20 +50,6 @@ def _runs(process: str) -> bool:
             return stream.readall().rpartition(b")")[2].split()[0] not in {b"Z", b"X"}
     except (FileNotFoundError, ProcessLookupError):
         return False
-
-
-def _mount_points(first: int) -> list[str]:
-    """Give where something is mounted in a process's mount namespace."""
-    with open(f"/proc/{first}/mountinfo", "rb", buffering=0) as stream:
-        rows = stream.readall().splitlines()
-    return [_plain(row.split(b" ")[4]).decode("utf-8", "surrogateescape") for row in rows]
-
-
-def _plain(name: bytes) -> bytes:
-    """Undo what the kernel does to a name in a table of mounts (proc_pid_mountinfo(5))."""
-    for escaped, meant in ((b"\\040", b" "), (b"\\011", b"\t"), (b"\\012", b"\n"), (b"\\134", b"\\")):
-        name = name.replace(escaped, meant)
-    return name
 
 
 def _mounted_alone(held: "Held") -> bool:
@@ -135,7 +122,7 @@ def _exchange(held: "Held", lowers: "list[str]", layer: str, go: int, tell: int)
     process = open_process(held["first"])
     mounts = posix.open(f"/proc/{first}/ns/mnt", posix.O_RDONLY | posix.O_CLOEXEC)
     over = _lay(held, lowers, layer, mounts)
-    mounted = workspace in _mount_points(first)
+    mounted = workspace in mount_points(first)
     if syscalls.call("setns", mounts, syscalls.CLONE_NEWNS) != 0:
         raise SwapError("entering the sandbox's mounts was refused")
     posix.close(process)

@@ -7,8 +7,8 @@ from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
-from aisbx.errors import AisbxError, DriverUnavailableError
-from aisbx.types import Enforcement, Layers, LocalPlan, Probe, Sandbox, SandboxSpec, WorkspaceMode
+from aisbx.errors import AisbxError, ConfigError, DriverUnavailableError
+from aisbx.types import LAYERED, Enforcement, Layers, LocalPlan, Probe, Sandbox, SandboxSpec, WorkspaceMode
 
 from aisbx_linux import cradle, stage
 from aisbx_linux.cgroup import find
@@ -17,10 +17,11 @@ from aisbx_linux.layer import overlay, snapshots
 from aisbx_linux.layer.review import find as find_layer
 from aisbx_linux.local import etc, memo
 from aisbx_linux.local.argv import plan
-from aisbx_linux.local.enforce import LAYERED, Facts, enforcement, lasting, refuse_unsupported
+from aisbx_linux.local.enforce import Facts, enforcement, lasting, refuse_unsupported
 from aisbx_linux.local.secrets import bear
 from aisbx_linux.local.tree import materialise
 from aisbx_linux.local.trial import OUTSIDE_ID
+from aisbx_linux.mounts import mount_points
 from aisbx_linux.remedy import remedy
 from aisbx_linux.sandbox import LocalSandbox
 from aisbx_linux.seccomp import cached_filter, library_path
@@ -49,11 +50,26 @@ class NamespaceDriver(ABC):
     """One sandbox is one tool: with a command that ends it, or one that others join."""
 
     name: str
+    setting: str
+    """The name of its one setting of its own: an absolute path to use instead of searching for the tool."""
+    example: str
+    """What that path may be, for people."""
     publishes = True
 
-    def __init__(self, cache: Path) -> None:
-        """`cache` is a private directory."""
-        self._cache = cache
+    def __init__(self, settings: Mapping[str, object]) -> None:
+        """Keep the settings: `cache_dir`, a private directory, and `setting`.
+
+        ConfigError for any other, and for a path that depends on the current directory.
+        """
+        for name in sorted(settings.keys() - {"cache_dir", self.setting}):
+            key, hint = f"drivers.{self.name}.{name}", f"the only one is {self.setting}"
+            raise ConfigError("there is no such setting", key=key, hint=hint)
+        path = settings.get(self.setting, "/")
+        if not isinstance(path, str) or not path.startswith("/"):
+            key, hint = f"drivers.{self.name}.{self.setting}", f"name {self.example}, or remove it"
+            raise ConfigError(f"{path!r} is not an absolute path", key=key, hint=hint)
+        self._settings = settings
+        self._cache = Path(str(settings["cache_dir"]))
         self._found: tuple[Tool | None, Probe] | None = None
         self._places: find.Places | None = None
         self._secrets: Mapping[str, bytes] = {}
@@ -184,9 +200,7 @@ class NamespaceDriver(ABC):
         if spec.workspace is None or spec.workspace.mode not in LAYERED:
             return ""
         path = spec.workspace.path
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
-            places = [line.split(" ")[4].encode().decode("unicode_escape") for line in table]
-        if inner := next((place for place in places if place.startswith(f"{path}/")), ""):
+        if inner := next((place for place in mount_points() if place.startswith(f"{path}/")), ""):
             return f"another file system is mounted in the workspace, at {inner}"
         outside = _outside(spec)
         file_system = f"layer {os.stat(path).st_dev} {os.statvfs(path).f_fsid} {bool(outside)}"

@@ -3,15 +3,13 @@
 from dataclasses import dataclass, field, replace
 
 from aisbx.errors import UsageError
-from aisbx.types import CONTROLS, ControlState, Enforcement, Level, NetworkMode, SandboxSpec, WorkspaceMode
+from aisbx.types import CONTROLS, LAYERED, ControlState, Enforcement, Level, NetworkMode, SandboxSpec, WorkspaceMode
 
 from aisbx_linux.cgroup.find import Places
 from aisbx_linux.local import private
 
 _RW_DISK = "the workspace is live (rw): what is written there lands on the host's disk"
 _LAYER_DISK = "the layer over the workspace lies on the host's disk"
-LAYERED = frozenset({WorkspaceMode.COW, WorkspaceMode.GUARDED})
-"""The modes in which a layer over the workspace takes what is written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
