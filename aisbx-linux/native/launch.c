@@ -169,10 +169,9 @@ static void write_record(struct run *run)
         .stdout_bytes = run->stdout_.passed,
         .stderr_bytes = run->stderr_.passed,
     };
-    char *program[] = {run->line.command[0], NULL};
 
-    record_build(&line, run->plan, run->id, clock_of(CLOCK_REALTIME) / 1000,
-                 (const char *const *)(run->plan->program_only ? program : run->line.command), &result);
+    record_build(&line, run->plan, run->id, clock_of(CLOCK_REALTIME) / 1000, (const char *const *)run->line.command,
+                 &result);
     if (line.failed || log_append(&run->log, &line) != 0) {
         hand_over(run);
     }
