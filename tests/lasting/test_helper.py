@@ -14,6 +14,7 @@ from aisbx.types import Command, ExitStatus, Stdio
 from aisbx_linux.lasting.helped import Helper
 from aisbx_linux.lasting.helper import STARTING
 from aisbx_linux.lasting.sandbox import LastingSandbox
+from aisbx_linux.lend import Input
 
 from .conftest import Box, eventually, sleepers
 from .test_walls import SPY, STATE
@@ -105,6 +106,56 @@ def test_a_signal_to_a_command_that_ends_just_then_reaches_no_other(
     second.kill()
     second.wait()
     assert left, "another command got it"
+
+
+def open_now() -> set[str]:
+    """Give what this process has open, each with what it leads to."""
+    found = set[str]()
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found.add(f"{name} {os.readlink(f'/proc/self/fd/{name}')}")
+        except FileNotFoundError:
+            continue  # the one that lists them
+    return found
+
+
+def test_a_command_that_cannot_be_served_any_more_leaves_nothing_open(
+    sandbox: LastingSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(sandbox, "true")  # a helper that waits, and what all commands share
+    reader, writer = os.pipe()
+    before = open_now()
+    process = sandbox.spawn(Command(argv=("sleep", "765446")), Stdio(stdin=reader))
+    failing = [OSError("of one step")]
+
+    def step(_self: Input) -> None:
+        raise failing.pop()
+
+    monkeypatch.setattr(Input, "step_on", step)
+    os.write(writer, b"x")
+    with pytest.raises(AbortedError):
+        process.wait(10)
+    assert not failing
+    assert open_now() <= before
+    for descriptor in (reader, writer):
+        os.close(descriptor)
+
+
+def test_a_helper_that_comes_back_to_a_sandbox_that_was_let_go_is_let_go_too(sandbox: LastingSandbox) -> None:
+    def shared() -> int:
+        return sum("memfd:pids" in one for one in open_now())
+
+    before = shared()
+    process = sandbox.spawn(Command(argv=("sleep", "765447")), Stdio())
+    ended: list[ExitStatus | None] = []
+    waiting = threading.Thread(target=lambda: ended.append(process.wait(10)))
+    waiting.start()
+    process.signal(0)  # until it is known to run
+    assert shared() == before + 1
+    sandbox.close()
+    waiting.join()
+    assert ended
+    assert shared() == before
 
 
 def test_its_commands_are_as_any_other(box: Box, sandbox: LastingSandbox) -> None:

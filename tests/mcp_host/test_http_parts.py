@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,11 @@ from aisbx_mcp.main import main
 from aisbx_mcp.options import HttpOptions
 from aisbx_mcp.transports import connection, front
 from aisbx_mcp.transports.addresses import host_allowed, is_loopback
-from aisbx_mcp.transports.front import Front
+from aisbx_mcp.transports.front import Front, once
 from aisbx_mcp.transports.http import _config
+from anyio import BrokenResourceError, ClosedResourceError
+from mcp.server.streamable_http import StreamableHTTPServerTransport
+from starlette.types import Message, Scope, Send
 from uvicorn.lifespan.off import LifespanOff
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -97,6 +102,43 @@ def test_without_the_bound_it_would_be(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asyncio.run(_left_open(H11Protocol, HEAD))
     monkeypatch.setattr(front, "BODY_SECONDS", 60)
     assert asyncio.run(_left_open(H11Protocol, HEAD + b"Content-Length: 9\r\n\r\n{"))
+
+
+async def _answers(guarded: Callable[[Send], Send]) -> list[int]:
+    """Give the statuses of the answers to a notification whose session ends before it is passed on."""
+    transport, statuses = StreamableHTTPServerTransport(mcp_session_id="one"), list[int]()
+    body = b'{"jsonrpc": "2.0", "method": "notifications/initialized"}'
+    headers = {
+        "content-type": "application/json",
+        "accept": "application/json, text/event-stream",
+        "mcp-session-id": "one",
+    }
+    scope: Scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/mcp",
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+        elif len(statuses) == 1:
+            await transport.terminate()
+
+    async with transport.connect():
+        with suppress(ClosedResourceError, BrokenResourceError):  # it has nobody to tell of that
+            await transport.handle_request(scope, receive, guarded(send))
+    return statuses
+
+
+def test_a_request_has_one_answer_whose_session_ends_meanwhile() -> None:
+    assert asyncio.run(_answers(once)) == [202]
+    assert asyncio.run(_answers(lambda send: send)) == [202, 500], "the SDK has mended it: `once` can go"
 
 
 @pytest.mark.parametrize(

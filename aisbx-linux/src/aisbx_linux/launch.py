@@ -238,7 +238,8 @@ class Launch:
             raise error  # it is not the streams
         self.failure = self.failure or aborted(error)
         self.kill()
-        self.wires = None
+        self.wires, dropped = None, self.wires
+        dropped.close()
 
     def _outputs(self) -> "list[Output]":
         return [] if self.wires is None else self.wires.outputs()

@@ -67,11 +67,13 @@ class Input:
 
     def close(self) -> None:
         """End the stream, and give back to a pipe or file what the command did not read. May be called twice."""
-        for descriptor in (self.target, self.reader):
+        ends, self.target, self.reader = (self.target, self.reader), -1, -1
+        for descriptor in ends:
             if descriptor >= 0:
-                self._give_back(descriptor)
-                posix.close(descriptor)
-        self.target = self.reader = -1
+                try:
+                    self._give_back(descriptor)
+                finally:
+                    posix.close(descriptor)
 
     def _lend(self) -> None:
         """Copy from pipe to pipe with tee(2) and consume the original only when the copy has been read.

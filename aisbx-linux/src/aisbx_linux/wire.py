@@ -96,6 +96,15 @@ class Wires:
         if self.stdin:
             self.stdin.close()
 
+    def close(self) -> None:
+        """Drop the streams with what is still under way in them."""
+        for relay in (self.stdin, self.stdout, self.stderr):
+            if relay is not None:
+                try:
+                    relay.close()
+                except OSError:
+                    continue  # the caller's own descriptor: nothing can be given back to it
+
     def lend(self, owner: int) -> None:
         """Make what was made for the command its user's on the host, else /dev/stdout could not be opened inside.
 

@@ -42,6 +42,8 @@ class Helper:
 
         ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
         self._socket, self._owner = ours, posix.getpid()
+        self.idle: list[Helper] | None = None
+        """Where it waits for the next command, see `Helpers`."""
         self._pids = posix.memfd_create("pids", posix.MFD_CLOEXEC)
         posix.ftruncate(self._pids, helper.PIDS_SIZE)
         moved = [fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _ABOVE) for number in (theirs.fileno(), self._pids)]
@@ -128,17 +130,23 @@ class Helpers:
         """Give one that has nothing to do; JoinError where none can be started."""
         if self._owner != posix.getpid():  # a fork of the client: the helpers are the client's
             self._idle, self._owner = [], posix.getpid()
+        idle = self._idle
         try:
-            return self._idle.pop()
+            one = idle.pop()
         except IndexError:
-            return Helper(self.held)
+            one = Helper(self.held)
+        one.idle = idle
+        return one
 
     def give_back(self, one: Helper) -> None:
-        """Have it ready for the next command."""
-        if len(self._idle) < _IDLE and self._owner == posix.getpid():
-            self._idle.append(one)
-        else:
+        """Have it ready for the next command; one that was taken before `close` is let go."""
+        idle = self._idle
+        if one.idle is not idle or len(idle) >= _IDLE or self._owner != posix.getpid():
             one.close()
+            return
+        idle.append(one)
+        if idle is not self._idle:  # another thread closed them at this moment
+            _let_go(idle)
 
     def kept(self) -> Kept:
         """Give what is open for all commands."""
@@ -150,8 +158,18 @@ class Helpers:
     def close(self) -> None:
         """Let all go that have nothing to do."""
         self._kept = None
-        while self._idle and self._owner == posix.getpid():
-            self._idle.pop().close()
+        if self._owner == posix.getpid():
+            idle, self._idle = self._idle, []
+            _let_go(idle)
+
+
+def _let_go(idle: list[Helper]) -> None:
+    while True:
+        try:
+            one = idle.pop()  # by one thread alone, without a lock that a fork could find taken
+        except IndexError:
+            return
+        one.close()
 
 
 class Helped(Joined):

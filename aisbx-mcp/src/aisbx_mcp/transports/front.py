@@ -78,7 +78,7 @@ class Front:
                 try:
                     with opening as place:
                         noting = self._noting(known, headers, (principal.id, place), send)
-                        await self._app(known, _again(body, receive), noting)
+                        await self._app(known, _again(body, receive), once(noting))
                 except asyncio.CancelledError:
                     if not presence.over:
                         raise
@@ -224,6 +224,22 @@ def _again(body: bytes, receive: "Receive") -> "Receive":
         return waiting.pop() if waiting else await receive()
 
     return replay
+
+
+def once(send: "Send") -> "Send":
+    """Give a `send` that takes one answer, and drops what comes after its end.
+
+    The SDK answers a notification, and then once more where its session ends before it is passed on.
+    """
+    whole = False
+
+    async def sending(message: "Message") -> None:
+        nonlocal whole
+        if not whole:
+            whole = message["type"] == "http.response.body" and not message.get("more_body", False)
+            await send(message)
+
+    return sending
 
 
 async def _answer(refused: RefusedError, send: "Send") -> None:
