@@ -7,7 +7,8 @@ there itself, where the file system is the same.
 import errno
 import posix
 
-from aisbx_linux.layer.walk import DIRECTORY, FIFO, FILE, LINK, OPEN_FILE, kind_of
+from aisbx_linux.layer.equal import OPEN_FILE
+from aisbx_linux.layer.walk import DIRECTORY, FIFO, FILE, LINK, kind_of
 from aisbx_linux.protect.walk import open_beneath
 
 TYPE_CHECKING = False

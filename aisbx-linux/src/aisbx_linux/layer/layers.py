@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from aisbx_linux.layer.walk import Stamp
 
 _APPLIED = "applied"
+_REPLACED = ""
+"""Among what was applied by path: the inodes of the workspace's files that were replaced or removed by it."""
 _DIRECTORY = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
 NAMED_ONLY = "the host would execute it"
 _MOST_LINES = 20
@@ -43,7 +45,7 @@ class Layer:
         self.workspace = syscalls.open_folder(known["workspace"])
         self.layers = tuple(_upper(path) for path in (place, *below(place)))
         """The open layers, the uppermost first."""
-        self._applied = self._recall()
+        self._applied, self._replaced = self._recall()
 
     def close(self) -> None:
         """Close both."""
@@ -93,28 +95,34 @@ class Layer:
             yield difference
 
     def _walk(self) -> Walk:
-        return Walk(self.layers, self.workspace, self.known["workspace"], since(self.known), self._applied)
+        known = self.known
+        return Walk(self.layers, self.workspace, known["workspace"], since(known), self._applied, self._replaced)
 
     def _carry(self, carrier: Carrier, difference: Difference) -> str:
         try:
             there = carrier.carry(difference)
         except UndoneError as error:
             return str(error)
-        if there is not None:
+        if difference.was is not None:
+            self._replaced.add(difference.was.st_ino)
+        if there is None:
+            self._applied.pop(difference.path, None)
+        else:
             self._applied[difference.path] = (there.st_ino, there.st_ctime_ns)
         return ""
 
-    def _recall(self) -> "dict[str, Stamp]":
+    def _recall(self) -> "tuple[dict[str, Stamp], set[int]]":
         try:
             with open(f"{self.place}/{_APPLIED}", "rb") as stream:
-                return dict(marshal.load(stream))  # noqa: S302 - in a private directory of ours
+                applied = dict(marshal.load(stream))  # noqa: S302 - in a private directory of ours
         except (OSError, EOFError, ValueError, TypeError):
-            return {}
+            return {}, set()
+        return applied, set(applied.pop(_REPLACED, ()))
 
     def _keep(self) -> None:
         temporary = f"{self.place}/.{_APPLIED}"
         with open(temporary, "wb") as stream:
-            stream.write(marshal.dumps(self._applied))
+            stream.write(marshal.dumps({**self._applied, _REPLACED: tuple(self._replaced)}))
         posix.rename(temporary, f"{self.place}/{_APPLIED}")
 
 

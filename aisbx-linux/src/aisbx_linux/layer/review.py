@@ -12,10 +12,11 @@ from aisbx.types import Change
 from aisbx_linux.lasting.identity import lives, recall
 from aisbx_linux.lasting.pause import changing
 from aisbx_linux.layer.ask import RefusedError, ask
+from aisbx_linux.layer.equal import OPEN_FILE
 from aisbx_linux.layer.layers import GoneError, Layer, finish
 from aisbx_linux.layer.place import about, drop
 from aisbx_linux.layer.stack import below
-from aisbx_linux.layer.walk import DELETED, OPEN_FILE, Difference, kind_of
+from aisbx_linux.layer.walk import DELETED, Difference, kind_of
 from aisbx_linux.protect.walk import open_beneath
 
 _PERMISSIONS = 0o7777

@@ -7,7 +7,9 @@ read to see whether they are the same.
 
 import posix
 
+from aisbx_linux.layer.equal import equal
 from aisbx_linux.layer.marks import Place
+from aisbx_linux.layer.origin import REMOVED, Origins
 from aisbx_linux.layer.union import Entry, enter, entries
 from aisbx_linux.protect.look import TREE
 from aisbx_linux.protect.walk import MAX_DEPTH, MAX_PATH
@@ -25,9 +27,7 @@ _KINDS = {0o100000: FILE, 0o040000: DIRECTORY, 0o120000: LINK, 0o010000: FIFO, 0
 _FORMAT, _PERMISSIONS, _SET_ID, _CHARACTER = 0o170000, 0o7777, 0o6000, 0o020000
 COMPARED = 64 << 20
 """Bytes of a file that are read to see that it has not changed; a larger one counts as changed."""
-_CHUNK = 1 << 20
 _OPEN_DIRECTORY = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
-OPEN_FILE = posix.O_RDONLY | posix.O_NONBLOCK | posix.O_NOFOLLOW | posix.O_CLOEXEC | posix.O_NOCTTY
 _MOVED = "a directory on the way to it was moved on the host since"
 _CHANGED = "it was changed on the host since"
 
@@ -73,17 +73,24 @@ class Walk:
     """One pass over a layer."""
 
     def __init__(
-        self, layers: "Sequence[int]", workspace: int, path: str, since: int, applied: "dict[str, Stamp]"
+        self,
+        layers: "Sequence[int]",
+        workspace: int,
+        path: str,
+        since: int,
+        applied: "dict[str, Stamp]",
+        replaced: "set[int]",
     ) -> None:
         """`layers`, the uppermost first, and `workspace` are open directories, `path` that of the workspace.
 
-        `since` is as of `place.since`, `applied` what we did there ourselves.
+        `since` is as of `place.since`, `applied` what we did there ourselves, `replaced` the inodes that went by it.
         """
         self._roots = (tuple(layers), workspace, path)
         self._layers = layers
         self._workspace = workspace
         self._since = since
         self._applied = applied
+        self._origins = Origins(layers, workspace, replaced)
 
     def differences(self) -> "Iterator[Difference]":
         """Give each difference: a directory before what was added in it, and after what was deleted in it."""
@@ -122,20 +129,13 @@ class Walk:
         held: str,
         moved: str,
     ) -> "Iterator[Difference]":
-        now, (layer, upper) = entry.now, uppers[entry.layer]
+        now, layer = entry.now, uppers[entry.layer][0]
         if now.st_mode & _FORMAT == _CHARACTER and now.st_rdev == 0:
             yield from self._gone(lower, place, name, held, moved)
             return
         was = _look(lower, name)
         if kind_of(now) != DIRECTORY:
-            if was is not None and kind_of(was) == DIRECTORY:
-                yield from self._gone(lower, place, name, held, moved)
-                was = None
-            if was is None or not _same(upper, lower, name, was, now):
-                told = self._told(place, name, ADDED if was is None else MODIFIED, was, now, held, moved)
-                told.layer = layer
-                self._excuse(told, upper, lower, place)
-                yield told
+            yield from self._leaf(uppers, lower, place, name, entry, was, held, moved)
             return
         if was is not None and kind_of(was) != DIRECTORY:
             yield self._told(place, name, DELETED, was, None, held, moved)
@@ -160,6 +160,31 @@ class Walk:
             return
         moved = moved or (_MOVED if was is not None and self._was_moved(inner.path, was) else "")
         yield from self._pair(inside, under, inner, told.held, moved, covers=opaque)
+
+    def _leaf(
+        self,
+        uppers: "list[tuple[int, int]]",
+        lower: int,
+        place: Place,
+        name: str,
+        entry: Entry,
+        was: "posix.stat_result | None",
+        held: str,
+        moved: str,
+    ) -> "Iterator[Difference]":
+        """Tell of what is no directory in the layer; `was` is in the workspace."""
+        now, upper = entry.now, uppers[entry.layer][1]
+        absent = was is None
+        if kind_of(was) == DIRECTORY:
+            yield from self._gone(lower, place, name, held, moved)
+            was = None
+        if was is None or not _same(upper, lower, name, was, now):
+            told = self._told(place, name, ADDED if was is None else MODIFIED, was, now, held, moved)
+            told.layer = uppers[entry.layer][0]
+            if absent and not moved and self._removed(told, uppers, lower, name):
+                told.conflict = REMOVED
+            self._excuse(told, upper, lower, place)
+            yield told
 
     def _excuse(self, told: Difference, upper: int, lower: int, place: Place) -> None:
         """Take back that a file is protected, if it is as git itself writes it and makes nothing run."""
@@ -216,6 +241,12 @@ class Walk:
         unread.protected, unread.held, unread.conflict = told.protected, told.held, "it is too deep, or can't be read"
         return unread
 
+    def _removed(self, told: Difference, uppers: "list[tuple[int, int]]", lower: int, name: str) -> bool:
+        """Tell whether what is below no more was there when the sandbox began, or was applied."""
+        if told.path in self._applied:
+            return True
+        return told.kind == FILE and self._origins.gone(uppers, name, lower, self._since)
+
     def _touched(self, path: str, was: "posix.stat_result") -> bool:
         return was.st_ctime_ns > self._since and self._applied.get(path) != (was.st_ino, was.st_ctime_ns)
 
@@ -250,24 +281,7 @@ def _same(upper: int, lower: int, name: str, was: "posix.stat_result", now: "pos
         if kind == LINK:
             return posix.readlink(name, dir_fd=upper) == posix.readlink(name, dir_fd=lower)
         if kind == FILE:
-            return was.st_size == now.st_size and now.st_size <= COMPARED and _equal(upper, lower, name)
+            return was.st_size == now.st_size and now.st_size <= COMPARED and equal(upper, lower, name)
     except OSError:
         return False
     return True
-
-
-def _equal(upper: int, lower: int, name: str) -> bool:
-    first = posix.open(name, OPEN_FILE, dir_fd=upper)
-    try:
-        second = posix.open(name, OPEN_FILE, dir_fd=lower)
-        try:
-            while True:
-                one, other = posix.read(first, _CHUNK), posix.read(second, _CHUNK)
-                if one != other:
-                    return False  # also where reading stops at different places: that is safe
-                if not one:
-                    return True
-        finally:
-            posix.close(second)
-    finally:
-        posix.close(first)
