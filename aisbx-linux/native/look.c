@@ -8,29 +8,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "look_data.h"
+
 static const char MAGIC[8] = "aisbxsee";
 static const uint64_t LARGEST = 256 << 20; /* bytes of the file */
 
-/* The numbers at the beginning, in their order. */
-enum {
-    WHAT, FORMAT, PLACE_SIZE, DIRECTORIES, NAMES_SIZE, FILES, OTHERS, PATHS_SIZE,
-    PINS, MOUNTS, SOCKETS, COVERED_SIZE, LAST, TOTAL, HEAD,
-};
-enum { DEVICE, INODE, CTIME, CONTEXT, DIRECTORY_NUMBERS };
-enum { THERE, FILE_DEVICE, FILE_INODE, FILE_CTIME, SIZE, MODE, FILE_NUMBERS };
-
-struct look_data {
-    uint64_t *words; /* what was read of the file */
-    const uint64_t *directories, *files;
-    const char *place, *names, *paths, *covered; /* texts, each of so many bytes, and a NUL */
-};
+/* How many entries of changed directories are read in one look: where more have changed, Python looks and remembers. */
+enum { MOST_ENTRIES = 8192 };
 
 static uint64_t nanoseconds(struct timespec time) {
     return (uint64_t)time.tv_sec * UINT64_C(1000000000) + (uint64_t)time.tv_nsec;
 }
 
-/* Give the next of a list of texts with a NUL behind each, NULL at its end. */
-static const char *next_text(const char **place, const char *end) {
+const char *next_text(const char **place, const char *end) {
     const char *text = *place;
     if (text > end)
         return NULL;
@@ -41,8 +31,8 @@ static const char *next_text(const char **place, const char *end) {
 /* Find the parts of what was read, all within it: false where the numbers say otherwise. */
 static bool find_parts(struct look_data *data, uint64_t size) {
     const uint64_t *head = data->words;
-    uint64_t parts[] = {head[PLACE_SIZE], head[NAMES_SIZE], head[PATHS_SIZE], head[COVERED_SIZE]};
-    const char **texts[] = {&data->place, &data->names, &data->paths, &data->covered};
+    uint64_t parts[] = {head[PLACE_SIZE], head[NAMES_SIZE], head[PATHS_SIZE], head[COVERED_SIZE], head[TABLE_SIZE]};
+    const char **texts[] = {&data->place, &data->names, &data->paths, &data->covered, &data->table};
     uint64_t most = size / sizeof *head;
     if (head[DIRECTORIES] > most || head[FILES] > most || head[OTHERS] > most)
         return false;
@@ -52,7 +42,7 @@ static bool find_parts(struct look_data *data, uint64_t size) {
         return false;
     data->directories = head + HEAD;
     data->files = data->directories + DIRECTORY_NUMBERS * head[DIRECTORIES];
-    for (int i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (parts[i] >= size - at)
             return false;
         *texts[i] = (const char *)head + at;
@@ -81,13 +71,17 @@ static bool load(int file, struct look_data *data) {
     return memcmp(data->words, head, sizeof head) == 0 && find_parts(data, head[LAST]);
 }
 
-static bool same_directories(const struct look_data *data, int root) {
+static bool same_directories(struct look_data *data, int root) {
+    unsigned budget = MOST_ENTRIES;
     const uint64_t *known = data->directories;
     const char *place = data->names, *end = place + data->words[NAMES_SIZE], *name;
     for (uint64_t i = 0; i < data->words[DIRECTORIES]; i++, known += DIRECTORY_NUMBERS) {
         struct stat now;
         if ((name = next_text(&place, end)) == NULL || fstatat(root, name, &now, AT_SYMLINK_NOFOLLOW) != 0 ||
-            nanoseconds(now.st_ctim) != known[CTIME] || now.st_ino != known[INODE] || now.st_dev != known[DEVICE])
+            now.st_ino != known[INODE] || now.st_dev != known[DEVICE])
+            return false;
+        if (nanoseconds(now.st_ctim) != known[CTIME] &&
+            !same_findings(data, root, name, known[CONTEXT], &now, &budget))
             return false;
     }
     return place > end;
@@ -117,8 +111,8 @@ static bool same_files(const struct look_data *data) {
     return count == 0 ? data->words[PATHS_SIZE] == 0 : place > end;
 }
 
-/* scan.compare, without what differs. */
-static bool compare(const struct look_data *data) {
+/* scan.compare, without what differs, but for directories with the same findings. */
+static bool compare(struct look_data *data) {
     int root = open(data->place, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (root < 0)
         return false;
@@ -168,15 +162,18 @@ struct look *look_known(const struct plan *plan) {
     return NULL;
 }
 
-bool look_same(const struct look *look) { return compare(look->data); }
+bool look_same(struct look *look) { return compare(look->data); }
 
 void look_free(struct look *look) {
     if (look == NULL)
         return;
     if (look->file >= 0)
         close(look->file);
-    if (look->data != NULL)
+    if (look->data != NULL) {
         free(look->data->words);
+        free(look->data->known);
+        free(look->data->meant);
+    }
     free(look->data);
     free(look->covered);
     free(look);

@@ -1,6 +1,7 @@
-/* The workspace before and after a run: whether it is just what was known of it (`aisbx_linux/protect/scan.py`).
+/* The workspace before and after a run: whether it holds just what was known of it (`aisbx_linux/protect/scan.py`).
  *
- * Only the comparison is here. What differs is Python's: it reads what changed, and undoes what was planted.
+ * Only the comparison is here: ordinary files may come and go (entries.c). What differs otherwise is Python's: it reads
+ * what changed, and undoes what was planted.
  */
 #ifndef AISBX_LOOK_H
 #define AISBX_LOOK_H
@@ -12,7 +13,7 @@
 #include "plan.h"
 
 /* Layout of the file, which protect/remember.py writes: as `scan.FORMAT`. */
-#define LOOK_FORMAT 7
+#define LOOK_FORMAT 8
 
 /* How a place of the workspace is covered, as in compose.py: by itself, by itself read-only, by the null device. */
 enum cover_kind { COVER_PINNED, COVER_HELD, COVER_HIDDEN };
@@ -31,13 +32,14 @@ struct look {
     struct look_data *data; /* of look.c */
 };
 
-/* Give what is known of the plan's workspace if it still holds in every directory and file; NULL where there is
+/* Give what is known of the plan's workspace if it still holds: every directory and protected file is the same, and
+ * where entries have changed there is nothing that Python would note; NULL where there is
  * nothing, it is not ours alone, is torn, or anything differs: nothing is left open then. Only for a plan with a
  * workspace of mode `rw` and `scans`. */
 struct look *look_known(const struct plan *plan);
 
-/* Tell whether the workspace is the same still, once the last process has ended. */
-bool look_same(const struct look *look);
+/* Tell whether it still holds, once the last process has ended. */
+bool look_same(struct look *look);
 
 /* Close and free it. NULL is allowed. */
 void look_free(struct look *look);

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 NATIVE = Path(__file__).parents[3] / "aisbx-linux" / "native"
-PIECES = ["group", "look", "plan", "plan_name", "plan_read", "record", "sha256", "text"]
+PIECES = ["entries", "group", "look", "plan", "plan_name", "plan_read", "record", "sha256", "text"]
 _FLAGS = ["-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined"]
 
 Ask = Callable[..., str]

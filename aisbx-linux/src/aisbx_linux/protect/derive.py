@@ -55,8 +55,11 @@ def derive(state: "State", heal: "list[str] | None" = None) -> None:
                 state.sockets.append(path)
             elif kind in (DEEP, SHUT):
                 state.unchecked.append(path)
-    for path, _ in named(state):
-        _hold(state, held, path)
+    named = _candidates(state)
+    for path, always in named:
+        if always or _is_file(path):
+            _hold(state, held, path)
+    state.plain = not state.links and all(_is_settled(state, held, *candidate) for candidate in named)
     state.held = held
     state.mounts = _outermost(held)
 
@@ -143,6 +146,11 @@ def named(state: "State") -> "list[tuple[str, bool]]":
 
     True: git uses what is there, whenever it appears. False: a file that is there, and that a command mentions.
     """
+    return [(path, always) for path, always in _candidates(state) if always or _is_file(path)]
+
+
+def _candidates(state: "State") -> "list[tuple[str, bool]]":
+    """Give the same, and files that a command may mention and that are not there."""
     state.others = {}
     bases = [path for path, context in state.repositories.items() if context <= PACKAGES]
     bases += [path for path, items in state.items.items() if any(folded(item[1]) == ".git" for item in items)]
@@ -172,7 +180,17 @@ def _names(
             # A filter, an alias or a helper that is a file of the workspace: `clean = ./tools/clean.sh %f`.
             for word in value.replace("!", " ").replace('"', " ").replace("'", " ").split():
                 if "/" in word:
-                    paths += [(path, False) for path in (join(base, expand(word)) for base in bases) if _is_file(path)]
+                    paths += [(join(base, expand(word)), False) for base in bases]
+
+
+def _is_settled(state: "State", held: "dict[tuple[int, int], str]", path: str, always: bool) -> bool:  # noqa: FBT001
+    """Tell whether a path that a configuration names leads where it leads, whatever appears in known directories."""
+    found = resolve(path)
+    if found is None:
+        # It takes a directory first, which is not known. What is only mentioned is not looked at through a new link.
+        return not always and resolve(path[: path.rfind("/")]) is None
+    inside = path.startswith(state.workspace + "/")
+    return found[0] == path and (not inside or (found[1].st_dev, found[1].st_ino) in held)
 
 
 def _is_file(path: str) -> bool:

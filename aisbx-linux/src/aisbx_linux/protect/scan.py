@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 # Raise it whenever the table, the kinds or the layout change: older caches are then not used. The compiled front reads
 # all but the last part of a cache (aisbx-linux/native/look.c).
-FORMAT = 7
+FORMAT = 8
 MAGIC = int.from_bytes(b"aisbxsee", "little")
-HEAD = 14
+HEAD = 16
 """Numbers at the beginning of a cache, see `remember.packed`."""
+CONTEXT, ODD = 0xFF, 0x100
+"""The fourth number of a directory: its context, and whether some of its items are neither `files` nor directories."""
 # A directory can change twice within one tick of its clock, which is two seconds on the coarsest file systems: one
 # that changed so shortly before it was read is read again next time.
 RACY = 2_000_000_000
@@ -52,6 +54,7 @@ class State:
         "others",
         "packed",
         "pins",
+        "plain",
         "repositories",
         "sockets",
         "twins",
@@ -78,6 +81,9 @@ class State:
         self.sockets: list[str] = []
         self.unchecked: list[str] = []
         self.held: dict[tuple[int, int], str] = {}
+        self.plain = False
+        """Whether no link and no configuration names a place of the workspace that is not held: then nothing of
+        what was found can change without another one of its names in the directory where that stands."""
         self.clear()
 
     def clear(self) -> None:
@@ -125,8 +131,9 @@ class State:
             self.packed = None
             beneath = self.workspace + "/"
             paths = [self.workspace if name == b"." else beneath + _decoded(name) for name in names]
+            contexts = [number & CONTEXT for number in numbers[3::4]]
             self.dirs = dict(
-                zip(paths, zip(numbers[0::4], numbers[1::4], numbers[2::4], numbers[3::4], strict=True), strict=True)
+                zip(paths, zip(numbers[0::4], numbers[1::4], numbers[2::4], contexts, strict=True), strict=True)
             )
 
     def pack(self) -> "tuple[list[bytes], list[int]]":
@@ -208,10 +215,10 @@ def parse(data: bytes, workspace: str, cache: "str | None") -> "State | None":
     try:
         view = memoryview(data)
         head = view[: 8 * HEAD].cast("Q").tolist()
-        count, stamps, flat = head[3], head[5] + head[6], head[12]
+        count, stamps, flat = head[3], head[5] + head[6], head[14]
         place = 8 * (HEAD + 4 * count + 6 * stamps)
         names = place + head[2] + 1
-        if head[:2] != [MAGIC, FORMAT] or head[13] != len(data) or data[place : names - 1] != encoded(workspace):
+        if head[:2] != [MAGIC, FORMAT] or head[15] != len(data) or data[place : names - 1] != encoded(workspace):
             return None
         state = State(workspace, cache)
         numbers = view[8 * HEAD : 8 * (HEAD + 4 * count)].cast("Q").tolist()
@@ -222,6 +229,7 @@ def parse(data: bytes, workspace: str, cache: "str | None") -> "State | None":
             return None
         state.items, state.files, state.others, state.configs, state.repositories, state.twins = rest[:6]
         state.mounts, state.pins, state.links, state.sockets, state.unchecked, state.held = rest[6:]
+        state.plain = bool(head[13])
     except (EOFError, TypeError, ValueError, AttributeError, IndexError):
         return None
     return state
