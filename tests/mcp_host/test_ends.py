@@ -61,7 +61,7 @@ def test_what_a_key_press_ends_ends_the_process_group_and_all_the_same_nothing_s
     server = raw()
     server.run("true")
     (lifeline,) = [
-        one for one in psutil.Process(server.process.pid).children() if "aisbx_mcp.lifeline" in one.cmdline()
+        one for one in psutil.Process(server.process.pid).children() if one.cmdline()[-1].endswith("/lifeline.py")
     ]
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         lifeline.send_signal(number)

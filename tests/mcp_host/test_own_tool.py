@@ -1,5 +1,6 @@
 """A tool, a prompt and a resource of somebody else's: those that docs/mcp.md shows."""
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -66,6 +67,12 @@ def test_what_is_none_of_its_kind_ends_the_server_with_a_line(kind: str, is_none
     import subprocess
 
     installed(place, "broken", "BROKEN = 5\n", **{f"{kind}s": "broken"})
-    done = subprocess.run(conftest.SERVER, env=home.env, capture_output=True, text=True, cwd="/", input="", check=False)
+    who = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
+    asked = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": who}) + "\n"
+    done = subprocess.run(
+        conftest.SERVER, env=home.env, capture_output=True, text=True, cwd="/", input=asked, check=False
+    )
+    assert json.loads(done.stdout)["result"]["serverInfo"]["name"] == "aisbx"  # nobody waited for it to be loaded
     assert done.returncode == 125
+    assert len(done.stderr.splitlines()) == 1
     assert f"the {kind} 'broken' is no aisbx_mcp.{is_none}" in done.stderr.splitlines()[0]

@@ -40,8 +40,7 @@ def main() -> None:
     from aisbx.engine import Engine
     from aisbx.types import Principal
 
-    from aisbx_mcp.options import request
-    from aisbx_mcp.running import HOST
+    from aisbx_mcp.options import HOST, request
 
     options, directory, name = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the process that started this one
     principal = Principal(f"uid:{os.geteuid()}")

@@ -1,16 +1,17 @@
 """A process that ends what a server leaves: it reads names from the server, and acts when that is gone.
 
 A server that is killed cannot clean up. This one has a session of its own, so that what ends the server's process
-group does not end it, and it does nothing before its input ends.
+group does not end it, and it does nothing before its input ends: until then it is a bare interpreter, which is started
+by this file and finds what is installed only when it needs it.
 """
 
 import os
-import subprocess
 import sys
 import time
-from collections.abc import Sequence
 
-from aisbx.errors import StateError
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _PATIENCE, _PAUSE = 10.0, 0.1
 DIRECTORY, SANDBOX, FORGET = "directory", "sandbox", "forget"
@@ -21,8 +22,10 @@ class Lifeline:
 
     def __init__(self) -> None:
         """Start the process."""
+        import subprocess
+
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-m", "aisbx_mcp.lifeline"],
+            [sys.executable, "-I", "-S", __file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
@@ -36,6 +39,8 @@ class Lifeline:
             self._process.stdin.write(f"{what} {name}\n".encode(errors="surrogateescape"))
         except (BrokenPipeError, ValueError):
             if what != FORGET:
+                from aisbx.errors import StateError
+
                 raise StateError("what ends the server's sandboxes has gone", hint="start the server anew") from None
 
     def close(self) -> None:
@@ -45,7 +50,7 @@ class Lifeline:
         self._process.wait()
 
 
-def main(lines: Sequence[str]) -> None:
+def main(lines: "Sequence[str]") -> None:
     """End what these lines name and do not take back."""
     left: dict[str, str] = {}
     for line in lines:
@@ -64,7 +69,11 @@ def main(lines: Sequence[str]) -> None:
             shutil.rmtree(name, ignore_errors=True)
 
 
-def _destroy(names: Sequence[str]) -> None:
+def _destroy(names: "Sequence[str]") -> None:
+    import site
+
+    site.main()
+
     from aisbx.engine import Engine
     from aisbx.errors import AisbxError
     from aisbx.types import Principal

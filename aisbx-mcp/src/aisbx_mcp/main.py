@@ -21,9 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return serve(options)
     except AisbxError as error:
-        hint = f"; hint: {error.hint}" if error.hint else ""
-        print(f"aisbx-mcp: {error.code}: {error.message}{hint}", file=sys.stderr)
-        return error.exit_code
+        from aisbx_mcp.transports.ends import tell
+
+        return tell(error)
 
 
 def serve(options: argparse.Namespace) -> int:
@@ -47,12 +47,16 @@ def serve(options: argparse.Namespace) -> int:
         shared=options.transport == "http",
     )
     try:
-        transport = service.engine.plugins.get("transport", options.transport)
+        directory = service.enter()
         with ThreadPoolExecutor(1) as aside:
-            begun = aside.submit(service.begin, sandbox=options.transport == "stdio")  # whose client is this very user
+            # The client of stdio is this very user.
+            begun = aside.submit(service.begin, directory, sandbox=options.transport == "stdio")
+            transport = service.engine.plugins.get("transport", options.transport)
             from aisbx_mcp.server import Server  # takes long: meanwhile
 
             service.server = Server(service)
+            if options.transport != "stdio":  # whose client waits for the first answer: that one loads after it
+                service.server.load()
             begun.result()
         gc.freeze()
         gc.enable()

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from aisbx.types import Network, NetworkMode, RunRequest, WorkspaceMode, WorkspaceRequest
 
+HOST = "mcp"
+"""What the audit log says of whoever asked."""
 RESTRICTIONS = frozenset({"offline", "readonly", "strict"})
 """Profiles that only narrow; anybody may add them."""
 

@@ -14,9 +14,9 @@ from aisbx.types import Command, Principal, ReleasableSandbox
 
 from aisbx_mcp.box import Box
 from aisbx_mcp.kernels.pool import Kernels
-from aisbx_mcp.options import RESTRICTIONS, request
+from aisbx_mcp.options import HOST, RESTRICTIONS, request
 from aisbx_mcp.output import Output
-from aisbx_mcp.running import HOST, KILL, Running
+from aisbx_mcp.running import KILL, Running
 
 if TYPE_CHECKING:
     from aisbx_mcp.service import Service

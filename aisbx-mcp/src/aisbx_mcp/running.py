@@ -11,10 +11,9 @@ from aisbx.engine.opened import Opened, Started
 from aisbx.errors import AisbxError, StateError
 from aisbx.types import Command, Outcome, Principal, Stdio
 
+from aisbx_mcp.options import HOST
 from aisbx_mcp.output import Output
 
-HOST = "mcp"
-"""What the audit log says of whoever asked."""
 KILL = 9
 _CHUNK = 1 << 16
 _PATIENCE, _AGAIN = 10.0, 0.01

@@ -1,8 +1,9 @@
 """The SDK's server with what is installed."""
 
+import logging
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from importlib.metadata import version
 from typing import Any
 
@@ -10,6 +11,8 @@ from aisbx.errors import AisbxError
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer, RequestStateSecurity
+from mcp.server.mcpserver import server as sdk
+from mcp.server.mcpserver.tools import ToolManager
 from mcp.shared.exceptions import MCPDeprecationWarning
 from mcp.types import (
     CompleteRequestParams,
@@ -48,8 +51,13 @@ Asked = ServerRequestContext[Any, Any]
 class Server(MCPServer[Any]):
     """The SDK's, and the methods for which it has no decorator that tells who asks."""
 
+    _prompts: Prompts
+    _resources: Resources
+
     def __init__(self, service: Service) -> None:
-        """Load whatever is installed; an AisbxError says which of it is broken."""
+        """Make what answers `initialize`; what there is to be had is for `load`."""
+        # The SDK's has rich write the log: 15 ms, and a line in several of 80 columns.
+        sdk.configure_logging = log_plainly  # pyright: ignore[reportPrivateImportUsage]  (there is no other way)
         # Whoever speaks an earlier revision is served by what the latest one calls deprecated.
         warnings.simplefilter("ignore", MCPDeprecationWarning)
         # What a client carries from one round of a call to the next is good for that principal only.
@@ -62,17 +70,12 @@ class Server(MCPServer[Any]):
             instructions=INSTRUCTIONS,
             version=version("aisbx-mcp"),
             log_level="WARNING",
-            tools=[load_tool(service, name) for name in service.engine.plugins.names("tool")],
             request_state_security=security,
             middleware=[in_a_line],
             subscriptions=False,  # the SDK's would tell each principal of every other's
         )
         self._service = service
-        self._prompts: Prompts = load_prompts(service)
-        for prompt in self._prompts.made.values():
-            self.add_prompt(prompt)
-        self._resources = Resources(service)
-        service.version = self._resources.version
+        self._loaded = False
         serve = self._lowlevel_server.add_request_handler
         serve("completion/complete", CompleteRequestParams, self._complete)
         serve("logging/setLevel", SetLevelRequestParams, self._set_level)
@@ -80,12 +83,29 @@ class Server(MCPServer[Any]):
         serve("resources/unsubscribe", UnsubscribeRequestParams, self._unsubscribe)
         serve("subscriptions/listen", SubscriptionsListenRequestParams, self._listen)
 
-    async def run_stdio_async(self) -> None:
-        """Serve stdin and stdout; what comes there and is no message is answered."""
+    def load(self) -> None:
+        """Load whatever is installed; an AisbxError says which of it is broken."""
+        if self._loaded:
+            return
+        service = self._service
+        tools = [load_tool(service, name) for name in service.engine.plugins.names("tool")]
+        self._tool_manager = ToolManager(tools=tools)
+        self._prompts = load_prompts(service)
+        for prompt in self._prompts.made.values():
+            self.add_prompt(prompt)
+        self._resources = Resources(service)
+        service.version = self._resources.version
+        self._loaded = True
+
+    async def serve_stdio(self, before: Callable[[], Awaitable[None]]) -> None:
+        """Serve stdin and stdout; what comes there and is no message is answered.
+
+        `before` is called once, before anything is served but `initialize`; it has to `load`.
+        """
         from aisbx_mcp.transports.answering import answering_stdio
 
         inner = self._lowlevel_server
-        async with answering_stdio() as (read, write):
+        async with answering_stdio(before) as (read, write):
             await inner.run(read, write, inner.create_initialization_options())
 
     async def get_prompt(
@@ -146,3 +166,8 @@ class Server(MCPServer[Any]):
                 return await watching.listen(asked, params)
         except AisbxError as error:
             raise protocol_error(error) from error
+
+
+def log_plainly(level: str = "WARNING") -> None:
+    """Write the log on stderr, a line for each event."""
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")

@@ -22,9 +22,8 @@ from aisbx.types import Principal
 
 from aisbx_mcp.ahead import make_ahead
 from aisbx_mcp.lifeline import Lifeline
-from aisbx_mcp.options import ServeOptions
+from aisbx_mcp.options import HOST, ServeOptions, request
 from aisbx_mcp.room import Room
-from aisbx_mcp.running import HOST
 
 if TYPE_CHECKING:
     from aisbx_mcp.server import Server
@@ -75,14 +74,20 @@ class Service:
         self._lock = Lock()
         self._closing: asyncio.Task[None] | None = None
 
-    def begin(self, *, sandbox: bool) -> None:
+    def enter(self) -> str:
+        """Give where the local user's sandboxes work, and read what is kept of other starts; WorkspaceError else."""
+        directory = self.options.workspace or self.room(local()).private
+        self.engine.enter(request(self.options, directory, self.options.profile))
+        return directory
+
+    def begin(self, directory: str, *, sandbox: bool) -> None:
         """See whether sandboxes can be made, and have the local user's first `sandbox`; an AisbxError says why not."""
         room = self.room(local())
         real = self.name() if sandbox else ""
         if real:
             self.lifeline.tell("sandbox", real)
         try:
-            make_ahead(self.options, self.options.workspace or room.private, real)
+            make_ahead(self.options, directory, real)
         except AisbxError:
             self.lifeline.tell("forget", real)
             raise

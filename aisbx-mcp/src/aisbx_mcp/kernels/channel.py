@@ -10,7 +10,8 @@ from aisbx.engine.opened import Opened, Started
 from aisbx.errors import AisbxError
 from aisbx.types import Command, Principal, Stdio
 
-from aisbx_mcp.running import HOST, in_thread, waiter
+from aisbx_mcp.options import HOST
+from aisbx_mcp.running import in_thread, waiter
 
 _AHEAD = 1 << 20
 """Bytes that nobody has read yet, after which what prints them has to wait."""

@@ -12,10 +12,10 @@ from pydantic import Field
 
 from aisbx_mcp.box import Box
 from aisbx_mcp.kernels.cell import Cell
+from aisbx_mcp.options import HOST
 from aisbx_mcp.output import Output
 from aisbx_mcp.render import CHARS, bounded
 from aisbx_mcp.room import DEFAULT
-from aisbx_mcp.running import HOST
 from aisbx_mcp.tool import Call, Tool
 from aisbx_mcp.tools.commands import PROGRESS, Chars, Name, Sandbox, Seconds
 

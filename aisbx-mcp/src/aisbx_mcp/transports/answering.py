@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Self, cast
 import anyio
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
-from mcp.types import INVALID_REQUEST, PARSE_ERROR, ErrorData, JSONRPCError
+from mcp.types import INVALID_REQUEST, PARSE_ERROR, ErrorData, JSONRPCError, JSONRPCRequest
 from pydantic import ValidationError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Awaitable, Callable
     from types import TracebackType
 
     from mcp.shared._stream_protocols import ReadStream, WriteStream
@@ -22,10 +22,16 @@ _LONGEST = 64
 class Answering:
     """Gives what a stream gives, but for what is no message: that is answered on the other stream."""
 
-    def __init__(self, read: "ReadStream[SessionMessage | Exception]", write: "WriteStream[SessionMessage]") -> None:
-        """Read from one, answer on the other."""
+    def __init__(
+        self,
+        read: "ReadStream[SessionMessage | Exception]",
+        write: "WriteStream[SessionMessage]",
+        before: "Callable[[], Awaitable[None]]",
+    ) -> None:
+        """Read from one, answer on the other; `before` is done before the first thing that is no `initialize`."""
         self._read = read
         self._write = write
+        self._before: Callable[[], Awaitable[None]] | None = before
 
     @property
     def last_context(self) -> object:
@@ -35,11 +41,22 @@ class Answering:
     async def receive(self) -> SessionMessage | Exception:
         """Give the next message; anyio.EndOfStream where there is none."""
         while True:
-            item = await self._read.receive()
+            try:
+                item = await self._read.receive()
+            except anyio.EndOfStream:
+                await self._get_ready()
+                raise
+            if not _initializes(item):
+                await self._get_ready()
             if not isinstance(item, Exception):
                 return item
             if (error := _error(item)) is not None:
                 await self._write.send(SessionMessage(error))
+
+    async def _get_ready(self) -> None:
+        before, self._before = self._before, None
+        if before is not None:
+            await before()
 
     def __aiter__(self) -> "ReadStream[SessionMessage | Exception]":
         return self
@@ -64,10 +81,20 @@ class Answering:
 
 
 @asynccontextmanager
-async def answering_stdio() -> "AsyncGenerator[tuple[Answering, WriteStream[SessionMessage]]]":
+async def answering_stdio(
+    before: "Callable[[], Awaitable[None]]",
+) -> "AsyncGenerator[tuple[Answering, WriteStream[SessionMessage]]]":
     """Give the streams of stdin and stdout."""
     async with stdio_server() as (read, write):
-        yield Answering(read, write), write
+        yield Answering(read, write, before), write
+
+
+def _initializes(item: SessionMessage | Exception) -> bool:
+    return (
+        isinstance(item, SessionMessage)
+        and isinstance(item.message, JSONRPCRequest)
+        and item.message.method == "initialize"
+    )
 
 
 def _error(error: Exception) -> JSONRPCError | None:

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import anyio
+from aisbx.errors import AisbxError
 
 if TYPE_CHECKING:
     from aisbx_mcp.service import Service
@@ -24,6 +25,13 @@ async def watch(service: "Service") -> None:
             with anyio.move_on_after(_PATIENCE):  # the lifeline does what is left
                 await service.close()
             leave(128 + number)
+
+
+def tell(error: AisbxError) -> int:
+    """Say in a line why there is no server, and give the exit code."""
+    hint = f"; hint: {error.hint}" if error.hint else ""
+    sys.stderr.write(f"aisbx-mcp: {error.code}: {error.message}{hint}\n")
+    return error.exit_code
 
 
 def leave(code: int) -> None:

@@ -1,8 +1,10 @@
 """Standard input and output: one client, which started this process, and with which it ends."""
 
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import anyio
+from aisbx.errors import AisbxError
 
 if TYPE_CHECKING:
     from aisbx_mcp.service import Service
@@ -20,6 +22,16 @@ class Stdio:
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(watch, service)
-            await service.server.run_stdio_async()
+            await service.server.serve_stdio(partial(self._load, service))
             await service.close()
             leave(0)
+
+    async def _load(self, service: "Service") -> None:
+        """Load what the client is to have; where that cannot be, say so and end."""
+        from aisbx_mcp.transports.ends import leave, tell
+
+        try:
+            service.server.load()
+        except AisbxError as error:
+            await service.close()
+            leave(tell(error))
