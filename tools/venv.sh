@@ -6,7 +6,8 @@ inputs='requirements-run.lock requirements.lock tools/setup.py aisbx-core/pyproj
     aisbx-driver-chroot/pyproject.toml
     aisbx-egress/pyproject.toml aisbx-linux/pyproject.toml aisbx-mcp/pyproject.toml aisbx-profiles/pyproject.toml
     aisbx-vault/pyproject.toml
-    aisbx-linux/native/build.py aisbx-linux/native/assemble.c aisbx-linux/native/front.c aisbx-linux/native/front.h
+    aisbx-linux/native/build.py aisbx-linux/native/entries.c aisbx-linux/native/look_data.h
+    aisbx-linux/native/assemble.c aisbx-linux/native/front.c aisbx-linux/native/front.h
     aisbx-linux/native/group.c aisbx-linux/native/group.h aisbx-linux/native/hand.c aisbx-linux/native/input.c
     aisbx-linux/native/instruct.c aisbx-linux/native/kernel.c aisbx-linux/native/kernel.h aisbx-linux/native/launch.c
     aisbx-linux/native/look.c aisbx-linux/native/look.h aisbx-linux/native/options.c aisbx-linux/native/output.c
