@@ -158,14 +158,25 @@ def left(home: Path) -> Left:
         except OSError:
             continue
     found.mounts = {line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()}
-    # Those of others' runs have processes in them.
-    groups = [place for place, _, _ in os.walk(_GROUPS) if "/aisbx-" in place]
+    # Those of others' runs have processes in them, or lie where none of ours can have been made.
+    groups = [place for place, _, _ in os.walk(_GROUPS) if "/aisbx-" in place and _may_be_ours(place)]
     found.cgroups = {place for place in groups if not _read(Path(place, "cgroup.procs"))}
     found.descriptors = {f"{name} {_link(f'/proc/self/fd/{name}')}" for name in os.listdir("/proc/self/fd")}
     state = home / ".local/state/aisbx"
     found.files = {str(path) for folder in ("sandboxes", "quarantine") for path in (state / folder).glob("*")}
     found.files |= {str(path) for path in home.glob("project/**/*")}
     return found
+
+
+def _may_be_ours(group: str) -> bool:
+    """Tell whether a group lies in the one that this process is in, or in one above that, of some hierarchy."""
+    above = Path(group[: group.index("/aisbx-")])
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, names, own = line.split(":", 2)
+        root = _GROUPS / names.removeprefix("name=")
+        if (root / own.lstrip("/")).is_relative_to(above) and above.is_relative_to(root):
+            return True
+    return False
 
 
 def _read(path: Path) -> bytes:

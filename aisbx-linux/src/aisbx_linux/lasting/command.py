@@ -267,6 +267,7 @@ class _Bounds(Bounds):
     def settle(self) -> None:
         """Say which bounds were met meanwhile."""
         self.happened |= self._counts.grown(self._before)
+        self._running = int  # of the command, which has these bounds: what the two hold goes with the last use of them
 
     def _command(self) -> int:
         self.asked = self._running() or self.asked
