@@ -89,8 +89,9 @@ static bool is_expected(const struct look_data *data, uint64_t context, unsigned
     if (kind == DT_DIR) {
         if (*slot_of(data, beneath) != NULL)
             return true;
-        /* The data of a repository is not read; `config` would count as one, whatever it is. */
-        return context == GITDIR && (!means || strcmp(low, "objects") == 0);
+        /* The data of a repository is not read (`_DATA` of look.py). */
+        return context == GITDIR &&
+               (strcmp(low, "objects") == 0 || strcmp(low, "lfs") == 0 || strcmp(low, "annex") == 0);
     }
     if (kind != DT_REG && kind != DT_FIFO && (kind != DT_LNK || context >= GITDIR))
         return false; /* a socket is covered, and so on */

@@ -13,7 +13,7 @@
 #include "plan.h"
 
 /* Layout of the file, which protect/remember.py writes: as `scan.FORMAT`. */
-#define LOOK_FORMAT 8
+#define LOOK_FORMAT 9
 
 /* How a place of the workspace is covered, as in compose.py: by itself, by itself read-only, by the null device. */
 enum cover_kind { COVER_PINNED, COVER_HELD, COVER_HIDDEN };

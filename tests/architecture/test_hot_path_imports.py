@@ -49,6 +49,7 @@ OWN = {
     "aisbx_linux.stage",  # root's sandboxes only
     "aisbx_linux.protect",
     "aisbx_linux.protect.derive",
+    "aisbx_linux.protect.folding",
     "aisbx_linux.protect.gitconfig",
     "aisbx_linux.protect.keys",
     "aisbx_linux.protect.look",
@@ -196,6 +197,7 @@ def test_the_list_holds_no_module_that_is_never_imported(bench: Bench) -> None:
     # changed, or undo what was planted.
     protect = (
         "derive",
+        "folding",
         "gitconfig",
         "keys",
         "look",

@@ -20,7 +20,7 @@ WORK = {
     "a pipe goes": "rm a/pipe",
     "the work of git": f"git add -A && git {' '.join(COMMIT)} -qm y",
     "a branch": "git branch other; git update-ref refs/heads/third HEAD; git pack-refs --all",
-    "data in a repository": "mkdir .git/rr-cache .git/objects/ff",
+    "data in a repository": "mkdir .git/lfs .git/objects/ff",
 }
 
 
@@ -50,7 +50,7 @@ def assert_finds_the_same(work: Path, cache: Path) -> None:
 
 NAMES = (
     *("x", "y.txt", "HEAD", "head", "objects", "refs", "config", "hooks", ".git", ".envrc", ".vscode", "x.ipr", "fish"),
-    *(".config", "node_modules", "commondir", "info", "logs", "modules", "Config", "git-rebase-todo"),
+    *(".config", "node_modules", "rr-cache", "commondir", "info", "logs", "modules", "Config", "git-rebase-todo"),
 )
 DOINGS = (
     "touch {}",

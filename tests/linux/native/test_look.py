@@ -43,6 +43,7 @@ CHANGES = {
     "hooks appear in a repository": "mv .git/hooks .git/x; mkdir .git/hooks",
     "a configuration appears in it": "touch .git/config.worktree",
     "a directory that is called so": "mkdir .git/Config",
+    "what git keeps for itself": "mkdir .git/rr-cache",
     "a hook": "touch .git/hooks/post-commit",
     "a branch of a new group": "mkdir .git/refs/heads/x",
     "a directory that can't be read": "chmod 300 a",

@@ -2,6 +2,8 @@
 
 import socket
 
+import pytest
+
 from tests.linux.protect.conftest import Lab
 
 REPOSITORY = "set -e; git init -q . && echo one > one && git add one && git commit -qm one"
@@ -30,6 +32,55 @@ def test_git_on_the_host_does_not_write_through_a_planted_link(lab: Lab) -> None
         lab.host("git commit -q --allow-empty -m x")
         assert (home.read_text() == "mine\n") is control
         assert len(ran.lines) == 2 * control
+
+
+# A repository that git is led to by a `.git` file, made of a directory that looks like a bare one.
+LED = "git init -q n; mv n/.git n/r; git --git-dir=n/r remote add o $PWD; mkdir m; echo gitdir: ../n/r > m/.git;"
+# What rerere writes to is named by the conflict, which the inside can make beforehand.
+REPLAYED = """
+cp -r . /tmp/w; mkdir /tmp/w/.git/rr-cache; (cd /tmp/w; git merge -q b)
+for known in /tmp/w/.git/rr-cache/*; do
+    here=.git/rr-cache/${known##*/}; mkdir -p $here; cp $known/preimage $here; cp one $here/postimage
+    ln -s $TARGET $here/thisimage
+done
+"""
+CONFLICT = "; git checkout -q -b b; echo b > one; git commit -qam b; git checkout -q -; echo c > one; git commit -qam c"
+
+
+@pytest.mark.parametrize(
+    ("setup", "plant", "provoke"),
+    [
+        (REPOSITORY, LED + "ln -s $TARGET n/r/FETCH_HEAD", "cd m; git fetch -q o"),
+        (REPOSITORY, LED + "ln -s $TARGET n/r/COMMIT_EDITMSG", "cd m; git commit -q --allow-empty -m x"),
+        (REPOSITORY + "; git clone -q --bare . b.git", "ln -s $TARGET b.git/FETCH_HEAD", "cd b.git; git fetch -q .."),
+        (
+            REPOSITORY,
+            LED + "mkdir t p; echo gitdir: ../p > t/.git; echo ../n/r > p/commondir; cp n/r/HEAD p;"
+            "ln -s $TARGET p/COMMIT_EDITMSG",
+            "cd t; git commit -q --allow-empty -m x",
+        ),
+        (REPOSITORY + CONFLICT, REPLAYED, "git merge -q b"),
+    ],
+    ids=["fetch", "commit", "bare", "worktree", "rerere"],
+)
+def test_git_on_the_host_does_not_write_through_a_link_where_only_git_looks(
+    lab: Lab, setup: str, plant: str, provoke: str
+) -> None:
+    target = lab.base / "home" / ".zshenv"
+    for control in (False, True):
+        lab.fresh()
+        assert lab.host(setup).returncode == 0
+        ran = lab.run(f"TARGET={target};{plant}", hold=control, undo=control)
+        lab.host(provoke)
+        assert target.exists() is not control
+        assert len(ran.lines) == control
+
+
+def test_links_of_a_workspace_stay_where_it_comes_to_look_like_a_repository(lab: Lab) -> None:
+    lab.host("ln -s . round; ln -s one two; echo 1 > one")
+    ran = lab.run("git init -q --bare .; ln -s one three")
+    assert {"round", "two", "three"} <= {path.name for path in lab.workspace.iterdir()}
+    assert ran.lines == []
 
 
 def test_git_on_the_host_does_not_check_out_into_the_home(lab: Lab) -> None:

@@ -9,9 +9,9 @@ import posix
 from aisbx_linux.layer.marks import Place
 from aisbx_linux.layer.union import listed
 from aisbx_linux.protect.derive import join, pointer
+from aisbx_linux.protect.folding import folded
 from aisbx_linux.protect.keys import allowed
 from aisbx_linux.protect.look import GITFILE, REDIRECT, TREE, read_small
-from aisbx_linux.protect.names import folded
 from aisbx_linux.protect.reconcile import reconcile
 from aisbx_linux.protect.walk import open_beneath
 

@@ -4,8 +4,9 @@ A directory is gone through in a context, as `protect.look` does it; here the na
 workspace together, so that a repository of which each has a half is one all the same.
 """
 
+from aisbx_linux.protect.folding import folded
 from aisbx_linux.protect.look import CLOSED, GITDIR, INNER, INSIDE, MODULES, PACKAGES, TREE, WORKTREE, WORKTREES
-from aisbx_linux.protect.names import DEPENDENCIES, GIT, NAMES, ONLY_BELOW, REPOSITORY, SUFFIXES, folded
+from aisbx_linux.protect.names import DEPENDENCIES, GIT, NAMES, ONLY_BELOW, REPOSITORY, SUFFIXES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 import posix
 
+from aisbx_linux.protect.folding import folded
 from aisbx_linux.protect.gitconfig import parse
 from aisbx_linux.protect.keys import allowed
 from aisbx_linux.protect.look import (
@@ -17,7 +18,7 @@ from aisbx_linux.protect.look import (
     SOCKET,
     read_small,
 )
-from aisbx_linux.protect.names import AT_HOME, folded
+from aisbx_linux.protect.names import AT_HOME
 from aisbx_linux.protect.walk import Walk
 
 TYPE_CHECKING = False

@@ -6,7 +6,8 @@ A directory is read in a *context*, which follows from where it lies; what is fo
 import errno
 import posix
 
-from aisbx_linux.protect.names import DEPENDENCIES, NAMES, ONLY_BELOW, SHAPE, SUFFIXES, folded
+from aisbx_linux.protect.folding import folded
+from aisbx_linux.protect.names import DEPENDENCIES, NAMES, ONLY_BELOW, SHAPE, SUFFIXES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,8 +37,11 @@ INSIDE = {
     "refs": INNER,
     "info": INNER,
     "rebase-merge": INNER,
+    "rebase-apply": INNER,
+    "rr-cache": INNER,
+    "sequencer": INNER,
 }
-"""Directories of a repository that are read, and how. Its data (objects, lfs, annex) is not."""
+"""How directories of a repository are read, others as INNER. Its data (objects, lfs, annex) is not."""
 _HELD = frozenset({NAMED, GITFILE, REDIRECT, TWIN})
 _DATA = frozenset({"objects", "lfs", "annex"})
 
@@ -55,6 +59,7 @@ def read(state: "State", fd: int, path: str, context: int) -> "list[tuple[str, i
     state.forget(path)
     state.dirs[path] = status.st_dev, status.st_ino, state.age(status.st_ctime_ns), context
     found: list[tuple[int, str]] = []
+    links: list[str] = []
     subs: list[tuple[str, int]] = []
     shape: list[tuple[str, str, bool]] = []
     where = folded(path)
@@ -72,8 +77,8 @@ def read(state: "State", fd: int, path: str, context: int) -> "list[tuple[str, i
                     link = entry.is_symlink()
                     if not link:
                         found.append((SOCKET, name))
-                    elif inside:
-                        found.append((STRAY, name))
+                    else:
+                        links.append(name)
             if low in SHAPE:
                 shape.append((low, name, link))
             if low == ".git" and context != CLOSED:
@@ -96,6 +101,8 @@ def read(state: "State", fd: int, path: str, context: int) -> "list[tuple[str, i
                 found.append((TWIN, name))
     if inside or (shape and context != CLOSED):
         subs = _repository(state, path, context, shape, subs, found)
+    if inside or path in state.repositories:
+        found += [(STRAY, name) for name in links]
     if found:
         state.items[path] = _identify(state, fd, path, found)
     return subs
@@ -138,8 +145,9 @@ def _inside(context: int, subs: "list[tuple[str, int]]") -> "list[tuple[str, int
         low = folded(name)
         if inner in (GITDIR, CLOSED) or low in INSIDE:
             kept.append((name, INSIDE.get(low, inner)))
-        elif context == MODULES and low not in _DATA:
-            kept.append((name, MODULES))  # a submodule called `a/b` beside one called `a`
+        elif low not in _DATA:
+            # A submodule called `a/b` beside one called `a`; else what git keeps for itself (rr-cache, rebase-apply …).
+            kept.append((name, MODULES if context == MODULES else INNER))
     return kept
 
 

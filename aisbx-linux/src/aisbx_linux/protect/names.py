@@ -5,8 +5,9 @@ shell enters the directory, an editor or an agent opens it, or git is merely ask
 starts by name (`Makefile`, `package.json`, `build.rs`, `.venv/bin/python`) does not: that is the work itself, and the
 next sandbox runs it. Nor does what is the work to an editor (`eslint.config.js`, `pyproject.toml`, `pom.xml`: editors
 ask whether a directory is to be trusted), what is read as prose (`AGENTS.md`, `CLAUDE.md`, `.cursorrules`), or what
-only chooses among versions that are installed (`.nvmrc`, `.python-version`). `.tool-versions` and `rust-toolchain` can
-name a directory, whose programs a prompt runs to show their version. `.env` is sourced by plugins that ask first.
+only chooses among versions that are installed (`.nvmrc`, `.python-version`). `.tool-versions`,
+`rust-toolchain` and `global.json` (`sdk.paths`) can name a directory, whose programs a prompt or an editor runs to
+show their version. `.env` is sourced by plugins that ask first.
 
 All names count at any depth, because people open sub-projects on their own and git finds the nearest repository
 upwards; only below `node_modules` and `site-packages` the names of `NAMES` don't, since packages ship dozens of such
@@ -24,6 +25,38 @@ GIT = "git on the host trusts it"
 OTHER = "another version control runs the hooks, tools and aliases that it names"
 OURS = "aisbx itself reads it"
 
+# Below `.config` only: a home's own, or one that a home links to.
+IN_CONFIG = {
+    "mise": ENTER,
+    "fish": SHELL,
+    "autostart": SHELL,
+    "systemd": SHELL,
+    "environment.d": SHELL,
+    "direnv": ENTER,
+    "nvim": EDITOR,
+    "helix": EDITOR,
+    "nushell": SHELL,
+    "elvish": SHELL,
+    "xonsh": SHELL,
+    "powershell": SHELL,
+    "starship.toml": SHELL,
+    "tmux": SHELL,
+    "wezterm": SHELL,
+    "kitty": SHELL,
+    "alacritty": SHELL,
+    "ghostty": SHELL,
+    "i3": SHELL,
+    "sway": SHELL,
+    "hypr": SHELL,
+    "bspwm": SHELL,
+    "awesome": SHELL,
+    "openbox": SHELL,
+    "qtile": SHELL,
+    "emacs": EDITOR,
+    "doom": EDITOR,
+    "kak": EDITOR,
+    "git": GIT,
+}
 # name in lower case → why. Files and directories alike.
 NAMES = {
     ".bashrc": SHELL,
@@ -31,6 +64,7 @@ NAMES = {
     ".bash_login": SHELL,
     ".bash_logout": SHELL,
     ".bash_aliases": SHELL,
+    ".bash_completion": SHELL,
     ".profile": SHELL,
     ".zshrc": SHELL,
     ".zshenv": SHELL,
@@ -42,6 +76,8 @@ NAMES = {
     ".cshrc": SHELL,
     ".tcshrc": SHELL,
     ".xonshrc": SHELL,
+    ".elvish": SHELL,
+    ".p10k.zsh": SHELL,
     ".login": SHELL,
     ".xinitrc": SHELL,
     ".xserverrc": SHELL,
@@ -51,6 +87,9 @@ NAMES = {
     ".pam_environment": SHELL,
     ".ssh": SHELL,
     ".tmux.conf": SHELL,
+    ".wezterm.lua": SHELL,
+    ".alacritty.toml": SHELL,
+    ".i3": SHELL,
     ".screenrc": SHELL,
     ".inputrc": SHELL,
     ".forward": SHELL,
@@ -58,15 +97,10 @@ NAMES = {
     ".rhosts": SHELL,
     ".shosts": SHELL,
     ".ripgreprc": SHELL,
-    "fish": SHELL,
-    "autostart": SHELL,
-    "systemd": SHELL,
-    "environment.d": SHELL,
     ".envrc": ENTER,
     ".envrc.local": ENTER,
     ".envrc.private": ENTER,
     ".direnvrc": ENTER,
-    "direnv": ENTER,
     ".autoenv": ENTER,
     ".autoenv.zsh": ENTER,
     ".autoenv_leave.zsh": ENTER,
@@ -79,7 +113,6 @@ NAMES = {
     "mise.toml": ENTER,
     "mise.local.toml": ENTER,
     ".mise": ENTER,
-    "mise": ENTER,
     ".rtx.toml": ENTER,
     ".tool-versions": ENTER,
     "rust-toolchain": ENTER,
@@ -104,8 +137,6 @@ NAMES = {
     ".nvim.lua": EDITOR,
     ".nvim": EDITOR,
     ".lazy.lua": EDITOR,
-    "nvim": EDITOR,
-    "helix": EDITOR,
     ".lvimrc": EDITOR,
     ".local.vimrc": EDITOR,
     ".vim": EDITOR,
@@ -113,9 +144,13 @@ NAMES = {
     ".dir-locals-2.el": EDITOR,
     ".emacs": EDITOR,
     ".emacs.d": EDITOR,
+    ".doom.d": EDITOR,
+    ".spacemacs": EDITOR,
+    ".spacemacs.d": EDITOR,
     ".ycm_extra_conf.py": EDITOR,
     ".luarc.json": EDITOR,
     ".luarc.jsonc": EDITOR,
+    "global.json": EDITOR,
     ".claude": AGENT,
     ".claude.json": AGENT,
     ".mcp.json": AGENT,
@@ -155,8 +190,10 @@ NAMES = {
     ".crush.json": AGENT,
     "crush.json": AGENT,
     ".aider.conf.yml": AGENT,
+    "gptme.toml": AGENT,
     "hooks": AGENT,
     ".gdbinit": DEBUG,
+    ".valgrindrc": DEBUG,
     ".lldbinit": DEBUG,
     ".pdbrc": DEBUG,
     ".perldb": DEBUG,
@@ -188,24 +225,14 @@ NAMES = {
     "captainhook.json": HOOKS,
     ".rusty-hook.toml": HOOKS,
     ".cargo-husky": HOOKS,
-    "lefthook.yml": HOOKS,
-    "lefthook.yaml": HOOKS,
-    "lefthook.toml": HOOKS,
-    "lefthook.json": HOOKS,
-    "lefthook-local.yml": HOOKS,
-    "lefthook-local.yaml": HOOKS,
-    "lefthook-local.toml": HOOKS,
-    "lefthook-local.json": HOOKS,
-    ".lefthook.yml": HOOKS,
-    ".lefthook.yaml": HOOKS,
-    ".lefthook.toml": HOOKS,
-    ".lefthook.json": HOOKS,
-    ".lefthook-local.yml": HOOKS,
-    ".lefthook-local.yaml": HOOKS,
-    ".lefthook-local.toml": HOOKS,
-    ".lefthook-local.json": HOOKS,
     ".lefthook": HOOKS,
     ".lefthook-local": HOOKS,
+    **{
+        f"{dot}lefthook{local}.{kind}": HOOKS
+        for dot in ("", ".")
+        for local in ("", "-local")
+        for kind in ("yml", "yaml", "toml", "json")
+    },
     ".overcommit.yml": HOOKS,
     ".simple-git-hooks.json": HOOKS,
     ".simple-git-hooks.js": HOOKS,
@@ -216,7 +243,6 @@ NAMES = {
     ".gitmodules": GIT,
     ".gitconfig": GIT,
     ".lfsconfig": GIT,
-    "git": GIT,
     "hgrc": OTHER,
     "hgrc-not-shared": OTHER,
     "sharedpath": OTHER,
@@ -225,23 +251,16 @@ NAMES = {
     "defaults": OTHER,
     "aisbx.toml": OURS,
     ".aisbx": OURS,
+    **IN_CONFIG,
 }
 # Too plain to be protected everywhere: only in a directory whose path ends so.
 ONLY_BELOW = {
-    "mise": (".config",),
-    "fish": (".config",),
-    "autostart": (".config",),
-    "systemd": (".config",),
-    "environment.d": (".config",),
-    "direnv": (".config",),
-    "nvim": (".config",),
-    "helix": (".config",),
-    "git": (".config",),
+    **dict.fromkeys(IN_CONFIG, (".config",)),
     "hooks": (".github",),
     "hgrc": (".hg",),
     "hgrc-not-shared": (".hg",),
     "sharedpath": (".hg",),
-    "config": (".sl", ".pijul"),
+    "config": (".sl", ".pijul", ".git/sl"),
     "config.toml": (".jj/repo",),
     "defaults": ("_darcs/prefs",),
 }
@@ -274,19 +293,3 @@ REPOSITORY = {
 # lfs hold data, which git checks by name; `.github/workflows` runs elsewhere, after a push that a person makes.
 
 SHAPE = frozenset({"head", "objects", "refs", "commondir", *REPOSITORY})
-
-
-# What such a directory leaves out of a comparison: the ranges of Default_Ignorable_Code_Point (Unicode,
-# DerivedCoreProperties.txt). Linux folds by NFDICF, which drops them: Documentation/admin-guide/ext4.rst.
-_IGNORED = (
-    *((0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F)),
-    *((0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF)),
-    *((0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF)),
-)
-
-
-def folded(name: str) -> str:
-    """Give a name as the tables have it, if a directory that folds case takes it for one of theirs."""
-    if name.isascii():
-        return name.lower()
-    return "".join(char for char in name.casefold() if not any(low <= ord(char) <= high for low, high in _IGNORED))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Raise it whenever the table, the kinds or the layout change: older caches are then not used. The compiled front reads
 # all but the last part of a cache (aisbx-linux/native/look.c).
-FORMAT = 8
+FORMAT = 9
 MAGIC = int.from_bytes(b"aisbxsee", "little")
 HEAD = 16
 """Numbers at the beginning of a cache, see `remember.packed`."""

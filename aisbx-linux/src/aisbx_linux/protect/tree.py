@@ -2,7 +2,8 @@
 
 import posix
 
-from aisbx_linux.protect.names import NAMES, ONLY_BELOW, REPOSITORY, SUFFIXES, folded
+from aisbx_linux.protect.folding import folded
+from aisbx_linux.protect.names import NAMES, ONLY_BELOW, REPOSITORY, SUFFIXES
 from aisbx_linux.protect.quarantine import Quarantine, printable, write
 from aisbx_linux.protect.walk import DIRECTORY, open_beneath
 

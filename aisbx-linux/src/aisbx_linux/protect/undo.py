@@ -4,6 +4,7 @@ import posix
 import time
 
 from aisbx_linux.protect.derive import join, named, pointer, renew, resolve
+from aisbx_linux.protect.folding import folded
 from aisbx_linux.protect.look import (
     CONFIG,
     DEEP,
@@ -16,7 +17,7 @@ from aisbx_linux.protect.look import (
     STRAY,
     TODO,
 )
-from aisbx_linux.protect.names import REPOSITORY, folded
+from aisbx_linux.protect.names import REPOSITORY
 from aisbx_linux.protect.repair import Repair
 from aisbx_linux.protect.scan import RACY
 from aisbx_linux.protect.tree import Tree
