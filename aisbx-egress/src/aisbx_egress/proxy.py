@@ -1,160 +1,24 @@
-"""The proxy: accepts connections, finds out what each is for, decides, and carries it. One for each sandbox."""
+"""The proxy: all connections of one sandbox, those that ask for it and those that went to a name's address."""
 
 import asyncio
 import contextlib
-import os
 import socket
+import struct
 import time
-from ipaddress import IPv4Address
+from collections.abc import Callable
 
-from aisbx_egress import head, names, socks
-from aisbx_egress.peer import ClosedError, Peer
+from aisbx_egress.connection import Connection, sorry
+from aisbx_egress.peer import Peer
+from aisbx_egress.places import Places
+from aisbx_egress.resolver import Resolver
 from aisbx_egress.rules import Request
-from aisbx_egress.session import RefusedError, Session
-from aisbx_egress.tunnel import carry, one_request
+from aisbx_egress.session import Session
 
-_ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 _BACKLOG = 512
 _EVERY = 1.0
 """Seconds between two looks at what is idle, too long, or no longer allowed."""
-
-
-class Connection:
-    """A client's connection, and the server's once there is one."""
-
-    def __init__(self, proxy: "Proxy", client: Peer) -> None:
-        """Begin to serve it."""
-        self.client = client
-        self.began = time.monotonic()
-        self.carried = False
-        self.server: Peer | None = None
-        self.request: Request | None = None
-        self.tried = False
-        """A server is being connected to."""
-        self._proxy = proxy
-        self._session = proxy.session
-        client.on_lost = self._lost
-        self._task = asyncio.get_running_loop().create_task(self._serve())
-
-    def close(self) -> None:
-        """End both sides now."""
-        self._task.cancel()
-        for side in (self.client, self.server):
-            if side is not None and not side.lost:
-                side.transport.abort()
-
-    def overdue(self, now: float) -> str:
-        """Say why it is to be closed; empty where it may go on."""
-        limits = self._session.limits
-        last = max(self.client.last, self.server.last if self.server else 0.0)
-        if not self.carried and now - self.began > limits.opening * (2 if self.tried else 1):
-            return "it took too long to say what it is for"
-        if now - last > limits.idle:
-            return "it was idle for too long"
-        if limits.bytes and self.client.count + (self.server.count if self.server else 0) > limits.bytes:
-            return "it carried more bytes than it may"
-        if self.carried and self.request is not None and not self._session.rules.decide(self.request).allowed:
-            return "it is no longer allowed"
-        return ""
-
-    async def _serve(self) -> None:
-        try:
-            data = await self.client.more()
-            if data[0] == socks.VERSION:
-                await self._socks(data)
-            else:
-                await self._http(data)
-            self.carried = True
-        except ClosedError:
-            self._finish()
-        except RefusedError:  # answered where it was raised
-            self._finish()
-        except asyncio.CancelledError:
-            raise
-        except OSError:
-            self._finish()
-
-    async def _socks(self, data: bytes) -> None:
-        request = await socks.read(self._session, self.client, data)
-        try:
-            server = await self._connect(request, "socks5")
-        except RefusedError as error:
-            self.client.write(socks.answer(socks.UNREACHABLE if error.unreachable else socks.REFUSED))
-            raise
-        self.client.write(socks.answer(socks.DONE))
-        await carry(self._session, self.client, server, request, "socks5")
-
-    async def _http(self, data: bytes) -> None:
-        via = "http"
-        try:
-            while (parts := head.split(data)) is None:
-                data += await self.client.more()
-            found = head.parse(parts[0])
-            if found.method == "CONNECT":
-                via = "connect"
-                request = _tunnel(found)
-            else:
-                host, port, path = found.destination()
-                request = Request(host, port, found.method, path)
-        except head.HeadProblem as problem:
-            refused = self._session.malformed(via, str(problem))
-            self.client.write(_sorry("400 Bad request", str(problem)))
-            raise refused from None
-        self.client.keep(parts[1])
-        try:
-            server = await self._connect(request, via)
-        except RefusedError as error:
-            self.client.write(_sorry("502 Unreachable" if error.unreachable else "403 Refused by aisbx", str(error)))
-            raise
-        if via == "connect":
-            self.client.write(_ESTABLISHED)
-            await carry(self._session, self.client, server, request, via)
-        else:
-            server.relay_to(self.client)
-            one_request(self.client, server, found, found.rewritten(request.host, request.port, request.path))
-
-    async def _connect(self, request: Request, via: str) -> Peer:
-        decision, found = await self._session.reach(request, via)
-        loop = asyncio.get_running_loop()
-        self.request, self.tried = request, True
-        problem: OSError | None = None
-        for address in found:
-            family = socket.AF_INET if isinstance(address, IPv4Address) else socket.AF_INET6
-            raw = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-            try:
-                await asyncio.wait_for(
-                    loop.sock_connect(raw, (str(address), request.port)), self._session.limits.opening
-                )
-            except (OSError, TimeoutError) as error:
-                raw.close()
-                problem = error
-                continue
-            except BaseException:
-                raw.close()
-                raise
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            _, server = await loop.create_connection(Peer, sock=raw)
-            server.on_lost = self._lost
-            self.server = server
-            if self.client.lost:
-                server.transport.abort()
-                raise ClosedError
-            self._session.allowed(request, via, decision, address)
-            return server
-        told = os.strerror(problem.errno) if problem and problem.errno else "it does not answer"
-        raise RefusedError(f"{request.host}:{request.port}: {told}", unreachable=True)
-
-    def _finish(self) -> None:
-        for side in (self.client, self.server):
-            if side is not None and not side.lost:
-                side.transport.close()
-
-    def _lost(self) -> None:
-        if self.client.lost and (self.server is None or self.server.lost):
-            self._proxy.forget(self)
-        elif self.client.lost and not self.carried:
-            self._task.cancel()
-            self._finish()
+_AT_ONCE = struct.pack("ii", 1, 0)
+"""SO_LINGER: a connection that is closed is reset (socket(7))."""
 
 
 class Proxy:
@@ -163,18 +27,30 @@ class Proxy:
     def __init__(self, session: Session) -> None:
         """Serve nothing yet."""
         self.session = session
+        self.places: Places | None = None
         self._connections: set[Connection] = set()
+        self._serving: list[asyncio.Server | asyncio.BaseTransport] = []
+        self._opening: set[asyncio.Task[None]] = set()
 
-    async def serve(self, listener: socket.socket) -> None:
-        """Accept connections until this is cancelled."""
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: Peer(self._accept), sock=listener, backlog=_BACKLOG)
+    async def serve(
+        self,
+        listener: socket.socket,
+        datagrams: socket.socket | None = None,
+        queries: socket.socket | None = None,
+        *spare: socket.socket,
+    ) -> None:
+        """Serve what `aisbx.types.EgressSockets` names until this is cancelled; names only with `datagrams`."""
+        await self._listen(listener, self._accept)
+        if datagrams is not None and queries is not None:
+            self.places = Places(list(spare), self._wait)
+            self._serving += await Resolver(self.session, self.places).serve(datagrams, queries)
         try:
             while True:
                 await asyncio.sleep(_EVERY)
                 self._sweep()
         finally:
-            server.close()
+            for each in self._serving:
+                each.close()
             for connection in list(self._connections):
                 connection.close()
 
@@ -182,16 +58,45 @@ class Proxy:
         """Count a connection no more."""
         self._connections.discard(connection)
 
+    async def _listen(self, listener: socket.socket, accept: Callable[[Peer], None]) -> None:
+        loop = asyncio.get_running_loop()
+        self._serving.append(await loop.create_server(lambda: Peer(accept), sock=listener, backlog=_BACKLOG))
+
+    def _wait(self, place: socket.socket) -> None:
+        task = asyncio.get_running_loop().create_task(self._listen(place, self._direct))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+
     def _accept(self, client: Peer) -> None:
-        if len(self._connections) >= self.session.limits.connections:
-            reason = f"the sandbox has {self.session.limits.connections} connections already"
-            self.session.malformed("accept", reason)
-            client.write(_sorry("503 Too many connections", reason))
+        if reason := self._full():
+            client.write(sorry("503 Too many connections", reason))
             client.transport.close()
             return
+        self._begin(client, None)
+
+    def _direct(self, client: Peer) -> None:
+        """Serve who came to where a name leads; elsewhere on such a port there is nobody."""
+        host, port = client.transport.get_extra_info("sockname")
+        name = self.places.name(host) if self.places is not None else ""
+        if not name or self._full():
+            client.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+            client.transport.abort()
+            return
+        self._begin(client, Request(name, port))
+
+    def _full(self) -> str:
+        """Give, and report, why there can be no more connections; empty where there can."""
+        most = self.session.limits.connections
+        if len(self._connections) < most:
+            return ""
+        reason = f"the sandbox has {most} connections already"
+        self.session.malformed("accept", reason)
+        return reason
+
+    def _begin(self, client: Peer, meant: Request | None) -> None:
         with contextlib.suppress(OSError):
             client.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._connections.add(Connection(self, client))
+        self._connections.add(Connection(self, client, meant))
 
     def _sweep(self) -> None:
         now = time.monotonic()
@@ -199,29 +104,3 @@ class Proxy:
             if reason := connection.overdue(now):
                 self.session.malformed("close", reason)
                 connection.close()
-
-
-def _tunnel(found: head.Head) -> Request:
-    """Give what a CONNECT asks for (RFC 9110, 9.3.6)."""
-    try:
-        host, port = names.authority(found.target)
-        if found.host and names.authority(found.host, port) != (host, port):
-            raise head.HeadProblem("the Host field names another host than the request")
-    except names.NameProblem as problem:
-        raise head.HeadProblem(str(problem)) from None
-    if found.length:
-        raise head.HeadProblem("CONNECT has no body")
-    return Request(host, port)
-
-
-def _sorry(status: str, reason: str) -> bytes:
-    """Give a response that says why, in the status line too: many clients show nothing else."""
-    told = "".join(c if c.isprintable() and c.isascii() else "?" for c in reason)
-    body = f"aisbx: {told}\n".encode()
-    rows = [
-        f"HTTP/1.1 {status}: {told}",
-        "Content-Type: text/plain",
-        f"Content-Length: {len(body)}",
-        "Connection: close",
-    ]
-    return "\r\n".join([*rows, "", ""]).encode() + body

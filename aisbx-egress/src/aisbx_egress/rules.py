@@ -26,6 +26,8 @@ _METHOD = re.compile(r"[A-Z]{1,20}", re.ASCII)
 _PATH = re.compile(r"/[!-)+-~]*\*?", re.ASCII)
 _AMBIGUOUS = re.compile(r"%(?:2e|2f|5c|25|00)|\\|;|//|(?:^|/)\.{1,2}(?:/|$)", re.ASCII | re.IGNORECASE)
 _WORDS = 3
+COMMON = (22, 80, 443)
+"""Ports that programs reach by themselves, without the proxy, where a rule names none: of SSH, HTTP and HTTPS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,8 @@ class Decision:
     allowed: bool
     rule: str = ""
     reason: str = ""
+    hidden: bool = False
+    """It may be allowed for what a tunnel hides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +110,19 @@ class Rules:
                 return Decision(allowed=True, rule=rule.id)
         if request.tunnel:
             reason = "it is allowed for some requests only, which cannot be seen in a tunnel"
-            return Decision(allowed=False, rule=deciding[0].id, reason=reason)
+            return Decision(allowed=False, rule=deciding[0].id, reason=reason, hidden=True)
         for rule in sorted(deciding, key=lambda rule: (-len(rule.path), rule.id)):
             if rule.fits(request) and not (unclear and rule.path):
                 return Decision(allowed=True, rule=rule.id)
         reason = "its path can be read in two ways" if unclear else "it is allowed for other methods or paths only"
         return Decision(allowed=False, rule=deciding[0].id, reason=reason)
+
+    def ports(self, host: str) -> tuple[int, ...]:
+        """Give the ports on which a name may be reached; of a rule without one, the `COMMON` ones."""
+        about = [rule for rule in self.rows if rule.covers(host, rule.port)]
+        found = {port for rule in about if not rule.denies for port in ((rule.port,) if rule.port else COMMON)}
+        denied = [rule for rule in about if rule.denies and rule.opaque]
+        return tuple(sorted(port for port in found if not any(rule.covers(host, port) for rule in denied)))
 
     def names_address(self, address: str, port: int) -> str:
         """Give the id of the rule that names an address itself, empty where none does."""

@@ -5,7 +5,7 @@ import resource
 import socket
 from collections.abc import Callable, Mapping, Sequence
 
-from aisbx.types import Event
+from aisbx.types import EgressSockets, Event
 
 from aisbx_egress.proxy import Proxy
 from aisbx_egress.session import Limits, Session
@@ -15,17 +15,20 @@ _DESCRIPTORS = 64
 
 
 class AllowList:
-    """Serves HTTP, CONNECT and SOCKS5 on one socket."""
+    """Serves HTTP, CONNECT and SOCKS5, names, and the connections to where those lead."""
 
     def __init__(self, settings: Mapping[str, object]) -> None:
         """Read the limits; ConfigError says which is wrong."""
         self._limits = Limits.of(settings)
 
-    def serve(self, rules: Callable[[], Sequence[str]], listener: int, report: Callable[[Event], None]) -> None:
+    def serve(
+        self, rules: Callable[[], Sequence[str]], sockets: EgressSockets, report: Callable[[Event], None]
+    ) -> None:
         """Serve connections until the process ends; see `aisbx.types.Egress`."""
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = self._limits.connections * 2 + _DESCRIPTORS
+        wanted = self._limits.connections * 2 + len(sockets.spare) + _DESCRIPTORS
         if soft < wanted:
             resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
-        with socket.socket(fileno=listener) as place:
-            asyncio.run(Proxy(Session(rules, report, self._limits)).serve(place))
+        proxy = Proxy(Session(rules, report, self._limits))
+        given = (sockets.proxy, sockets.datagrams, sockets.queries, *sockets.spare)
+        asyncio.run(proxy.serve(*(socket.socket(fileno=descriptor) for descriptor in given)))

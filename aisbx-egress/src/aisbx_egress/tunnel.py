@@ -8,7 +8,7 @@ from aisbx_egress.peer import Peer
 from aisbx_egress.rules import Decision, Request
 from aisbx_egress.session import Session
 
-_TLS_PORT, _HTTP_PORT = 443, 80
+TLS_PORT, HTTP_PORT = 443, 80
 
 
 async def carry(session: Session, client: Peer, server: Peer, request: Request, via: str) -> None:
@@ -20,14 +20,14 @@ async def carry(session: Session, client: Peer, server: Peer, request: Request, 
     server.relay_to(client)
     data = await client.more()
     try:
-        if request.port == _TLS_PORT or hello.begins(data):
+        if request.port == TLS_PORT or hello.begins(data):
             while (found := hello.read(data)) is None:
                 data += await client.more()
             _same(found.name, request.host)
-        elif request.port == _HTTP_PORT or head.begins(data):
+        elif request.port == HTTP_PORT or head.begins(data):
             while b" " not in data and head.begins(data):  # the method's end
                 data += await client.more()
-            if request.port == _HTTP_PORT or head.begins(data):
+            if request.port == HTTP_PORT or head.begins(data):
                 await _http(client, server, request, data)
                 return
     except (hello.HelloProblem, head.HeadProblem) as problem:

@@ -1,6 +1,6 @@
-"""Start the process that holds a sandbox's allow-list, with a socket that listens inside. Builtin modules only.
+"""Start the process that holds a sandbox's allow-list, with sockets that were opened inside. Builtin modules only.
 
-Two processes at once: one (`listen`) joins the sandbox's network, listens, hands the socket over and is gone; the
+Two processes at once: one (`listen`) joins the sandbox's network, opens sockets, hands them over and is gone; the
 other, which stays outside, has meanwhile loaded what it needs. The gate is opened once it says that it serves.
 """
 
@@ -39,7 +39,7 @@ class Egress:
         ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
         ours, theirs = _above(ours.detach()), _above(theirs.detach())
         served = (egress["job"], run, egress["principal"], home)
-        inside = (egress["port"], first, plan["rlimits"], plan["filter"])
+        inside = (egress["port"], egress["block"], first, plan["rlimits"], plan["filter"])
         self.pid, answer = _start(egress["words"], ours, process, marshal.dumps(served))
         listener, last = _start([sys.executable, "-I", "-S", _FILE], theirs, process, marshal.dumps(inside))
         for descriptor in (ours, theirs, process):

@@ -24,6 +24,8 @@ from aisbx_linux.processes import leave
 from aisbx_linux.publish import PROCESS
 
 TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 del resource  # `confine` needs it, and nothing can be imported any more once the user has changed
 _DUMPABLE = 4
@@ -148,8 +150,17 @@ def listen(ports: "list[int]") -> "list[tuple[socket.socket, int]]":
     return found
 
 
-def enter(process: int, first: int, rlimits: "list[tuple[int, int, int]]", program: bytes) -> None:
-    """Join a sandbox's network, and become as little as it is."""
+def enter(
+    process: int,
+    first: int,
+    rlimits: "list[tuple[int, int, int]]",
+    program: bytes,
+    prepare: "Callable[[int, int], None] | None" = None,
+) -> None:
+    """Join a sandbox's network, and become as little as it is.
+
+    `prepare` is called with `process` and `first` as the sandbox's user, before anything is given up.
+    """
     syscalls.call("prctl", _DUMPABLE, 0, 0, 0, 0)
     flags = differing(first) & (NAMESPACES["net"] | NAMESPACES["user"])
     if not flags & NAMESPACES["net"]:
@@ -161,7 +172,10 @@ def enter(process: int, first: int, rlimits: "list[tuple[int, int, int]]", progr
         os.setgroups([])
         os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
-    if syscalls.call("setns", process, flags) != 0:
+    if prepare is not None:
+        prepare(process, first)
+        flags = differing(first) & (NAMESPACES["net"] | NAMESPACES["user"])
+    if flags and syscalls.call("setns", process, flags) != 0:
         raise OSError("joining the sandbox's network was refused")
     syscalls.call("prctl", _DUMPABLE, 0, 0, 0, 0)
     confine(rlimits, program)

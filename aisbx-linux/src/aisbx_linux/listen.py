@@ -1,4 +1,4 @@
-"""Listen inside a sandbox's network, and hand the socket to the process outside that serves it. Run as a process.
+"""Open sockets inside a sandbox's network, and hand them to the process outside that serves them. Run as a process.
 
 It is gone before anything of the sandbox's runs. Once inside it can do no more than the sandbox (`forward.enter`).
 """
@@ -11,31 +11,54 @@ import sys
 if __name__ == "__main__":  # started as a file, without site: find the package that this file is in
     sys.path.insert(0, __file__.rpartition("/")[0].rpartition("/")[0])
 
+from aisbx_linux import route
 from aisbx_linux.egress import PROCESS, SOCKET
 from aisbx_linux.forward import enter
 from aisbx_linux.processes import leave
 
 _BACKLOG = 1024
+_RESOLVER = 53
+_SPARE = 128
+"""Sockets for the places where names lead to: as many can be waited at in a sandbox's time."""
 
 
 def main() -> None:
-    """Read the arguments from stdin, marshalled; what is wrong is told on stdout and to who waits for the socket."""
+    """Read the arguments from stdin, marshalled; what is wrong is told on stdout and to who waits for the sockets."""
     with open(0, "rb", closefd=False) as stream:
-        port, first, rlimits, program = marshal.load(stream)  # noqa: S302 - from the process that started this one
+        port, block, first, rlimits, program = marshal.load(stream)  # noqa: S302 - from the process that started this
+    opened: list[socket.socket] = []
+
+    def prepare(process: int, number: int) -> None:
+        route.own(process, number)
+        route.to_itself(block)
+        opened.extend(_opened(port))
+
     with socket.socket(fileno=SOCKET) as target:
         try:
-            enter(PROCESS, first, rlimits, program)
-            place = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            place.bind(("127.0.0.1", port))
-            place.listen(_BACKLOG)
-            socket.send_fds(target, [b"."], [place.fileno()])
+            enter(PROCESS, first, rlimits, program, prepare)
+            socket.send_fds(target, [b"."], [place.fileno() for place in opened])
         except OSError as error:
-            told = f"the proxy's port {port} inside: {error.strerror or error}".encode(errors="replace")
+            told = f"the sandbox's network: {error.strerror or error}".encode(errors="replace")
             os.write(1, told)
             target.sendall(told)
             leave(1)
     leave(0)
+
+
+def _opened(port: int) -> list[socket.socket]:
+    """Give what `EgressSockets` names, in its order; OSError where a place is taken."""
+    datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    datagrams.bind(("127.0.0.1", _RESOLVER))
+    spare = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(_SPARE)]
+    return [_listening(port), datagrams, _listening(_RESOLVER), *spare]
+
+
+def _listening(port: int) -> socket.socket:
+    place = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    place.bind(("127.0.0.1", port))
+    place.listen(_BACKLOG)
+    return place
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The process that runs an egress plugin for one sandbox: `python -I -m aisbx.egress.server`, by the launcher.
 
 On stdin, marshalled: the job of `aisbx.egress.job`, the run's id, the principal's, the directory of a sandbox that
-lasts. Descriptor 3 is a socket over which the listening socket comes, opened inside by `aisbx_linux.listen`; 4 is a
+lasts. Descriptor 3 is a socket over which those come that `aisbx_linux.listen` opened inside; 4 is a
 pidfd of the sandbox's first process, with whose end this one ends. It answers `ok` on stdout, or what is wrong.
 """
 
@@ -18,9 +18,13 @@ from aisbx.egress.grants import Granted
 from aisbx.egress.recorder import Recorder
 from aisbx.errors import AisbxError
 from aisbx.plugins import Plugins
+from aisbx.types import EgressSockets
 
 SOCKET, PROCESS = 3, 4
 _PATIENCE = 10.0
+_MOST = 253
+"""Descriptors of one message (unix(7), SCM_MAX_FD)."""
+_NAMED = 3
 
 
 def main() -> None:
@@ -32,7 +36,7 @@ def main() -> None:
         job = json.loads(text)
         plugin = Plugins(job["allow"], job["disable"]).get("egress", job["plugin"], job["settings"])
         recorder = Recorder(job["audit"], job["reserve"], run or os.path.basename(os.path.dirname(home)), principal)
-        listener = _listener()
+        sockets = _sockets()
     except (AisbxError, OSError) as error:
         os.write(1, (str(error) or type(error).__name__).encode(errors="replace"))
         sys.exit(1)
@@ -40,21 +44,24 @@ def main() -> None:
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
-    plugin.serve(Granted(tuple(job["rules"]), home), listener, recorder.report)
+    plugin.serve(Granted(tuple(job["rules"]), home), sockets, recorder.report)
 
 
-def _listener() -> int:
-    """Take the listening socket; OSError where none comes, or it is none."""
+def _sockets() -> EgressSockets:
+    """Take the sockets that were opened inside; OSError where none come, or they are others."""
     with socket.socket(fileno=SOCKET) as source:
         source.settimeout(_PATIENCE)
-        said, descriptors, _, _ = socket.recv_fds(source, 500, 1)
-    if not descriptors:
+        said, descriptors, _, _ = socket.recv_fds(source, 500, _MOST)
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)  # noqa: FBT003 - the name says it
+    if len(descriptors) < _NAMED:
         raise OSError(said.decode(errors="replace") or "nobody listens in the sandbox's network")
-    os.set_inheritable(descriptors[0], False)  # noqa: FBT003 - the name says it
-    with socket.socket(fileno=os.dup(descriptors[0])) as place:
-        if not place.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            raise OSError("what came from the sandbox's network does not listen")
-    return descriptors[0]
+    proxy, datagrams, queries, *spare = descriptors
+    for listener in (proxy, queries):
+        with socket.socket(fileno=os.dup(listener)) as place:
+            if not place.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                raise OSError("what came from the sandbox's network does not listen")
+    return EgressSockets(proxy, datagrams, queries, tuple(spare))
 
 
 def _wait() -> NoReturn:

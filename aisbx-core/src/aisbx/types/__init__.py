@@ -13,6 +13,7 @@ from aisbx.types.background import (
     ServingModule,
 )
 from aisbx.types.capability import FileEvent, FileRow, Files, Freezer, Layers, Watch
+from aisbx.types.egress import SYNTHETIC, Egress, EgressSockets
 from aisbx.types.enforcement import CONTROLS, Control, ControlState, Enforcement, Level
 from aisbx.types.launch import (
     Failure,
@@ -31,7 +32,6 @@ from aisbx.types.plugin import (
     Auth,
     BoundSecrets,
     Driver,
-    Egress,
     FlushableSink,
     JoinableSandbox,
     LastingDriver,
@@ -80,6 +80,7 @@ __all__ = [
     "REQUEST_BEGIN",
     "REQUEST_END",
     "SECRETS_PLACE",
+    "SYNTHETIC",
     "Attendant",
     "AuditPlace",
     "Auth",
@@ -96,6 +97,7 @@ __all__ = [
     "Driver",
     "Egress",
     "EgressPlan",
+    "EgressSockets",
     "Enforcement",
     "Event",
     "ExitStatus",

@@ -43,13 +43,15 @@ class LaunchPlan(TypedDict):
 
 
 class EgressPlan(TypedDict):
-    """The process that gets a listening socket of the sandbox's network: see `aisbx.egress.server`."""
+    """The process that gets sockets of the sandbox's network: see `aisbx.egress.server`."""
 
     words: list[str]
     job: str
     principal: str
     port: int
     """On 127.0.0.1, inside."""
+    block: str
+    """Addresses that lead to the inside itself, as `ADDRESS/BITS`."""
 
 
 class LocalPlan(LaunchPlan):

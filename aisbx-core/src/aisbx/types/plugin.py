@@ -1,6 +1,6 @@
 """The protocols that plugins fill. Methods raise `aisbx.errors`; data in, data out, never the host."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -289,17 +289,4 @@ class FlushableSink(Sink, Protocol):
 
     def flush(self) -> None:
         """Bring them there, in bounded time: the host is about to end."""
-        ...
-
-
-@runtime_checkable
-class Egress(Protocol):
-    """The decisions on the network of one sandbox, by a process that has nothing else to do and ends with it."""
-
-    def serve(self, rules: Callable[[], Sequence[str]], listener: int, report: Callable[[Event], None]) -> None:
-        """Serve the connections of a listening socket that was opened inside, for as long as the process lives.
-
-        `rules` gives those that hold now, at each call: they change while the sandbox runs. Each decision is told to
-        `report` as an event (`egress.allowed`, `egress.refused`, `egress.unreachable`) with the rule's id in it.
-        """
         ...

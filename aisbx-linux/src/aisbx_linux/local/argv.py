@@ -3,7 +3,7 @@
 import resource
 from pathlib import Path
 
-from aisbx.types import PROXY_PORT, LocalPlan, Mount, NetworkMode, SandboxSpec, Source, WorkspaceMode
+from aisbx.types import PROXY_PORT, SYNTHETIC, LocalPlan, Mount, NetworkMode, SandboxSpec, Source, WorkspaceMode
 
 from aisbx_linux.cgroup.find import Places, rows
 from aisbx_linux.launch import FORMAT
@@ -79,6 +79,7 @@ def plan(
             "job": proxy.job,
             "principal": proxy.principal,
             "port": PROXY_PORT,
+            "block": SYNTHETIC,
         }
     return made
 

@@ -137,7 +137,9 @@ def _passwd(who: Identity, shell: str) -> str:
 
 
 def _resolv_conf(spec: SandboxSpec) -> str:
-    """Only an open network has a resolver, the host's."""
+    """Say who knows names: on an open network the host's resolver, with an allow-list the egress plugin."""
+    if spec.network.mode is NetworkMode.ALLOWLIST:
+        return "nameserver 127.0.0.1\n"
     if spec.network.mode is not NetworkMode.OPEN:
         return ""
     try:

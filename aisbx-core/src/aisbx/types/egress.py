@@ -1,0 +1,39 @@
+"""What an egress plugin gets of a sandbox's network, and what it does with it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from aisbx.types.outcome import Event
+
+SYNTHETIC = "198.18.0.0/15"
+"""What leads nowhere but to the sandbox itself, for the addresses of names (kept for tests by RFC 2544)."""
+
+
+@dataclass(frozen=True, slots=True)
+class EgressSockets:
+    """Descriptors of sockets that were opened in the sandbox's network, before anything ran in it."""
+
+    proxy: int
+    """Listens (TCP) where the proxy variables of the inside lead to."""
+    datagrams: int
+    """UDP, bound where the inside asks for names (127.0.0.1:53)."""
+    queries: int
+    """Listens (TCP) at the same place."""
+    spare: tuple[int, ...] = ()
+    """TCP, not bound yet: for listening at addresses of `SYNTHETIC`, all of which lead to the inside."""
+
+
+@runtime_checkable
+class Egress(Protocol):
+    """The decisions on the network of one sandbox, by a process that has nothing else to do and ends with it."""
+
+    def serve(
+        self, rules: Callable[[], Sequence[str]], sockets: EgressSockets, report: Callable[[Event], None]
+    ) -> None:
+        """Serve the connections of a sandbox's sockets, for as long as the process lives.
+
+        `rules` gives those that hold now, at each call: they change while the sandbox runs. Each decision is told to
+        `report` as an event (`egress.allowed`, `egress.refused`, `egress.unreachable`) with the rule's id in it.
+        """
+        ...
