@@ -15,6 +15,10 @@ from aisbx_egress.names import Address, address
 from aisbx_egress.proxy import Proxy
 from aisbx_egress.session import Limits, Session
 
+BLOCK = "127.77.0.0/16"
+"""For the addresses of names: on any machine, all of it is its own."""
+_SPARE = 3
+
 
 class Server(threading.Thread):
     """Answers each connection with `answer` once something came, then echoes; keeps all that it got."""
@@ -53,6 +57,7 @@ class Running:
     events: list[Event] = field(default_factory=list)
     names: dict[str, list[str]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    resolver: tuple[str, int] = ("", 0)
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=5)
@@ -105,8 +110,13 @@ def serving(limits: Limits, rules: Sequence[str]) -> Generator[Running, None, No
     session.running = running
     listener = socket.create_server(("127.0.0.1", 0), backlog=600)
     running.port = listener.getsockname()[1]
+    queries = socket.create_server(("127.0.0.1", 0))
+    running.resolver = queries.getsockname()
+    datagrams = socket.socket(type=socket.SOCK_DGRAM)
+    datagrams.bind(running.resolver)
+    spare = [socket.socket() for _ in range(_SPARE)]
     loop = asyncio.new_event_loop()
-    task = loop.create_task(Proxy(session).serve(listener))
+    task = loop.create_task(Proxy(session, BLOCK).serve(listener, datagrams, queries, *spare))
 
     def run() -> None:
         with contextlib.suppress(asyncio.CancelledError):
@@ -121,7 +131,8 @@ def serving(limits: Limits, rules: Sequence[str]) -> Generator[Running, None, No
     finally:
         loop.call_soon_threadsafe(task.cancel)
         thread.join(10)
-        listener.close()
+        for each in (listener, datagrams, queries, *spare):
+            each.close()
 
 
 @pytest.fixture

@@ -12,11 +12,9 @@ from aisbx_egress.peer import ClosedError, Peer
 from aisbx_egress.places import Places
 from aisbx_egress.rules import Decision, Request
 from aisbx_egress.session import RefusedError, Session
-from aisbx_egress.tunnel import HTTP_PORT, TLS_PORT, carry, one_request
+from aisbx_egress.tunnel import ACCESS_DENIED, HTTP_PORT, TLS_PORT, carry, one_request
 
 _ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
-_ACCESS_DENIED = bytes([21, 3, 3, 0, 2, 2, 49])
-"""What TLS has for it, a fatal alert (RFC 8446, 6.2): clients show its name."""
 
 
 class Host(Protocol):
@@ -135,7 +133,7 @@ class Connection:
             server = await self._connect(request, "direct")
         except RefusedError:
             if request.port == TLS_PORT:
-                self.client.write(_ACCESS_DENIED)
+                self.client.write(ACCESS_DENIED)
             raise
         await carry(self._session, self.client, server, request, "direct")
 

@@ -14,7 +14,6 @@ _MOST = 4096
 """Names of one sandbox."""
 _RESERVED, _RESOLVER = 1024, 53
 _BACKLOG = 512
-_BLOCK = IPv4Network(SYNTHETIC)
 
 
 class PlaceProblem(Exception):  # noqa: N818 - it is why a name leads nowhere
@@ -24,8 +23,11 @@ class PlaceProblem(Exception):  # noqa: N818 - it is why a name leads nowhere
 class Places:
     """The addresses that names have in one sandbox."""
 
-    def __init__(self, spare: list[socket.socket], listening: Callable[[socket.socket], None]) -> None:
+    def __init__(
+        self, spare: list[socket.socket], listening: Callable[[socket.socket], None], block: str = SYNTHETIC
+    ) -> None:
         """`spare` are sockets that were opened inside; `listening` hears of each that waits from now on."""
+        self._block = IPv4Network(block)
         self._spare = spare
         self._listening = listening
         self._names: dict[IPv4Address, str] = {}
@@ -38,7 +40,7 @@ class Places:
         if address is None:
             if len(self._names) >= _MOST:
                 raise PlaceProblem(f"the sandbox has asked for {_MOST} names already")
-            address = _BLOCK[len(self._names) + 1]
+            address = self._block[len(self._names) + 1]
         for port in ports:
             everywhere = port < _RESERVED and port != _RESOLVER
             self._wait("0.0.0.0" if everywhere else str(address), port)  # noqa: S104 - inside there is nobody else

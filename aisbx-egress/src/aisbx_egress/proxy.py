@@ -7,6 +7,8 @@ import struct
 import time
 from collections.abc import Callable
 
+from aisbx.types import SYNTHETIC
+
 from aisbx_egress.connection import Connection, sorry
 from aisbx_egress.peer import Peer
 from aisbx_egress.places import Places
@@ -24,8 +26,9 @@ _AT_ONCE = struct.pack("ii", 1, 0)
 class Proxy:
     """All connections of one sandbox."""
 
-    def __init__(self, session: Session) -> None:
-        """Serve nothing yet."""
+    def __init__(self, session: Session, block: str = SYNTHETIC) -> None:
+        """Serve nothing yet; `block` is where the addresses of names are from."""
+        self._block = block
         self.session = session
         self.places: Places | None = None
         self._connections: set[Connection] = set()
@@ -42,7 +45,7 @@ class Proxy:
         """Serve what `aisbx.types.EgressSockets` names until this is cancelled; names only with `datagrams`."""
         await self._listen(listener, self._accept)
         if datagrams is not None and queries is not None:
-            self.places = Places(list(spare), self._wait)
+            self.places = Places(list(spare), self._wait, self._block)
             self._serving += await Resolver(self.session, self.places).serve(datagrams, queries)
         try:
             while True:

@@ -9,6 +9,8 @@ from aisbx_egress.rules import Decision, Request
 from aisbx_egress.session import Session
 
 TLS_PORT, HTTP_PORT = 443, 80
+ACCESS_DENIED = bytes([21, 3, 3, 0, 2, 2, 49])
+"""What TLS has for a refusal, a fatal alert (RFC 8446, 6.2): clients show its name."""
 
 
 async def carry(session: Session, client: Peer, server: Peer, request: Request, via: str) -> None:
@@ -31,6 +33,8 @@ async def carry(session: Session, client: Peer, server: Peer, request: Request, 
                 await _http(client, server, request, data)
                 return
     except (hello.HelloProblem, head.HeadProblem) as problem:
+        if hello.begins(data) and not server.count:
+            client.write(ACCESS_DENIED)
         raise session.refused(request, via, Decision(allowed=False, reason=str(problem))) from None
     client.keep(data)
     client.relay_to(server)
