@@ -52,6 +52,7 @@ def measure(world: World, bench: Bench, rounds: int) -> list[Row]:
             "alone": [["AISBX_FRONT=0", *world.run()]],
             "lean": [world.lean()],
             "large": [world.run(*large)],
+            "changed": [[*world.run(*large)[:-1], "mktemp", "made.XXXXXX"]],
             "large alone": [["AISBX_FRONT=0", *world.run(*large)]],
             "cold": fresh,
         },
@@ -71,6 +72,12 @@ def measure(world: World, bench: Bench, rounds: int) -> list[Row]:
         ratio(
             f"warm plan, {FILES:,} files in the workspace",
             times["large"],
+            floor,
+            LARGE if os.geteuid() else LARGE_PLACED,
+        ),
+        ratio(
+            "the same, and each run makes a file in it",
+            times["changed"],
             floor,
             LARGE if os.geteuid() else LARGE_PLACED,
         ),
