@@ -55,6 +55,7 @@ FURTHER: Mapping[str, tuple[str, ...]] = {
         "tests/driver_bwrap/test_streams.py::test_a_file_behind_stdout_cannot_be_truncated_or_read_from_inside",
         "tests/driver_bwrap/test_streams.py::test_a_descriptor_that_the_caller_left_open_is_not_inside",
     ),
+    "info:host": ("tests/driver_bwrap/test_private.py::test_keys_that_the_user_holds_are_not_named",),
     "tty:no-injection": ("tests/driver_bwrap/test_terminal.py::test_nothing_can_be_typed_into_the_callers_terminal",),
     "limit:memory": ("tests/driver_bwrap/test_limits.py",),
     "limit:pids": ("tests/driver_bwrap/test_limits.py",),

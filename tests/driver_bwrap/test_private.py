@@ -1,6 +1,10 @@
 """How large the sandbox's own file systems are, how many files they hold, and what is said where nobody counts them."""
 
+import ctypes
+import os
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from aisbx.admission import unmet
@@ -12,6 +16,9 @@ from aisbx_linux.local.private import counted, spaces, words
 from .conftest import World
 
 _GIB = 1 << 30
+# add_key, keyctl; KEYCTL_UNLINK, KEY_SPEC_USER_KEYRING: linux/keyctl.h.
+_CALLS = {"x86_64": (248, 250), "aarch64": (217, 219)}
+_UNLINK, _USERS = 9, -4
 
 
 def limited(**amounts: float) -> SandboxSpec:
@@ -77,3 +84,23 @@ def test_who_gave_up_the_launcher_s_mounts_has_private_places_by_the_tool(world:
     assert int(files) != _GIB // 4096, "counted, and not said so"
     row = world.records()[-1]["enforcement"]
     assert "limit:disk" in row, row
+
+
+@pytest.fixture
+def key() -> Iterator[str]:
+    """Hold a key in the user's own keyring; gives its name."""
+    if not Path("/proc/keys").exists():
+        pytest.skip("this kernel has no keyrings")
+    add, change = _CALLS[os.uname().machine]
+    name = f"aisbx-test-{os.getpid()}"
+    libc = ctypes.CDLL(None, use_errno=True)
+    serial = libc.syscall(add, b"user", name.encode(), b"secret", 6, _USERS)
+    assert serial > 0, os.strerror(ctypes.get_errno())
+    yield name
+    assert libc.syscall(change, _UNLINK, serial, _USERS) == 0
+
+
+def test_keys_that_the_user_holds_are_not_named(world: World, key: str) -> None:
+    assert key in Path("/proc/keys").read_text(), "the attack itself must work"
+    done = world.run("sh", "-c", "cat /proc/keys /proc/key-users; echo read")
+    assert done.stdout == b"read\n"

@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 _RUNTIME = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _COVERS = {
     "/proc/kallsyms": "/dev/null",
+    # No namespace keeps keyrings apart: the names of all keys that the user holds, and how many others hold.
+    "/proc/keys": "/dev/null",
+    "/proc/key-users": "/dev/null",
     # Another id at each reading: none that could be compared, and no file of ours to be shown.
     "/proc/sys/kernel/random/boot_id": "/proc/sys/kernel/random/uuid",
 }
-"""What of the kernel's own would tell hosts apart, or where its code lies → what is read there instead. A device that
+"""What of the kernel's own would tell hosts or their users apart, or where its code lies → what is read there instead. A device that
 is mounted without being one, as bubblewrap does it, cannot be opened at all."""
 
 
