@@ -1,6 +1,6 @@
 """`./dev bench`: the benchmark whose targets a change must not miss; with `--peers`, the table of all; with
 `--warm`, that of commands of sandboxes that last; with `--fork`, that of forks; with `--agents`, that of the MCP
-server."""
+server; with `--egress`, that of allow-lists."""
 
 import sys
 
@@ -20,6 +20,10 @@ elif "--warm" in sys.argv[1:]:
     from benchmarks.warm import main
 
     sys.exit(main([word for word in sys.argv[1:] if word != "--warm"]))
+elif "--egress" in sys.argv[1:]:
+    from benchmarks.egress import main
+
+    sys.exit(main([word for word in sys.argv[1:] if word != "--egress"]))
 else:
     from benchmarks.cold import main
 

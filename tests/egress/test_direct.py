@@ -52,7 +52,7 @@ def said(place: tuple[str, int], data: bytes) -> bytes:
             client.shutdown(socket.SHUT_WR)
             while got := client.recv(1 << 16):
                 answer += got
-        except ConnectionResetError:
+        except OSError:  # it was closed before all was said
             pass
         return answer
 

@@ -3,6 +3,7 @@
 import socket
 import ssl
 import threading
+import time
 
 import pytest
 
@@ -141,6 +142,16 @@ def test_hundreds_of_connections_at_once_lose_nothing(proxy: Running, server: Se
     for number, client in enumerate(clients):
         assert client.recv(1000) == b"\0%d" % number
         client.close()
+
+
+def test_connections_that_have_ended_are_counted_no_more(server: Server) -> None:
+    with serving(Limits(connections=2), [f"127.0.0.1:{server.port}"]) as proxy:
+        for _ in range(6):
+            place = f"127.0.0.1:{server.port}"
+            assert proxy.say(connect(place), b"\0whole").endswith(b"\r\n\r\n\0whole")
+            request = f"GET http://{place}/ HTTP/1.1\r\nHost: {place}\r\n\r\n".encode()
+            assert proxy.say(request).startswith(b"GET / HTTP/1.1\r\n")
+            time.sleep(0.02)  # for both ends to be heard of
 
 
 def test_a_server_that_is_read_slowly_holds_the_sender_up(proxy: Running) -> None:

@@ -171,9 +171,9 @@ class Connection:
             family = socket.AF_INET if isinstance(address, IPv4Address) else socket.AF_INET6
             raw = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
             try:
-                await asyncio.wait_for(
-                    loop.sock_connect(raw, (str(address), request.port)), self._session.limits.opening
-                )
+                place = (str(address), request.port)
+                if raw.connect_ex(place):  # not there at once: asked again, and waited for
+                    await asyncio.wait_for(loop.sock_connect(raw, place), self._session.limits.opening)
             except (OSError, TimeoutError) as error:
                 raw.close()
                 problem = error

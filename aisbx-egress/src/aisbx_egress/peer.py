@@ -57,6 +57,7 @@ class Peer(asyncio.Protocol):
         self.ended = True
         if self._other is not None:
             self._other.end()
+            self._close_when_done()
         self._wake()
         return True
 
@@ -123,8 +124,16 @@ class Peer(asyncio.Protocol):
             other.write(data)
         if self.ended:
             other.end()
+            self._close_when_done()
         if not other._full:  # noqa: SLF001
             self.transport.resume_reading()
+
+    def _close_when_done(self) -> None:
+        """Close both sides once neither has more to say: what asyncio was told to keep open after an end, it keeps."""
+        if self._other is not None and self._source is self._other and self._other.ended:
+            for side in (self, self._other):
+                if not side.lost:
+                    side.transport.close()  # what waits to be written is written first
 
     def _sifted(self, data: bytes) -> bytes:
         assert self._sift is not None  # noqa: S101 - for the type checker
