@@ -10,6 +10,7 @@ import pytest
 from aisbx import Sandbox
 from aisbx.api.doors import engine, principal
 from aisbx.engine.opened import Opened
+from aisbx.errors import StateError
 from aisbx_mcp.kernels import channel
 from aisbx_mcp.kernels.channel import Channel
 from aisbx_mcp.kernels.forked import PythonHost
@@ -70,6 +71,27 @@ def test_a_channel_that_nobody_waits_for_any_more(opened: Opened, monkeypatch: p
 
     monkeypatch.setattr(channel, "_connect", cut_off)
     cancelled(lambda: Channel().start(opened, ["cat"], principal()))
+
+
+def test_an_interpreter_that_ends_as_it_starts_is_told_of(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin = PythonHost.begin
+
+    async def late(host: PythonHost) -> None:
+        await host.channel._ended.wait()
+        await begin(host)
+
+    monkeypatch.setattr(PythonHost, "argv", ("sh", "-c", "echo so >&2; echo that is why >&2"))
+    monkeypatch.setattr(PythonHost, "begin", late)
+    before = pipes()
+
+    async def attempt() -> bool:
+        kernels = Kernels(opened, principal(), ())
+        for _ in range(2):
+            with pytest.raises(StateError, match="as it started: that is why"):
+                await kernels.prepare()
+        return await asyncio.to_thread(until, lambda: pipes() <= before, 5.0)
+
+    assert asyncio.run(attempt())
 
 
 def test_an_interpreter_that_nobody_waits_for_any_more(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:

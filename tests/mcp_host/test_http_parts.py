@@ -1,8 +1,9 @@
 """Parts of the HTTP transport, without a server: addresses, slow clients, options that cannot be."""
 
 import asyncio
+import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,11 +13,12 @@ from aisbx_mcp.main import main
 from aisbx_mcp.options import HttpOptions
 from aisbx_mcp.transports import connection, front
 from aisbx_mcp.transports.addresses import host_allowed, is_loopback
-from aisbx_mcp.transports.front import Front, once
+from aisbx_mcp.transports.ended import _is_failure, served_once
+from aisbx_mcp.transports.front import Front
 from aisbx_mcp.transports.http import _config
 from anyio import BrokenResourceError, ClosedResourceError
 from mcp.server.streamable_http import StreamableHTTPServerTransport
-from starlette.types import Message, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.lifespan.off import LifespanOff
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -104,7 +106,12 @@ def test_without_the_bound_it_would_be(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asyncio.run(_left_open(H11Protocol, HEAD + b"Content-Length: 9\r\n\r\n{"))
 
 
-async def _answers(guarded: Callable[[Send], Send]) -> list[int]:
+async def _straight(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    with suppress(ClosedResourceError, BrokenResourceError):
+        await app(scope, receive, send)
+
+
+async def _answers(served: Callable[[ASGIApp, Scope, Receive, Send], Awaitable[None]]) -> list[int]:
     """Give the statuses of the answers to a notification whose session ends before it is passed on."""
     transport, statuses = StreamableHTTPServerTransport(mcp_session_id="one"), list[int]()
     body = b'{"jsonrpc": "2.0", "method": "notifications/initialized"}'
@@ -131,14 +138,34 @@ async def _answers(guarded: Callable[[Send], Send]) -> list[int]:
             await transport.terminate()
 
     async with transport.connect():
-        with suppress(ClosedResourceError, BrokenResourceError):  # it has nobody to tell of that
-            await transport.handle_request(scope, receive, guarded(send))
+        await served(transport.handle_request, scope, receive, send)
     return statuses
 
 
-def test_a_request_has_one_answer_whose_session_ends_meanwhile() -> None:
-    assert asyncio.run(_answers(once)) == [202]
-    assert asyncio.run(_answers(lambda send: send)) == [202, 500], "the SDK has mended it: `once` can go"
+def test_a_request_has_one_answer_whose_session_ends_meanwhile(caplog: pytest.LogCaptureFixture) -> None:
+    assert asyncio.run(_answers(served_once)) == [202]
+    told = [record for record in caplog.records if record.exc_info]
+    assert told, "the SDK says nothing of it any more: the filter can go"
+    assert not any(_is_failure(record) for record in told)
+    assert asyncio.run(_answers(_straight)) == [202, 500], "the SDK has mended it: `served_once` can go"
+
+
+@pytest.mark.parametrize(("answered", "error"), [(False, ClosedResourceError()), (True, OSError("else"))])
+def test_every_other_failure_of_a_request_is_one(answered: bool, error: Exception) -> None:  # noqa: FBT001
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"", "more_body": not answered})
+        raise error
+
+    async def send(_message: Message) -> None:
+        pass
+
+    with pytest.raises(type(error)):
+        asyncio.run(served_once(app, {}, send, send))  # pyright: ignore[reportArgumentType]  (nothing is received)
+    group = ExceptionGroup("two", [ClosedResourceError(), OSError("else")])
+    for one, failure in ((group, True), (ExceptionGroup("one", [ClosedResourceError()]), False), (OSError(), True)):
+        record = logging.LogRecord("x", logging.ERROR, "", 0, "x", None, (type(one), one, None))
+        assert _is_failure(record) is failure
 
 
 @pytest.mark.parametrize(

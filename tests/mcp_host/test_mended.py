@@ -1,12 +1,20 @@
 """What a hostile or unlucky session must not be able to do to the server, and what becomes of sandboxes meanwhile."""
 
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import anyio
 import pytest
+from aisbx.errors import StateError
+from aisbx_linux.lasting.identity import recall, send_to
+from aisbx_mcp.output import Output
+from aisbx_mcp.running import Running
+from aisbx_mcp.tools.sandboxes import aisbx_run
 
 from tests.mcp_host.conftest import Client, Home, connected, until
 from tests.mcp_host.test_ends import mine
@@ -51,6 +59,47 @@ def test_a_sandbox_that_was_ended_from_outside_is_said_to_be_gone_and_made_anew(
     client.call("sandbox_create", name="other")
     for name in ("gone", "other"):
         client.call("sandbox_destroy", name=name)
+
+
+@pytest.mark.parametrize(
+    ("tool", "given"),
+    [("write_file", {"path": "x", "content": ""}), ("run_code", {"code": "1"}), ("run_command", {"command": "true"})],
+)
+def test_so_is_one_that_was_killed_whatever_is_done_in_it(
+    client: Client, home: Home, tool: str, given: dict[str, str]
+) -> None:
+    before = set(home.sandboxes())
+    client.call("sandbox_create", name="killed")
+    (real,) = set(home.sandboxes()) - before
+    held = recall(str(home.path / ".local/state/aisbx/sandboxes" / real / "home"))
+    assert held is not None
+    send_to(held["first"], signal.SIGKILL)
+    assert "was ended from outside" in client.refused(tool, sandbox="killed", **given)
+    assert "there is no sandbox" in client.refused(tool, sandbox="killed", **given)
+
+
+def test_nor_does_one_that_was_made_for_one_command_end_unsaid() -> None:
+    class Killed:
+        def __init__(self) -> None:
+            self.boxes: dict[str, str] = {}
+
+        async def create(self, name: str, _profile: str) -> str:
+            return self.boxes.setdefault(name, "box")
+
+        async def run(self, *_: object, **_how: object) -> Running:
+            running = Running("x", "x", Output(""))
+            running.error = StateError("the sandbox has ended")
+            running._ended.set()
+            return running
+
+        async def check(self, box: str, hint: str) -> None:
+            assert [*self.boxes.values()] == [box]
+            self.boxes.clear()
+            raise StateError("was ended from outside", hint=hint)
+
+    call: Any = SimpleNamespace(room=Killed())
+    with pytest.raises(StateError, match="was ended from outside"):
+        anyio.run(aisbx_run, call, ["true"])
 
 
 def test_an_edit_is_bounded_and_follows_no_link(client: Client) -> None:

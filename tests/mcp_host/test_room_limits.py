@@ -79,6 +79,31 @@ def test_no_more_sandboxes_than_allowed_are_made_at_once(tmp_path: Path) -> None
     asyncio.run(work())
 
 
+def test_a_sandbox_whose_maker_went_away_is_the_next_callers_and_none_is_made_beside_it(tmp_path: Path) -> None:
+    async def given_up(work: Any) -> None:
+        waiting = asyncio.ensure_future(work)
+        await asyncio.sleep(0.01)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+
+    async def work() -> None:
+        room, ended = new_room(tmp_path), list[str]()
+        room._end_aside = lambda box: ended.append(box.name)  # pyright: ignore[reportAttributeAccessIssue]
+        await given_up(room.box())
+        found = await asyncio.gather(room.box(), room.box())
+        assert found[0] is found[1] is room.boxes["default"]
+        assert not ended
+        await given_up(room.create("other", ""))
+        assert await room.create("other", "") is room.boxes["other"]
+        assert ended == ["other"], "the first, of which its client knows nothing"
+        await given_up(room.create("third", ""))
+        await room.close()
+        assert ended == ["other", "default", "other", "third"], "all that is under way is waited for"
+        assert not room._making
+
+    asyncio.run(work())
+
+
 def test_no_more_commands_than_allowed_are_started_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def start(*_: object) -> None:
         await asyncio.sleep(0.02)

@@ -93,9 +93,10 @@ class Owned:
             self.raw.continued()
 
     def _resize(self, *_: object) -> None:
-        from aisbx_linux.terminal import copy_size
+        from aisbx_linux.terminal import copy_size, pty_of
 
-        wires = self.launch.wires
-        source = self.launch.request["stdin"]
-        if wires is not None and wires.master >= 0 and isinstance(source, int):
-            copy_size(source, wires.master)
+        source, own = self.launch.request["stdin"], pty_of(self.launch)
+        if own >= 0:
+            if isinstance(source, int):
+                copy_size(source, own)
+            posix.close(own)

@@ -160,10 +160,10 @@ class Launch:
         return below(self.first) if self.first else []
 
     def resize(self, rows: int, columns: int) -> None:
-        """Give the command's pty a size; ValueError where it has none."""
+        """Give the command's pty a size, from any thread; ValueError where it has none, or none any more."""
         from aisbx_linux.terminal import set_size
 
-        set_size(self.wires.master if self.wires else -1, rows, columns)
+        set_size(self, rows, columns)
 
     def kill(self) -> None:
         """End every process now: the kernel ends a PID namespace with its first process."""

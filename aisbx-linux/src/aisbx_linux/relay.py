@@ -187,9 +187,9 @@ class Output:
 
     def close(self) -> None:
         """Stop reading; the command gets SIGPIPE if it goes on."""
-        if self.source >= 0:
-            posix.close(self.source)
-            self.source = -1
+        source, self.source = self.source, -1  # first: see `terminal.pty_of`
+        if source >= 0:
+            posix.close(source)
 
     def _splice(self) -> bool:
         """Move pipe to pipe in the kernel once nothing needs to be seen; True when the step is done."""

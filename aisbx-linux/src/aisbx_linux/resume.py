@@ -89,7 +89,6 @@ class _Taken(Wires):
         """Take each stream as the front has left it."""
         self.opened = []
         self.stdin = self.stdout = self.stderr = None
-        self.master = -1
         self.inside = (-1, -1, -1)
         if told := handed.get("stdin"):
             self.stdin = _input(told)

@@ -168,12 +168,37 @@ def copy_size(source: int, target: int) -> None:
     fcntl.ioctl(target, termios.TIOCSWINSZ, size)
 
 
-def set_size(target: int, rows: int, columns: int) -> None:
-    """Give a pty a size in character cells; ValueError where there is none (-1)."""
+def pty_of(launch: "Launch") -> int:
+    """Give a descriptor of the command's pty that is the caller's to close; -1 where there is none, or none any more.
+
+    Any thread may ask. The relay forgets a number before it closes it, and by then it may be somebody else's: so one
+    that is still known after it was duplicated was the pty's.
+    """
+    wires = launch.wires
+    shown = wires.stdout if wires is not None and launch.request["terminal"] else None
+    number = shown.source if shown is not None else -1
+    if shown is None or number < 0:
+        return -1
+    try:
+        own = posix.dup(number)
+    except OSError:
+        return -1
+    if shown.source == number:
+        return own
+    posix.close(own)
+    return -1
+
+
+def set_size(launch: "Launch", rows: int, columns: int) -> None:
+    """Give a command's pty a size in character cells; ValueError where it has none, or none any more."""
     import fcntl
     import termios
 
-    if target < 0:
-        msg = "the command has no terminal"
+    own = pty_of(launch)
+    if own < 0:
+        msg = "the command has no terminal, or none any more"
         raise ValueError(msg)
-    fcntl.ioctl(target, termios.TIOCSWINSZ, b"".join(n.to_bytes(2, "little") for n in (rows, columns, 0, 0)))
+    try:
+        fcntl.ioctl(own, termios.TIOCSWINSZ, b"".join(n.to_bytes(2, "little") for n in (rows, columns, 0, 0)))
+    finally:
+        posix.close(own)

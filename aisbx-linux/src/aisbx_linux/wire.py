@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Wires:
     """The streams of one run: what the command gets, and what the launcher relays."""
 
-    __slots__ = ("inside", "master", "opened", "stderr", "stdin", "stdout")
+    __slots__ = ("inside", "opened", "stderr", "stdin", "stdout")
 
     def __init__(
         self, request: "LaunchRequest", budget: Budget, lent: "RawTerminal | None" = None, *, tool: bool = True
@@ -30,7 +30,6 @@ class Wires:
         self.stdin: Input | None = None
         self.stdout: Output | None = None
         self.stderr: Output | None = None
-        self.master = -1
         capture = request["capture"]
         if request["terminal"]:
             self._terminal(request, budget, lent, TERMINAL_REPORTS if tool else ())
@@ -145,11 +144,11 @@ class Wires:
         if not isinstance(source, int) or target is None:
             msg = "a terminal needs descriptors for stdin and stdout"
             raise ValueError(msg)
-        self.master, slave = open_pty(source)
+        master, slave = open_pty(source)
         self._keep(slave)
-        keys = posix.dup(self.master)
+        keys = posix.dup(master)
         self.stdin = Input(source, keys) if lent is None else Keys(source, keys, lent)
-        self.stdout = Output(self.master, target, budget, holding=holding)
+        self.stdout = Output(master, target, budget, holding=holding)
         third = slave
         if errors is not None and not posix.isatty(errors):
             third, self.stderr = self._out(errors, budget, 0, holding=holding)

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from aisbx.engine.found import PAUSED, RUNNING
 from aisbx.errors import AisbxError, NotFoundError, PolicyError, StateError
@@ -40,7 +41,8 @@ class Room:
         self.principal = principal
         self.boxes: dict[str, Box] = {}
         self.watching: Watching | None = None  # see `watching_of`
-        self._making: dict[str, asyncio.Lock] = {}
+        self._making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # while somebody makes it
+        self._begun: dict[str, asyncio.Task[Box]] = {}  # they go on when their maker does not wait any more
         self._ending: set[asyncio.Task[Sequence[str]]] = set()
         self._private = ""
         self._closed = False
@@ -55,6 +57,7 @@ class Room:
             await self.check(box)
         if name == DEFAULT:
             async with self._making.setdefault(name, asyncio.Lock()):
+                await self._settled(name)
                 return self.boxes.get(name) or await self._make(name, "")
         box = self.boxes.get(name)
         if box is None:
@@ -63,14 +66,14 @@ class Room:
             raise NotFoundError(f"there is no sandbox {name!r}", name=name, hint=hint)
         return box
 
-    async def check(self, box: Box) -> None:
+    async def check(self, box: Box, hint: str = "") -> None:
         """Raise StateError where a sandbox has ended by itself, or was ended from outside; then it is forgotten."""
         found = await asyncio.to_thread(self.service.engine.sandboxes.look, box.real)
         if found.state in {RUNNING, PAUSED} or self.boxes.get(box.name) is not box:
             return
         del self.boxes[box.name]
         self._end_aside(box)
-        hint = "call again for a new one" if box.name == DEFAULT else "sandbox_create makes a new one"
+        hint = hint or ("call again for a new one" if box.name == DEFAULT else "sandbox_create makes a new one")
         raise StateError(f"the sandbox {box.name} was ended from outside, with all that was in it", hint=hint)
 
     def adopt(self, real: str) -> None:
@@ -80,15 +83,11 @@ class Room:
     async def create(self, name: str, profile: str) -> Box:
         """Make a sandbox; StateError where it is there already, PolicyError for a profile that was not allowed."""
         async with self._making.setdefault(name, asyncio.Lock()):
+            await self._settled(name)
             if name in self.boxes:
-                raise StateError(
-                    f"there is a sandbox {name!r} already", hint="sandbox_destroy it, or take another name"
-                )
-            try:
-                return await self._make(name, profile)
-            finally:
-                if name not in self.boxes:
-                    self._making.pop(name, None)
+                hint = "sandbox_destroy it, or take another name"
+                raise StateError(f"there is a sandbox {name!r} already", hint=hint)
+            return await self._make(name, profile)
 
     async def destroy(self, name: str) -> Sequence[str]:
         """End a sandbox and all that runs in it; gives a line for each thing that it left for the host."""
@@ -151,7 +150,8 @@ class Room:
         boxes, self.boxes = [*self.boxes.values()], {}
         for box in boxes:
             self._end_aside(box)
-        await asyncio.gather(*self._ending, return_exceptions=True)
+        while under_way := {*self._begun.values(), *self._ending}:
+            await asyncio.wait(under_way)
         if self._private:
             await asyncio.to_thread(self.service.remove_directory, self._private)
             self._private = ""
@@ -194,17 +194,34 @@ class Room:
         if profile and set(profile.split("+")) <= RESTRICTIONS:
             profile = f"{self.usual}+{profile}"
         self._places += 1
-        making = asyncio.ensure_future(asyncio.to_thread(self._create, name, profile))
+        making = self._begun[name] = asyncio.ensure_future(self._made(name, profile))
         try:
-            box = await asyncio.shield(making)
+            return await asyncio.shield(making)
         except asyncio.CancelledError:
-            making.add_done_callback(self._made_late)
+            making.add_done_callback(self._unwanted)
             raise
-        except BaseException:
+
+    async def _made(self, name: str, profile: str) -> Box:
+        try:
+            box = await asyncio.to_thread(self._create, name, profile)
+        finally:
             self._places -= 1
-            raise
-        self._places -= 1
+            del self._begun[name]
         return self._keep(name, box)
+
+    async def _settled(self, name: str) -> None:
+        """Wait for what is under way of that name, of a maker that does not wait any more: there is one of each."""
+        if (making := self._begun.get(name)) is not None:
+            await asyncio.wait({making})
+
+    def _unwanted(self, making: "asyncio.Task[Box]") -> None:
+        """End a sandbox whose maker does not wait any more; the default one is kept for the next call."""
+        if making.cancelled() or making.exception() is not None:
+            return
+        box = making.result()
+        if box.name != DEFAULT and self.boxes.get(box.name) is box:
+            del self.boxes[box.name]
+            self._end_aside(box)
 
     def _keep(self, name: str, box: Box) -> Box:
         """Have a sandbox that was made; one that came too late is ended."""
@@ -246,17 +263,6 @@ class Room:
         kernels = Kernels(opened, self.principal, self.service.options.preload)
         record = opened.record
         return Box(name, real, record.profile, record.workspace or "/", opened, kernels)
-
-    def _made_late(self, making: "asyncio.Future[Box]") -> None:
-        """Keep a sandbox whose maker does not wait any more: the next call finds it."""
-        self._places -= 1
-        if not making.cancelled() and making.exception() is None:
-            box = making.result()
-            if box.name == DEFAULT:
-                with suppress(StateError):
-                    self._keep(box.name, box)
-            else:
-                self._end_aside(box)
 
     async def _end(self, box: Box) -> Sequence[str]:
         kills = [running.signal(KILL) for running in box.running.values()]

@@ -119,7 +119,6 @@ class _Wires(JoinedWires):
         self._attendant = attendant
         self.opened: list[int] = []
         self.stdin = self.stdout = self.stderr = None
-        self.master = -1
         self.terminal = Terminal(_SIZE) if terminal else None
         if terminal:
             self.inside = (-1, -1, -1)
@@ -139,9 +138,8 @@ class _Wires(JoinedWires):
         del request, lent  # there is no caller
         if self.terminal is None:
             return
-        self.master = self.terminal.master
-        self.stdin = _Fed(posix.dup(self.master))
-        self.stdout = _Minded(self.master, 1, budget, self._attendant)
+        self.stdin = _Fed(posix.dup(self.terminal.master))
+        self.stdout = _Minded(self.terminal.master, 1, budget, self._attendant)
 
     def _minded(self, stream: int, budget: Budget) -> "tuple[int, Output]":
         reader, writer = posix.pipe2(posix.O_CLOEXEC)

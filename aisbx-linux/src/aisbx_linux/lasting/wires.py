@@ -54,10 +54,9 @@ class JoinedWires(Wires):
         source, target = request["stdin"], request["stdout"]
         if not isinstance(source, int) or target is None:
             return  # refused before
-        self.master = self.terminal.master
-        keys = posix.dup(self.master)
+        keys = posix.dup(self.terminal.master)
         self.stdin = Input(source, keys) if lent is None else Keys(source, keys, lent)
-        self.stdout = Output(self.master, target, budget)
+        self.stdout = Output(self.terminal.master, target, budget)
 
     def close_inside(self) -> None:
         """As any, and end the way on which a master comes out."""

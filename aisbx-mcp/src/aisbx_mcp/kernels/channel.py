@@ -16,6 +16,8 @@ from aisbx_mcp.running import in_thread, waiter
 _AHEAD = 1 << 20
 """Bytes that nobody has read yet, after which what prints them has to wait."""
 _PATIENCE = 5.0
+_GRACE = 2.0
+"""Seconds in which what it has said on its errors is read to the end."""
 
 
 class Channel:
@@ -78,6 +80,14 @@ class Channel:
             raise ConnectionResetError
         self._writer.write(data)
         await self._writer.drain()
+
+    async def last_word(self) -> str:
+        """End it, and give the last line of its errors that nobody has read; where there is none, why it has ended."""
+        told = b""
+        with suppress(TimeoutError):
+            told = await asyncio.wait_for(self.err.read(), _GRACE)
+        await self.close()
+        return told.decode(errors="replace").strip().rpartition("\n")[2] or self.why
 
     async def close(self) -> None:
         """End it and wait for that, though not for ever."""

@@ -83,12 +83,9 @@ class PythonHost:
         except (asyncio.IncompleteReadError, ValueError):
             pass
         self._ready.set()
-        told = ""
-        with suppress(TimeoutError):
-            told = (await asyncio.wait_for(self.channel.err.read(), _GRACE)).decode(errors="replace").strip()
-        await self.channel.close()
+        why = await self.channel.last_word()
         for session in [*self.sessions.values()]:  # each takes itself out
-            session.lose(told.rpartition("\n")[2] or self.channel.why)
+            session.lose(why)
 
     async def close(self) -> None:
         """End it and all sessions."""

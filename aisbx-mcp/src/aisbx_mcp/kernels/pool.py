@@ -87,7 +87,7 @@ class Kernels:
                 host = PythonHost(channel, self._preload)
                 await channel.start(self._opened, host.argv, self._principal)
                 try:
-                    await host.begin()
+                    await _begun(host)
                 except BaseException:  # whoever wanted it is gone, and nobody else has it
                     await asyncio.shield(asyncio.ensure_future(channel.close()))
                     raise
@@ -110,3 +110,12 @@ class Kernels:
         session = SpokenSession(channel, language)
         await channel.start(self._opened, session.argv, self._principal)
         return session
+
+
+async def _begun(host: PythonHost) -> None:
+    try:
+        await host.begin()
+    except ConnectionError:
+        why = await host.channel.last_word()
+        message = f"the interpreter ended as it started{f': {why}' if why else ''}"
+        raise StateError(message, hint="call again for a new one") from None

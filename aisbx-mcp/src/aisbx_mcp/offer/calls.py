@@ -5,12 +5,12 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
-from aisbx.errors import AisbxError, NotFoundError, PluginBrokenError, UsageError
+from aisbx.errors import AisbxError, NotFoundError, PluginBrokenError, StateError, UsageError
 from mcp.server.mcpserver import Context
 from mcp.shared.exceptions import MCPError
 from mcp.types import INTERNAL_ERROR, INVALID_PARAMS
 
-from aisbx_mcp.room import Room
+from aisbx_mcp.room import DEFAULT, Room
 from aisbx_mcp.service import Service
 from aisbx_mcp.tool import Call
 
@@ -43,11 +43,18 @@ def bound(
     async def call(context: Context, **arguments: Any) -> Any:  # noqa: ANN401 - whatever it takes and gives
         try:
             with entered(service, context.request_context.request, scope, name) as room:
-                return await run(Call(room, service, context), **arguments)
+                try:
+                    return await run(Call(room, service, context), **arguments)
+                except StateError:
+                    box = room.boxes.get(arguments.get("sandbox", DEFAULT)) if of_one else None
+                    if box is not None:
+                        await room.check(box)  # that it has ended explains more
+                    raise
         except AisbxError as error:
             return failed(error)
 
     signature = inspect.signature(run, eval_str=True)
+    of_one = "sandbox" in signature.parameters
     first, *others = signature.parameters.values()
     context = first.replace(name="context", annotation=Context)
     call.__signature__ = signature.replace(parameters=[context, *others])  # type: ignore[attr-defined]

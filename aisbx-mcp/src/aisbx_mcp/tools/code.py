@@ -76,6 +76,7 @@ async def _run(
             raise
         await running
         if not interpreter.lives:
+            await call.room.check(box)
             cell.note += "; its variables are lost, and the next call begins with a new one"
     return time.monotonic() - began
 

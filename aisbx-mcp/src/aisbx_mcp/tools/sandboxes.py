@@ -53,9 +53,12 @@ async def aisbx_run(
     try:
         running = await call.room.run(box, command, given=b"", limits={"wall_time": timeout} if timeout else {})
         await attend(call, running, timeout or _FOREVER)
+        if running.error is not None:
+            await call.room.check(box, "call again")
         return command_result(running, CHARS)
     finally:
-        await call.room.destroy(name)
+        if name in call.room.boxes:
+            await call.room.destroy(name)
 
 
 async def aisbx_profile_list(call: Call) -> CallToolResult:

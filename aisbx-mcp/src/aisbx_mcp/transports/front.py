@@ -14,6 +14,7 @@ from mcp.server.auth.provider import AccessToken
 
 from aisbx_mcp.service import local
 from aisbx_mcp.transports.addresses import host_allowed
+from aisbx_mcp.transports.ended import served_once
 from aisbx_mcp.transports.sessions import Sessions
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Front:
                 try:
                     with opening as place:
                         noting = self._noting(known, headers, (principal.id, place), send)
-                        await self._app(known, _again(body, receive), once(noting))
+                        await served_once(self._app, known, _again(body, receive), noting)
                 except asyncio.CancelledError:
                     if not presence.over:
                         raise
@@ -224,22 +225,6 @@ def _again(body: bytes, receive: "Receive") -> "Receive":
         return waiting.pop() if waiting else await receive()
 
     return replay
-
-
-def once(send: "Send") -> "Send":
-    """Give a `send` that takes one answer, and drops what comes after its end.
-
-    The SDK answers a notification, and then once more where its session ends before it is passed on.
-    """
-    whole = False
-
-    async def sending(message: "Message") -> None:
-        nonlocal whole
-        if not whole:
-            whole = message["type"] == "http.response.body" and not message.get("more_body", False)
-            await send(message)
-
-    return sending
 
 
 async def _answer(refused: RefusedError, send: "Send") -> None:

@@ -36,10 +36,12 @@ class Http:
             asyncio.run(self._serve(found, found.options.http, listener))
 
     async def _serve(self, service: "Service", options: "HttpOptions", listener: socket.socket) -> None:
+        from aisbx_mcp.transports.ended import keep_out_of_the_log
         from aisbx_mcp.transports.ends import leave, watch
         from aisbx_mcp.transports.front import BODY_BYTES, Front, principal_of, was_taken
 
         service.identify, service.taken = principal_of, was_taken
+        keep_out_of_the_log()
         # Whatever address it is, `Front` has looked at Host and Origin: the SDK does so on loopback addresses only.
         app = service.server.streamable_http_app(host="", max_request_body_size=BODY_BYTES)
         server = _Server(_config(Front(app, service, options), options))
