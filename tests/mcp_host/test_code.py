@@ -6,7 +6,7 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.mcp_host.conftest import Client, Home, text_of
+from tests.mcp_host.conftest import Client, Home, connected, text_of
 
 # Writes into whatever is open: also into what tells the server how it goes.
 NOISE = """
@@ -165,3 +165,12 @@ def test_each_call_is_recorded(client: Client, home: Home) -> None:
     rows = [row for row in home.audit() if row["kind"] == "exec.code"]
     assert ["python3", "-c", "'a mark of its own'"] in [row["argv"] for row in rows]
     assert rows[0]["principal"].startswith("uid:")
+
+
+def test_what_the_profile_names_and_what_the_server_was_told_is_there_before_code_comes(home: Home) -> None:
+    profiles = home.path / ".config/aisbx/profiles"
+    profiles.mkdir(parents=True)
+    (profiles / "warm.yaml").write_text("extends: python-dev\npreload: [wave, not_installed]\n")
+    code = "import sys; print([name for name in ('wave', 'cmd', 'chunk') if name in sys.modules])"
+    with connected(home, "--profile", "warm", "--preload", "cmd") as client:
+        assert "['wave', 'cmd']" in run(client, code)

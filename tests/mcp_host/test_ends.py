@@ -99,6 +99,7 @@ def test_what_is_no_protocol_is_answered_and_the_server_goes_on(raw: Callable[..
         (["--profile", "nope"], "nope"),
         (["--network", "lan"], "invalid choice"),
         (["--wide"], "unrecognized"),
+        (["--preload", "numpy,a b"], "'a b' is no module"),
     ],
 )
 def test_what_a_server_cannot_be_is_one_line(options: list[str], said: str, alone: Home) -> None:

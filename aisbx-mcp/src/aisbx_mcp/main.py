@@ -40,7 +40,7 @@ def serve(options: argparse.Namespace) -> int:
             profiles=tuple(options.allow_profile),
             network=options.network,
             driver=options.driver,
-            preload=tuple(name for one in options.preload for name in one.split(",") if name),
+            preload=tuple(options.preload),
             http=http,
         ),
         auth=http.auth if options.transport == "http" else "",
@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--network", default="none", choices=("none", "open"), help="the most that it can have (none)")
     parser.add_argument("-d", "--driver", default="", metavar="NAME", help="what confines")
     parser.add_argument(
-        "--preload", action="append", default=[], metavar="NAME,…", help="Python packages to import before code comes"
+        "--preload", action="extend", type=_modules, default=[], metavar="NAME,…", help="Python modules to import early"
     )
     served = parser.add_argument_group("http", "with --transport http; clients show a key, see `aisbx key create`")
     served.add_argument("--host", metavar="H", help="the address (127.0.0.1)")
@@ -108,6 +108,13 @@ def _http(options: argparse.Namespace) -> HttpOptions:
     if options.no_auth:
         given["auth"] = ""
     return HttpOptions(**given)
+
+
+def _modules(text: str) -> list[str]:
+    names = [name for name in text.split(",") if name]
+    if wrong := [name for name in names if not all(part.isidentifier() for part in name.split("."))]:
+        raise argparse.ArgumentTypeError(f"{wrong[0]!r} is no module of Python's")
+    return names
 
 
 def _port(text: str) -> int:

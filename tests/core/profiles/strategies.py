@@ -38,6 +38,7 @@ runtimes = st.builds(
     network=networks,
     syscalls=st.frozensets(st.sampled_from(["base", "debug", "numa"])),
     limits=limits,
+    preload=st.frozensets(st.sampled_from(["numpy", "pandas"])),
     shell=st.sampled_from(["", "/bin/sh", "/bin/bash"]),
 )
 restrictions = st.builds(

@@ -150,6 +150,7 @@ WIDE = Profile(
         ("limits", "limits", {"memory": Limit(3.0, LimitStrength.REQUIRED)}),
         ("limits", "limits", {"memory": Limit(2.0)}),
         ("limits", "limits", {}),
+        ("preload", "preload", frozenset({"numpy"})),
         ("shell", "shell", "/bin/bash"),
         ("restrictions", "ceiling", None),
         ("restrictions", "ceiling", Profile(name="r", restriction=True)),
@@ -168,7 +169,7 @@ def test_every_field_of_a_profile_is_compared() -> None:
 
     compared = {"toolchains", "mounts", "environment", "path", "cache", "workspace_mode", "network", "syscalls"}
     names = {field.name for field in fields(Profile)} - {"name", "description", "restriction"}
-    assert names == compared | {"limits", "shell", "ceiling"}
+    assert names == compared | {"limits", "preload", "shell", "ceiling"}
 
 
 def test_contradicting_environment_names_both_values_and_profiles() -> None:

@@ -34,6 +34,7 @@ limits:
   wall_time: {amount: 2m, required: true}
   cpus: 0.5
   core: 0
+preload: [pandas, numpy.linalg]
 shell: /bin/zsh
 """
     )
@@ -56,6 +57,7 @@ shell: /bin/zsh
             "cpus": Limit(0.5),
             "core": Limit(0.0),
         },
+        preload=frozenset({"numpy.linalg", "pandas"}),
         shell="/bin/zsh",
     )
 
@@ -110,6 +112,8 @@ def test_older_spellings_mean_the_same(older: str, newer: str) -> None:
         ("path: [relative]\n", 1, "path.0", "match"),
         ("path: ['/a:/b']\n", 1, "path", "colon"),
         ("shell: sh\n", 1, "shell", "match"),
+        ("preload: ['os; x']\n", 1, "preload.0", "match"),
+        ('preload: ["a\\nb"]\n', 1, "preload.0", "match"),
         ("extends: ../up\n", 1, "extends", "match"),
         ("name: other\n", 1, "name", "is 'other', but the profile is called 'p'"),
         ("working_dir: /w\n", 1, "working_dir", "--workspace"),
@@ -117,6 +121,7 @@ def test_older_spellings_mean_the_same(older: str, newer: str) -> None:
         ("seccomp: strict\n", 1, "seccomp", "syscalls:"),
         ("capabilities: [NET_ADMIN]\n", 1, "capabilities", "has none"),
         ("restriction: true\ntoolchains: [python]\n", 1, "", "cannot have toolchains"),
+        ("restriction: true\npreload: [numpy]\n", 1, "", "cannot have preload"),
         ("restriction: true\nmounts: [{source: /a}]\n", 1, "", "cannot have mounts"),
         ("restriction: yes\n", 1, "restriction", "valid boolean"),
         ('description: "two\\nlines"\n', 1, "description", "match"),

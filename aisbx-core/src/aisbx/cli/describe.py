@@ -25,6 +25,7 @@ def profile_lines(profile: Profile) -> Iterator[str]:
     for name, limit in sorted(profile.limits.items()):
         yield from _row("limit", [f"{name} {amount(name, limit.amount)} ({limit.strength.value})"])
     yield from _row("cache", ["/var/cache, kept for each project"] if profile.cache else [])
+    yield from _row("preload", sorted(profile.preload))
     yield from _row("shell", [profile.shell])
     if profile.ceiling is not None:
         yield from _row("at most", [profile.ceiling.name + ": a run cannot ask for more than it allows"])

@@ -22,6 +22,7 @@ from aisbx.types import (
     Process,
     ReleasableSandbox,
     Sandbox,
+    SandboxSpec,
     Stdio,
     given,
     launch_result,
@@ -102,6 +103,10 @@ class Opened:
         argv = list(command.argv) if engine.settings.audit.argv else [command.argv[0]]
         process = self.sandbox.spawn(command, stdio)
         return Started(self, process, (run, principal.id, host, argv), captured=stdio.captured)
+
+    def spec(self) -> SandboxSpec:
+        """Give what the sandbox was made from; StateError where that is lost."""
+        return self._store.spec(self.record.name)
 
     def consider(self, argv: Sequence[str], principal: Principal, host: str) -> None:
         """Review and record what a command that runs already is given to execute; an AisbxError says why it may not."""

@@ -68,5 +68,6 @@ def _inherit(parent: Profile | None, own: Profile) -> Profile:
         syscalls=parent.syscalls | own.syscalls,
         limits=dict(sorted({**parent.limits, **own.limits}.items())),
         cache=parent.cache if own.cache is None else own.cache,
+        preload=parent.preload | own.preload,
         shell=own.shell or parent.shell,
     )

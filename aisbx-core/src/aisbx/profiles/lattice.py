@@ -37,6 +37,7 @@ def join(a: Profile, b: Profile) -> Profile:
         syscalls=a.syscalls | b.syscalls,
         limits=_limits(a.limits, b.limits, max),
         cache=_pick(a.cache, b.cache, lambda x, y: x or y),
+        preload=a.preload | b.preload,
         shell=_same("shell", a.shell or b.shell, b.shell or a.shell, a, b),
     )
 

@@ -129,6 +129,7 @@ def _profile(found: ProfileText, said: Table, inputs: Inputs) -> Profile:
         syscalls=frozenset(said["syscalls"]),
         limits=_limits(found, said),
         cache=said["cache"],
+        preload=frozenset(said["preload"]),
         shell=said["shell"] or "",
     )
 

@@ -12,6 +12,7 @@ from aisbx.profiles.load import NAME
 ABSOLUTE = r"^/[^\x00]*$"
 SOURCE = r"^(/|~/)[^\x00]*$"
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+MODULE = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$"
 
 Name = Annotated[str, Field(pattern=NAME)]
 Absolute = Annotated[str, Field(pattern=ABSOLUTE)]
@@ -117,6 +118,8 @@ class ProfileFile(_Strict):
     ) = None
     syscalls: list[Name] = []
     limits: Limits = Field(default_factory=Limits)
+    preload: Annotated[list[Annotated[str, Field(pattern=MODULE, max_length=200)]], Field(max_length=64)] = []
+    """Python modules that `run_code` of the MCP server has imported before code comes."""
     shell: Absolute | None = None
     cpu: AnyLimit | None = None
     """Older spelling of `limits.cpus`."""
@@ -147,7 +150,7 @@ class ProfileFile(_Strict):
     @model_validator(mode="after")
     def _restricts(self) -> "ProfileFile":
         if self.restriction:
-            for key in ("toolchains", "mounts", "environment", "path", "cache", "shell"):
+            for key in ("toolchains", "mounts", "environment", "path", "cache", "preload", "shell"):
                 if getattr(self, key):
                     raise ValueError(f"a restriction only takes away: it cannot have {key}")
         return self

@@ -78,6 +78,7 @@ def resolve(
         limits=limits,
         secrets=tuple(replace(each, store=each.store or settings.secret_store) for each in request.secrets),
         lowered=frozenset(settings.lower),
+        preload=tuple(sorted(profile.preload)),
     )
 
 

@@ -27,6 +27,8 @@ class Profile:
     limits: Mapping[str, Limit] = field(default_factory=dict[str, Limit])
     cache: bool | None = None
     """`/var/cache` survives runs: one for each project and profile (`aisbx.caches`)."""
+    preload: frozenset[str] = frozenset()
+    """Python modules that a host's interpreter has imported before code comes."""
     shell: str = ""
     """What `run` without a command starts on a terminal, an absolute path inside."""
     ceiling: "Profile | None" = None

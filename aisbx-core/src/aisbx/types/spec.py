@@ -135,6 +135,8 @@ class SandboxSpec:
     """By name: their values are no part of any spec, and come last, to `SecretDriver.bearing`."""
     lowered: frozenset[str] = frozenset()
     """Ids of controls that the caller gave up by name."""
+    preload: tuple[str, ...] = ()
+    """Python modules that a host's interpreter imports inside before code comes; nothing to a driver."""
 
     def targets(self) -> list[str]:
         """Give every path inside at which something of the host is mounted."""

@@ -180,8 +180,8 @@ def main(preload, session):
     for name in preload:
         try:
             __import__(name)
-        except ImportError as error:
-            print("preload: %s" % error, file=sys.stderr)
+        except (Exception, SystemExit) as error:  # whatever a module does when it is imported: code can do without
+            print("preload: %s: %s" % (name, error), file=sys.stderr)
     import gc
 
     gc.freeze()  # what is there already is left alone by the collector, so that its pages stay shared

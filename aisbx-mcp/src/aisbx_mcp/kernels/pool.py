@@ -31,7 +31,7 @@ class Kernels:
     """One for a sandbox; an interpreter is started when it is needed."""
 
     def __init__(self, opened: Opened, principal: Principal, preload: tuple[str, ...]) -> None:
-        """Start nothing yet."""
+        """Start nothing yet; `preload` comes before what the sandbox's profile names."""
         self._opened = opened
         self._principal = principal
         self._preload = preload
@@ -84,7 +84,8 @@ class Kernels:
         async with self._making:
             if self._python is None or not self._python.channel.lives:
                 channel = Channel()
-                host = PythonHost(channel, self._preload)
+                spec = await asyncio.to_thread(self._opened.spec)
+                host = PythonHost(channel, tuple(dict.fromkeys((*self._preload, *spec.preload))))
                 await channel.start(self._opened, host.argv, self._principal)
                 try:
                     await _begun(host)
