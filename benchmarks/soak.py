@@ -211,8 +211,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(words)
     print(f"soak: seed {options.seed}")
     directory = Path(tempfile.mkdtemp(prefix="aisbx-soak-", dir=Path.home())).resolve()
+    soak = Soak(directory, options.seed)
     try:
-        soak = Soak(directory, options.seed)
         soak.cycle("first")  # caches are made
         before, held = left(soak.home), _contents(soak.project)
         begun = time.monotonic()
@@ -235,6 +235,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         wrong += _differences("after the kills", before, soak)
         wrong += ["the workspace is not what it was"] if _contents(soak.project) != held else []
     finally:
+        if sys.exc_info()[0]:
+            soak.clear()  # what failed left its sandbox, which nobody could find without its state
         shutil.rmtree(directory, ignore_errors=True)
     for line in wrong:
         print(f"soak: {line}")

@@ -9,6 +9,7 @@ import argparse
 import marshal
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,9 @@ from pathlib import Path
 from aisbx import Pool, Sandbox, run
 
 from benchmarks.measure import Bench, BenchmarkError, Sample, machine
+from benchmarks.peers.tools import UnavailableError
 from benchmarks.place import entered
+from benchmarks.podman import container
 from benchmarks.table import TIMES, Row, as_json, plain, ratio, render
 from benchmarks.world import World
 
@@ -35,6 +38,7 @@ _MOST = 1000
 RESIDENT = 200 << 20
 """Bytes that the large process has."""
 _TRUE = "/bin/true"
+_PODMAN = "podman"
 _PAGE = 4096
 _AGAIN = 10
 """Commands in process to each round: they are short."""
@@ -48,9 +52,7 @@ def measure(world: World, bench: Bench, rounds: int, alive: int) -> list[Row]:
             bench.seconds(argv)
         sandbox.exec([_TRUE], check=True)
         spawns, small = _in_turn(rounds * _AGAIN, _spawn, lambda: _exec(sandbox))
-        outer = bench.interleaved(
-            rounds, {"python": [world.bare_python()], "exec": [command], "bwrap": [world.bare_tool()]}
-        )
+        outer = _outer(world, bench, rounds, command)
         held = bytearray(RESIDENT)
         held[::_PAGE] = b"x" * len(held[::_PAGE])  # each page is there
         _, large = _in_turn(rounds * _AGAIN, _spawn, lambda: _exec(sandbox))
@@ -67,10 +69,27 @@ def measure(world: World, bench: Bench, rounds: int, alive: int) -> list[Row]:
         ),
         plain("`python -I -S -c pass`", outer["python"]),
         ratio("`aisbx exec NAME -- true`", outer["exec"], outer["python"], COMMAND),
+        *(
+            ratio("`podman exec NAME true`, to that", outer[name], outer["exec"], None)
+            for name in outer
+            if name == _PODMAN
+        ),
         _fresh(min(rounds, _TAKEN)),
         _one_shots(world, bench),
     ]
     return [*rows, *_crowd(alive, min(rounds, _PROBES))]
+
+
+def _outer(world: World, bench: Bench, rounds: int, command: list[str]) -> dict[str, Sample]:
+    """Time what is started as a process of its own, in turn; with podman where that works, or it is said why not."""
+    commands = {"python": [world.bare_python()], "exec": [command], "bwrap": [world.bare_tool()]}
+    with tempfile.TemporaryDirectory(prefix="podman-", dir=world.home, ignore_cleanup_errors=True) as directory:
+        try:
+            with container(Path(directory), world.environ) as inside:
+                return bench.interleaved(rounds, {**commands, _PODMAN: [[*inside, "true"]]})
+        except UnavailableError as error:
+            print(f"benchmarks: no `podman exec` beside it: {error}", file=sys.stderr)
+    return bench.interleaved(rounds, commands)
 
 
 def _in_turn(count: int, *works: Callable[[], None]) -> list[Sample]:
