@@ -169,7 +169,13 @@ def left(home: Path) -> Left:
 
 
 def _may_be_ours(group: str) -> bool:
-    """Tell whether a group lies in the one that this process is in, or in one above that, of some hierarchy."""
+    """Tell whether a group lies in the one that this process is in, or in one above that, of some hierarchy.
+
+    And was not made by another process that lives: that has yet to put a process into it, or to remove it.
+    """
+    maker = group.partition("/aisbx-")[2].partition("-")[0]
+    if maker != str(os.getpid()) and Path("/proc", maker).exists():
+        return False
     above = Path(group[: group.index("/aisbx-")])
     for line in Path("/proc/self/cgroup").read_text().splitlines():
         _, names, own = line.split(":", 2)

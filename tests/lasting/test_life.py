@@ -78,6 +78,7 @@ def test_a_command_has_a_time_limit_and_a_directory_of_its_own(box: Box) -> None
     done = box("exec", "work", "-t", "1s", "--", "sleep", "50")
     assert done.returncode == 124
     assert box.out("exec", "work", "--cwd", "/tmp", "--", "pwd") == "/tmp\n"
+    assert box.out("exec", "--cwd", "/tmp", "work", "-t", "9s", "--", "pwd") == "/tmp\n"
     assert "/nowhere" in box.refused("exec", "work", "--cwd", "/nowhere", "--", "pwd", code="launch")
     assert box.out("exec", "work", "--", "pwd") == f"{box.project}\n"
 

@@ -22,14 +22,15 @@ Examples:
 
 
 class _NameFirst(TyperCommand):
-    """Takes `NAME [OPTIONS] [--] CMD...`: what stands behind the command is the command's own."""
+    """Takes `[OPTIONS] NAME [OPTIONS] [--] CMD...`: what stands behind the command is the command's own."""
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
-        if args and not args[0].startswith("-"):
-            name, *rest = args
+        first = self._options_end(args)
+        if args[first:] and args[first] != "--":
+            name, *rest = args[first:]
             place = self._options_end(rest)
             command = rest[place + 1 :] if rest[place : place + 1] == ["--"] else rest[place:]
-            args = [*rest[:place], "--", name, *command]
+            args = [*args[:first], *rest[:place], "--", name, *command]
         return super().parse_args(ctx, args)
 
     def _options_end(self, words: Sequence[str]) -> int:
