@@ -1,6 +1,7 @@
 """A policy reviews every command, of runs and of sandboxes that last; it can only refuse. A sink hears of them all."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,22 @@ def test_of_sandboxes_that_last(engine: Engine, world: World) -> None:
     finally:
         sandboxes.destroy("work", WHO, "test")
     assert heard(world)[-1] == ["sandbox.destroy", "work"]
+
+
+def test_a_sink_hears_of_the_end_of_a_command_in_the_background_once(engine: Engine, world: World) -> None:
+    sandboxes = engine.sandboxes
+    sandboxes.create(RunRequest(command=(), cwd=str(world.project)), WHO, "test", "work")
+    try:
+        for word in ("looked at", "left to destroy"):
+            sandboxes.detach("work", Command(argv=("echo", word)), WHO, "test", terminal=False, stdin=False)
+            while word == "looked at" and any(one.lives for one in sandboxes.background("work").all()):
+                time.sleep(0.01)
+        list(sandboxes.background("work").all())
+    finally:
+        sandboxes.destroy("work", WHO, "test")
+    kinds = [kind for kind, name in heard(world) if name == "work"]
+    assert sorted(kinds) == ["exec.detach", "exec.detach", "exec.end", "exec.end", "sandbox.create", "sandbox.destroy"]
+    assert kinds[-1] == "sandbox.destroy"
 
 
 def test_a_refusal_has_the_program_alone_where_the_settings_say_so(world: World) -> None:

@@ -15,7 +15,7 @@ from aisbx.background import record, supervisor
 from aisbx.background.caller import Caller
 from aisbx.background.door import SIGNAL
 from aisbx.errors import StateError, UsageError
-from aisbx.types import BackgroundSandbox, Command, Sandbox, failed
+from aisbx.types import BackgroundSandbox, Command, Event, Sandbox, failed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 LOST = "lost"
 """The state of a command whose supervisor was killed: it has ended, nobody knows how."""
 _PATIENCE = 10.0
+_TOLD = "told"
+"""In the directory of a command whose end the sinks have heard of."""
+_RESULT = ("exit_code", "signal", "timed_out", "oom_killed", "pids_limited", "duration", "usage", "findings", "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +165,21 @@ class Background:
             return None  # never begun
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StateError(f"{place}/{record.FILE} cannot be read: {error}", hint="destroy the sandbox") from error
-        if row["state"] == record.ENDED or served:
-            return BackgroundCommand(name, place, row["state"], row)
-        if row["state"] != LOST:
+        if row["state"] not in {record.ENDED, LOST} and not served:
             row = self._lose(place, row)
+        if row["state"] in {record.ENDED, LOST} and self._engine.settings.sinks:
+            self._tell(place, row)
         return BackgroundCommand(name, place, row["state"], row)
+
+    def _tell(self, place: str, row: dict[str, Any]) -> None:
+        """Have the sinks hear of a command's end, once: its supervisor has no plugins."""
+        try:
+            os.close(os.open(f"{place}/{_TOLD}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except OSError:
+            return  # they have, or it cannot be noted: then the next who looks tries again
+        told = {"run": row["id"], "sandbox": os.path.basename(self._place)}
+        told |= {key: row[key] for key in _RESULT if key in row}
+        self._engine.emit(Event("exec.end", row["ended"], told, began=row["started"]))
 
     def _lose(self, place: str, row: dict[str, Any]) -> dict[str, Any]:
         """Record, once, that a command has ended with its supervisor."""
