@@ -23,8 +23,10 @@ _COVERS = {
     # Another id at each reading: none that could be compared, and no file of ours to be shown.
     "/proc/sys/kernel/random/boot_id": "/proc/sys/kernel/random/uuid",
 }
-"""What of the kernel's own would tell hosts or their users apart, or where its code lies → what is read there instead. A device that
-is mounted without being one, as bubblewrap does it, cannot be opened at all."""
+"""What of the kernel's own would tell hosts or their users apart, or where its code lies → what is read there instead.
+
+A device that is mounted without being one, as bubblewrap does it, cannot be opened at all.
+"""
 
 
 def plan(
