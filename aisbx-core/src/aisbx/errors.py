@@ -13,6 +13,7 @@
     ├── DriverUnavailableError      the driver is installed but cannot work here
     ├── ControlError                a control that is asked for cannot be enforced
     ├── PolicyError                 a policy said no, failed, or gave no verdict
+    │   └── ApprovalError           a policy wants somebody to be asked, and nobody has said yes
     ├── AuthError                   nobody knows who asks
     ├── AdmissionError              not now: too often, or too much at once
     ├── LaunchError                 the sandbox could not be made
@@ -131,6 +132,18 @@ class PolicyError(AisbxError):
     """A policy said no, raised, or returned something that is not a verdict."""
 
     code = "denied"
+
+
+class ApprovalError(PolicyError):
+    """A policy leaves a command to a person; a host that has one can ask, see `aisbx.engine.policies.approving`."""
+
+    def __init__(self, message: str, *, rule: str, argv: tuple[str, ...], key: str, hint: str = "") -> None:
+        """Keep what is to be decided; `key` stands for this rule about this very command."""
+        super().__init__(f"{rule}: {message}; nobody is here to be asked", hint=hint)
+        self.rule = rule
+        self.reason = message
+        self.argv = argv
+        self.key = key
 
 
 class AuthError(AisbxError):

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 
+from aisbx.cli.asked import asked
 from aisbx.cli.perform import told
 from aisbx.cli.render import emit_json, say
 from aisbx.cli.request import to_request
@@ -27,7 +28,8 @@ def join(name: str, given: Mapping[str, list[str]], words: Sequence[str], *, as_
     if as_json:
         stdio = Stdio(0, capture=int(limits["output"])) if "output" in limits else Stdio(0)
     command = _command(request, cwd)
-    outcome = engine().sandboxes.execute(name, command, principal(), stdio, "cli", None if as_json else given)
+    options = None if as_json else given
+    outcome = asked(lambda: engine().sandboxes.execute(name, command, principal(), stdio, "cli", options))
     if as_json:
         emit_json(outcome.as_record())
     for line in told(outcome.status) if not as_json else ():
@@ -43,7 +45,7 @@ def leave(
     if not words and not terminal:
         raise UsageError("no command was given", hint=f"aisbx exec {name} -d -- CMD...; a shell needs --tty")
     command = _command(request, cwd)
-    run = engine().sandboxes.detach(name, command, principal(), "cli", terminal=terminal, stdin=stdin)
+    run = asked(lambda: engine().sandboxes.detach(name, command, principal(), "cli", terminal=terminal, stdin=stdin))
     if as_json:
         emit_json({"sandbox": name, "id": run})
     else:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
+from aisbx.cli.asked import asked
 from aisbx.cli.ends import met
 from aisbx.cli.render import emit_json, say
 from aisbx.cli.request import to_request
@@ -28,7 +29,7 @@ def perform(
         raise UsageError("no command was given", hint="aisbx run [OPTIONS] -- CMD...; a shell needs a terminal")
     # Under the raw options the lean front finds the plan of this run again.
     options = None if as_json else dict(given)
-    outcome = engine().run(request, principal(), stdio, host="cli", options=options)
+    outcome = asked(lambda: engine().run(request, principal(), stdio, host="cli", options=options))
     if as_json:
         emit_json(outcome.as_record())
     for line in told(outcome.status) if not as_json else ():

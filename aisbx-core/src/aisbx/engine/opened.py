@@ -92,17 +92,24 @@ class Opened:
         self._log = KeptLog(engine.audit, f"{engine.state}/{RESERVE}")
         self._known = f'"sandbox":"{record.name}",{record.static}'
 
-    def start(self, command: Command, stdio: Stdio, principal: Principal, host: str) -> "Started":
-        """Start a command; an AisbxError says why it may not be, or cannot be recorded."""
-        engine, run = self.engine, new_run()
+    def start(
+        self, command: Command, stdio: Stdio, principal: Principal, host: str, words: Sequence[str] = ()
+    ) -> "Started":
+        """Start a command; an AisbxError says why it may not be, or cannot be recorded.
+
+        `words` are reviewed in place of its own where those hold a program of the host's, which no policy has to read.
+        """
+        engine, run, argv = self.engine, new_run(), command.argv
+        command = replace(command, argv=tuple(words) or argv)
         command = reviewed(engine, self._store, self.record, self._environment, command, principal, host, run)
+        command = replace(command, argv=argv)
         try:
             self._log.ready()
         except AuditError as error:
             raise unrecordable(error) from None
-        argv = list(command.argv) if engine.settings.audit.argv else [command.argv[0]]
+        told = list(argv) if engine.settings.audit.argv else [argv[0]]
         process = self.sandbox.spawn(command, stdio)
-        return Started(self, process, (run, principal.id, host, argv), captured=stdio.captured)
+        return Started(self, process, (run, principal.id, host, told), captured=stdio.captured)
 
     def spec(self) -> SandboxSpec:
         """Give what the sandbox was made from; StateError where that is lost."""

@@ -10,7 +10,6 @@ from aisbx.types import Command, Principal, SandboxSpec, Verdict
 
 UNREADABLE = "commands/unreadable"
 """The id of the decision on what could not be read."""
-_NOBODY = "nobody is here to be asked"
 
 
 class Commands:
@@ -31,14 +30,13 @@ class Commands:
         return _loaded(directory, signature)
 
     def review(self, spec: SandboxSpec, command: Command, principal: Principal) -> Verdict:
-        """Look at every command in it; `ask` refuses, since no host of today has anybody to ask."""
+        """Look at every command in it."""
         del principal
         start = command.cwd or (spec.workspace.path if spec.workspace else "")
         decision, rule, reason = self.decide(command.argv, dict(command.environment), start)
         if decision == ALLOW:
             return Verdict(allow=True)
-        told = f"{reason}; {_NOBODY}" if decision == ASK else reason
-        return Verdict(allow=False, rule=rule, reason=told)
+        return Verdict(allow=False, rule=rule, reason=reason, ask=decision == ASK)
 
     def decide(self, argv: tuple[str, ...], environment: dict[str, str], cwd: str) -> tuple[str, str, str]:
         """Give (decision, id, reason)."""

@@ -99,3 +99,5 @@ class Verdict:
     allow: bool
     rule: str = ""
     reason: str = ""
+    ask: bool = False
+    """Not allowed unless a person says yes; where a host has nobody to ask, that is a no."""

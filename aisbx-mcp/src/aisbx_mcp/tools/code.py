@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 import anyio
 from aisbx.errors import UsageError
 from aisbx.plan.run import new_run
-from mcp.types import CallToolResult, ImageContent, TextContent
+from mcp.types import CallToolResult, ImageContent, InputRequiredResult, TextContent
 from pydantic import Field
 
+from aisbx_mcp.approval import approved
 from aisbx_mcp.box import Box
 from aisbx_mcp.kernels.cell import Cell
 from aisbx_mcp.options import HOST
@@ -36,7 +37,7 @@ async def run_code(
     memory_mb: Annotated[int, Field(ge=0, le=1 << 20, description="MiB that Python may use; 0 for no such limit.")] = 0,
     restart: Annotated[bool, Field(description="Begin with a new interpreter.")] = False,
     max_output_chars: Chars = CHARS,
-) -> CallToolResult:
+) -> CallToolResult | InputRequiredResult:
     """Run code in an interpreter whose variables stay for the next call; figures of matplotlib come as images.
 
     For programs and everything else use run_command.
@@ -45,7 +46,9 @@ async def run_code(
         raise UsageError("code has a NUL", hint="write it as an escape")
     box = await call.room.box(sandbox)
     argv = [*WORDS[language], code]
-    await asyncio.to_thread(box.opened.consider, argv, call.room.principal, HOST)
+    asked = await approved(call, lambda: asyncio.to_thread(box.opened.consider, argv, call.room.principal, HOST))
+    if isinstance(asked, InputRequiredResult):
+        return asked
     if restart:
         await box.kernels.end(language, session)
     name = new_run()[:8]

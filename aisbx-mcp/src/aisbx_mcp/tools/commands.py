@@ -5,9 +5,10 @@ import time
 from typing import Annotated
 
 from aisbx.errors import StateError
-from mcp.types import CallToolResult
+from mcp.types import CallToolResult, InputRequiredResult
 from pydantic import Field
 
+from aisbx_mcp.approval import approved
 from aisbx_mcp.box import Box, variables
 from aisbx_mcp.render import CHARS, command_result
 from aisbx_mcp.room import DEFAULT
@@ -43,7 +44,7 @@ async def run_command(
     ] = 30.0,
     max_output_chars: Chars = CHARS,
     interactive: Annotated[bool, Field(description="Keep its input open for process_input.")] = False,
-) -> CallToolResult:
+) -> CallToolResult | InputRequiredResult:
     """Run a command in the sandbox and give its exit code and output (stdout and stderr as they come).
 
     Files and background processes stay for the next call; shell variables and the directory do not.
@@ -55,14 +56,19 @@ async def run_command(
     if not argv or not argv[0] or any("\0" in word or len(word) > _WORD for word in argv):
         raise StateError("a command has words, without NUL, of at most 128 KiB", hint="write more into a file")
     given = stdin.encode(errors="surrogateescape") if stdin is not None else b""
-    running = await call.room.run(
-        box,
-        argv,
-        given=None if interactive else given,
-        environment=variables(env),
-        cwd=box.path(cwd) if cwd else None,
-        limits={"wall_time": timeout_s} if timeout_s else {},
+    running = await approved(
+        call,
+        lambda: call.room.run(
+            box,
+            argv,
+            given=None if interactive else given,
+            environment=variables(env),
+            cwd=box.path(cwd) if cwd else None,
+            limits={"wall_time": timeout_s} if timeout_s else {},
+        ),
     )
+    if isinstance(running, InputRequiredResult):
+        return running
     if interactive and given:
         try:
             await running.feed(given, end=False)

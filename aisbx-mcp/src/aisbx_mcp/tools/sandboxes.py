@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from mcp.types import CallToolResult
+from mcp.types import CallToolResult, InputRequiredResult
 from pydantic import Field
 
+from aisbx_mcp.approval import approved
 from aisbx_mcp.box import Box
 from aisbx_mcp.options import RESTRICTIONS
 from aisbx_mcp.render import CHARS, command_result, text
@@ -46,12 +47,15 @@ async def aisbx_run(
     command: Annotated[list[str], Field(description="A list of words.", min_length=1)],
     profile: Profile = "",
     timeout: Annotated[Seconds | None, Field(description="Seconds after which it is ended.")] = None,  # noqa: ASYNC109
-) -> CallToolResult:
+) -> CallToolResult | InputRequiredResult:
     """Run one command in a sandbox that is made for it and ends with it."""
     name = f"once-{id(command):x}"
     box = await call.room.create(name, profile)
     try:
-        running = await call.room.run(box, command, given=b"", limits={"wall_time": timeout} if timeout else {})
+        limits = {"wall_time": timeout} if timeout else {}
+        running = await approved(call, lambda: call.room.run(box, command, given=b"", limits=limits))
+        if isinstance(running, InputRequiredResult):
+            return running
         await attend(call, running, timeout or _FOREVER)
         if running.error is not None:
             await call.room.check(box, "call again")
