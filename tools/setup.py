@@ -28,6 +28,7 @@ FRONT = (
     *(
         "build.py",
         "assemble.c",
+        "enter.c",
         "front.c",
         "front.h",
         "group.c",
@@ -35,6 +36,8 @@ FRONT = (
         "hand.c",
         "input.c",
         "instruct.c",
+        "join.c",
+        "join.h",
         "kernel.c",
     ),
     *(
@@ -51,7 +54,7 @@ FRONT = (
         "plan_name.c",
     ),
     *("plan_read.c", "plan_read.h", "record.c", "record.h", "relay.h", "sha256.c", "sha256.h", "spawn.c", "stage.c"),
-    *("stage.h", "start.c", "text.c"),
+    *("stage.h", "start.c", "stay.c", "text.c"),
 )
 """What the compiled front is made from, in aisbx-linux/native."""
 

@@ -80,9 +80,9 @@ static int open_null(struct run *run, int flags)
     return note(run, open("/dev/null", flags | O_CLOEXEC));
 }
 
-/* The streams: what the command gets, and what is relayed. */
-static const char *wire(struct run *run)
+const char *wire(struct run *run)
 {
+    bool tool = run->plan->joining == NULL; /* its own report is held back at first */
     int ours;
 
     if (kind_of(0) == KIND_NULL) {
@@ -98,8 +98,10 @@ static const char *wire(struct run *run)
     } else if ((run->inside[1] = make_pipe(run, &ours, true)) >= 0) {
         output_begin(&run->stdout_, ours, 1, false);
     }
-    if ((run->inside[2] = make_pipe(run, &ours, true)) >= 0) {
-        output_begin(&run->stderr_, ours, 2, true);
+    if (!tool && kind_of(2) == KIND_NULL) {
+        run->inside[2] = open_null(run, O_WRONLY);
+    } else if ((run->inside[2] = make_pipe(run, &ours, true)) >= 0) {
+        output_begin(&run->stderr_, ours, 2, tool);
     }
     for (int at = 0; at < 3; at++) {
         if (run->inside[at] < 0) {

@@ -18,6 +18,7 @@ FOLDER = os.path.dirname(os.path.abspath(__file__))
 # By name, never by pattern: what is compiled is executed, and a sandbox that works on this folder must not add to it.
 SOURCES = (
     *("front", "options", "launch", "start", "hand", "assemble", "instruct", "spawn", "stage", "kernel"),
+    *("stay", "enter", "join"),
     *("output", "input", "plan", "plan_name", "plan_read", "look", "entries", "group", "record", "text", "sha256"),
 )
 COMMON = ("-std=c11", "-Wall", "-Wextra", "-fstack-protector-strong")

@@ -48,19 +48,22 @@ static int real_workspace(const char *value, char *path, size_t size)
     return 0;
 }
 
-/* Give `$XDG_CACHE_HOME/aisbx/plans`. 0 or -1. */
-static int plans_directory(char *path, size_t size)
+/* Give `$XDG_CACHE_HOME/aisbx/plans`, or the directory of a sandbox's plans below `$XDG_STATE_HOME`. 0 or -1. */
+static int plans_directory(const char *sandbox, char *path, size_t size)
 {
-    const char *base = getenv("XDG_CACHE_HOME"), *below = "";
+    const char *base = getenv(sandbox == NULL ? "XDG_CACHE_HOME" : "XDG_STATE_HOME"), *below = "";
+    int length;
 
     if (base == NULL || *base == '\0') {
         base = getenv("HOME");
-        below = "/.cache";
+        below = sandbox == NULL ? "/.cache" : "/.local/state";
     }
     if (base == NULL || *base != '/') {
         return -1;
     }
-    return (size_t)snprintf(path, size, "%s%s/aisbx/plans", base, below) < size ? 0 : -1;
+    length = sandbox == NULL ? snprintf(path, size, "%s%s/aisbx/plans", base, below)
+                             : snprintf(path, size, "%s%s/aisbx/sandboxes/%s/plans", base, below, sandbox);
+    return length >= 0 && (size_t)length < size ? 0 : -1;
 }
 
 /* Find the plan and what it needs; a word for why it is not to be used. */
@@ -70,11 +73,8 @@ static const char *prepare(struct run *run)
     char directory[4096], cwd[4096], workspace[4096], name[PLAN_NAME];
     struct stat status;
 
-    if (run->arguments[0] == NULL || strcmp(run->arguments[0], "run") != 0) {
-        return "it carries out `run` only";
-    }
-    if (read_command_line(&run->line, run->arguments + 1) != 0) {
-        return "an option, or no command";
+    if (read_command_line(&run->line, run->arguments) != 0) {
+        return "it carries out `run` and `exec` only, or an option, or no command";
     }
     for (int at = 0; at < 3; at++) {
         if (fstat(at, &status) != 0) {
@@ -84,10 +84,12 @@ static const char *prepare(struct run *run)
     if (isatty(0) && isatty(1)) {
         return "a terminal";
     }
-    if (plans_directory(directory, sizeof directory) != 0 || getcwd(cwd, sizeof cwd) == NULL || cwd[0] != '/') {
+    if (plans_directory(run->line.sandbox, directory, sizeof directory) != 0 || getcwd(cwd, sizeof cwd) == NULL || cwd[0] != '/') {
         return "no place for plans, or no directory";
     }
-    if (run->line.workspace == NULL) {
+    if (run->line.sandbox != NULL) {
+        workspace[0] = '\0'; /* it was looked at when the sandbox was made */
+    } else if (run->line.workspace == NULL) {
         memcpy(workspace, cwd, sizeof workspace);
     } else if (real_workspace(run->line.workspace, workspace, sizeof workspace) != 0) {
         return "the workspace";
@@ -96,7 +98,7 @@ static const char *prepare(struct run *run)
         return "the options";
     }
     run->plan = plan_find(directory, name, workspace);
-    if (run->plan == NULL) {
+    if (run->plan == NULL || (run->plan->joining != NULL) != (run->line.sandbox != NULL)) {
         return "no plan that holds";
     }
     if (!record_fits((const char *const *)run->line.command)) {
@@ -106,7 +108,7 @@ static const char *prepare(struct run *run)
         return "the audit log";
     }
     if (run->plan->workspace != NULL && strcmp(run->plan->mode, "rw") == 0) {
-        run->look = look_known(run->plan);
+        run->look = run->plan->joining != NULL ? look_read(run->plan) : look_known(run->plan);
         if (run->look == NULL) {
             return "the workspace has changed since it was looked at";
         }
@@ -114,13 +116,14 @@ static const char *prepare(struct run *run)
     if (hold_signals(run) != 0) {
         return "signals cannot be held";
     }
-    return lay_out(run);
+    return run->plan->joining != NULL ? NULL : lay_out(run);
 }
 
 int main(int count, char **words)
 {
     static struct run run = {.log = {.file = -1, .head = -1}, .waker = -1, .program = -1, .identity = -1,
-                             .inside = {-1, -1, -1}, .status = -1, .gate = -1, .options = -1};
+                             .inside = {-1, -1, -1}, .status = -1, .gate = -1, .options = -1,
+                             .stay = {.still = -1, .used = -1}};
     const char *chosen = getenv("AISBX_FRONT"), *why;
 
     if (count < 3) {

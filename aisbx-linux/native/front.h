@@ -1,6 +1,6 @@
-/* The compiled front: the ordinary course of `aisbx run` with a plan at hand (docs/adr/0024-a-compiled-front.md).
+/* The compiled front: the ordinary course of `aisbx run` and `exec` with a plan at hand (docs/adr/0024-a-compiled-front.md).
  *
- * It is never wiser than Python. Until the gate is open nothing of the command has run: whatever is not just as usual is
+ * It is never wiser than Python. Until the gate is open, or the command executed, nothing of it has run: whatever is not just as usual is
  * undone, and Python starts from the beginning (`fall_back`). After that Python goes on in this same process, with the
  * children and descriptors that it has (`hand_over`).
  */
@@ -24,6 +24,8 @@
 /* Mounts, memory files and descriptors for the tool of one plan; more are Python's. */
 #define MOST_SOURCES 256
 #define MOST_PASSED 512
+/* Events that the cgroups of one sandbox count. */
+#define MOST_COUNTS 32
 
 /* What was typed. */
 struct command_line {
@@ -33,10 +35,11 @@ struct command_line {
     const char *variables[MOST_OPTIONS]; /* NAME=VALUE, each name once, in the order first given */
     size_t variable_count;
     const char *workspace; /* the last one given, NULL for none */
+    const char *sandbox;   /* of `exec`, NULL for `run` */
     char **command;        /* at least one word, and a NULL */
 };
 
-/* Read `run`'s options just as `cli/lean.py` does. 0, or -1 for anything unusual. */
+/* Read the options of `run` or `exec` just as `cli/lean.py` does. 0, or -1 for anything unusual. */
 int read_command_line(struct command_line *line, char **words);
 
 /* What the launcher lays out at STAGE and puts together before the tool starts (`compose.layout`). */
@@ -44,6 +47,17 @@ struct layout {
     bool used;
     bool shown[MOST_SOURCES];
     char workspace[4096]; /* where the workspace is laid out, empty for none */
+};
+
+/* A sandbox that lasts, as long as one command is in it (`lasting/pause.py`, `use.py`, `command.Counts`). */
+struct stay {
+    int still; /* keeps it as it is until the command has begun; -1: not held */
+    int used;  /* notes that it is in use; -1: nobody counts that */
+    int counts[MOST_COUNTS]; /* the files that count its events, -1 for one that is not there */
+    const char *keys[MOST_COUNTS];
+    int64_t before[MOST_COUNTS];
+    size_t count;
+    bool kept; /* what runs in it kept the command from starting */
 };
 
 /* One run. */
@@ -63,6 +77,7 @@ struct run {
     struct log log;
     struct group group;
     bool grouped;
+    struct stay stay;
     char id[13];
 
     struct layout layout;
@@ -75,7 +90,8 @@ struct run {
     int identity; /* root's: the user namespace that mounts are mapped by; else -1 */
     unsigned int outside; /* root's: uid and gid of the sandbox on the host */
     int inside[3];        /* what becomes 0, 1 and 2 */
-    int status, gate, options; /* this end of the pipes, -1 once closed */
+    int status; /* this end of the tool's report, or a pidfd of a command that has joined; -1 once closed */
+    int gate, options; /* this end of the pipes, -1 once closed */
 
     pid_t monitor, first;
     char report[256]; /* what the tool has told on `status` */
@@ -94,9 +110,13 @@ struct run {
 };
 
 #define SECOND 1000000000LL
+/* When the watch looks first, after the start: Python's turn then. */
+#define LOOK (SECOND / 10)
 int64_t now(void); /* monotonic nanoseconds */
 /* Close a descriptor if it is open, and say so in its place. */
 void close_end(int *descriptor);
+/* Close the command's ends of the streams. */
+void close_inside(struct run *run);
 /* Tell whether one of the relayed signals has come. */
 bool asked(const struct run *run);
 
@@ -114,6 +134,13 @@ const char *assemble(struct run *run);
 bool mounted_directly(const struct run *run, size_t index);
 /* Tell the tool what to do. 0, or a word for why not. */
 const char *instruct(struct run *run);
+/* Make the streams: what the command gets, and what is relayed. 0, or a word for why not. */
+const char *wire(struct run *run);
+/* Give the command's variables, NAME=VALUE and a NULL: the plan's, each with the value that was typed for it if there is
+ * one, then what else was typed. NULL where that can't be; else it is the caller's to free. */
+const char **chosen_variables(const struct run *run);
+/* In a child: have signals as a command expects them. */
+void reset_signals(void);
 /* Start the tool. 0, or a word for why not. */
 const char *spawn(struct run *run);
 /* Make the layout of a plan. 0, or a word for why not. */
@@ -122,6 +149,17 @@ const char *lay_out(struct run *run);
 int stage(struct run *run);
 /* Everything up to the opening of the gate. 0, or a word for why not, and then nothing of the command has run. */
 const char *start_tool(struct run *run);
+/* Keep a sandbox as it is, say that it is used, and read what it counts. 0, or a word for why not. */
+const char *enter_stay(struct run *run);
+/* Tell whether a limit of the sandbox was met meanwhile. */
+bool stay_met(const struct stay *stay);
+/* Use it no longer. */
+void end_stay(struct stay *stay);
+/* Describe it for `aisbx_linux/lasting/resume.py`. */
+void stay_tell(struct text *text, const struct run *run);
+/* Start the command in the sandbox that the plan joins. 0, or a word for why not, and then nothing of it has run. */
+const char *join_command(struct run *run);
+
 /* Run to the end and give the exit code, or never return. */
 int launch(struct run *run);
 

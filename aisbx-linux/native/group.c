@@ -134,25 +134,30 @@ int group_add(const struct group *group, pid_t process) {
     return 0;
 }
 
-/* Tell whether a file with lines `KEY NUMBER` counts 0 for a key, or has no such line; false where it can't be told. */
-static bool counts_nothing(int folder, const char *path, const char *key) {
+int64_t group_number(int file, const char *key) {
     char content[PAGE + 1];
     size_t length = strlen(key);
-    int file = openat(folder, path, O_RDONLY | O_CLOEXEC);
-    if (file < 0)
-        return false;
-    ssize_t size = read(file, content, PAGE);
-    close(file);
+    ssize_t size = pread(file, content, PAGE, 0);
     if (size < 0)
-        return false;
+        return -1;
     content[size] = '\0';
     for (const char *line = content; *line != '\0';) {
         size_t end = strcspn(line, "\n");
         if (end > length && memcmp(line, key, length) == 0 && line[length] == ' ')
-            return end == length + 2 && line[length + 1] == '0';
+            return strtoll(line + length + 1, NULL, 10);
         line += end + (line[end] != '\0');
     }
-    return true;
+    return 0;
+}
+
+/* Tell whether a file counts 0 for a key; false where it can't be told. */
+static bool counts_nothing(int folder, const char *path, const char *key) {
+    int file = openat(folder, path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return false;
+    int64_t count = group_number(file, key);
+    close(file);
+    return count == 0;
 }
 
 int group_quiet(const struct group *group) {

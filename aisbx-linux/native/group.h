@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "plan.h"
@@ -37,6 +38,10 @@ int group_add(const struct group *group, pid_t process);
 /* Once every process has ended: tell whether nothing that the plan watches for has happened. 1: nothing; 0: something
  * did, or a count can't be read, and Python settles. */
 int group_quiet(const struct group *group);
+
+/* Give the number behind a key of an open control file with lines `KEY NUMBER`, 0 where it has no such line; -1 where it
+ * can't be read. */
+int64_t group_number(int file, const char *key);
 
 /* Once nothing is in them: remove the groups, and some of launchers that are gone, and close all. */
 void group_remove(struct group *group);

@@ -117,6 +117,9 @@ static void describe(struct run *run, struct text *text)
         }
         text_add(text, "\n", 1);
     }
+    if (run->plan->joining != NULL) {
+        stay_tell(text, run);
+    }
     if (run->done) {
         text_print(text, "done %d %d %lld %lld %lld %d\n", run->recorded, run->status_code, (long long)run->user,
                    (long long)run->system, (long long)run->max_rss, run->code);

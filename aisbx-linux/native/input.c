@@ -41,8 +41,7 @@ int input_wants(const struct input *input, short *event)
     return input->source;
 }
 
-/* The bytes that wait in a pipe, by either of its ends. */
-static size_t unread(int pipe)
+size_t unread(int pipe)
 {
     int size = 0;
 

@@ -72,33 +72,46 @@ static void set_variable(struct text *text, const char *variable)
     word(text, variable + length + 1);
 }
 
-/* Add the variables: the plan's, each with the value that was typed for it if there is one, then what else was typed. */
-static int variables(struct text *text, const struct run *run)
+const char **chosen_variables(const struct run *run)
 {
     const struct plan_strings *planned = &run->plan->environment;
+    const char **chosen = calloc(planned->count + run->line.variable_count + 1, sizeof *chosen);
     bool set[MOST_OPTIONS] = {false};
+    size_t count = 0;
 
-    for (size_t at = 0; at < planned->count; at++) {
-        const char *chosen = planned->items[at];
-        const char *end = strchr(chosen, '=');
+    for (size_t at = 0; chosen != NULL && at < planned->count; at++) {
+        const char *end = strchr(planned->items[at], '=');
 
         if (end == NULL) {
-            return -1;
+            free(chosen);
+            return NULL;
         }
+        chosen[count] = planned->items[at];
         for (size_t typed = 0; typed < run->line.variable_count; typed++) {
             if (strncmp(run->line.variables[typed], planned->items[at], (size_t)(end - planned->items[at]) + 1) == 0) {
-                chosen = run->line.variables[typed];
+                chosen[count] = run->line.variables[typed];
                 set[typed] = true;
             }
         }
-        set_variable(text, chosen);
+        count++;
     }
-    for (size_t typed = 0; typed < run->line.variable_count; typed++) {
+    for (size_t typed = 0; chosen != NULL && typed < run->line.variable_count; typed++) {
         if (!set[typed]) {
-            set_variable(text, run->line.variables[typed]);
+            chosen[count++] = run->line.variables[typed];
         }
     }
-    return 0;
+    return chosen;
+}
+
+static int variables(struct text *text, const struct run *run)
+{
+    const char **chosen = chosen_variables(run);
+
+    for (const char **variable = chosen; variable != NULL && *variable != NULL; variable++) {
+        set_variable(text, *variable);
+    }
+    free(chosen);
+    return chosen != NULL ? 0 : -1;
 }
 
 const char *instruct(struct run *run)

@@ -1,4 +1,4 @@
-/* The order of a launch, as `aisbx_linux/launch.py` has it: the gate opens last, and the end is looked at first. */
+/* The order of a launch, as `aisbx_linux/launch.py` and `lasting/command.py` have it: the gate opens last, and the end is looked at first. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -52,9 +52,26 @@ static bool ran(struct run *run)
     return true;
 }
 
+/* The command has ended, or the tool that reports it: feed and bound it no longer. */
+static void over(struct run *run)
+{
+    close_end(&run->status);
+    run->ended = now();
+    run->deadline = run->look_at = 0;
+    input_close(&run->input);
+}
+
 static void read_status(struct run *run)
 {
     ssize_t size;
+
+    if (run->plan->joining != NULL) {
+        over(run);
+        if (output_drain(&run->stdout_, &run->budget) != 0 || output_drain(&run->stderr_, &run->budget) != 0) {
+            hand_over(run);
+        }
+        return;
+    }
 
     if (run->report_size == sizeof run->report) {
         hand_over(run); /* more than any tool that we know tells */
@@ -67,10 +84,7 @@ static void read_status(struct run *run)
         run->report_size += (size_t)size;
         return;
     }
-    close_end(&run->status);
-    run->ended = now();
-    run->deadline = run->look_at = 0;
-    input_close(&run->input);
+    over(run);
     if (!ran(run) || (run->stderr_.used && output_release(&run->stderr_, &run->budget) != 0)) {
         hand_over(run);
     }
@@ -142,7 +156,7 @@ static void finish(struct run *run)
         }
     }
     if (asked(run) || run->budget.log_error != 0 || (run->grouped && !group_quiet(&run->group)) ||
-        (run->look != NULL && !look_same(run->look)) || wait4(run->monitor, &run->status_code, 0, &used) < 0) {
+        stay_met(&run->stay) || (run->look != NULL && !look_same(run->look)) || wait4(run->monitor, &run->status_code, 0, &used) < 0) {
         hand_over(run);
     }
     run->done = true;
@@ -151,6 +165,11 @@ static void finish(struct run *run)
     run->max_rss = used.ru_maxrss * 1024LL;
     if (run->grouped) {
         group_remove(&run->group);
+    }
+    if (run->plan->joining != NULL) {
+        run->code = WIFEXITED(run->status_code) ? WEXITSTATUS(run->status_code)
+                                                : SIGNAL_BASE + WTERMSIG(run->status_code);
+        end_stay(&run->stay);
     }
     close_end(&run->budget.log);
 }
@@ -217,7 +236,7 @@ int launch(struct run *run)
         run->budget.path = path;
         run->budget.log_left = run->plan->keep_output;
     }
-    if ((why = start_tool(run)) != NULL) {
+    if ((why = run->plan->joining != NULL ? join_command(run) : start_tool(run)) != NULL) {
         fall_back(run, why);
     }
     relay(run);

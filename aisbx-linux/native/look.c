@@ -149,14 +149,22 @@ static bool find_covered(struct look *look, const struct plan *plan) {
     return look->covered != NULL && (count == 0 ? head[COVERED_SIZE] == 0 : place > end);
 }
 
-struct look *look_known(const struct plan *plan) {
+struct look *look_read(const struct plan *plan) {
     struct look *look = calloc(1, sizeof *look);
     if (look == NULL)
         return NULL;
     look->data = calloc(1, sizeof *look->data);
     look->file = open(plan->scans, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     if (look->file >= 0 && look->data != NULL && load(look->file, look->data) &&
-        strcmp(look->data->place, plan->workspace) == 0 && find_covered(look, plan) && compare(look->data))
+        strcmp(look->data->place, plan->workspace) == 0 && find_covered(look, plan))
+        return look;
+    look_free(look);
+    return NULL;
+}
+
+struct look *look_known(const struct plan *plan) {
+    struct look *look = look_read(plan);
+    if (look == NULL || compare(look->data))
         return look;
     look_free(look);
     return NULL;

@@ -38,6 +38,9 @@ struct look {
  * workspace of mode `rw` and `scans`. */
 struct look *look_known(const struct plan *plan);
 
+/* The same, without a look whether it holds: what the workspace of a sandbox that lasts held when that was made. */
+struct look *look_read(const struct plan *plan);
+
 /* Tell whether it still holds, once the last process has ended. */
 bool look_same(struct look *look);
 

@@ -1,24 +1,29 @@
-/* Read the options of `aisbx run` as `aisbx/cli/lean.py` does; whatever that would not understand is left to it. */
+/* Read the options of `aisbx run` and `exec` as `aisbx/cli/lean.py` does; whatever that would not understand is left to it. */
 #define _GNU_SOURCE
 #include <string.h>
 
 #include "front.h"
 
-static const struct {
+struct known_option {
     const char *typed, *name;
-} VALUED[] = {
+};
+static const struct known_option RUN[] = {
     {"-p", "profile"},          {"-d", "driver"},         {"-w", "workspace"},   {"-e", "env"},
     {"-t", "timeout"},          {"--profile", "profile"}, {"--driver", "driver"}, {"--workspace", "workspace"},
     {"--env", "env"},           {"--mount", "mount"},     {"--network", "network"}, {"--timeout", "timeout"},
     {"--memory", "memory"},     {"--pids", "pids"},       {"--cpus", "cpus"},    {"--disk", "disk"},
-    {"--output", "output"},
+    {"--output", "output"},     {NULL, NULL},
+};
+static const struct known_option EXEC[] = {
+    {"-e", "env"},           {"-t", "timeout"},     {"--env", "env"}, {"--timeout", "timeout"},
+    {"--output", "output"}, {"--cwd", "cwd"},      {NULL, NULL},
 };
 
-static const char *name_of(const char *typed, size_t length)
+static const char *name_of(const struct known_option *options, const char *typed, size_t length)
 {
-    for (size_t at = 0; at < sizeof VALUED / sizeof *VALUED; at++) {
-        if (strlen(VALUED[at].typed) == length && memcmp(VALUED[at].typed, typed, length) == 0) {
-            return VALUED[at].name;
+    for (const struct known_option *option = options; option->typed != NULL; option++) {
+        if (strlen(option->typed) == length && memcmp(option->typed, typed, length) == 0) {
+            return option->name;
         }
     }
     return NULL;
@@ -70,11 +75,10 @@ static void group(struct command_line *line, const char *const *names, const cha
     }
 }
 
-int read_command_line(struct command_line *line, char **words)
+/* Read the options of either; the first `count` are known already. */
+static int read_options(struct command_line *line, const struct known_option *known, char **words, const char **names,
+                        const char **given, size_t count)
 {
-    const char *names[MOST_OPTIONS], *given[MOST_OPTIONS];
-    size_t count = 0;
-
     for (; *words != NULL && **words == '-'; words++) {
         const char *equals = strncmp(*words, "--", 2) == 0 ? strchr(*words, '=') : NULL;
         const char *name;
@@ -83,7 +87,7 @@ int read_command_line(struct command_line *line, char **words)
             words++;
             break;
         }
-        name = name_of(*words, equals != NULL ? (size_t)(equals - *words) : strlen(*words));
+        name = name_of(known, *words, equals != NULL ? (size_t)(equals - *words) : strlen(*words));
         if (name == NULL || count == MOST_OPTIONS) {
             return -1;
         }
@@ -103,4 +107,22 @@ int read_command_line(struct command_line *line, char **words)
     group(line, names, given, count);
     line->command = words;
     return *words != NULL ? 0 : -1;
+}
+
+int read_command_line(struct command_line *line, char **words)
+{
+    const char *names[MOST_OPTIONS] = {"sandbox"}, *given[MOST_OPTIONS];
+
+    if (words[0] == NULL) {
+        return -1;
+    }
+    if (strcmp(words[0], "run") == 0) {
+        return read_options(line, RUN, words + 1, names, given, 0);
+    }
+    if (strcmp(words[0], "exec") != 0 || words[1] == NULL || strchr("-.", words[1][0]) != NULL ||
+        strchr(words[1], '/') != NULL) {
+        return -1; /* also the empty name, for the NUL is found too */
+    }
+    line->sandbox = given[0] = words[1];
+    return read_options(line, EXEC, words + 2, names, given, 1);
 }

@@ -160,6 +160,44 @@ static int splice_bytes(struct output *output, struct budget *budget, size_t mos
     return 0;
 }
 
+/* Take what is there still, as far as it fits. 0 or 1 as of a step. */
+static int drain_on(struct output *output, struct budget *budget)
+{
+    unsigned char data[CHUNK];
+
+    while (output->source >= 0 && output->pending_size == 0) {
+        size_t most = output->left < CHUNK ? output->left : CHUNK;
+        ssize_t size;
+
+        if (budget->limited && most > budget->left) {
+            return 1;
+        }
+        size = most > 0 ? read(output->source, data, most) : 0;
+        if (size < 0 && errno == EINTR) {
+            continue;
+        }
+        if (size <= 0) {
+            end(output);
+            break;
+        }
+        output->left -= (size_t)size;
+        if (accept_bytes(output, budget, data, (size_t)size) != 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int output_drain(struct output *output, struct budget *budget)
+{
+    if (!output->used || output->source < 0) {
+        return 0;
+    }
+    output->draining = true;
+    output->left = unread(output->source);
+    return drain_on(output, budget);
+}
+
 static bool like_a_report(const struct output *output, const unsigned char *data, size_t size)
 {
     size_t compared = size < sizeof TOOL_REPORT - 1 ? size : sizeof TOOL_REPORT - 1;
@@ -174,7 +212,7 @@ int output_step(struct output *output, struct budget *budget)
     ssize_t size;
 
     if (output->pending_size > 0) {
-        return flush(output);
+        return flush(output) != 0 || (output->draining && drain_on(output, budget) != 0);
     }
     if (output->source < 0) {
         return 0; /* ended by what became ready together with it */

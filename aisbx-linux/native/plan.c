@@ -111,13 +111,10 @@ static int load(int folder, const char *name, struct reader *reader) {
     return 0;
 }
 
-/* Open the entry of Python that the plan stands for, if it is still the one that was written with it. */
-static int open_entry(int folder, struct reader *reader, const char *name) {
+/* Open a file of ours if it is still the one that was written. */
+static int open_written(int folder, const char *name, const uint64_t known[WRITTEN]) {
     struct stat status;
-    uint64_t known[4];
-    for (size_t i = 0; i < 4; i++)
-        known[i] = read_number(reader);
-    int file = reader->failed || strchr(name, '/') != NULL ? -1 : open_ours(folder, name, &status);
+    int file = open_ours(folder, name, &status);
     if (file >= 0 && (known[0] != status.st_dev || known[1] != status.st_ino ||
                       known[2] != nanoseconds(status.st_mtim) || known[3] != (uint64_t)status.st_size)) {
         close(file);
@@ -126,9 +123,26 @@ static int open_entry(int folder, struct reader *reader, const char *name) {
     return file;
 }
 
+/* Open the entry of Python that the plan stands for, if it is still the one that was written with it. */
+static int open_entry(int folder, struct reader *reader, const char *name) {
+    uint64_t known[WRITTEN];
+    for (size_t i = 0; i < WRITTEN; i++)
+        known[i] = read_number(reader);
+    return reader->failed || strchr(name, '/') != NULL ? -1 : open_written(folder, name, known);
+}
+
+/* Open what says which sandbox the plan joins, if it says the same still. */
+static bool same_sandbox(struct plan_joining *joining, const uint64_t known[WRITTEN]) {
+    char path[PATH_MAX];
+    int size = snprintf(path, sizeof path, "%s/held", joining->home);
+    joining->held = size > 0 && size < PATH_MAX ? open_written(AT_FDCWD, path, known) : -1;
+    return joining->held >= 0;
+}
+
 /* Give the plan that `reader` holds, if it holds; what `reader` has is the plan's then. */
 static struct plan *checked(int folder, struct reader *reader, const char *name) {
     struct plan_bytes group = {0};
+    uint64_t held[WRITTEN] = {0};
     if (!read_header(reader, name))
         return NULL;
     const char *entry = read_string(reader);
@@ -136,8 +150,9 @@ static struct plan *checked(int folder, struct reader *reader, const char *name)
     if (file < 0)
         return NULL;
     bool same = same_environment(reader) && same_paths(reader);
-    struct plan *plan = same ? read_plan(reader, &group) : NULL;
-    if (plan == NULL || !same_sources(plan) || (plan->grouped && !same_group(&group))) {
+    struct plan *plan = same ? read_plan(reader, &group, held) : NULL;
+    if (plan == NULL || !same_sources(plan) || (plan->grouped && !same_group(&group)) ||
+        (plan->joining != NULL && !same_sandbox(plan->joining, held))) {
         close(file);
         return NULL;
     }
@@ -169,5 +184,7 @@ void plan_free(struct plan *plan) {
         return;
     struct plan_memory memory = plan->memory;
     close(plan->entry);
+    if (plan->joining != NULL)
+        close(plan->joining->held);
     plan_memory_free(&memory);
 }

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /* Version of the file and of the entry beside it; as FORMAT of native.py and of recall.py. */
-#define PLAN_FORMAT 1
+#define PLAN_FORMAT 2
 #define PLAN_ENTRY_FORMAT 12
 /* Characters of a name, with its NUL: "native-" and 32 hexadecimal digits. */
 #define PLAN_NAME 40
@@ -75,6 +75,15 @@ struct plan_group {
     bool inherited; /* version 1: the tool is started in it, by a process that goes in for that moment */
 };
 
+/* The sandbox that a command joins: `Joining` in aisbx/types/plan.py. */
+struct plan_joining {
+    int held; /* the file that says who it is, open for reading (close-on-exec): just the one that this was read from */
+    const char *home, *boot;
+    uint64_t first, born, uid, gid;
+    struct plan_group *groups; /* `parent` is the directory itself; without limits */
+    size_t group_count;
+};
+
 /* What a plan lies in (plan_read.c). */
 struct plan_memory {
     char *data;
@@ -131,6 +140,8 @@ struct plan {
     const char *cwd;
     uint64_t wall_time; /* microseconds; 0: no bound */
     uint64_t output;    /* bytes; 0: no bound */
+
+    struct plan_joining *joining; /* NULL: the sandbox is made for the command */
 };
 
 /* Give the file name for these options in this directory, for this user, kernel and installation.

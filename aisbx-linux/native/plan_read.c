@@ -126,6 +126,16 @@ static void read_sources(struct reader *reader, struct plan *plan) {
     }
 }
 
+static void read_events(struct reader *reader, struct plan_group *group) {
+    group->event_count = read_count(reader, 3);
+    group->events = room(reader, group->event_count, sizeof *group->events);
+    for (size_t i = 0; i < group->event_count && !reader->failed; i++) {
+        group->events[i].file = read_string(reader);
+        group->events[i].key = read_string(reader);
+        group->events[i].name = read_string(reader);
+    }
+}
+
 static void read_group(struct reader *reader, struct plan_group *group) {
     group->parent = read_string(reader);
     group->inherited = read_number(reader) != 0;
@@ -135,13 +145,7 @@ static void read_group(struct reader *reader, struct plan_group *group) {
         group->limits[i].file = read_string(reader);
         group->limits[i].value = read_string(reader);
     }
-    group->event_count = read_count(reader, 3);
-    group->events = room(reader, group->event_count, sizeof *group->events);
-    for (size_t i = 0; i < group->event_count && !reader->failed; i++) {
-        group->events[i].file = read_string(reader);
-        group->events[i].key = read_string(reader);
-        group->events[i].name = read_string(reader);
-    }
+    read_events(reader, group);
 }
 
 static void read_groups(struct reader *reader, struct plan *plan, struct plan_bytes *own) {
@@ -185,7 +189,29 @@ static const char *read_optional(struct reader *reader) {
     return text[0] == '\0' ? NULL : text;
 }
 
-struct plan *read_plan(struct reader *reader, struct plan_bytes *group) {
+static struct plan_joining *read_joining(struct reader *reader, uint64_t held[WRITTEN]) {
+    struct plan_joining *joining = read_number(reader) != 0 ? room(reader, 1, sizeof *joining) : NULL;
+    if (joining == NULL)
+        return NULL;
+    joining->held = -1;
+    joining->home = read_string(reader);
+    for (size_t i = 0; i < WRITTEN; i++)
+        held[i] = read_number(reader);
+    joining->boot = read_string(reader);
+    joining->first = read_number(reader);
+    joining->born = read_number(reader);
+    joining->uid = read_number(reader);
+    joining->gid = read_number(reader);
+    joining->group_count = read_count(reader, 2);
+    joining->groups = room(reader, joining->group_count, sizeof *joining->groups);
+    for (size_t i = 0; i < joining->group_count && !reader->failed; i++) {
+        joining->groups[i].parent = read_string(reader);
+        read_events(reader, &joining->groups[i]);
+    }
+    return joining;
+}
+
+struct plan *read_plan(struct reader *reader, struct plan_bytes *group, uint64_t held[WRITTEN]) {
     struct plan *plan = room(reader, 1, sizeof *plan);
     if (plan == NULL)
         return NULL;
@@ -211,5 +237,6 @@ struct plan *read_plan(struct reader *reader, struct plan_bytes *group) {
     plan->cwd = read_string(reader);
     plan->wall_time = read_number(reader);
     plan->output = read_number(reader);
+    plan->joining = read_joining(reader, held);
     return reader->failed || reader->left != 0 || (plan->workspace == NULL) != (plan->mode == NULL) ? NULL : plan;
 }

@@ -25,8 +25,12 @@ struct plan_strings read_strings(struct reader *reader);
 /* Read the beginning: that it is a plan of our version, of just this name, and whole. */
 bool read_header(struct reader *reader, const char *name);
 
-/* Read the rest; `group` becomes what /proc/self/cgroup said when the plan was made. NULL where it is torn. */
-struct plan *read_plan(struct reader *reader, struct plan_bytes *group);
+/* Numbers that tell which file was written: device, inode, mtime in nanoseconds, size in bytes. */
+#define WRITTEN 4
+
+/* Read the rest; `group` becomes what /proc/self/cgroup said when the plan was made, `held` of which file the sandbox
+ * that it joins, if it joins one, was read. NULL where it is torn. */
+struct plan *read_plan(struct reader *reader, struct plan_bytes *group, uint64_t held[WRITTEN]);
 
 /* Read which variables made a difference, and tell whether they have the values that they had. */
 bool same_environment(struct reader *reader);

@@ -40,7 +40,8 @@ struct output {
     int source, target;
     bool direct;  /* from pipe to pipe: can be spliced */
     bool holding; /* what begins like the tool's report is held back */
-    size_t step;
+    bool draining; /* the command has ended: `left` bytes are taken still, and no more */
+    size_t step, left;
     uint64_t passed;
     size_t held_size, pending_size, pending_at;
     unsigned char held[LONGEST_REPORT + CHUNK];
@@ -64,6 +65,12 @@ int output_wants(const struct output *output, short *event);
 int output_step(struct output *output, struct budget *budget);
 /* Pass on what was held back: it was the command's after all. 0 or 1 as above. */
 int output_release(struct output *output, struct budget *budget);
+
+/* Take what is there by now and stop reading: the command has ended, what it left running may go on. 0 or 1 as above;
+ * what does not fit at once follows by `output_step`. */
+int output_drain(struct output *output, struct budget *budget);
+/* The bytes that wait in a pipe, by either of its ends. */
+size_t unread(int pipe);
 
 /* Feed `target`, a pipe that was made for the run. 0, or -1 with errno. */
 int input_begin(struct input *input, int source, int target);

@@ -67,7 +67,7 @@ static int become(unsigned int outside)
                : -1;
 }
 
-static void reset_signals(void)
+void reset_signals(void)
 {
     sigset_t none;
 

@@ -9,8 +9,6 @@
 #include "front.h"
 #include "kernel.h"
 
-/* When the watch looks first: Python's turn then. */
-#define LOOK (SECOND / 10)
 /* Where a sandbox's limit on tasks is set from outside, its first process counts too. */
 #define OWN_TASKS 1
 
@@ -22,15 +20,20 @@ void close_end(int *descriptor)
     }
 }
 
+void close_inside(struct run *run)
+{
+    for (int at = 0; at < 3; at++) {
+        close_end(&run->inside[at]);
+    }
+}
+
 /* Close what the tool has by now: every end that is not ours, else no stream would ever end. */
 static void close_passed(struct run *run)
 {
     for (size_t at = 0; at < run->passed_count; at++) {
         (void)close(run->passed[at]); /* some of the sources are among them */
     }
-    for (int at = 0; at < 3; at++) {
-        close_end(&run->inside[at]);
-    }
+    close_inside(run);
     close_end(&run->program);
     close_end(&run->identity);
 }

@@ -6,6 +6,7 @@ import runpy
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,9 @@ def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return made
 
 
-def front(world: World, program: str, *words: str, **how: Any) -> subprocess.CompletedProcess[bytes]:
+def front(world: World, program: str, *words: str, verb: str = "run", **how: Any) -> subprocess.CompletedProcess[bytes]:
     environ = {**world.environ, "ASAN_OPTIONS": "detect_leaks=0"}  # a sandbox may refuse the tracing that it takes
-    argv = [program, sys.executable, f"{CORE}/aisbx/cli/fast.py", "run", *words]
+    argv = [program, sys.executable, f"{CORE}/aisbx/cli/fast.py", verb, *words]
     how = {"stdin": subprocess.DEVNULL} | how if "input" not in how else how
     return subprocess.run(argv, cwd=world.project, env=environ, capture_output=True, timeout=60, check=False, **how)
 
@@ -58,6 +59,35 @@ def test_words_streams_and_exit_code_are_the_commands(place: World, program: str
     assert (done.returncode, done.stdout, done.stderr) == (7, b"", b"a b x\ny\n")
     done = front(place, program, "--", "sh", "-c", "cat; kill -9 $$", input=b"\0\xff" * 90_000)
     assert (done.returncode, done.stdout, done.stderr) == (137, b"\0\xff" * 90_000, b"")
+
+
+@pytest.fixture(scope="module")
+def lasting(place: World) -> Iterator[str]:
+    """The name of a sandbox that lasts."""
+    aisbx = [sys.executable, "-I", "-m", "aisbx"]
+    how: dict[str, Any] = {"cwd": place.project, "env": plain(place), "capture_output": True}
+    subprocess.run([*aisbx, "create", "--name", "work"], check=True, **how)
+    yield "work"
+    subprocess.run([*aisbx, "destroy", "work"], check=True, **how)
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "size"),
+    [
+        ("cat; head -c 200000 /dev/zero; exit 7", 7, 300_000),
+        ("(sleep 0.3; echo late) & echo now", 0, 4),
+        ("mkdir .idea; echo before; sleep 0.2; echo after; kill -9 $$", 137, 13),
+    ],
+)
+def test_a_command_that_joins_ends_as_by_python(
+    place: World, program: str, lasting: str, script: str, code: int, size: int
+) -> None:
+    done = front(place, program, lasting, "--", "sh", "-c", script, verb="exec", input=b"typed" * 20_000)
+    assert (done.returncode, len(done.stdout)) == (code, size), done.stderr
+    assert done.stderr == b""
+    last = place.records()[-1]
+    assert (last["kind"], last["sandbox"], last["exit_code"]) == ("exec.end", "work", code)
+    assert last["output"] == {"stdout_bytes": size, "stderr_bytes": 0, "dropped": 0}
 
 
 def test_a_large_command_line_and_words_that_are_no_utf8_arrive(place: World, program: str) -> None:

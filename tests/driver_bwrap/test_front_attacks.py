@@ -1,4 +1,4 @@
-"""Attacks of the contract kit through the compiled front, as `aisbx run` takes it with a plan at hand.
+"""Attacks of the contract kit through the compiled front, as `aisbx run` and `exec` take it with a plan at hand.
 
 All of those on what the front does itself, and of each other control the first: a system-call filter that is there is
 the plan's own, and the other ways try all of it.
@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -23,18 +24,23 @@ from aisbx.plugins import Plugins
 from aisbx.testing import ATTACKS, DriverContract
 from aisbx.testing.attack import Attack
 from aisbx.testing.scene import Scene
-from aisbx.testing.ways import perform, planned
+from aisbx.testing.ways import joined, perform, planned
 from aisbx.types import (
     AuditPlace,
     Captured,
+    Carried,
     Command,
     Driver,
     ExitStatus,
+    JoinableSandbox,
+    LastingDriver,
+    LaunchPlan,
     LocalDriver,
     PlanEntry,
     SandboxSpec,
     Stdio,
 )
+from aisbx_linux.lasting.carried import carried as entering
 from aisbx_linux.modules import carried
 from aisbx_linux.protect import scan
 
@@ -70,29 +76,22 @@ def bwrap(tmp_path_factory: pytest.TempPathFactory) -> Driver:
 
 
 class Fronted:
-    """A way into a sandbox: the front, with the driver's plan for the spec at hand. Says how many it carried out."""
+    """A way into a sandbox: the front, with a plan at hand. Says how many it carried out."""
 
-    def __init__(self, driver: LocalDriver) -> None:
-        self.driver = driver
+    def __init__(self) -> None:
         self.carried = 0
 
-    def __call__(
-        self, spec: SandboxSpec, command: Command, stdio: Stdio, home: Path, seconds: float, *, alone: bool = False
+    def carry_out(
+        self, plan: LaunchPlan, carried: Carried, command: Command, stdio: Stdio, home: Path, seconds: float
     ) -> ExitStatus:
-        plan = self.driver.plan(spec)
-        scans = carried(plan, str(home))
-        if scans is None or stdio.terminal or alone or command.cwd or isinstance(stdio.stdin, int):
-            return planned(self.driver)(
-                spec, command, stdio, home, seconds, alone=alone
-            )  # not the front's to carry out
+        """Run `carried` as the front does what is typed, of which `plan` is Python's."""
         environ = {b"HOME": os.fsencode(home), b"AISBX_FRONT": b"only"}
         audit: AuditPlace = {"path": f"{home}/audit", "key": f"{home}/key", "limit": 1 << 30, "keep": 0, "export": ""}
         open_log(audit).close()
-        plans = home / ".cache/aisbx/plans"
+        joins = carried["joining"] is not None
+        plans = home / (".local/state/aisbx/sandboxes/work/plans" if joins else ".cache/aisbx/plans")
         for folder in (plans, home / "scans", home / "runs"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if scans and plan["workspace"]:
-            scan.scan(plan["workspace"][0], scans)
         roots = [str(Path(importlib.import_module(DRIVER).__file__ or "").parents[1])]
         entry = cast(
             "PlanEntry",
@@ -103,13 +102,14 @@ class Fronted:
         )
         written = write(str(plans), entry)
         assert written is not None
-        name = native.name_of({}, os.getcwd(), environ)
-        store(str(plans), name, native.encode(entry, written, name, scans, environ))
-        words = [f"--env={key}={value}" for key, value in command.environment.items()]
+        name = native.name_of({"sandbox": ["work"]} if joins else {}, os.getcwd(), environ)
+        store(str(plans), name, native.encode(entry, written, name, carried, environ))
+        typed = ["exec", "work"] if joins else ["run"]
+        typed += [f"--env={key}={value}" for key, value in command.environment.items()]
         done = subprocess.run(
-            [FRONT, sys.executable, f"{CORE}/aisbx/cli/fast.py", "run", *words, "--", *command.argv],
+            [FRONT, sys.executable, f"{CORE}/aisbx/cli/fast.py", *typed, "--", *command.argv],
             env={os.fsdecode(key): os.fsdecode(value) for key, value in environ.items()},
-            input=stdio.stdin or b"",
+            input=stdio.stdin if isinstance(stdio.stdin, bytes) else b"",
             stdout=stdio.stdout if stdio.stdout is not None else subprocess.PIPE,
             stderr=stdio.stderr if stdio.stderr is not None else subprocess.PIPE,
             timeout=seconds,
@@ -130,20 +130,78 @@ class Fronted:
         )
 
 
-@pytest.fixture(scope="module")
-def fronted(bwrap: Driver) -> Fronted:
-    assert isinstance(bwrap, LocalDriver)
-    return Fronted(bwrap)
+def elsewhere(command: Command, stdio: Stdio, *, alone: bool) -> bool:
+    """Tell what is not the front's to carry out."""
+    return stdio.terminal or alone or bool(command.cwd) or isinstance(stdio.stdin, int)
+
+
+class Begun(Fronted):
+    """In a sandbox of its own, by the driver's plan for the spec."""
+
+    def __init__(self, driver: LocalDriver) -> None:
+        super().__init__()
+        self.driver = driver
+
+    def __call__(
+        self, spec: SandboxSpec, command: Command, stdio: Stdio, home: Path, seconds: float, *, alone: bool = False
+    ) -> ExitStatus:
+        plan = self.driver.plan(spec)
+        own = carried(plan, str(home))
+        if own is None or elsewhere(command, stdio, alone=alone):
+            return planned(self.driver)(spec, command, stdio, home, seconds, alone=alone)
+        (home / "scans").mkdir(mode=0o700, parents=True, exist_ok=True)
+        if own["scans"] and plan["workspace"]:
+            scan.scan(plan["workspace"][0], own["scans"])
+        return self.carry_out(plan, own, command, stdio, home, seconds)
+
+
+class Entered(Fronted):
+    """In a sandbox that lasts, made for this one command."""
+
+    def __init__(self, driver: LastingDriver) -> None:
+        super().__init__()
+        self.driver = driver
+
+    def __call__(
+        self, spec: SandboxSpec, command: Command, stdio: Stdio, home: Path, seconds: float, *, alone: bool = False
+    ) -> ExitStatus:
+        if elsewhere(command, stdio, alone=alone):
+            return joined(self.driver)(spec, command, stdio, home, seconds, alone=alone)
+        own = home / "lasting"
+        own.mkdir(mode=0o700)
+        sandbox = self.driver.create(spec, own, home, 0.0)
+        try:
+            assert isinstance(sandbox, JoinableSandbox)
+            plan = sandbox.plan(replace(command, environment={}))
+            entered = entering(plan, str(home))
+            assert entered is not None
+            status = self.carry_out(plan, entered, command, stdio, home, seconds)
+        finally:
+            findings = self.driver.end(own)
+        return replace(status, findings=(*status.findings, *findings))
+
+
+@pytest.fixture(scope="module", params=["begun", "entered"])
+def fronted(bwrap: Driver, request: pytest.FixtureRequest) -> Begun | Entered:
+    if request.param == "begun":
+        assert isinstance(bwrap, LocalDriver)
+        return Begun(bwrap)
+    assert isinstance(bwrap, LastingDriver)
+    return Entered(bwrap)
 
 
 @pytest.mark.parametrize("attack", [pytest.param(attack, id=attack.id) for attack in chosen()])
-def test_the_attack_fails(fronted: Fronted, bwrap: Driver, attack: Attack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_attack_fails(
+    fronted: Begun | Entered, bwrap: Driver, attack: Attack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(scan, "RACY", 0)  # what has just been made would be looked at again, which is Python's to do
     with Scene() as scene:
         attack.stage(scene)
         spec = attack.shape(scene, scene.spec())
         if [missing for missing in unmet(spec, bwrap.check(spec)) if missing.control == attack.control]:
             return  # refused: nobody gets that far
+    if isinstance(fronted, Entered) and attack.kills_launcher:
+        return  # what a command leaves behind in a sandbox that lasts is meant to go on
     before = fronted.carried
     result = perform(attack, fronted, DriverContract.python)
     assert result.breached is False, result.what

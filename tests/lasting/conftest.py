@@ -14,6 +14,13 @@ import aisbx
 import pytest
 
 FAST = Path(aisbx.__file__).parent / "cli" / "fast.py"
+FRONT = Path(sys.executable).parent / "aisbx-front"
+NOT_HERE = 99
+"""Exit code of the front where Python would have been started, and must not be."""
+needs_front = pytest.mark.skipif(
+    not FRONT.exists() and "machine" not in os.environ.get("AISBX_REQUIRE", "").split(","),
+    reason="the compiled front needs a C compiler at set-up",
+)
 # Where the full command line cannot be imported, what is answered all the same was answered by the lean front.
 LEAN_ONLY = f"""
 import sys
@@ -49,6 +56,10 @@ class Box:
     def lean_only(self, *arguments: str) -> list[str]:
         """Give the same by a lean front that has nothing behind it."""
         return [sys.executable, "-I", "-S", "-X", "utf8", "-c", LEAN_ONLY, *arguments]
+
+    def front_only(self, *arguments: str) -> list[str]:
+        """Give the same by the compiled front, which may hand over but not begin as Python."""
+        return ["/usr/bin/env", "AISBX_FRONT=only", str(FRONT), sys.executable, str(FAST), *arguments]
 
     def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(

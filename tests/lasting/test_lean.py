@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Box
+from .conftest import FRONT, NOT_HERE, Box, needs_front
 
 COMMANDS: list[tuple[str, ...]] = [
     ("--", "sh", "-c", "cat; echo err >&2; exit 7"),
@@ -45,6 +45,25 @@ def test_both_fronts_do_the_same(box: Box) -> None:
         assert one == other, command
     kept = [row["run"] for row in box.json("logs", "--json")["runs"]][:2]
     assert len(kept) == 2
+    assert not (box.project / ".vscode/tasks.json").exists()
+
+
+@needs_front
+def test_the_compiled_front_does_the_same(box: Box) -> None:
+    box.out("create", "--name", "work", "-e", "MADE=by its maker", "--output", "1M")
+    for command in COMMANDS:
+        lean = box.run(box.argv("exec", "work", *command), stdin=b"typed")
+        front = box.run(box.front_only("exec", "work", *command), stdin=b"typed")
+        if lean.returncode in {126, 127} or "/nowhere" in command:  # nothing has run: told by Python
+            assert front.returncode == NOT_HERE, front.stderr
+            continue
+        assert (front.returncode, front.stdout) == (lean.returncode, lean.stdout), command
+        assert front.stderr.split("quarantine")[0] == lean.stderr.split("quarantine")[0], command
+        *_, one, other = records(box)
+        assert list(one) == list(other), command
+        one["findings"], other["findings"] = len(one["findings"]), len(other["findings"])
+        assert one == other, command
+    assert "as they were written" in box.out("audit", "verify")
     assert not (box.project / ".vscode/tasks.json").exists()
 
 
@@ -110,6 +129,8 @@ def test_a_sandbox_that_has_ended_is_told_of_by_the_full_command_line(box: Box) 
     while box.json("ls", "--json")["sandboxes"][0]["state"] == "running":
         pass
     assert not is_lean(box, "exec", "work", "--", "true")
+    if FRONT.exists():
+        assert box.run(box.front_only("exec", "work", "--", "true")).returncode == NOT_HERE
     assert "has ended" in box.refused("exec", "work", "--", "true", code="state")
     assert not [row for row in records(box) if row["kind"].startswith("exec")]
     box.out("destroy", "work")

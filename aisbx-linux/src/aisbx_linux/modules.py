@@ -4,7 +4,7 @@ import posix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from aisbx.types import LocalPlan
+    from aisbx.types import Carried, LocalPlan
 
 HOT = (
     "aisbx_linux",
@@ -54,25 +54,23 @@ JOINING_LATE = (
     *LATE,
     "_socket",
     "aisbx_linux.lasting.family",
+    "aisbx_linux.lasting.resume",
     "aisbx_linux.lasting.terminal",
     "aisbx_linux.lasting.use",
     "aisbx_linux.layer.ask",
 )
 
 
-def carried(plan: "LocalPlan", state: str) -> "str | None":
-    """Tell whether the compiled front (`aisbx-linux/native`) can carry a plan of `launch` out; None where it can't.
-
-    Where it can, gives the file of what is known of a workspace that is watched, or nothing where none is.
-    """
+def carried(plan: "LocalPlan", state: str) -> "Carried | None":
+    """Give what the compiled front (`aisbx-linux/native`) carries out for a plan of `launch`; None where it can't."""
     workspace = plan["workspace"]
     staged = plan["outside"] is not None or posix.geteuid() != 0
     if plan["words"] or plan["publish"] or "egress" in plan or not (plan["contained"] and plan["composed"] and staged):
         return None
     if workspace is None or workspace[1] == "ro":
-        return ""
+        return {"plan": plan, "scans": "", "joining": None}
     if workspace[1] != "rw" or not state:
         return None
     from aisbx_linux.guard import scans
 
-    return scans(state, workspace[0])
+    return {"plan": plan, "scans": scans(state, workspace[0]), "joining": None}

@@ -36,50 +36,69 @@ _MICROSECOND = 1e-6
 
 def resume(plan: "LocalPlan", request: "LaunchRequest", handed: "Handed") -> "LaunchResult":
     """Relay until the end of a run that is going on, or take what is known of one that has ended."""
-    launch = Resumed(plan, request, handed)
+    return served(Resumed(plan, request, handed))
+
+
+def served(launch: "Taking") -> "LaunchResult":
+    """Relay until the end of what was taken over: its signals are blocked still."""
     with Owned(launch):
         _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
         launch.wait()
     return launch.result()
 
 
-class Resumed(Launch):
-    """A launch with the processes, descriptors and counts that the front has handed over."""
+class Taking(Launch):
+    """A launch that can take the processes, descriptors and counts that the front has handed over."""
 
-    def __init__(self, plan: "LocalPlan", request: "LaunchRequest", handed: "Handed") -> None:
+    def take(self, handed: "Handed") -> None:
         """Take over; ValueError or IndexError where what is told is not complete."""
-        super().__init__(plan, request)
-        self.monitor, self.first = _numbers(handed, "processes")
+        self.monitor, self.first = numbers(handed, "processes")
         status, report = handed["status"]
         self._assembly.status = int(status)
         self._report = _content(report)
-        started, ended, look = (moment / _SECOND for moment in _numbers(handed, "clock"))
+        started, ended, look = (moment / _SECOND for moment in numbers(handed, "clock"))
         self._started, self._ended = started, ended
-        left, log_left, log, error = _numbers(handed, "budget")
+        left, log_left, log, error = numbers(handed, "budget")
         self._budget.left, self._budget.log_left = left, log_left
         if self._budget.log is not None:
             self._budget.log.descriptor, self._budget.log.error = log, error
         self.wires = _Taken(handed, self._budget)
-        self._guard = Guard(plan, request["state"], request["run"])
-        if known := _numbers(handed, "look"):
+        self._guard = Guard(self.plan, self.request["state"], self.request["run"])
+        if known := numbers(handed, "look"):
             self._take_look(known[0])
-        name, *parents = handed.get("group", [""])
-        self.bounds.resume(started, self.first, look, name, [int(parent) for parent in parents])
+        self._take_bounds(handed, started, look)
         if ended:
             self.bounds.end()
-        if done := _numbers(handed, "done"):
+        if done := numbers(handed, "done"):
             self.done = True
             _, self._status, user, system, largest, _ = done
             self._usage = (user * _MICROSECOND, system * _MICROSECOND, largest)
 
+    def _take_bounds(self, handed: "Handed", started: float, look: float) -> None:
+        name, *parents = handed.get("group", [""])
+        self.bounds.resume(started, self.first, look, name, [int(parent) for parent in parents])
+
+    def _known_at(self, workspace: str) -> str:
+        """Give the file that what is known of a workspace was read from."""
+        return scans(self.request["state"], workspace)
+
     def _take_look(self, descriptor: int) -> None:
         """Take what the front knew of the workspace: other runs may have remembered something else since."""
         workspace = self.plan["workspace"][0] if self.plan["workspace"] else ""
-        state = parse(_read_all(descriptor), workspace, scans(self.request["state"], workspace))
+        state = parse(read_all(descriptor), workspace, self._known_at(workspace))
         if state is None:
             self._findings.append("cannot look at the workspace again: what was known of it is lost")
         elif self._guard is not None:
             self._guard.share(state, "")
+
+
+class Resumed(Taking):
+    """A launch in a sandbox of its own that is going on."""
+
+    def __init__(self, plan: "LocalPlan", request: "LaunchRequest", handed: "Handed") -> None:
+        """Take it over; ValueError or IndexError where what is told is not complete."""
+        super().__init__(plan, request)
+        self.take(handed)
 
 
 class _Taken(Wires):
@@ -117,7 +136,8 @@ def _output(told: "list[str]", target: int, budget: "Budget") -> Output:
     return taken
 
 
-def _numbers(handed: "Handed", name: str) -> "list[int]":
+def numbers(handed: "Handed", name: str) -> "list[int]":
+    """Give the words of a line as numbers; none where there is no such line."""
     return [int(word) for word in handed.get(name, ())]
 
 
@@ -126,7 +146,8 @@ def _content(word: str) -> bytes:
     return b"" if word == "-" else bytes.fromhex(word)
 
 
-def _read_all(descriptor: int) -> bytes:
+def read_all(descriptor: int) -> bytes:
+    """Give the whole of an open file, and leave its offset alone."""
     data = b""
     while piece := posix.pread(descriptor, _PIECE, len(data)):
         data += piece

@@ -63,6 +63,30 @@ static void dump_rest(const struct plan *plan) {
     say(plan->cwd);
 }
 
+static void dump_group(const struct plan_group *row) {
+    say(row->parent);
+    number(row->inherited);
+    for (size_t j = 0; j < row->limit_count; j++) {
+        say(row->limits[j].file);
+        say(row->limits[j].value);
+    }
+    for (size_t j = 0; j < row->event_count; j++) {
+        say(row->events[j].file);
+        say(row->events[j].key);
+        say(row->events[j].name);
+    }
+}
+
+static void dump_joining(const struct plan_joining *joining) {
+    const uint64_t numbers[] = {joining->first, joining->born, joining->uid, joining->gid, joining->held >= 0};
+    say(joining->home);
+    say(joining->boot);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        number(numbers[i]);
+    for (size_t i = 0; i < joining->group_count; i++)
+        dump_group(&joining->groups[i]);
+}
+
 static void dump(const struct plan *plan) {
     text_print(&out, "[");
     const char *texts[] = {plan->entry_name, plan->kind, plan->record, plan->audit_path, plan->audit_key,
@@ -84,23 +108,13 @@ static void dump(const struct plan *plan) {
         number(source->device);
         number(source->inode);
     }
-    for (size_t i = 0; i < plan->group_count; i++) {
-        const struct plan_group *row = &plan->groups[i];
-        say(row->parent);
-        number(row->inherited);
-        for (size_t j = 0; j < row->limit_count; j++) {
-            say(row->limits[j].file);
-            say(row->limits[j].value);
-        }
-        for (size_t j = 0; j < row->event_count; j++) {
-            say(row->events[j].file);
-            say(row->events[j].key);
-            say(row->events[j].name);
-        }
-    }
+    for (size_t i = 0; i < plan->group_count; i++)
+        dump_group(&plan->groups[i]);
     strings(&plan->head);
     strings(&plan->tail);
     dump_rest(plan);
+    if (plan->joining != NULL)
+        dump_joining(plan->joining);
     text_print(&out, "]");
     puts(out.failed ? "failed" : out.data);
     text_free(&out);

@@ -14,7 +14,7 @@ import pytest
 from aisbx.inputs import signature
 from aisbx.plan import native, recall
 from aisbx.plan.keep import store, write
-from aisbx.types import LocalPlan, PlanEntry
+from aisbx.types import Carried, Joining, LocalPlan, PlanEntry
 
 from .conftest import NATIVE, Ask
 from .plans import local_plan
@@ -58,14 +58,34 @@ class Kept:
             "keep_output": 5,
             "keep_runs": 6,
         }
+        self.carried: Carried = {"plan": local_plan(self.work), "scans": "/state/scans/x", "joining": None}
         self.write()
+
+    def join(self) -> Joining:
+        """Have it join a sandbox that lasts, from now on."""
+        held = self.directory.with_name("held")
+        held.write_bytes(b"who it is")
+        held.chmod(0o600)
+        status = held.stat()
+        joining: Joining = {
+            "home": str(held.parent),
+            "held": (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size),
+            "boot": "b-o-o-t",
+            "first": (7, 1 << 40),
+            "who": (1000, 100),
+            "groups": [("/cgroup/a", [("pids.events", "max", "pids_limited"), ("m", "k", "n")]), ("/cgroup/b", [])],
+        }
+        self.carried["joining"] = joining
+        self.write()
+        return joining
 
     def write(self) -> None:
         """Keep it as it is now."""
+        self.carried["plan"] = cast("LocalPlan", self.entry["plan"])
         environ = {name.encode(): value.encode() for name, value in ENVIRON.items()}
         written = write(str(self.directory), self.entry)
         assert written is not None
-        store(str(self.directory), NAME, native.encode(self.entry, written, NAME, "/state/scans/x", environ))
+        store(str(self.directory), NAME, native.encode(self.entry, written, NAME, self.carried, environ))
 
     def native(self, environ: dict[str, str] = ENVIRON, workspace: str = "") -> str:
         """What the front makes of it."""
@@ -112,6 +132,25 @@ def flat(entry: PlanEntry) -> list[Any]:
 def test_the_front_reads_every_field_as_python_wrote_it(kept: Kept) -> None:
     assert kept.python() == kept.entry
     assert json.loads(kept.native()) == flat(kept.entry)
+
+
+def test_the_front_reads_which_sandbox_it_joins_and_only_as_long_as_that_is_told_there(kept: Kept) -> None:
+    joining = kept.join()
+    said = [joining["home"], joining["boot"], *joining["first"], *joining["who"], True]
+    for group, events in joining["groups"]:
+        said += [group, False, *(word for row in events for word in row)]
+    assert json.loads(kept.native()) == [*flat(kept.entry), *said]
+    held = Path(joining["home"], "held")
+    held.chmod(0o640)
+    assert kept.native() == "no", "others can read it"
+    held.chmod(0o600)
+    assert kept.native() != "no"
+    held.with_name("kept").hardlink_to(held)  # its inode is not used again
+    held.unlink()
+    held.write_bytes(b"who it is")
+    held.chmod(0o600)
+    os.utime(held, ns=(joining["held"][2], joining["held"][2]))
+    assert kept.native() == "no", "it is another file"
 
 
 def test_a_plan_has_no_field_that_the_front_knows_nothing_of() -> None:
@@ -280,5 +319,6 @@ def test_both_sides_have_the_same_formats() -> None:
 
 
 def test_a_damaged_file_breaks_nothing(kept: Kept) -> None:
+    kept.join()
     held = int(kept.ask("fuzz", "plan", kept.directory / NAME, 3000, kept.directory, NAME, environ=ENVIRON))
     assert 0 < held < 3000

@@ -43,7 +43,7 @@ def main(arguments: "list[str]") -> "NoReturn":
     from aisbx.cli import lean
     from aisbx.plan.recall import install
 
-    read = lean.read_options(arguments[2:]) if arguments[1:2] == ["run"] else None
+    read = lean.read_line(arguments[1:])
     try:
         handed = rows(read_all(int(arguments[0])))
         entry: PlanEntry = marshal.loads(read_all(int(handed["entry"][0])))  # noqa: S302 - the front has looked at it

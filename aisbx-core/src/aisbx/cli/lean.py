@@ -47,16 +47,21 @@ MODES = ("rw", "ro", "cow", "guarded")
 
 def main(arguments: "list[str]") -> "NoReturn":
     """Run one command line and end the process with its exit code."""
-    read = None
-    if arguments[:1] == ["run"]:
-        read = read_options(arguments[1:])
-    elif arguments[:1] == ["exec"] and arguments[1:] and arguments[1][:1] not in {"", "-", "."}:
-        read = read_options(arguments[2:], JOINING, {"sandbox": arguments[1:2]})
+    read = read_line(arguments)
     code = attempt(*read) if read else None
     if code is None:
         code = prepare(read[0], read[2]) if read else full(arguments)
     # Nothing of ours is left to flush, and taking the interpreter down in order costs a millisecond.
     posix._exit(code)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+def read_line(arguments: "list[str]") -> "tuple[dict[str, list[str]], dict[str, str], list[str]] | None":
+    """Read a command line of `run` or `exec`, as `read_options` gives it."""
+    if arguments[:1] == ["run"]:
+        return read_options(arguments[1:])
+    if arguments[:1] == ["exec"] and arguments[1:] and arguments[1][:1] not in {"", "-", "."}:
+        return read_options(arguments[2:], JOINING, {"sandbox": arguments[1:2]})
+    return None
 
 
 def attempt(options: "dict[str, list[str]]", environment: "dict[str, str]", command: "list[str]") -> "int | None":

@@ -15,7 +15,7 @@ from aisbx.plan.keep import OWN, OWN_LATE, collect, locate, store, write
 from aisbx.plan.known import code, installed
 from aisbx.plan.recall import FORMAT, digest, environment_digest, load, name_of
 from aisbx.settings import Settings
-from aisbx.types import AuditPlace, Enforcement, LaunchPlan, LocalPlan, PlanEntry, SandboxSpec
+from aisbx.types import AuditPlace, Carried, Enforcement, LaunchPlan, LocalPlan, PlanEntry, SandboxSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,22 +109,22 @@ def keep(
     entry["name"] = name_of(options, cwd, os.environb)
     inputs.note(native.front())  # both forms of a plan become stale together
     record_inputs(entry, inputs)
-    scans = _carried(launcher, entry)
+    carried = _carried(launcher, entry)
     with suppress(OSError):
         written = write(str(directory), entry)
-        if written is not None and scans is not None:
+        if written is not None and carried is not None:
             name = native.name_of(options, cwd, os.environb)
             with suppress(UnicodeError):
-                store(str(directory), name, native.encode(entry, written, name, scans, os.environb))
-        prune(str(directory), keep if scans is None else 2 * keep)
+                store(str(directory), name, native.encode(entry, written, name, carried, os.environb))
+        prune(str(directory), keep if carried is None else 2 * keep)
 
 
-def _carried(launcher: "ModuleType", entry: PlanEntry) -> str | None:
-    """Give the file of what is known of the workspace where the compiled front can carry an entry out; else None."""
+def _carried(launcher: "ModuleType", entry: PlanEntry) -> Carried | None:
+    """Give what the compiled front carries out for an entry; None where it is not there, or leaves that to Python."""
     carried = getattr(launcher, "carried", None)
     if carried is None or not os.access(native.front(), os.X_OK):
         return None
-    return cast("str | None", carried(entry["plan"], entry["state"]))
+    return cast("Carried | None", carried(entry["plan"], entry["state"]))
 
 
 def drop(options: dict[str, list[str]], cwd: str, directory: Path) -> None:

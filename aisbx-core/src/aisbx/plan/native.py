@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from aisbx.plan.keep import Written
-    from aisbx.types import CgroupRow, LocalPlan, PlanEntry, Source
+    from aisbx.types import Carried, CgroupRow, Joining, LocalPlan, PlanEntry, Source
 
-FORMAT = 1
+FORMAT = 2
 """Of the file: PLAN_FORMAT of `plan.h`; the C side has `recall.FORMAT` as well, and a test compares both."""
 MAGIC = b"aisbx plan for the front"
 _USUALLY_DIFFER = (b"PATH", b"VIRTUAL_ENV", b"CONDA_PREFIX", b"JAVA_HOME", b"GOROOT")
@@ -57,13 +57,14 @@ def environment_digest(environ: "Mapping[bytes, bytes]", names: "Iterable[str]",
     return _hash(fields)
 
 
-def encode(entry: "PlanEntry", written: "Written", name: str, scans: str, environ: "Mapping[bytes, bytes]") -> bytes:
+def encode(
+    entry: "PlanEntry", written: "Written", name: str, carried: "Carried", environ: "Mapping[bytes, bytes]"
+) -> bytes:
     """Give the native form of an entry that was written as `written`, for a file called `name`.
 
-    `scans` is the file of what is known of its workspace, empty where that is not watched. UnicodeError where a text of
-    it can't be a path or a word of the system's.
+    UnicodeError where a text of it can't be a path or a word of the system's.
     """
-    plan: LocalPlan = entry["plan"]  # type: ignore[assignment]  # of a launcher that the front stands for
+    plan = carried["plan"]
     out = _Out()
     out.text(entry["name"])
     out.numbers(*written)
@@ -78,9 +79,10 @@ def encode(entry: "PlanEntry", written: "Written", name: str, scans: str, enviro
     _sources(out, plan["sources"])
     _groups(out, plan["cgroup"])
     _local(out, plan)
-    out.text(scans)
+    out.text(carried["scans"])
     out.text(plan["cwd"])
     out.numbers(_microseconds(plan["wall_time"]), plan["output"])
+    _joining(out, carried["joining"])
     head = _Out()
     head.data(MAGIC)
     head.numbers(FORMAT, ENTRY_FORMAT)
@@ -149,6 +151,21 @@ def _local(out: "_Out", plan: "LocalPlan") -> None:
     out.numbers(len(plan["publish"]), *plan["publish"])
     for text in plan["workspace"] or ("", ""):
         out.text(text)
+
+
+def _joining(out: "_Out", joining: "Joining | None") -> None:
+    out.numbers(joining is not None)
+    if joining is None:
+        return
+    out.text(joining["home"])
+    out.numbers(*joining["held"])
+    out.text(joining["boot"])
+    out.numbers(*joining["first"], *joining["who"], len(joining["groups"]))
+    for group, events in joining["groups"]:
+        out.text(group)
+        out.numbers(len(events))
+        for words in events:
+            out.each(words)
 
 
 class _Out:

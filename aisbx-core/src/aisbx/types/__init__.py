@@ -27,7 +27,18 @@ from aisbx.types.launch import (
     usage,
 )
 from aisbx.types.outcome import REQUEST_BEGIN, REQUEST_END, Captured, Event, ExitStatus, Outcome, Usage
-from aisbx.types.plan import AuditPlace, CgroupRow, EgressPlan, JoinPlan, LaunchPlan, LocalPlan, PlanEntry, Source
+from aisbx.types.plan import (
+    AuditPlace,
+    Carried,
+    CgroupRow,
+    EgressPlan,
+    Joining,
+    JoinPlan,
+    LaunchPlan,
+    LocalPlan,
+    PlanEntry,
+    Source,
+)
 from aisbx.types.plugin import (
     Auth,
     BoundSecrets,
@@ -89,6 +100,7 @@ __all__ = [
     "Binding",
     "BoundSecrets",
     "Captured",
+    "Carried",
     "CgroupRow",
     "Change",
     "Command",
@@ -110,6 +122,7 @@ __all__ = [
     "Identity",
     "JoinPlan",
     "JoinableSandbox",
+    "Joining",
     "KeepingJob",
     "KeepingModule",
     "KeptSandbox",

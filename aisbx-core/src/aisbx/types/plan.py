@@ -109,6 +109,33 @@ class JoinPlan(LaunchPlan):
     """`wall_time` (seconds) and `output` (bytes), which narrow the sandbox's own."""
 
 
+class Joining(TypedDict):
+    """What the compiled front needs beside a `LocalPlan` so that a command joins a sandbox that lasts."""
+
+    home: str
+    """The driver's own directory of the sandbox."""
+    held: tuple[int, int, int, int]
+    """(st_dev, st_ino, st_mtime_ns, st_size) of its file `held`, which all here was read from."""
+    boot: str
+    first: tuple[int, int]
+    """The first process: its pid, and when it was started, in ticks since boot."""
+    who: tuple[int, int]
+    """uid and gid inside."""
+    groups: list[tuple[str, list[tuple[str, str, str]]]]
+    """The directory of each of its cgroups, and (file, key, name) of what it counts, as `CgroupRow` has them."""
+
+
+class Carried(TypedDict):
+    """What the compiled front carries out for a plan."""
+
+    plan: LocalPlan
+    """Where it joins, the sandbox's own with the command's variables, directory and limits."""
+    scans: str
+    """The file of what is known of a workspace that is watched; empty for none."""
+    joining: Joining | None
+    """None: the sandbox is made for the command."""
+
+
 class AuditPlace(TypedDict):
     """Where the audit log is, and how it is kept; see `aisbx.audit`."""
 

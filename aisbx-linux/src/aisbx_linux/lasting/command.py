@@ -29,10 +29,14 @@ _NO_ENTRY, _NOT_DIRECTORY = 2, 20
 FORMAT = 1  # of `JoinPlan`; a plan of another version is not carried out
 
 
-def __getattr__(name: str) -> "tuple[str, ...]":
-    """Give HOT and LATE of `modules`: only the keeping of a plan asks for them."""
-    if name not in {"HOT", "LATE"}:
+def __getattr__(name: str) -> object:
+    """Give HOT and LATE of `modules`, and `carried`: only the keeping of a plan asks for them."""
+    if name not in {"HOT", "LATE", "carried"}:
         raise AttributeError(name)
+    if name == "carried":
+        from aisbx_linux.lasting.carried import carried
+
+        return carried
     from aisbx_linux import modules
 
     return modules.JOINING if name == "HOT" else modules.JOINING_LATE
@@ -258,11 +262,16 @@ class _Bounds(Bounds):
         if self._plan["wall_time"]:
             self._deadline = now + self._plan["wall_time"]
 
-    def watch(self, first: int, command: "Callable[[], int]") -> None:
-        """Look after the whole sandbox while the command lasts, where no cgroup does."""
+    def watch(self, first: int, command: "Callable[[], int]", look: float = 0.0) -> None:
+        """Look after the whole sandbox while the command lasts, where no cgroup does; `look` is when first."""
         self._first, self._running = first, command
         if self._plan["watch"] is not None:
-            self._look = time.monotonic() + LOOK
+            self._look = look or time.monotonic() + LOOK
+
+    def since(self, before: "list[int]") -> None:
+        """Take counts that were read earlier, in the order of `Counts`; of a sandbox that has ended, none count."""
+        if len(before) == len(self._before):
+            self._before = before
 
     def settle(self) -> None:
         """Say which bounds were met meanwhile."""

@@ -43,7 +43,7 @@ if not TYPE_CHECKING:
 
 FORMAT = 2
 """Of `Held` on disk; raise it whenever its layout or meaning changes."""
-_FILE = "held"
+FILE = "held"
 NAMESPACES = {
     "user": 0x10000000,
     "mnt": 0x00020000,
@@ -59,21 +59,29 @@ _STARTED = 19  # behind the command's name, which may hold anything
 
 def keep(home: str, held: "Held") -> None:
     """Write down a sandbox's processes in its own private directory, whole or not at all; OSError where that fails."""
-    temporary = f"{home}/.{_FILE}"
+    temporary = f"{home}/.{FILE}"
     descriptor = posix.open(temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC, 0o600)
     try:
         write_all(descriptor, marshal.dumps((FORMAT, held)))  # pyright: ignore[reportArgumentType]  (plain data)
     finally:
         posix.close(descriptor)
-    posix.rename(temporary, f"{home}/{_FILE}")
+    posix.rename(temporary, f"{home}/{FILE}")
 
 
 def recall(home: str) -> "Held | None":
     """Give what `keep` wrote; None where there is nothing, or it is of another version."""
     try:
-        with open(f"{home}/{_FILE}", "rb") as stream:
-            version, held = marshal.load(stream)  # noqa: S302 - in a private directory of ours
-    except (FileNotFoundError, EOFError, ValueError, TypeError):
+        with open(f"{home}/{FILE}", "rb") as stream:
+            return parse(stream.read())
+    except FileNotFoundError:
+        return None
+
+
+def parse(data: bytes) -> "Held | None":
+    """Give the sandbox that the content of such a file stands for; None where it is torn or of another version."""
+    try:
+        version, held = marshal.loads(data)  # noqa: S302 - in a private directory of ours
+    except (EOFError, ValueError, TypeError):
         return None
     return held if version == FORMAT else None
 

@@ -34,6 +34,7 @@ _KILL = 9
 _PATIENCE = 10.0
 """Seconds in which a command must have begun."""
 _NO_ENTRY, _NOT_DIRECTORY = 2, 20
+KEPT = "it was kept from starting, by what runs in the sandbox"
 
 
 class JoinError(Exception):
@@ -119,7 +120,7 @@ def _heard(told: int, child: int) -> bytes:
     for process in (command, child):
         if process > 0:
             send(process, _KILL)
-    return answer + b"!0 it was kept from starting, by what runs in the sandbox\n"
+    return answer + f"!0 {KEPT}\n".encode()
 
 
 def _parts(answer: bytes) -> tuple[int, str]:
