@@ -132,8 +132,8 @@ static bool set_limit(const struct join_limit *limit) {
     struct rlimit present, wanted = {limit->soft, limit->hard};
     /* The sandbox's first process counts too; a limit on tasks is meant for the command's own (rlimits.OWN_TASKS). */
     if (limit->resource == RLIMIT_NPROC) {
-        wanted.rlim_cur++;
-        wanted.rlim_max++;
+        wanted.rlim_cur += wanted.rlim_cur != RLIM_INFINITY;
+        wanted.rlim_max += wanted.rlim_max != RLIM_INFINITY;
     }
     if (getrlimit((unsigned int)limit->resource, &present) != 0)
         return false;
@@ -156,13 +156,17 @@ static bool give_up(void) {
 }
 
 const char *join_confine(const struct joined_sandbox *sandbox) {
+    size_t instructions = sandbox->filter_size / sizeof(struct sock_filter);
+    if (instructions == 0 || instructions > BPF_MAXINSNS ||
+        instructions * sizeof(struct sock_filter) != sandbox->filter_size)
+        return "the system-call filter is none";
     for (size_t i = 0; i < sandbox->limit_count; i++)
         if (!set_limit(&sandbox->limits[i]))
             return "setting the sandbox's limits was refused";
     if (!give_up())
         return "giving up capabilities was refused";
     struct sock_fprog program = {
-        (unsigned short)(sandbox->filter_size / sizeof(struct sock_filter)),
+        (unsigned short)instructions,
         (struct sock_filter *)(uintptr_t)sandbox->filter,
     };
     if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) != 0)
