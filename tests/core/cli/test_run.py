@@ -192,7 +192,7 @@ def test_a_preview_starts_nothing_and_says_what_would_hold(cli: Cli) -> None:
     assert preview["spec"]["workspace"] == {"path": str(cli.project), "mode": "rw"}
     assert preview["environment_given"] == ["TOKEN"]
     assert "hunter2" not in shown.stdout
-    assert not (cli.state / "audit.jsonl").exists() or not cli.json("audit", "show")["records"]
+    assert not cli.json("audit", "show")["records"]
 
 
 def test_a_preview_of_what_would_be_refused_ends_as_the_run_would(cli: Cli) -> None:

@@ -38,8 +38,8 @@ def choose(*drivers: Stand, asked: str = "") -> tuple[str, str]:
     known = {driver.name: driver for driver in drivers}
 
     class Own(Preparation):
-        def load(self, name: str, *, remember: bool = True) -> Driver:
-            del remember
+        def load(self, name: str, *, cache: str = "") -> Driver:
+            del cache
             return cast("Driver", known[name])
 
     def names(_kind: str) -> list[str]:

@@ -8,11 +8,11 @@ import hashlib
 import json
 import os
 import stat
+from pathlib import Path
 
 from aisbx.caches.owner import Owner, note_owner
 from aisbx.errors import StateError
-from aisbx.inputs import Inputs
-from aisbx.paths import cache_dir, ensure_private
+from aisbx.paths import ensure_private
 from aisbx.types import Mount, Profile, Workspace, WorkspaceMode
 
 INSIDE = "/var/cache"
@@ -21,16 +21,16 @@ FOLDER = "projects"
 ORIGIN = "the cache of this project and profile"
 
 
-def kept_cache(profile: Profile, workspace: Workspace | None, inputs: Inputs) -> Mount | None:
+def kept_cache(profile: Profile, workspace: Workspace | None, root: Path) -> Mount | None:
     """Make the cache of a project and profile where there is none yet, and give it as a writable mount.
 
+    `root` is aisbx's own cache directory.
     None where the profile keeps none, and for a workspace that is not live: what a run leaves behind there is thrown
     away or reviewed, and nobody reviews a cache. StateError where it can't be made, or is not what we made.
     """
     if not profile.cache or workspace is None or workspace.mode is not WorkspaceMode.RW:
         return None
     found = os.stat(workspace.path)
-    root = cache_dir(inputs)
     for directory in (root, root / FOLDER):
         ensure_private(directory)
     owner = Owner(workspace.path, found.st_dev, found.st_ino, found.st_uid, found.st_gid, _giving(profile))

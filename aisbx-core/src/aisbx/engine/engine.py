@@ -1,5 +1,6 @@
 """Admission, launch and record of one run."""
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -178,12 +179,12 @@ class Engine:
         from aisbx.doctor import examine  # no run needs it
 
         places = {"configuration": str(config_dir(self._inputs)), "state": str(self.state), "cache": str(self._cache)}
-        load = partial(self._preparation.load, remember=False)  # what holds now, and nothing is kept
+        load = partial(self._preparation.load, cache=os.devnull)  # what holds now, and nothing is kept
         store = partial(secrets.load, plugins=self.plugins, settings=self.settings, inputs=self._inputs)
         return examine(self.plugins, load, places, self._default_spec, store)
 
     def _default_spec(self) -> SandboxSpec:
-        return self._preparation.resolve(RunRequest(command=("true",), cwd=self.cwd), keep=False)[0]
+        return self._preparation.resolve(RunRequest(command=("true",), cwd=self.cwd), cache=os.devnull)[0]
 
     def admit(self, request: RunRequest, principal: Principal) -> Prepared:
         """Resolve a request, and refuse it where a control does not hold or a policy denies it; nothing is started."""

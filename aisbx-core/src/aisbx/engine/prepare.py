@@ -88,39 +88,51 @@ class Preparation:
         if not self.plugins.names("driver"):
             self.load(PREFERRED[0])  # nothing can run: says which distribution to install, whatever else is missing
 
-    def prepare(self, request: RunRequest, principal: str = "") -> Prepared:
-        """Resolve a request and ask its driver. Raises AisbxErrors that say what is wrong with it."""
+    def prepare(self, request: RunRequest, principal: str = "", *, cache: str = "") -> Prepared:
+        """Resolve a request and ask its driver. Raises AisbxErrors that say what is wrong with it.
+
+        `cache` as for `load`.
+        """
         self._need_a_driver()
-        spec, shell = self.resolve(request)
+        spec, shell = self.resolve(request, cache=cache)
         if spec.network.proxy is not None:
             proxy = replace(spec.network.proxy, principal=principal)
             spec = replace(spec, network=replace(spec.network, proxy=proxy))
         if not request.command:
             request = replace(request, command=(shell,))
-        driver, enforcement, why = self.choose(request, spec)
+        driver, enforcement, why = self.choose(request, spec, cache=cache)
         return Prepared(request, spec, driver, enforcement, why)
 
     def preview(self, request: RunRequest) -> Preview:
-        """Say what a run would be, whether or not it would be admitted."""
-        self.enter(request)
-        prepared = self.prepare(request)
-        driver, spec = prepared.driver, prepared.spec
-        refusals = tuple(unmet(spec, prepared.enforcement))
-        plan = driver.plan(spec) if isinstance(driver, LocalDriver) and not refusals else None
-        return Preview(driver.name, prepared.why, spec, prepared.enforcement, plan, refusals)
+        """Say what a run would be, whether or not it would be admitted. What has to be made for that is gone again."""
+        from aisbx.engine.scratch import renamed, scratch  # no run needs it
 
-    def resolve(self, request: RunRequest, *, keep: bool = True) -> tuple[SandboxSpec, str]:
+        self.enter(request)
+        cache = cache_dir(self.inputs)
+        with scratch(cache) as place:
+            prepared = self.prepare(request, cache=place)
+            driver, spec = prepared.driver, prepared.spec
+            refusals = tuple(unmet(spec, prepared.enforcement))
+            plan = driver.plan(spec) if isinstance(driver, LocalDriver) and not refusals else None
+        usual = os.path.realpath(cache)
+        mounts = (replace(mount, source=renamed(mount.source, place, usual)) for mount in spec.mounts)
+        spec = replace(spec, mounts=tuple(mounts))
+        return Preview(driver.name, prepared.why, spec, prepared.enforcement, renamed(plan, place, usual), refusals)
+
+    def resolve(self, request: RunRequest, *, cache: str = "") -> tuple[SandboxSpec, str]:
         """Give the spec of a request and the shell that runs where it has no command.
 
-        Not to `keep` leaves out the cache of the project and profile, which is made where it is not there.
+        The cache of the project and profile is made where it is not there. `cache` as for `load`; os.devnull leaves
+        that of the project out.
         """
         finder = Finder(self.settings, self.plugins, self.inputs)
         profile = choose(request.profile, self.settings, finder, self.inputs, cache=self._known)
         workspace = choose_workspace(request, profile, self.inputs)
         toolchain = discover(profile.toolchains, workspace, self.environ, self.inputs)
         who = identity(self.environ, self.inputs)
-        cache = kept_cache(profile, workspace, self.inputs) if keep else None
-        spec = resolve(request, profile, self.settings, workspace, toolchain, who, cache)
+        root = Path(cache) if cache else cache_dir(self.inputs)
+        kept = kept_cache(profile, workspace, root) if cache != os.devnull else None
+        spec = resolve(request, profile, self.settings, workspace, toolchain, who, kept)
         spec = real_sources(spec, self.settings.own_dirs, self.inputs)
         spec = hold(spec, parts(self.inputs), self.inputs)
         if spec.network.mode is NetworkMode.ALLOWLIST:
@@ -129,14 +141,12 @@ class Preparation:
             spec = job.with_proxy(spec, self.settings, self.plugins, self.inputs)
         return spec, profile.shell or spec.environment.get("SHELL", "/bin/sh")
 
-    def choose(
-        self, request: RunRequest, spec: SandboxSpec, *, remember: bool = True
-    ) -> tuple[Driver, Enforcement, str]:
+    def choose(self, request: RunRequest, spec: SandboxSpec, *, cache: str = "") -> tuple[Driver, Enforcement, str]:
         """Give the driver that the request or the settings name, what it says of the spec, and why it is that one.
 
         `auto` is the first in the order of `PREFERRED` that works here and holds all that the spec requires, or, where
         none does, the first that works. DriverUnavailableError where none works; UsageError as of `Driver.check`.
-        `remember` as for `load`.
+        `cache` as for `load`.
         """
         name = request.driver or self.settings.driver
         names = [name] if name != AUTO else self.plugins.names("driver")
@@ -146,7 +156,7 @@ class Preparation:
         short: tuple[Driver, Enforcement] | None = None
         refusal: UsageError | None = None
         for known in names:
-            driver = self.load(known, remember=remember)
+            driver = self.load(known, cache=cache)
             probed = driver.probe()
             if not probed.usable:
                 against[known] = probed.reason
@@ -170,17 +180,17 @@ class Preparation:
         message = "; ".join(f"{known}: {reason}" for known, reason in against.items())
         raise DriverUnavailableError(message, hint="; or ".join(dict.fromkeys(remedies)) or "see: aisbx doctor")
 
-    def load(self, name: str, *, remember: bool = True) -> Driver:
-        """Load one driver with its own table of the settings and a directory where it may cache.
+    def load(self, name: str, *, cache: str = "") -> Driver:
+        """Load one driver with its own table of the settings and a directory where it may cache, the user's or `cache`.
 
-        Not to `remember` gives it one where nothing can be kept and nothing is: what it says is found out anew.
+        With one where nothing is, such as `scratch` gives, what it says is found out anew; with os.devnull too, but
+        for what it has to make something to find out.
         """
         own = self.settings.drivers.get(name, {})
         if "cache_dir" in own:
             raise UsageError(f"drivers.{name}.cache_dir is not for the settings to say", hint="remove it")
-        cache = str(cache_dir(self.inputs)) if remember else os.devnull
         try:
-            return self.plugins.get("driver", name, {**own, "cache_dir": cache})
+            return self.plugins.get("driver", name, {**own, "cache_dir": cache or str(cache_dir(self.inputs))})
         except ConfigError as error:
             where = self.settings.origins().get(error.key)
             if error.file or where is None:
@@ -196,8 +206,11 @@ class Preparation:
         try:
             if _walled():
                 return LaunchError(error.message, hint=error.hint or AGAIN)
+            from aisbx.engine.scratch import scratch  # most launches do not fail
+
             spec = self.resolve(request)[0]
-            require(spec, self.choose(request, spec, remember=False)[1])
+            with scratch(cache_dir(self.inputs)) as place:
+                require(spec, self.choose(request, spec, cache=place)[1])
         except AisbxError as found:
             return found
         return LaunchError(error.message, hint=error.hint or AGAIN)

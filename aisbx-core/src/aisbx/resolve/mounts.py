@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 
-from aisbx.errors import PolicyError, UsageError
+from aisbx.errors import ConfigError, PolicyError, UsageError
 from aisbx.places import within
 from aisbx.toolchains import Toolchain
 from aisbx.types import Identity, Mount, MountRequest, Profile, RunRequest, Workspace, WorkspaceMode
@@ -13,6 +13,9 @@ _OWN = ("/proc", "/dev", "/sys")
 
 # Put over one of these, a mount would hide the runtime or a private directory; below them it is fine.
 _WHOLE = ("/", "/tmp", "/run", "/run/aisbx", "/usr", "/usr/bin", "/usr/lib", "/bin", "/sbin", "/lib", "/lib64", "/etc")
+
+# A home is put over what is there: none of the runtime, nor what the kernel shows.
+_NO_HOME = (*_OWN, *(place for place in _WHOLE if place not in ("/tmp", "/run")))
 
 HINT = "choose another target, such as /mnt/NAME"
 
@@ -35,8 +38,9 @@ def merged_mounts(
     """Give the mounts of toolchain, profile and request, and the cache, parents before what lies in them.
 
     UsageError for a target or a source that no sandbox gets, or two sources for one target; PolicyError for a
-    writable one under a restriction to reading.
+    writable one under a restriction to reading; ConfigError for a home that would hide the runtime.
     """
+    _check_home(identity.home)
     asked = [_absolute(mount, request.cwd) for mount in request.mounts]
     for mount in asked:
         if mount.writable and profile.ceiling and profile.ceiling.workspace_mode is WorkspaceMode.RO:
@@ -55,6 +59,15 @@ def merged_mounts(
                 hint=HINT,
             )
     return tuple(by_target[target] for target in sorted(by_target))
+
+
+def _check_home(home: str) -> None:
+    if home in _NO_HOME or os.path.dirname(home) in ("/usr", "/proc", "/sys"):
+        raise ConfigError(
+            f"{home} cannot be the home: inside, it would hide what the sandbox needs there",
+            key="HOME",
+            hint="set HOME to a directory of your own",
+        )
 
 
 def _absolute(mount: MountRequest, cwd: str) -> Mount:
