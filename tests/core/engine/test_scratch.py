@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from aisbx.engine import Engine
 from aisbx.engine.scratch import renamed
-from aisbx.errors import ConfigError, LaunchError
+from aisbx.errors import ConfigError, LaunchError, UsageError
 from aisbx.types import RunRequest, WorkspaceMode, WorkspaceRequest
 
 
@@ -59,3 +59,13 @@ def test_only_whole_paths_of_the_scratch_directory_are_renamed() -> None:
         "paths": [("/real/a", 1), "/real"],
         "other": ["/sa", "x/s/a", b"/s/a", None],
     }
+
+
+def test_a_group_of_calls_that_does_not_exist_is_no_reason_to_give_up_the_filter(home: Path) -> None:
+    profiles = home / ".config" / "aisbx" / "profiles"
+    profiles.mkdir(mode=0o700, parents=True)
+    (profiles / "odd.yaml").write_text("extends: base\nsyscalls: [no-such-group]\n")
+    with pytest.raises(UsageError, match="no system-call group 'no-such-group'") as refused:
+        made(home).preview(request(home, profile=("odd",)))
+    assert "lower" not in refused.value.hint
+    assert refused.value.hint.startswith("name some of: ")

@@ -180,8 +180,26 @@ def test_a_diamond_is_no_circle() -> None:
     assert found.syscalls == {"base"}
 
 
-def test_a_name_that_is_not_found_is_said_with_who_extends_it() -> None:
-    with pytest.raises(ProfileError, match=r"no profile 'q' .extended by p."):
+@pytest.mark.parametrize(
+    ("texts", "line", "key"),
+    [
+        ({"p": "network: none\nextends: q"}, 2, "extends"),
+        ({"p": "extends:\n- r\n- q", "r": "{}"}, 3, "extends.1"),
+        ({"p": "network: none\nextends: [r]", "r": "extends: p"}, 1, "extends"),
+        ({"p": "network: none\ntoolchains: [python, cobol]"}, 2, "toolchains.1"),
+    ],
+)
+def test_what_a_file_names_and_is_not_there_is_said_by_file_line_and_key(
+    texts: dict[str, str], line: int, key: str
+) -> None:
+    with pytest.raises(ProfileError) as refused:
+        load_profile(["p"], lookup(**texts), Inputs(HOME))
+    assert refused.value.file
+    assert (refused.value.line, refused.value.key) == (line, key)
+
+
+def test_a_name_that_is_not_found_is_said() -> None:
+    with pytest.raises(ProfileError, match="no profile 'q'"):
         load("extends: q")
     with pytest.raises(ProfileError, match="no profile 'nope'"):
         load_profile(["nope"], lookup(), Inputs(HOME))

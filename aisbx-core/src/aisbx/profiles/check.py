@@ -8,6 +8,7 @@ from aisbx.errors import ProfileError
 from aisbx.profiles import document
 from aisbx.profiles.load import ProfileText
 from aisbx.profiles.schema import FOREIGN, ProfileFile
+from aisbx.toolchains import TOOLCHAINS
 
 
 def check(found: ProfileText) -> dict[str, Any]:
@@ -30,4 +31,9 @@ def check(found: ProfileText) -> dict[str, Any]:
         key, line = read.locate(("name",))
         message = f"is {said.name!r}, but the profile is called {found.name!r}"
         raise ProfileError(message, file=found.file, line=line, key=key, hint=hint)
+    for position, toolchain in enumerate(said.toolchains):
+        if toolchain not in TOOLCHAINS:
+            key, line = read.locate(("toolchains", position))
+            known = f"there are: {', '.join(TOOLCHAINS)}"
+            raise ProfileError(f"there is no toolchain {toolchain!r}", file=found.file, line=line, key=key, hint=known)
     return said.model_dump()

@@ -82,24 +82,32 @@ class _Loader:
     def all_of(self, names: Sequence[str]) -> Composition:
         composed = Composition()
         for name in sorted({part for written in names for part in written.split("+")}):
-            composed |= self.one(name, ())
+            composed |= self._done[name] if name in self._done else self._one(name, self._find(name), ())
         return composed
 
-    def one(self, name: str, below: tuple[str, ...]) -> Composition:
+    def _find(self, name: str) -> ProfileText:
+        if found := self._lookup(name):
+            return found
+        raise ProfileError(f"there is no profile {name!r}", hint="`aisbx profile list` shows them")
+
+    def _one(self, name: str, found: ProfileText, below: tuple[str, ...]) -> Composition:
+        own, extends = _said(found, self._table(found), self._inputs)
+        parents = Composition()
+        for position, parent in enumerate(extends):
+            parents |= self._parent(found, position, parent, (*below, name))
+        self._done[name] = parents.over(own)
+        return self._done[name]
+
+    def _parent(self, child: ProfileText, position: int, name: str, below: tuple[str, ...]) -> Composition:
         if name in below:
             chain = " → ".join((*below[below.index(name) :], name))
-            raise ProfileError(f"profiles extend each other in a circle: {chain}", key="extends")
-        if name not in self._done:
-            found = self._lookup(name)
-            if found is None:
-                by = f" (extended by {below[-1]})" if below else ""
-                raise ProfileError(f"there is no profile {name!r}{by}", hint="`aisbx profile list` shows them")
-            own, extends = _said(found, self._table(found), self._inputs)
-            parents = Composition()
-            for parent in extends:
-                parents |= self.one(parent, (*below, name))
-            self._done[name] = parents.over(own)
-        return self._done[name]
+            raise _error(child, ("extends", position), f"profiles extend each other in a circle: {chain}")
+        if name in self._done:
+            return self._done[name]
+        found = self._lookup(name)
+        if found is None:
+            raise _error(child, ("extends", position), f"there is no profile {name!r}")
+        return self._one(name, found, below)
 
     def _table(self, found: ProfileText) -> Table:
         """Give what a file says, checked; a text that was checked by this very code is not checked again."""

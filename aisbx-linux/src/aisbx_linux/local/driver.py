@@ -7,7 +7,7 @@ from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
-from aisbx.errors import AisbxError, ConfigError, DriverUnavailableError
+from aisbx.errors import AisbxError, ConfigError, DriverUnavailableError, UsageError
 from aisbx.types import LAYERED, Enforcement, Layers, LocalPlan, Probe, Sandbox, SandboxSpec, WorkspaceMode
 
 from aisbx_linux import cradle, stage
@@ -219,6 +219,8 @@ class NamespaceDriver(ABC):
     def _filter_problem(self, spec: SandboxSpec) -> str:
         try:
             self._filter(spec)
+        except ConfigError as error:  # a name that is none, no matter of this machine: to lower the filter is no remedy
+            raise UsageError(f"{self.name}: {error.message}", hint=error.hint) from error
         except AisbxError as error:
             return error.message
         return ""
