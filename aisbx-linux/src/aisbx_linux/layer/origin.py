@@ -3,6 +3,7 @@
 When overlayfs copies a file up it notes the handle of the one below (fs/overlayfs/copy_up.c, `struct ovl_fb`). Of a
 file that is below no more either the host removed it, or it was renamed inside: then the one below still is there, and
 hidden. Nothing is noted of a file with several names, nor of one that was written anew and renamed into its place.
+For who may not open files by handle (CAP_DAC_READ_SEARCH: an ordinary user) the handle is empty, and nothing is told.
 """
 
 import posix
