@@ -102,3 +102,15 @@ def test_what_maven_downloads_in_one_run_the_next_tests_and_packs_with_offline(p
     refused = other.run("java-dev", *mvn, "--offline", "package")
     assert refused.returncode == 1, "another project's cache has it"
     assert "offline" in refused.stdout
+
+
+@pytest.mark.slow  # downloads what the tests need, once, and Gradle starts a daemon and a worker for each build
+def test_what_gradle_downloads_in_one_run_the_next_builds_and_tests_with_offline(project: Project) -> None:
+    need("gradle")
+    project.copy("gradle", ".")
+    project.copy("maven/src", "src")
+    project.say("java-dev", "gradle", "testClasses", options=("--network", "open"))
+    said = project.say("java-dev", "gradle", "--offline", "clean", "build")
+    assert "day.TwiceTest > isTwice PASSED" in said
+    assert "BUILD SUCCESSFUL" in said
+    assert (project.directory / "build/libs/day.jar").is_file()
