@@ -69,6 +69,7 @@ def measure(world: World, bench: Bench, rounds: int, alive: int) -> list[Row]:
         ),
         plain("`python -I -S -c pass`", outer["python"]),
         ratio("`aisbx exec NAME -- true`", outer["exec"], outer["python"], COMMAND),
+        ratio("the same, by Python alone (AISBX_FRONT=0)", outer["alone"], outer["python"], None),
         *(
             ratio("`podman exec NAME true`, to that", outer[name], outer["exec"], None)
             for name in outer
@@ -82,7 +83,8 @@ def measure(world: World, bench: Bench, rounds: int, alive: int) -> list[Row]:
 
 def _outer(world: World, bench: Bench, rounds: int, command: list[str]) -> dict[str, Sample]:
     """Time what is started as a process of its own, in turn; with podman where that works, or it is said why not."""
-    commands = {"python": [world.bare_python()], "exec": [command], "bwrap": [world.bare_tool()]}
+    alone = ["AISBX_FRONT=0", *command]
+    commands = {"python": [world.bare_python()], "exec": [command], "alone": [alone], "bwrap": [world.bare_tool()]}
     with tempfile.TemporaryDirectory(prefix="podman-", dir=world.home, ignore_cleanup_errors=True) as directory:
         try:
             with container(Path(directory), world.environ) as inside:
