@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -244,3 +245,12 @@ def test_without_keys_over_tls_who_stays_away_loses_what_they_had(tmp_path: Path
         assert until(lambda: len(home.sandboxes()) == 1)
         assert until(lambda: not home.sandboxes())
         assert server.process.poll() is None
+
+
+def test_a_session_that_its_client_left_ends_when_all_of_the_clients_does(tmp_path: Path) -> None:
+    with serving(Home(tmp_path), "--no-auth", "--idle", "1s") as server:
+        session = f"Mcp-Session-Id: {server.ask().headers['mcp-session-id']}"
+        ping = b'{"jsonrpc":"2.0","id":2,"method":"ping"}'
+        assert server.ask(session, body=ping).status == 200
+        time.sleep(2)  # a look would be a request
+        assert server.ask(session, body=ping).status == 404

@@ -204,7 +204,7 @@ def test_one_keys_sessions_are_not_the_others(tmp_path: Path) -> None:
 
 
 def test_sessions_that_are_being_opened_count() -> None:
-    sessions = Sessions()
+    sessions = Sessions(60)
     for number in range(MOST - 1):
         sessions.used("k", f"s{number}")
     with sessions.opening("k"), pytest.raises(AdmissionError), sessions.opening("k"):

@@ -46,7 +46,9 @@ LATE = (
     *(f"aisbx_linux.layer.{name}" for name in ("layers", "walk", "union", "marks", "git", "carry")),
     *(
         f"aisbx_linux.protect.{name}"
-        for name in "derive gitconfig keys look names quarantine reconcile remember repair tree undo walk".split()  # noqa: SIM905
+        for name in (  # noqa: SIM905 - one line each otherwise
+            "folding derive gitconfig keys look names quarantine reconcile remember repair tree undo walk"
+        ).split()
     ),
 )
 """What is not imported by every launch, or while the tool works; without a search for it."""

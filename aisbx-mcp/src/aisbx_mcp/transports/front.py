@@ -52,7 +52,7 @@ class Front:
         self._app = app
         self._service = service
         self._options = options
-        self._sessions = Sessions()
+        self._sessions = Sessions(options.idle)
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Serve a request, or refuse it."""

@@ -43,7 +43,9 @@ class Http:
         service.identify, service.taken = principal_of, was_taken
         keep_out_of_the_log()
         # Whatever address it is, `Front` has looked at Host and Origin: the SDK does so on loopback addresses only.
-        app = service.server.streamable_http_app(host="", max_request_body_size=BODY_BYTES)
+        app = service.server.streamable_http_app(
+            host="", max_request_body_size=BODY_BYTES, session_idle_timeout=options.idle
+        )
         server = _Server(_config(Front(app, service, options), options))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(watch, service)

@@ -7,19 +7,17 @@ from contextlib import contextmanager
 from itertools import count
 
 from aisbx.errors import AdmissionError
-from mcp.server.streamable_http_manager import DEFAULT_SESSION_IDLE_TIMEOUT
 
 MOST = 64
 """Sessions of one principal at once."""
-IDLE = DEFAULT_SESSION_IDLE_TIMEOUT
-"""Seconds after its last request when the SDK ends a session."""
 
 
 class Sessions:
     """Of all principals."""
 
-    def __init__(self) -> None:
-        """Know of none."""
+    def __init__(self, idle: float) -> None:
+        """Know of none; the SDK ends one `idle` seconds after its last request."""
+        self._idle = idle
         self._numbers = count()
         self._own: dict[str, dict[str, float]] = {}
         """Principal → session, or place for one that is being opened → when it was used last (monotonic)."""
@@ -28,10 +26,10 @@ class Sessions:
     def opening(self, who: str) -> Generator[str]:
         """Keep a place for a session and give its name for `used`; AdmissionError where there are too many."""
         own, now = self._own.setdefault(who, {}), time.monotonic()
-        for old in [one for one, at in own.items() if now - at >= IDLE]:
+        for old in [one for one, at in own.items() if now - at >= self._idle]:
             del own[old]
         if len(own) >= MOST:
-            wait = max(1.0, math.ceil(IDLE - now + min(own.values())))
+            wait = max(1.0, math.ceil(self._idle - now + min(own.values())))
             hint = "end one with DELETE, or use it"
             raise AdmissionError(f"{who} has {MOST} sessions already", retry_after=wait, hint=hint)
         place = f"opening {next(self._numbers)}"  # which is no session's name
