@@ -125,7 +125,7 @@ def test_a_sink_hears_of_the_end_of_a_command_in_the_background_once(engine: Eng
         list(sandboxes.background("work").all())
     finally:
         sandboxes.destroy("work", WHO, "test")
-    kinds = [kind for kind, name in heard(world) if name == "work"]
+    kinds = [str(kind) for kind, name in heard(world) if name == "work"]
     assert sorted(kinds) == ["exec.detach", "exec.detach", "exec.end", "exec.end", "sandbox.create", "sandbox.destroy"]
     assert kinds[-1] == "sandbox.destroy"
 
