@@ -20,6 +20,7 @@ if __name__ == "__main__":  # started as a file, without site: find the package 
 from aisbx_linux import syscalls
 from aisbx_linux.lasting.identity import NAMESPACES, differing
 from aisbx_linux.lasting.join import confine
+from aisbx_linux.link import Link
 from aisbx_linux.processes import leave
 from aisbx_linux.publish import PROCESS
 
@@ -31,102 +32,12 @@ del resource  # `confine` needs it, and nothing can be imported any more once th
 _DUMPABLE = 4
 _MOST = 200
 """Connections at once; further ones wait."""
-_CHUNK = 1 << 16
 _BACKLOG = 64
 _LOOPBACK = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 _TAKEN = (errno.EACCES, errno.EADDRINUSE)
 _UNDER_WAY = (0, errno.EINPROGRESS)
 _PATIENCE = 10.0
 """Seconds that a server inside has to accept a connection."""
-
-
-class _Way:
-    """One direction of a connection: at most a chunk waits, and the end of one side is passed on to the other."""
-
-    __slots__ = ("_data", "_ended", "done", "source", "target")
-
-    def __init__(self, source: socket.socket, target: socket.socket) -> None:
-        self.source = source
-        self.target = target
-        self.done = False
-        self._data = b""
-        self._ended = False
-
-    @property
-    def reads(self) -> bool:
-        return not self._data and not self._ended
-
-    @property
-    def writes(self) -> bool:
-        return bool(self._data)
-
-    def read(self) -> None:
-        """Take what has come. OSError where the connection is broken."""
-        self._data = self.source.recv(_CHUNK)
-        if not self._data:
-            self._ended = self.done = True
-            self.target.shutdown(socket.SHUT_WR)
-
-    def write(self) -> None:
-        """Pass on what can be. OSError where the connection is broken."""
-        self._data = self._data[self.target.send(self._data) :]
-
-
-class _Link:
-    """A connection of the host's and its counterpart inside."""
-
-    def __init__(self, selector: selectors.BaseSelector, client: socket.socket, server: socket.socket) -> None:
-        self._selector = selector
-        self._sides = (client, server)
-        self._ways = (_Way(client, server), _Way(server, client))
-        self._wanted = [0, 0]
-        for side in self._sides:
-            side.settimeout(0)
-        self._register()
-
-    def serve(self, side: object, ready: int) -> bool:
-        """Do what can be done on one side; False when the connection is over."""
-        try:
-            for way in self._ways:
-                if way.source is side and ready & selectors.EVENT_READ and way.reads:
-                    way.read()
-                if way.target is side and ready & selectors.EVENT_WRITE and way.writes:
-                    way.write()
-        except BlockingIOError:
-            pass
-        except OSError:
-            self.close()
-            return False
-        if all(way.done for way in self._ways):
-            self.close()
-            return False
-        self._register()
-        return True
-
-    def close(self) -> None:
-        """Close both sides."""
-        for index, side in enumerate(self._sides):
-            if self._wanted[index]:
-                self._selector.unregister(side)
-            side.close()
-
-    def _register(self) -> None:
-        for index, side in enumerate(self._sides):
-            wanted = 0
-            for way in self._ways:
-                if way.source is side and way.reads:
-                    wanted |= selectors.EVENT_READ
-                if way.target is side and way.writes:
-                    wanted |= selectors.EVENT_WRITE
-            if wanted == self._wanted[index]:
-                continue
-            if not wanted:
-                self._selector.unregister(side)
-            elif self._wanted[index]:
-                self._selector.modify(side, wanted, self)
-            else:
-                self._selector.register(side, wanted, self)
-            self._wanted[index] = wanted
 
 
 def listen(ports: "list[int]") -> "list[tuple[socket.socket, int]]":
@@ -206,12 +117,12 @@ class _Dial:
         self._client.close()
         return False
 
-    def connected(self) -> "_Link | None":
+    def connected(self) -> "Link | None":
         """Give the connection, None where this address is of no use."""
         if self._server is None or self._server.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             return None
         self._selector.unregister(self._server)
-        return _Link(self._selector, self._client, self._server)
+        return Link(self._selector, self._client, self._server)
 
     def close(self) -> None:
         """Give it up."""
@@ -235,7 +146,7 @@ class Forwarder:
         self._listeners = listeners
         self._listening = False
         self._dials: set[_Dial] = set()
-        self._links: set[_Link] = set()
+        self._links: set[Link] = set()
 
     def serve(self) -> None:
         """Return when the sandbox has ended."""
