@@ -109,6 +109,12 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def matrix(session: nox.Session) -> None:
+    """Try which clients an allow-list works for; `--write` puts the table into docs/network.md."""
+    _tool(session, "python", "-m", "benchmarks.matrix", *session.posargs)
+
+
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """Try what nobody would write: 5000 of each kind, others each time; the first argument is another number."""
     tries, *rest = session.posargs or ["5000"]

@@ -3,7 +3,7 @@
     python -m benchmarks.network DIRECTORY -- COMMAND [ARGUMENT]...
 
 runs a command where `NAMES` are hosts (on 127.0.0.2), each of which serves HTTP, HTTPS by a certificate of the
-authority in DIRECTORY/ca.pem, and on `ECHO` what it gets. No right is needed but to make namespaces.
+authority in DIRECTORY/ca.pem, on `ECHO` what it gets, and on 22 a greeting. No right is needed but to make namespaces.
 """
 
 import contextlib
@@ -16,6 +16,7 @@ import struct
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from aisbx_linux import syscalls
@@ -62,8 +63,9 @@ def serve(directory: Path, root: Path) -> None:
         if secured is not None:
             server.socket = secured.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=server.serve_forever, daemon=True).start()
-    listener = socket.create_server((ADDRESS, ECHO), backlog=1024)
-    threading.Thread(target=_accept, args=(listener,), daemon=True).start()
+    for port, answer in ((ECHO, _echo), (22, _greet)):
+        listener = socket.create_server((ADDRESS, port), backlog=1024)
+        threading.Thread(target=_accept, args=(listener, answer), daemon=True).start()
 
 
 class Pages(http.server.SimpleHTTPRequestHandler):
@@ -88,16 +90,23 @@ class Pages(http.server.SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-def _accept(listener: socket.socket) -> None:
+def _accept(listener: socket.socket, answer: Callable[[socket.socket], None]) -> None:
     while True:
         connection, _ = listener.accept()
-        threading.Thread(target=_echo, args=(connection,), daemon=True).start()
+        threading.Thread(target=answer, args=(connection,), daemon=True).start()
 
 
 def _echo(connection: socket.socket) -> None:
     with connection, contextlib.suppress(OSError):
         while data := connection.recv(1 << 16):
             connection.sendall(data)
+
+
+def _greet(connection: socket.socket) -> None:
+    """Say what a server of SSH says first, and no more (RFC 4253, 4.2)."""
+    with connection, contextlib.suppress(OSError):
+        connection.sendall(b"SSH-2.0-aisbx\r\n")
+        connection.recv(1000)
 
 
 def main(words: list[str]) -> int:
