@@ -58,6 +58,13 @@ class Running:
     names: dict[str, list[str]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     resolver: tuple[str, int] = ("", 0)
+    full: bool = False
+    """Nothing can be written down."""
+
+    def report(self, event: Event) -> None:
+        if self.full:
+            raise OSError(28, "No space left on device")
+        self.events.append(event)
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=5)
@@ -106,7 +113,7 @@ class Resolving(Session):
 @contextlib.contextmanager
 def serving(limits: Limits, rules: Sequence[str]) -> Generator[Running, None, None]:
     running = Running(rules=list(rules))
-    session = Resolving(lambda: running.rules, running.events.append, limits)
+    session = Resolving(lambda: running.rules, running.report, limits)
     session.running = running
     listener = socket.create_server(("127.0.0.1", 0), backlog=600)
     running.port = listener.getsockname()[1]

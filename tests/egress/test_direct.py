@@ -234,3 +234,12 @@ def test_a_silent_client_that_is_refused_hears_of_it_at_once(proxy: Running, ser
     with socket.create_connection((place, server.port), timeout=5) as client:
         assert client.recv(10) == b""
     assert time.monotonic() - began < 2
+
+
+def test_what_cannot_be_written_down_is_not_answered_nor_connected(proxy: Running, server: Server) -> None:
+    place = lookup(proxy, b"good.example")
+    proxy.full = True
+    assert code(ask(proxy, asking(b"evil.example"))) == FAILED
+    assert said((place, server.port), b"\0\1") == b""
+    assert proxy.say(connect(f"good.example:{server.port}"), b"\0\1") == b""
+    assert server.got == []

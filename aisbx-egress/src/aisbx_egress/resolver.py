@@ -5,8 +5,6 @@ import socket
 from ipaddress import IPv4Address
 from typing import cast
 
-from aisbx.errors import AisbxError
-
 from aisbx_egress import names, question
 from aisbx_egress.places import PlaceProblem, Places
 from aisbx_egress.question import Question
@@ -51,7 +49,7 @@ class Resolver:
             return question.NO_SUCH_NAME, None
         try:
             return self._lead(host, asked.kind)
-        except (AisbxError, OSError):  # it could not be written down
+        except OSError:  # it could not be written down
             return question.FAILED, None
 
     def _lead(self, host: str, kind: int) -> tuple[int, IPv4Address | None]:

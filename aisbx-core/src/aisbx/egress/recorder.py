@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from aisbx.audit.jsontext import members
-from aisbx.audit.write import append_once, start
+from aisbx.audit.write import AuditError, append_once, start
 from aisbx.types import AuditPlace, Event
 
 _AGAIN = 10.0
@@ -33,7 +33,7 @@ class Recorder:
         self._written = self._dropped = 0
 
     def report(self, event: Event) -> None:
-        """Write an event down, or count it; AuditError or OSError where it cannot be, and then it must not happen."""
+        """Write an event down, or count it; OSError where it cannot be, and then it must not happen."""
         now = time.monotonic()
         if now >= self._until:
             self._until, self._written, dropped, self._dropped = now + _AGAIN, 0, self._dropped, 0
@@ -57,4 +57,7 @@ class Recorder:
     def _write(self, kind: str, data: dict[str, object]) -> None:
         self._written += 1
         line = f"{start(kind, self._run, self._principal, 'egress', [])},{members({'egress': data})}}}"
-        append_once(self._audit, line, self._reserve)
+        try:
+            append_once(self._audit, line, self._reserve)
+        except AuditError as error:
+            raise OSError(str(error)) from error  # plugins do not know the other

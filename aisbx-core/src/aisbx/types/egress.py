@@ -34,6 +34,7 @@ class Egress(Protocol):
         """Serve the connections of a sandbox's sockets, for as long as the process lives.
 
         `rules` gives those that hold now, at each call: they change while the sandbox runs. Each decision is told to
-        `report` as an event (`egress.allowed`, `egress.refused`, `egress.unreachable`) with the rule's id in it.
+        `report` as an event (`egress.allowed`, `egress.refused`, `egress.unreachable`) with the rule's id in it;
+        OSError where it cannot be written down: then it must not be carried out.
         """
         ...

@@ -1,0 +1,77 @@
+"""Each decision is written down before it is carried out, and no sandbox can fill the disk with them."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from aisbx.audit.places import place
+from aisbx.audit.write import RESERVE
+from aisbx.egress.recorder import Recorder
+from aisbx.types import Event
+
+
+class Log:
+    """A recorder, what it has written, and a clock that the test moves."""
+
+    def __init__(self, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("state", "config"):
+            (state / name).mkdir(mode=0o700)
+        self.now = 1000.0
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+        audit = place(state / "state", state / "config", 1 << 24, 0, "")
+        self.path = Path(audit["path"])
+        self.recorder = Recorder(audit, str(state / "state" / RESERVE), "run", "principal")
+
+    def report(self, host: str, kind: str = "egress.refused") -> None:
+        self.recorder.report(Event(kind, 0.0, {"host": host}))
+
+    def rows(self) -> list[tuple[str, dict[str, object]]]:
+        found = [json.loads(line) for line in self.path.read_text().splitlines()]
+        return [(row["kind"], row["egress"]) for row in found]
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Log:
+    return Log(tmp_path, monkeypatch)
+
+
+def test_a_decision_that_is_the_same_again_is_counted(log: Log) -> None:
+    for _ in range(5):
+        log.report("a.example")
+    assert log.rows() == [("egress.refused", {"host": "a.example"})]
+    log.now += 10
+    log.report("a.example")
+    assert log.rows()[1:] == [("egress.refused", {"host": "a.example"})]
+
+
+def test_another_kind_or_host_is_written_at_once(log: Log) -> None:
+    log.report("a.example")
+    log.report("a.example", "egress.allowed")
+    log.report("b.example")
+    assert [kind for kind, _ in log.rows()] == ["egress.refused", "egress.allowed", "egress.refused"]
+
+
+def test_beyond_two_hundred_records_there_is_one_of_how_many_more_there_were(log: Log) -> None:
+    for number in range(250):
+        log.report(f"n{number}.example")
+    assert len(log.rows()) == 200
+    log.now += 10
+    log.report("a.example")
+    assert log.rows()[200:] == [("egress.dropped", {"times": 50}), ("egress.refused", {"host": "a.example"})]
+
+
+def test_what_is_remembered_of_a_sandbox_is_bounded(log: Log) -> None:
+    for _ in range(3):
+        for number in range(300):
+            log.report(f"{log.now}.{number}.example")
+        log.now += 11
+    log.report("a.example")
+    assert len(log.recorder._seen) == 1
+
+
+def test_what_cannot_be_written_down_is_an_error_each_time(log: Log) -> None:
+    log.path.mkdir(parents=True)
+    for _ in range(2):
+        with pytest.raises(OSError, match="Is a directory"):
+            log.report("a.example", "egress.allowed")
