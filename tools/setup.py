@@ -25,38 +25,14 @@ DISTRIBUTIONS = (
 )
 
 FRONT = (
-    *(
-        "build.py",
-        "assemble.c",
-        "enter.c",
-        "front.c",
-        "front.h",
-        "group.c",
-        "group.h",
-        "hand.c",
-        "input.c",
-        "instruct.c",
-        "join.c",
-        "join.h",
-        "kernel.c",
-    ),
-    *(
-        "kernel.h",
-        "launch.c",
-        "look.c",
-        "look.h",
-        "look_data.h",
-        "entries.c",
-        "options.c",
-        "output.c",
-        "plan.c",
-        "plan.h",
-        "plan_name.c",
-    ),
-    *("plan_read.c", "plan_read.h", "record.c", "record.h", "relay.h", "sha256.c", "sha256.h", "spawn.c", "stage.c"),
-    *("stage.h", "start.c", "stay.c", "text.c"),
+    *("answer.h", "assemble.c", "build.py", "client.c", "client.h", "command.c", "command.h", "enter.c"),
+    *("entries.c", "front.c", "front.h", "group.c", "group.h", "hand.c", "helper.c", "input.c", "instruct.c"),
+    *("join.c", "join.h", "kernel.c", "kernel.h", "launch.c", "look.c", "look.h", "look_data.h", "options.c"),
+    *("output.c", "plan.c", "plan.h", "plan_name.c", "plan_read.c", "plan_read.h", "record.c", "record.h"),
+    *("relay.h", "sha256.c", "sha256.h", "spawn.c", "stage.c", "stage.h", "start.c", "stay.c", "text.c"),
 )
-"""What the compiled front is made from, in aisbx-linux/native."""
+"""What the compiled programs are made from, in aisbx-linux/native."""
+PROGRAMS = ("aisbx-front", "aisbx-helper", "aisbx-client.so")
 
 ELSEWHERE = "/"
 """Where uv is started: it takes settings from the directory it is in, whoever wrote them there."""
@@ -99,7 +75,7 @@ def set_up(kind: str, root: str, venv: str, uv: str | None) -> None:
     say("3/3 linking this checkout's distributions")
     editables = [arg for name in DISTRIBUTIONS for arg in ("-e", os.path.join(root, name))]
     install(venv, uv, "--no-deps", "--no-build-isolation", *editables)
-    compile_front(root, venv)
+    compile_programs(root, venv)
     # As old as the start: an edit made meanwhile counts as newer. A file dated in the future must not do so for ever.
     dates = [os.stat(path).st_mtime_ns for path in inputs(root)]
     made = max(began, *(date for date in dates if date > time.time_ns()), 0)
@@ -130,18 +106,19 @@ def install(venv: str, uv: str | None, *args: str) -> None:
         run(python, "-I", "-m", "pip", "install", "--quiet", "--no-user", "--disable-pip-version-check", *args)
 
 
-def compile_front(root: str, venv: str) -> None:
-    """Compile what starts runs in place of Python, where there is a C compiler; without it they only start slower."""
-    front = f"{venv}/bin/aisbx-front"
-    if os.path.lexists(front):
-        os.unlink(front)  # of other sources, perhaps
-    subprocess.run(
-        [sys.executable, "-I", os.path.join(root, "aisbx-linux/native/build.py"), front],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        check=False,
-    )
+def compile_programs(root: str, venv: str) -> None:
+    """Compile what starts commands in place of Python, where there is a C compiler; without it they start slower."""
+    for name in PROGRAMS:
+        program = f"{venv}/bin/{name}"
+        if os.path.lexists(program):
+            os.unlink(program)  # of other sources, perhaps
+        subprocess.run(
+            [sys.executable, "-I", os.path.join(root, "aisbx-linux/native/build.py"), program],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
 
 
 def run(*argv: str, where: str | None = None) -> None:

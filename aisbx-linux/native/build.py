@@ -1,4 +1,4 @@
-"""build.py OUT [--strict] [--sanitize]: compile the front, the files beside this one, with $CC or `cc`.
+"""build.py OUT [--strict] [--sanitize]: compile the program that OUT's name says, of the files here, with $CC or `cc`.
 
 For the set-up of a checkout, the wheel of aisbx-linux, and the tests: builtin modules only, any Python from 3.11 on.
 `--strict` makes warnings errors; `--sanitize` builds with the address and undefined-behaviour sanitizers.
@@ -16,16 +16,21 @@ if TYPE_CHECKING:
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 # By name, never by pattern: what is compiled is executed, and a sandbox that works on this folder must not add to it.
-SOURCES = (
-    *("front", "options", "launch", "start", "hand", "assemble", "instruct", "spawn", "stage", "kernel"),
-    *("stay", "enter", "join"),
-    *("output", "input", "plan", "plan_name", "plan_read", "look", "entries", "group", "record", "text", "sha256"),
-)
+SOURCES = {
+    "aisbx-front": (
+        *("front", "options", "launch", "start", "hand", "assemble", "instruct", "spawn", "stage", "kernel"),
+        *("stay", "enter", "join"),
+        *("output", "input", "plan", "plan_name", "plan_read", "look", "entries", "group", "record", "text", "sha256"),
+    ),
+    "aisbx-helper": ("helper", "command", "join", "plan_read", "sha256"),
+    "aisbx-client.so": ("client", "look", "entries"),
+}
 COMMON = ("-std=c11", "-Wall", "-Wextra", "-fstack-protector-strong")
 FAST = ("-O2", "-D_FORTIFY_SOURCE=2", "-s")
 SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 # Without a dynamic loader it starts in half the time; not every machine has the static C library.
 LINKS = (("-static-pie", "-fPIE"), ("-static",), ("-pie", "-fPIE"))
+LIBRARY = ("-shared", "-fPIC", "-fvisibility=hidden")
 
 
 def compiler() -> list[str]:
@@ -39,11 +44,12 @@ def build(out: str, *flags: str) -> str:
     command = compiler()
     if not command:
         return "there is no C compiler"
-    sources = [os.path.join(FOLDER, f"{name}.c") for name in SOURCES]
+    sources = [os.path.join(FOLDER, f"{name}.c") for name in SOURCES[os.path.basename(out)]]
     strict = ("-Werror",) if "--strict" in flags else ()
-    kinds: Sequence[tuple[str, ...]] = [(*FAST, *link) for link in LINKS]
+    links = (LIBRARY,) if out.endswith(".so") else LINKS
+    kinds: Sequence[tuple[str, ...]] = [(*FAST, *link) for link in links]
     if "--sanitize" in flags:
-        kinds = [SANITIZED]
+        kinds = [(*SANITIZED, *LIBRARY) if out.endswith(".so") else SANITIZED]
     said = ""
     for more in kinds:
         new = f"{out}.{os.getpid()}"

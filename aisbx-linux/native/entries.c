@@ -35,8 +35,11 @@ static const char **slot_of(const struct look_data *data, const char *name) {
     return &data->known[at & (data->slots - 1)];
 }
 
-static bool make_index(struct look_data *data) {
+bool index_names(struct look_data *data) {
     const char *place = data->names, *end = place + data->words[NAMES_SIZE], *text;
+    if (data->meant != NULL)
+        return true;
+    free(data->known); /* there was no memory for the other */
     data->slots = 64;
     while (data->slots < 2 * data->words[DIRECTORIES])
         data->slots *= 2;
@@ -149,7 +152,7 @@ bool same_findings(struct look_data *data, int root, const char *name, uint64_t 
     if (data->words[PLAIN] != 1 || (context != TREE && context != PACKAGES && context != GITDIR && context != INNER) ||
         (now->st_mode & (S_IRUSR | S_IXUSR)) != (S_IRUSR | S_IXUSR))
         return false;
-    if (data->known == NULL && !make_index(data))
+    if (!index_names(data))
         return false;
     int directory = openat(root, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     struct stat status;

@@ -170,6 +170,8 @@ struct look *look_known(const struct plan *plan) {
     return NULL;
 }
 
+bool look_share(struct look *look) { return index_names(look->data); }
+
 bool look_same(struct look *look) { return compare(look->data); }
 
 void look_free(struct look *look) {

@@ -41,6 +41,9 @@ struct look *look_known(const struct plan *plan);
 /* The same, without a look whether it holds: what the workspace of a sandbox that lasts held when that was made. */
 struct look *look_read(const struct plan *plan);
 
+/* Have `look_same` change nothing, so that many threads may ask at once; false where there is no memory. */
+bool look_share(struct look *look);
+
 /* Tell whether it still holds, once the last process has ended. */
 bool look_same(struct look *look);
 

@@ -29,6 +29,9 @@ struct look_data {
 /* Give the next of a list of texts with a NUL behind each, NULL at its end. */
 const char *next_text(const char **place, const char *end);
 
+/* Make what `same_findings` looks names up in, unless it is there; false where there is no memory. */
+bool index_names(struct look_data *data);
+
 /* Tell whether a directory whose entries have changed (`now` is its status, `name` its path below `root`, `context` its
  * fourth number) still has all that was found in it, and nothing that would have been found: see entries.c. `budget`
  * is how many entries may yet be read. */

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import pytest
 from aisbx.errors import AbortedError, CommandNotExecutableError, CommandNotFoundError, LaunchError, StateError
 from aisbx.types import Command, ExitStatus, Stdio
-from aisbx_linux.lasting.helped import Helper
 from aisbx_linux.lasting.helper import STARTING
+from aisbx_linux.lasting.helpers import Helper, compiled
 from aisbx_linux.lasting.sandbox import LastingSandbox
 from aisbx_linux.lend import Input
 
@@ -28,8 +28,12 @@ LastingSandbox(Path(sys.argv[1])).spawn(Command(argv=("sleep", "876543")), Stdio
 """
 
 
-@pytest.fixture
-def sandbox(box: Box) -> Iterator[LastingSandbox]:
+@pytest.fixture(params=["compiled", "python"])
+def sandbox(box: Box, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[LastingSandbox]:
+    monkeypatch.setenv("AISBX_FRONT", "1" if request.param == "compiled" else "0")
+    if request.param == "compiled" and not compiled():
+        assert "machine" not in os.environ.get("AISBX_REQUIRE", "").split(","), "there is no compiled helper"
+        pytest.skip("there is no compiled helper: it needs a C compiler at set-up")
     box.out("create", "--name", "work", "-p", "python-dev")
     found = LastingSandbox(box.state / "sandboxes/work/home")
     yield found

@@ -111,7 +111,8 @@ class Sandbox:
         words = words_of(argv)
         command = to_command(words, env, cwd, timeout, output)
         if keep is None:
-            result = to_result(words, self._begin(command, Stdio(_fed(input), capture=CAPTURE)).wait())
+            stdio = Stdio(_fed(input), capture=CAPTURE)
+            result = to_result(words, self._opened.execute(command, stdio, principal(), HOST))
         else:
             running = self.running(command, input, apart=True)
             try:

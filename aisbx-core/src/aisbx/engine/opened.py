@@ -1,7 +1,7 @@
 """A sandbox that a program has open: what its commands have in common is read once, each has a record of its own."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from aisbx.store import Record, Store
 from aisbx.types import (
     Command,
     Event,
+    ExecutingSandbox,
     ExitStatus,
     Outcome,
     Principal,
@@ -30,6 +31,9 @@ from aisbx.types import (
 
 if TYPE_CHECKING:
     from aisbx.engine.engine import Engine
+
+Who = tuple[str, str, str, list[str]]
+"""Run, principal, host, and what is recorded of a command."""
 
 
 def reviewed(
@@ -90,6 +94,7 @@ class Opened:
         self._store = store
         self._environment = store.environment(record.name)
         self._log = KeptLog(engine.audit, f"{engine.state}/{RESERVE}")
+        self._execute = sandbox.execute if isinstance(sandbox, ExecutingSandbox) else None
         self._known = f'"sandbox":"{record.name}",{record.static}'
 
     def start(
@@ -99,6 +104,31 @@ class Opened:
 
         `words` are reviewed in place of its own where those hold a program of the host's, which no policy has to read.
         """
+        command, who = self._admitted(command, principal, host, words)
+        return Started(self, self.sandbox.spawn(command, stdio), who, captured=stdio.captured)
+
+    def execute(self, command: Command, stdio: Stdio, principal: Principal, host: str) -> Outcome:
+        """Run a command to its end and record it; an AisbxError says why it did not run."""
+        execute = self._execute
+        if execute is None:
+            return self.start(command, stdio, principal, host).wait()
+        command, who = self._admitted(command, principal, host)
+        return self.recorded(who, lambda: execute(command, stdio), captured=stdio.captured, request=current())
+
+    def recorded(self, who: "Who", wait: Callable[[], ExitStatus], *, captured: bool, request: str) -> Outcome:
+        """Wait for a command that was admitted and record it; raises why it did not run."""
+        try:
+            status = wait()
+        except AisbxError as error:
+            what = refusal(error.code, error.message, error.hint, error.exit_code)
+            self.write(start("exec.refused", *who), what)
+            told = {"run": who[0], "sandbox": self.record.name, "error": error.as_record()}
+            self.engine.emit(Event("exec.refused", time.time(), told, request))
+            raise
+        self.write(start("exec.end", *who), ending(launch_result(status)))
+        return self.ended(who[0], status, captured=captured, request=request)
+
+    def _admitted(self, command: Command, principal: Principal, host: str, words: Sequence[str] = ()) -> "tuple[Command, Who]":
         engine, run, argv = self.engine, new_run(), command.argv
         command = replace(command, argv=tuple(words) or argv)
         command = reviewed(engine, self._store, self.record, self._environment, command, principal, host, run)
@@ -108,8 +138,7 @@ class Opened:
         except AuditError as error:
             raise unrecordable(error) from None
         told = list(argv) if engine.settings.audit.argv else [argv[0]]
-        process = self.sandbox.spawn(command, stdio)
-        return Started(self, process, (run, principal.id, host, told), captured=stdio.captured)
+        return command, (run, principal.id, host, told)
 
     def spec(self) -> SandboxSpec:
         """Give what the sandbox was made from; StateError where that is lost."""
@@ -147,10 +176,8 @@ class Opened:
 class Started:
     """A command that was started. One thread waits for it."""
 
-    def __init__(
-        self, opened: Opened, process: Process, who: tuple[str, str, str, list[str]], *, captured: bool
-    ) -> None:
-        """`who` are run, principal, host and what is recorded of the command."""
+    def __init__(self, opened: Opened, process: Process, who: "Who", *, captured: bool) -> None:
+        """Nothing is waited for yet."""
         self.process = process
         self._opened = opened
         self._who = who
@@ -159,14 +186,6 @@ class Started:
 
     def wait(self) -> Outcome:
         """Relay until the end and record it; raises why it did not run."""
-        opened = self._opened
-        try:
-            status = given(self.process.wait())
-        except AisbxError as error:
-            what = refusal(error.code, error.message, error.hint, error.exit_code)
-            opened.write(start("exec.refused", *self._who), what)
-            told = {"run": self._who[0], "sandbox": opened.record.name, "error": error.as_record()}
-            opened.engine.emit(Event("exec.refused", time.time(), told, self._request))
-            raise
-        opened.write(start("exec.end", *self._who), ending(launch_result(status)))
-        return opened.ended(self._who[0], status, captured=self._captured, request=self._request)
+        return self._opened.recorded(
+            self._who, lambda: given(self.process.wait()), captured=self._captured, request=self._request
+        )

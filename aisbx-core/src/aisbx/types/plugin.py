@@ -200,6 +200,15 @@ class ReleasableSandbox(Sandbox, Protocol):
 
 
 @runtime_checkable
+class ExecutingSandbox(Sandbox, Protocol):
+    """A sandbox that has a shorter way to run a command to its end than `spawn` and `Process.wait`."""
+
+    def execute(self, command: Command, stdio: Stdio) -> ExitStatus:
+        """Run it, and say the same of it as those do; raises what kept it from running."""
+        ...
+
+
+@runtime_checkable
 class JoinableSandbox(Sandbox, Protocol):
     """A sandbox whose commands can be started from plain data, so that the hot path can skip the rest."""
 

@@ -128,7 +128,7 @@ class Joined(Launch):
         self.monitor = self.first = start(self.held, *self._told(), wires.inside, terminal=wires.terminal)
         wires.connect(self.request, self._budget, self.lent)
         self._assembly.status = posix.pidfd_open(self.monitor)
-        self._lasting.watch(self.held["first"][0], self.command)
+        self._lasting.watch(self.held["first"][0], self.command, self._started)
 
     def command(self) -> int:
         """Give the command's process on the host, 0 where there is none (yet)."""
@@ -207,13 +207,13 @@ def _used(home: str) -> int:
 class Counts:
     """How often each limit of a sandbox's cgroups was met, for a while; files are opened once."""
 
-    __slots__ = ("_rows",)
+    __slots__ = ("rows",)
 
     def __init__(self, held: "Held") -> None:
         """Open what counts; the groups of a sandbox that has ended count nothing."""
         from aisbx_linux.cgroup.group import count
 
-        self._rows: list[tuple[int, str, str, Callable[[bytes, str], int]]] = []
+        self.rows: list[tuple[int, str, str, Callable[[bytes, str], int]]] = []
         cgroup = held["plan"]["cgroup"]
         for group, (_, _, events, _) in zip(held["groups"], cgroup[1] if cgroup is not None else (), strict=True):
             for file, key, name in events:
@@ -221,12 +221,12 @@ class Counts:
                     descriptor = posix.open(f"{group}/{file}", posix.O_RDONLY | posix.O_CLOEXEC)
                 except FileNotFoundError:
                     continue
-                self._rows.append((descriptor, key, name, count))
+                self.rows.append((descriptor, key, name, count))
 
     def read(self) -> "list[int]":
         """Give the counts as they are now; 0 where the sandbox has ended."""
         found: list[int] = []
-        for descriptor, key, _, count in self._rows:
+        for descriptor, key, _, count in self.rows:
             try:
                 found.append(count(posix.pread(descriptor, 4096, 0), key))
             except OSError:
@@ -235,11 +235,11 @@ class Counts:
 
     def grown(self, before: "list[int]") -> "set[str]":
         """Give the names (see `LaunchResult`) of those that were met since."""
-        return {row[2] for row, old, new in zip(self._rows, before, self.read(), strict=True) if new > old}
+        return {row[2] for row, old, new in zip(self.rows, before, self.read(), strict=True) if new > old}
 
     def __del__(self) -> None:
         """Let the files go, once no command counts with them."""
-        for row in self._rows:
+        for row in self.rows:
             posix.close(row[0])
 
 

@@ -15,7 +15,7 @@ if __name__ == "__main__":  # started as a file, without site: find the package 
 
 import select
 
-from aisbx_linux.lasting import join
+from aisbx_linux.lasting import asking, join
 from aisbx_linux.message import SOCKET, receive, send
 from aisbx_linux.processes import leave
 
@@ -48,12 +48,12 @@ def main() -> None:
     try:
         first = join.enter(held)
     except BaseException as error:  # noqa: BLE001 - whatever it is, the client must hear of it
-        send(client, marshal.dumps(str(error) or type(error).__name__))
+        send(client, b"!" + (str(error) or type(error).__name__).encode(errors="replace"))
         leave(1)
     running = memoryview(mmap.mmap(PIDS, PIDS_SIZE)).cast("Q")
     sys.path.clear()
     sys.meta_path.clear()
-    send(client, marshal.dumps(""))
+    send(client, asking.JOINED)
     serve(client, first, running)
 
 
@@ -70,11 +70,11 @@ def serve(client: "socket", first: int, running: "memoryview[int]") -> None:
         message, descriptors = receive(client)
         if not message:
             leave(0)
-        begun = _begin(marshal.loads(message), descriptors[:3], running)  # noqa: S302 - from the client
+        begun = _begin(asking.requested(message), descriptors[:3], running)
         posix.chdir("/")  # the workspace may be exchanged for another while there is nothing to do
         for descriptor in descriptors:
             posix.close(descriptor)
-        send(client, marshal.dumps(_wait(begun, waiting, running) if isinstance(begun, int) else begun))
+        send(client, asking.answer(_wait(begun, waiting, running) if isinstance(begun, int) else begun))
 
 
 def _begin(
@@ -86,17 +86,12 @@ def _begin(
         posix.chdir(cwd)
     except OSError as error:
         return 0, f"{cwd}: {error.strerror}: no such directory to start in"
-    except ValueError as error:  # a NUL in it
-        return 0, f"{cwd!r}: {error}: no such directory to start in"
     running[0] = STARTING
     try:
         running[0] = pid = _start(argv, environment, streams)
     except OSError as error:
         running[0] = 0
         return error.errno or 0, error.strerror or str(error)
-    except ValueError as error:  # a NUL in a word, a "=" in a name
-        running[0] = 0
-        return 0, f"a command that cannot be started: {error}"
     return pid
 
 

@@ -12,6 +12,7 @@ from aisbx.types import (
     Command,
     ControlState,
     Enforcement,
+    ExitStatus,
     Files,
     Freezer,
     JoinPlan,
@@ -22,6 +23,7 @@ from aisbx.types import (
     ProcessRow,
     Stdio,
     failed,
+    given,
     launch_request,
 )
 
@@ -29,10 +31,12 @@ from aisbx_linux.bounds import narrowed
 from aisbx_linux.guard import Guard
 from aisbx_linux.lasting import command as launcher
 from aisbx_linux.lasting import end as ending
-from aisbx_linux.lasting import hold, observe
+from aisbx_linux.lasting import hold, observe, prompt
+from aisbx_linux.lasting.client import ROOM
 from aisbx_linux.lasting.files import JoinedFiles
 from aisbx_linux.lasting.freezer import TreeFreezer
-from aisbx_linux.lasting.helped import Helped, Helpers
+from aisbx_linux.lasting.helped import Helped
+from aisbx_linux.lasting.helpers import Helpers
 from aisbx_linux.lasting.identity import lives, recall
 from aisbx_linux.lasting.join import JoinError
 from aisbx_linux.lasting.kept import Kept
@@ -77,6 +81,17 @@ class LastingSandbox:
             launch = Helped(self.helpers, narrowed(self._held["plan"], limits), request)
         launch.start()
         return LocalProcess(launch)
+
+    def execute(self, command: Command, stdio: Stdio) -> ExitStatus:
+        """Run a command to its end; raises what kept it from running."""
+        captured = stdio.stdin is None and stdio.stdout is None and stdio.stderr is None and not stdio.terminal
+        if captured and stdio.capture >= ROOM:
+            self._used = True
+            self._kept()
+            status = prompt.run(self.helpers, command, own_limits(command), stdio)
+            if status is not None:
+                return status
+        return given(self.spawn(command, stdio).wait())
 
     def plan(self, command: Command) -> JoinPlan:
         """Give how a command gets in as plain data, for `launcher` to carry out."""

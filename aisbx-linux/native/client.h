@@ -1,0 +1,50 @@
+/* The client's side of a command that a helper starts: the ordinary course of `aisbx_linux/lasting/helped.py`, in one call
+ * of a shared library that `lasting/client.py` loads. The caller's Python can do other work meanwhile.
+ *
+ * It is never wiser than Python. What is not just as usual is left as it is, for Python to go on with or to begin anew.
+ */
+#ifndef AISBX_CLIENT_H
+#define AISBX_CLIENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define EXPORTED __attribute__((visibility("default")))
+/* Limits of cgroups that are counted; more are Python's. */
+#define CLIENT_COUNTS 16
+
+/* What the commands of one sandbox have in common; nothing in it changes, so any number of threads may use one. */
+struct client;
+
+/* `home` is the sandbox's private directory, `workspace` the one to be compared after each command (0 for none) with what
+ * `home` says of it, `null` is /dev/null open for reading, `owner` the uid on the host that what is made for a command is
+ * given to (-1 for this process's own), `files` are open files with counts and `keys` the words before them.
+ * NULL where anything is not as usual. Files and `null` stay the caller's, and are open until `client_close`. */
+EXPORTED struct client *client_open(const char *home, const char *workspace, int null, int64_t owner, size_t count,
+                                    const int *files, const char *const *keys);
+EXPORTED void client_close(struct client *client);
+
+enum client_result {
+    CLIENT_ENDED,    /* all is in the outcome */
+    CLIENT_NOT_ASKED, /* nothing was asked of the helper, nothing is left */
+    CLIENT_GOES_ON,  /* the helper was asked and its answer has not been read: Python goes on with the two streams */
+};
+
+/* Numbers of 8 bytes each, as `lasting/client.py` has them. */
+struct client_outcome {
+    int64_t started, ended;       /* monotonic nanoseconds */
+    int64_t status, user, system; /* as of wait4(2); microseconds */
+    int64_t peak;                 /* KiB */
+    int64_t size[2];              /* bytes of stdout and stderr that were read */
+    int64_t reader[2];            /* ends of their pipes; -1 where closed */
+    int64_t before[CLIENT_COUNTS];
+};
+
+/* Have a helper, at the other end of `socket`, run the command of a message of `size` bytes, and wait for its end.
+ * Gives back after `patience` nanoseconds (0: never), or when more than `most` bytes (0: any number) or more than `room` in
+ * one stream have come, or a signal. */
+EXPORTED enum client_result client_run(const struct client *client, int socket, const void *message, size_t size,
+                                       int64_t patience, uint64_t most, size_t room, unsigned char *out,
+                                       unsigned char *err, struct client_outcome *outcome);
+
+#endif
