@@ -76,7 +76,7 @@ struct client *client_open(const char *home, const char *workspace, int null, in
     if (usual && workspace != NULL) {
         struct plan plan = {0};
         plan.scans = client->baseline;
-        plan.workspace = (char *)(uintptr_t)workspace;
+        plan.workspace = workspace;
         client->look = look_read(&plan);
         usual = client->look != NULL && look_share(client->look) && fstat(client->look->file, &client->remembered) == 0;
     }

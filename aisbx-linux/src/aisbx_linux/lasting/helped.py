@@ -3,6 +3,7 @@
 import _thread
 import time
 
+from aisbx_linux.bounds import LOOK
 from aisbx_linux.ending import aborted, refused
 from aisbx_linux.lasting import asking, helper
 from aisbx_linux.lasting.command import Joined, failed_to_join
@@ -65,7 +66,7 @@ class Helped(Joined):
         self._helper = one
         self.monitor = one.pid
         self._assembly.status = one.fileno()
-        self._lasting.watch(self.held["first"][0], self.command, self._started)
+        self._lasting.watch(self.held["first"][0], self.command, self._started + LOOK)
 
     def command(self) -> int:
         """Give the command's process on the host, 0 where there is none (yet)."""

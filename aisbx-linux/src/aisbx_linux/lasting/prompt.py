@@ -95,7 +95,7 @@ class _Taken(Helped):
         """Take it from there, in the place of `start`."""
         outcome = exchange.outcome
         self._started = outcome.started / _NANO
-        self._lasting.counted([*outcome.before])
+        self._lasting.since(outcome.before[: len(self._kept.counts.rows)])
         self.bounds.begin(self._started)
         self.wires = _TakenWires(exchange, self._budget, self.request["capture"])
         self._has(one)
