@@ -83,8 +83,12 @@ def _gone_on(
         "keep_output": 0,
     }
     taken = _Taken(helpers, plan, request)
-    taken.go_on(one, exchange)
-    taken.wait()
+    try:
+        taken.go_on(one, exchange)
+        taken.wait()
+    except BaseException:
+        taken.drop()
+        raise
     return exit_status(taken.result())
 
 
@@ -94,6 +98,7 @@ class _Taken(Helped):
     def go_on(self, one: Helper, exchange: Exchange) -> None:
         """Take it from there, in the place of `start`."""
         outcome = exchange.outcome
+        self._helper = one
         self._started = outcome.started / _NANO
         self._lasting.since(outcome.before[: len(self._kept.counts.rows)])
         self.bounds.begin(self._started)
@@ -106,6 +111,15 @@ class _Taken(Helped):
             self.failure = refused(str(error))
             self.kill()
 
+    def drop(self) -> None:
+        """End it with its helper and close its streams: nobody waits for it any more."""
+        with self._using:
+            one, self._helper = self._helper, None
+        if one is not None:
+            one.close()
+        if self.wires is not None:
+            self.wires.close()
+
 
 class _TakenWires(JoinedWires):
     """Its streams, with what was read of them."""
@@ -116,7 +130,7 @@ class _TakenWires(JoinedWires):
         """Take them from the library."""
         self.opened: list[int] = []
         self.inside = (-1, -1, -1)
-        self.master = self._given = -1
+        self._given = -1
         self.terminal = self.stdin = None
         self.stdout, self.stderr = (self._taken(exchange, stream, budget, capture) for stream in range(2))
 
