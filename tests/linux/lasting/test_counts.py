@@ -13,7 +13,7 @@ class _Command:
 
     def __init__(self, plan: Any, held: Any) -> None:
         self.bounds = _Bounds(plan, Counts(held))
-        self.bounds.watch(1, self.process, 0.0)
+        self.bounds.watch(1, self.process)
 
     def process(self) -> int:
         return 1

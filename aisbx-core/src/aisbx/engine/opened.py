@@ -128,7 +128,9 @@ class Opened:
         self.write(start("exec.end", *who), ending(launch_result(status)))
         return self.ended(who[0], status, captured=captured, request=request)
 
-    def _admitted(self, command: Command, principal: Principal, host: str, words: Sequence[str] = ()) -> "tuple[Command, Who]":
+    def _admitted(
+        self, command: Command, principal: Principal, host: str, words: Sequence[str] = ()
+    ) -> "tuple[Command, Who]":
         engine, run, argv = self.engine, new_run(), command.argv
         command = replace(command, argv=tuple(words) or argv)
         command = reviewed(engine, self._store, self.record, self._environment, command, principal, host, run)

@@ -128,7 +128,7 @@ class Joined(Launch):
         self.monitor = self.first = start(self.held, *self._told(), wires.inside, terminal=wires.terminal)
         wires.connect(self.request, self._budget, self.lent)
         self._assembly.status = posix.pidfd_open(self.monitor)
-        self._lasting.watch(self.held["first"][0], self.command, self._started)
+        self._lasting.watch(self.held["first"][0], self.command)
 
     def command(self) -> int:
         """Give the command's process on the host, 0 where there is none (yet)."""
