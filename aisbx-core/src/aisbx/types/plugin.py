@@ -205,7 +205,6 @@ class ExecutingSandbox(Sandbox, Protocol):
 
     def execute(self, command: Command, stdio: Stdio) -> ExitStatus:
         """Run it, and say the same of it as those do; raises what kept it from running."""
-        ...
 
 
 @runtime_checkable
