@@ -192,10 +192,7 @@ class ReleasableSandbox(Sandbox, Protocol):
         ...
 
     def renew(self) -> bool:
-        """Before anything has run in it, take what its workspace holds now as what it was made with.
-
-        False where a new one would protect something else in there, or it has ended: then let it end unused.
-        """
+        """Take what the workspace holds now as what it was made with, unless used; False: let it end, make anew."""
         ...
 
 
@@ -205,6 +202,7 @@ class ExecutingSandbox(Sandbox, Protocol):
 
     def execute(self, command: Command, stdio: Stdio) -> ExitStatus:
         """Run it, and say the same of it as those do; raises what kept it from running."""
+        ...
 
 
 @runtime_checkable
