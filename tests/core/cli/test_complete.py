@@ -57,3 +57,27 @@ def test_a_broken_settings_file_does_not_print_into_the_prompt(cli: Cli) -> None
     cli.config.mkdir(parents=True)
     (cli.config / "config.toml").write_text("broken [\n")
     assert offered(cli, "run", "-p", "pyth") == []
+
+
+def test_a_shell_that_typer_does_not_know_is_an_error_of_ours(cli: Cli) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{shlex.join(cli.argv())} --show-completion; echo $?"],
+        env=cli.env,
+        cwd=cli.project,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.split() == ["125"]
+    assert "sh" in done.stderr
+
+
+def test_a_line_is_all_that_is_said_where_not_even_a_module_can_be_opened(cli: Cli) -> None:
+    words = f"{shlex.join(cli.argv())} run -w .:cow -- true"
+    script = f"{words} && {words}; for n in 13 14 15; do (ulimit -n $n; {words}; echo $?); done"
+    done = subprocess.run(
+        ["sh", "-c", script], env=cli.env, cwd=cli.project, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.split() == ["125"] * 3
+    assert "Traceback" not in done.stderr

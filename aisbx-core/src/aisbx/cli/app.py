@@ -57,6 +57,7 @@ Examples:
   aisbx run                                  a shell in the sandbox
   aisbx doctor                               what works on this machine, and what to do about the rest
 """
+_OF_TYPER = ("--show-completion", "--install-completion")
 
 
 def build(arguments: Sequence[str] = ()) -> typer.Typer:
@@ -107,7 +108,8 @@ def _dispatch(arguments: list[str]) -> int:
         with command.make_context("aisbx", arguments) as context:
             result: object = command.invoke(context)
     except typer.Exit as done:
-        return done.exit_code
+        # Typer says which shell it does not know, and ends with 1.
+        return 125 if done.exit_code and arguments[0] in _OF_TYPER else done.exit_code
     except typer.TyperException as error:
         message = one_line(error.format_message()).rstrip(".")
         raise UsageError(message, hint=f"see: {_help_of(error)}") from error

@@ -6,6 +6,7 @@ They are made without a search and without their packages, which takes the impor
 """
 
 import gc
+import posix
 import sys
 from _frozen_importlib_external import SourceFileLoader  # importlib.machinery's own, without importing that
 
@@ -17,4 +18,11 @@ if __name__ == "__main__":
         sys.modules[name] = module = type(sys)(name)
         module.__file__ = f"{root}/{name.replace('.', '/')}.py"
         exec(SourceFileLoader(name, module.__file__).get_code(name), module.__dict__)  # type: ignore[arg-type]  # noqa: S102 - our own source
-    module.main(sys.argv[1:])
+    try:
+        module.main(sys.argv[1:])
+    except Exception as error:
+        # What the short way could not even tell of, such as a limit under which no module can be opened.
+        if b"AISBX_DEBUG" in posix.environ:
+            raise
+        print(f"aisbx: internal: {error}; hint: set AISBX_DEBUG=1 to see where, and report it", file=sys.stderr)
+        sys.exit(125)
