@@ -108,11 +108,11 @@ class BackgroundProcess:
         """Pass input on; returns when the command's pipe or terminal has all of it. StateError where it takes none."""
         data = data.encode() if isinstance(data, str) else data
         for start in range(0, len(data), LONGEST):
-            refuse_input(taken=self._ask(INPUT, data[start : start + LONGEST], patience=None))
+            self.must_take(taken=self._ask(INPUT, data[start : start + LONGEST], patience=None))
 
     def close_input(self) -> None:
         """Let it see the end of its input; StateError where it takes none."""
-        refuse_input(taken=self._ask(END, patience=None))
+        self.must_take(taken=self._ask(END, patience=None))
 
     def resize(self, rows: int, columns: int) -> None:
         """Give its terminal a size in character cells; UsageError where it has none."""
@@ -143,6 +143,13 @@ class BackgroundProcess:
             error = row["error"]
             raise failed((error["code"], error["message"], error["hint"]))
         return _result(row, head, tail, self._place)
+
+    def must_take(self, *, taken: bool) -> None:
+        """StateError where input was not taken: who serves a command that has ended may still be there to say so."""
+        if not taken and not self._now().lives:
+            raise StateError("the command has ended", hint="see: aisbx ps, aisbx logs")
+        if not taken:
+            raise StateError("the command takes no input", hint="start it with stdin=True, or a terminal")
 
     def _now(self) -> "BackgroundCommand":
         return self._background.find(self.id)
@@ -176,12 +183,6 @@ class BackgroundProcess:
     def __repr__(self) -> str:
         """Say which."""
         return f"<BackgroundProcess {self.id}>"
-
-
-def refuse_input(*, taken: bool) -> None:
-    """StateError where input was not taken."""
-    if not taken:
-        raise StateError("the command takes no input", hint="start it with stdin=True, or a terminal")
 
 
 def _result(row: dict[str, Any], head: int, tail: int, place: str) -> Result:

@@ -14,9 +14,11 @@ from aisbx.types import REQUEST_BEGIN, REQUEST_END, Event
 try:
     from opentelemetry import trace
     from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+    from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+    from opentelemetry.sdk.trace.export import SpanExporter
     from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+
+    from aisbx.telemetry.batches import Batches
 except ImportError as missing:
     raise ConfigError(
         f"otel: {missing.name} is not installed", key="sinks", hint="pip install 'aisbx-core[otlp]'"
@@ -42,7 +44,7 @@ class Spans:
             span_limits=SpanLimits(max_span_attributes=32, max_events=0, max_links=0),
         )
         self._exporter: SpanExporter | None = exporter
-        """Until the first event: a process with a second thread, which sends, can make no namespaces."""
+        """Until the first event: most processes have none to send, and need no thread for that."""
         self._tracer = self._provider.get_tracer("aisbx")
 
     @classmethod
@@ -80,11 +82,8 @@ class Spans:
             exporter, self._exporter = self._exporter, None
         if exporter is None:
             return
-        try:
-            with _no_signals():
-                self._provider.add_span_processor(BatchSpanProcessor(exporter))
-        except RuntimeError:  # a process that has served its one run may start no thread any more
-            self._provider.add_span_processor(_Last(exporter))
+        with _no_signals():
+            self._provider.add_span_processor(Batches(exporter))
 
     def _begin(self, event: Event) -> None:
         # In the context of whoever calls: where the client's request named a trace, this is a part of that.
@@ -105,26 +104,6 @@ class Spans:
             span.set_attributes(of(event.data))
             _settle(span, event)
             span.end(_nano(event.time))
-
-
-class _Last(SpanProcessor):
-    """Sends all spans at once, when the process ends."""
-
-    def __init__(self, exporter: SpanExporter) -> None:
-        self._exporter = exporter
-        self._spans: list[ReadableSpan] = []
-
-    def on_end(self, span: ReadableSpan) -> None:
-        self._spans.append(span)
-
-    def shutdown(self) -> None:
-        self.force_flush()
-        self._exporter.shutdown()
-
-    def force_flush(self, timeout_millis: int = 30000) -> bool:
-        del timeout_millis  # the exporter has its own
-        spans, self._spans = self._spans, []
-        return not spans or self._exporter.export(spans) is SpanExportResult.SUCCESS
 
 
 @contextmanager

@@ -177,7 +177,7 @@ class NamespaceDriver(ABC):
         return Facts(
             unusable="" if probed.usable else probed.reason,
             tool=found.called if found else self.name,
-            remedy=probed.remedy if contained else remedy(""),
+            remedy=probed.remedy if contained else cradle.hindrance() or remedy(""),
             root=root,
             unmappable=unmappable,
             counts_tasks=(int(release[0]), int(release[1].split("-")[0])) >= _NPROC_PER_NAMESPACE,

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from aisbx.api.aio.waiting import readable, short
-from aisbx.api.background import CHUNK, KEPT, BackgroundProcess, Chunk, refuse_input
+from aisbx.api.background import CHUNK, KEPT, BackgroundProcess, Chunk
 from aisbx.api.result import Result
 from aisbx.background.caller import Caller
 from aisbx.background.door import END, INPUT, LONGEST
@@ -97,7 +97,8 @@ class AsyncBackgroundProcess:
             while not caller.answers and not caller.over:
                 await readable(caller.stream.fileno())
                 caller.hear()
-            refuse_input(taken=caller.took())
+            taken = caller.took()
+        await short(lambda: self._process.must_take(taken=taken))
 
     @asynccontextmanager
     async def _line(self) -> AsyncGenerator[Caller]:
