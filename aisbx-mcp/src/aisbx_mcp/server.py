@@ -3,7 +3,7 @@
 import logging
 import os
 import warnings
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from importlib.metadata import version
 from typing import Any
 
@@ -12,7 +12,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer, RequestStateSecurity
 from mcp.server.mcpserver import server as sdk
-from mcp.server.mcpserver.tools import ToolManager
+from mcp.server.mcpserver.tools import Tool, ToolManager
 from mcp.shared.exceptions import MCPDeprecationWarning
 from mcp.types import (
     CompleteRequestParams,
@@ -20,6 +20,7 @@ from mcp.types import (
     EmptyResult,
     GetPromptResult,
     InputRequiredResult,
+    Prompt,
     Resource,
     ResourceTemplate,
     SetLevelRequestParams,
@@ -48,11 +49,31 @@ kept for the user."""
 Asked = ServerRequestContext[Any, Any]
 
 
+class Tools(ToolManager):
+    """Those that are installed; each is loaded when it is first asked for: its schema takes a millisecond."""
+
+    def __init__(self, service: Service) -> None:
+        """Load none."""
+        super().__init__()
+        self._service = service
+        self.names = tuple(service.engine.plugins.names("tool"))
+
+    def get_tool(self, name: str) -> Tool | None:
+        """Give one; an AisbxError says why it can't be loaded."""
+        if name in self.names and name not in self._tools:
+            self._tools[name] = load_tool(self._service, name)
+        return super().get_tool(name)
+
+    def list_tools(self) -> list[Tool]:
+        """Give all."""
+        return [tool for tool in map(self.get_tool, self.names) if tool is not None]
+
+
 class Server(MCPServer[Any]):
     """The SDK's, and the methods for which it has no decorator that tells who asks."""
 
-    _prompts: Prompts
     _resources: Resources
+    _tools: Tools
 
     def __init__(self, service: Service) -> None:
         """Make what answers `initialize`; what there is to be had is for `load`."""
@@ -75,7 +96,8 @@ class Server(MCPServer[Any]):
             subscriptions=False,  # the SDK's would tell each principal of every other's
         )
         self._service = service
-        self._loaded = False
+        self._made: Prompts | None = None
+        self._begun = False
         serve = self._lowlevel_server.add_request_handler
         serve("completion/complete", CompleteRequestParams, self._complete)
         serve("logging/setLevel", SetLevelRequestParams, self._set_level)
@@ -85,28 +107,47 @@ class Server(MCPServer[Any]):
 
     def load(self) -> None:
         """Load whatever is installed; an AisbxError says which of it is broken."""
-        if self._loaded:
-            return
+        for _ in self.loading():
+            pass
+
+    def loading(self) -> Generator[None]:
+        """Load what is not yet loaded, a piece each time; whatever is asked for between two of them is loaded then."""
         service = self._service
-        tools = [load_tool(service, name) for name in service.engine.plugins.names("tool")]
-        self._tool_manager = ToolManager(tools=tools)
-        self._prompts = load_prompts(service)
-        for prompt in self._prompts.made.values():
-            self.add_prompt(prompt)
-        self._resources = Resources(service)
-        service.version = self._resources.version
-        self._loaded = True
+        if not self._begun:
+            self._begun = True
+            self._tools = self._tool_manager = Tools(service)
+            self._resources = Resources(service)
+            service.version = self._resources.version
+            yield
+        for name in self._tools.names:
+            self._tools.get_tool(name)
+            yield
+        _ = self._prompts
+
+    @property
+    def _prompts(self) -> Prompts:
+        if self._made is None:
+            made = load_prompts(self._service)
+            for prompt in made.made.values():
+                self.add_prompt(prompt)
+            self._made = made
+        return self._made
 
     async def serve_stdio(self, before: Callable[[], Awaitable[None]]) -> None:
         """Serve stdin and stdout; what comes there and is no message is answered.
 
-        `before` is called once, before anything is served but `initialize`; it has to `load`.
+        `before` is called once, before anything is served but `initialize`; it has to begin with `loading`.
         """
         from aisbx_mcp.transports.answering import answering_stdio
 
         inner = self._lowlevel_server
         async with answering_stdio(before) as (read, write):
             await inner.run(read, write, inner.create_initialization_options())
+
+    async def list_prompts(self) -> list[Prompt]:
+        """Give all there are."""
+        _ = self._prompts
+        return await super().list_prompts()
 
     async def get_prompt(
         self, name: str, arguments: dict[str, Any] | None = None, context: "Context[Any, Any] | None" = None
