@@ -55,7 +55,9 @@ def serve(options: argparse.Namespace) -> int:
             from aisbx_mcp.server import Server  # takes long: meanwhile
 
             service.server = Server(service)
-            if options.transport != "stdio":  # whose client waits for the first answer: that one loads after it
+            if options.transport == "stdio":  # whose client waits for the first answer: it loads the rest after that
+                service.server.prepare()
+            else:
                 service.server.load()
             begun.result()
         gc.freeze()

@@ -49,6 +49,9 @@ kept for the user."""
 Asked = ServerRequestContext[Any, Any]
 
 
+_FIRST = "run_command"
+
+
 class Tools(ToolManager):
     """Those that are installed; each is loaded when it is first asked for: its schema takes a millisecond."""
 
@@ -98,12 +101,18 @@ class Server(MCPServer[Any]):
         self._service = service
         self._made: Prompts | None = None
         self._begun = False
+        self._tool_manager: ToolManager
         serve = self._lowlevel_server.add_request_handler
         serve("completion/complete", CompleteRequestParams, self._complete)
         serve("logging/setLevel", SetLevelRequestParams, self._set_level)
         serve("resources/subscribe", SubscribeRequestParams, self._subscribe)
         serve("resources/unsubscribe", UnsubscribeRequestParams, self._unsubscribe)
         serve("subscriptions/listen", SubscriptionsListenRequestParams, self._listen)
+
+    def prepare(self) -> None:
+        """Load what is mostly asked for first; an AisbxError says what is broken."""
+        self._tools = self._tool_manager = Tools(self._service)
+        self._tools.get_tool(_FIRST)
 
     def load(self) -> None:
         """Load whatever is installed; an AisbxError says which of it is broken."""
@@ -115,7 +124,8 @@ class Server(MCPServer[Any]):
         service = self._service
         if not self._begun:
             self._begun = True
-            self._tools = self._tool_manager = Tools(service)
+            if not isinstance(self._tool_manager, Tools):
+                self._tools = self._tool_manager = Tools(service)
             self._resources = Resources(service)
             service.version = self._resources.version
             yield

@@ -36,7 +36,7 @@ class Stdio:
             leave(0)
 
     async def _begin(self, service: "Service", loading: "Generator[None]", tasks: "TaskGroup") -> None:
-        await self._step(service, loading, 0)
+        await self._step(service, loading, 0)  # none of the tools: those come when they are asked for
         tasks.start_soon(self._load, service, loading, _REST)
 
     async def _load(self, service: "Service", loading: "Generator[None]", rest: float = 0.0) -> None:
