@@ -12,7 +12,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.peers.tools import PATH, UnavailableError
+from benchmarks.peers.tools import PATH, UnavailableError, must
 
 _LIMIT = 120
 _IMAGE = "aisbx-bench"
@@ -42,7 +42,7 @@ def container(directory: Path, environ: Mapping[str, str]) -> Generator[list[str
     words = [podman, "--root", f"{directory}/pods", "--runroot", f"{directory}/run"]
     words += ["--storage-driver", "vfs", "--cgroup-manager", "cgroupfs"]
     try:
-        _must([*words, "import", str(archive), _IMAGE], environ)
+        must([*words, "import", str(archive), _IMAGE], environ, _LIMIT)
         words += _runtime(words, environ)
         yield [*words, "exec", _NAME]
     finally:
@@ -60,7 +60,7 @@ def _runtime(words: Sequence[str], environ: Mapping[str, str]) -> list[str]:
     whys: list[str] = []
     for options in ([], ["--runtime", runc]) if runc else ([],):
         try:
-            _must([*words, *options, *_START, *_LIMITS, f"localhost/{_IMAGE}", "sleep", "infinity"], environ)
+            must([*words, *options, *_START, *_LIMITS, f"localhost/{_IMAGE}", "sleep", "infinity"], environ, _LIMIT)
         except UnavailableError as error:
             whys.append(str(error))
             subprocess.run([*words, "rm", "--force", _NAME], env=environ, capture_output=True, check=False)
@@ -68,15 +68,3 @@ def _runtime(words: Sequence[str], environ: Mapping[str, str]) -> list[str]:
             return options
     told = "; with runc: ".join(whys)
     raise UnavailableError(told if runc else f"{told} (there is no runc to try: apt-get install runc)")
-
-
-def _must(argv: Sequence[str], environ: Mapping[str, str]) -> None:
-    try:
-        done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, env=environ, timeout=_LIMIT, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise UnavailableError(f"podman: not done after {_LIMIT} s") from None
-    if done.returncode != 0:
-        told = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
-        raise UnavailableError(f"podman: {told[-1][:200] if told else done.returncode}")

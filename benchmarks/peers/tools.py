@@ -177,16 +177,7 @@ class Shop:
         return str(json.loads((place / "node_modules" / package / "package.json").read_text())["version"])
 
     def _must(self, argv: Sequence[str]) -> None:
-        environ = {**os.environ, "npm_config_cache": str(self.prefix / "npm-cache")}
-        try:
-            done = subprocess.run(
-                argv, stdin=subprocess.DEVNULL, capture_output=True, env=environ, timeout=_LIMIT, check=False
-            )
-        except subprocess.TimeoutExpired:
-            raise UnavailableError(f"{Path(argv[0]).name}: not done after {_LIMIT} s") from None
-        if done.returncode != 0:
-            told = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
-            raise UnavailableError(f"{Path(argv[0]).name}: {told[-1][:200] if told else done.returncode}")
+        must(argv, {**os.environ, "npm_config_cache": str(self.prefix / "npm-cache")}, _LIMIT)
 
     def _asked(self, *argv: str) -> str:
         return _output(argv, self.world.environ).decode().strip().removeprefix("bubblewrap ").removeprefix("aisbx ")
@@ -218,3 +209,17 @@ def _here(words: Sequence[str], world: World) -> list[str]:
 
 def _absolute(argv: Sequence[str]) -> list[str]:
     return [shutil.which(argv[0], path=PATH) or argv[0], *argv[1:]]
+
+
+def must(argv: Sequence[str], environ: Mapping[str, str], limit: float) -> None:
+    """Run a command to its end in `limit` seconds; UnavailableError, with what it said last, where it fails."""
+    name = Path(argv[0]).name
+    try:
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, env=environ, timeout=limit, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise UnavailableError(f"{name}: not done after {limit} s") from None
+    if done.returncode != 0:
+        told = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
+        raise UnavailableError(f"{name}: {told[-1][:200] if told else done.returncode}")

@@ -76,7 +76,6 @@ class Server(MCPServer[Any]):
     """The SDK's, and the methods for which it has no decorator that tells who asks."""
 
     _resources: Resources
-    _tools: Tools
 
     def __init__(self, service: Service) -> None:
         """Make what answers `initialize`; what there is to be had is for `load`."""
@@ -101,7 +100,8 @@ class Server(MCPServer[Any]):
         self._service = service
         self._made: Prompts | None = None
         self._begun = False
-        self._tool_manager: ToolManager
+        self._tools = Tools(service)
+        self._tool_manager = self._tools
         serve = self._lowlevel_server.add_request_handler
         serve("completion/complete", CompleteRequestParams, self._complete)
         serve("logging/setLevel", SetLevelRequestParams, self._set_level)
@@ -111,7 +111,6 @@ class Server(MCPServer[Any]):
 
     def prepare(self) -> None:
         """Load what is mostly asked for first; an AisbxError says what is broken."""
-        self._tools = self._tool_manager = Tools(self._service)
         self._tools.get_tool(_FIRST)
 
     def load(self) -> None:
@@ -124,8 +123,6 @@ class Server(MCPServer[Any]):
         service = self._service
         if not self._begun:
             self._begun = True
-            if not isinstance(self._tool_manager, Tools):
-                self._tools = self._tool_manager = Tools(service)
             self._resources = Resources(service)
             service.version = self._resources.version
             yield

@@ -132,9 +132,10 @@ class Opened:
         self, command: Command, principal: Principal, host: str, words: Sequence[str] = ()
     ) -> "tuple[Command, Who]":
         engine, run, argv = self.engine, new_run(), command.argv
-        command = replace(command, argv=tuple(words) or argv)
-        command = reviewed(engine, self._store, self.record, self._environment, command, principal, host, run)
-        command = replace(command, argv=argv)
+        shown = replace(command, argv=tuple(words)) if words else command
+        command = reviewed(engine, self._store, self.record, self._environment, shown, principal, host, run)
+        if words:
+            command = replace(command, argv=argv)
         try:
             self._log.ready()
         except AuditError as error:

@@ -9,7 +9,7 @@ For who may not open files by handle (CAP_DAC_READ_SEARCH: an ordinary user) the
 import posix
 
 from aisbx_linux.layer.equal import OPEN_FILE
-from aisbx_linux.layer.union import enter, entries
+from aisbx_linux.layer.union import enter, entries, step
 from aisbx_linux.protect.walk import MAX_DEPTH
 
 TYPE_CHECKING = False
@@ -21,7 +21,6 @@ _ORIGIN = "user.overlay.origin"
 _HEADER = 21  # version, magic, length, flags, type; then 16 bytes of the file system's UUID; then its own handle
 _WORD, _LOW = 4, 0xFFFFFFFF
 _FORMAT, _REGULAR, _DIRECTORY = 0o170000, 0o100000, 0o040000
-_OPEN_DIRECTORY = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
 
 
 class Origins:
@@ -84,7 +83,7 @@ def _covered(uppers: list[int], lower: int, found: set[int], depth: int = 0) -> 
                 continue
             opened, hides = enter(uppers, name) if entry.now.st_mode & _FORMAT == _DIRECTORY else ([], True)
             inner = [directory for _, directory in opened]
-            under = _enter(lower, name) if depth < MAX_DEPTH else -1
+            under = step(lower, name) if depth < MAX_DEPTH else -1
             if under < 0:
                 _close(inner)
             elif hides:
@@ -105,7 +104,7 @@ def _all(directory: int, found: set[int], depth: int = 0) -> None:
                 continue
             if status.st_mode & _FORMAT != _DIRECTORY:
                 found.add(status.st_ino & _LOW)
-            elif depth < MAX_DEPTH and (inner := _enter(directory, name)) >= 0:
+            elif depth < MAX_DEPTH and (inner := step(directory, name)) >= 0:
                 _all(inner, found, depth + 1)
     finally:
         posix.close(directory)
@@ -116,13 +115,6 @@ def _look(directory: int, name: str) -> posix.stat_result | None:
         return posix.lstat(name, dir_fd=directory)
     except OSError:
         return None
-
-
-def _enter(above: int, name: str) -> int:
-    try:
-        return posix.open(name, _OPEN_DIRECTORY, dir_fd=above)
-    except OSError:
-        return -1
 
 
 def _close(directories: "Sequence[int]") -> None:

@@ -37,6 +37,14 @@ def entries(directories: "Sequence[int]") -> "dict[str, Entry]":
     return found
 
 
+def step(above: int, name: str) -> int:
+    """Open a directory; -1 where it can't be read, or is one no more."""
+    try:
+        return posix.open(name, _OPEN_DIRECTORY, dir_fd=above)
+    except OSError:
+        return -1
+
+
 def enter(directories: "Sequence[int]", name: str) -> "tuple[list[tuple[int, int]], bool]":
     """Open a directory in it: (index, directory) of the layers that have it, and whether it hides the workspace's.
 

@@ -10,7 +10,7 @@ import posix
 from aisbx_linux.layer.equal import equal
 from aisbx_linux.layer.marks import Place
 from aisbx_linux.layer.origin import REMOVED, Origins
-from aisbx_linux.layer.union import Entry, enter, entries
+from aisbx_linux.layer.union import Entry, enter, entries, step
 from aisbx_linux.protect.look import TREE
 from aisbx_linux.protect.walk import MAX_DEPTH, MAX_PATH
 
@@ -27,7 +27,6 @@ _KINDS = {0o100000: FILE, 0o040000: DIRECTORY, 0o120000: LINK, 0o010000: FIFO, 0
 _FORMAT, _PERMISSIONS, _SET_ID, _CHARACTER = 0o170000, 0o7777, 0o6000, 0o020000
 COMPARED = 64 << 20
 """Bytes of a file that are read to see that it has not changed; a larger one counts as changed."""
-_OPEN_DIRECTORY = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
 _MOVED = "a directory on the way to it was moved on the host since"
 _CHANGED = "it was changed on the host since"
 
@@ -152,7 +151,7 @@ class Walk:
             return
         opaque = was is not None and hides
         inside = [(uppers[index][0], directory) for index, directory in opened]
-        under = _enter(lower, name) if was is not None else -1
+        under = step(lower, name) if was is not None else -1
         if was is not None and under < 0:
             for _, directory in inside:
                 posix.close(directory)
@@ -203,7 +202,7 @@ class Walk:
         told = self._told(place, name, DELETED, was, None, held, moved)
         if kind_of(was) == DIRECTORY:
             inner = place.below(name, told.protected)
-            under = _enter(lower, name) if inner.path.count("/") < MAX_DEPTH else -1
+            under = step(lower, name) if inner.path.count("/") < MAX_DEPTH else -1
             if under < 0:
                 yield self._unread(told)
                 return
@@ -262,14 +261,6 @@ def _look(directory: int, name: str) -> "posix.stat_result | None":
         return posix.lstat(name, dir_fd=directory)
     except FileNotFoundError:
         return None
-
-
-def _enter(above: int, name: str) -> int:
-    """Open a directory; -1 where it can't be read, or is one no more."""
-    try:
-        return posix.open(name, _OPEN_DIRECTORY, dir_fd=above)
-    except OSError:
-        return -1
 
 
 def _same(upper: int, lower: int, name: str, was: "posix.stat_result", now: "posix.stat_result") -> bool:
