@@ -35,6 +35,7 @@ WORLDS = [
     ),
     Worse("a container that masks /proc", ("masked-proc",), "Can't mount proc", "systempaths=unconfined"),
     Worse("no /proc", ("covered", "/proc"), "/proc is not mounted", "mount -t proc"),
+    Worse("another PID namespace's /proc", ("others-proc",), "is another PID namespace's", "mount -t proc"),
     Worse("no libseccomp", ("hidden", library_path()), "libseccomp.so.2 is not here", "apt-get install libseccomp2"),
 ]
 if ROOT:

@@ -9,7 +9,7 @@ import struct
 import sys
 from collections.abc import Callable
 
-NEWNS, NEWUSER = 0x00020000, 0x10000000
+NEWNS, NEWUSER, NEWPID = 0x00020000, 0x10000000, 0x20000000
 RDONLY, REMOUNT, NOEXEC, BIND, REC, PRIVATE = 1, 32, 8, 0x1000, 0x4000, 1 << 18
 EPERM, EACCES, ENOSYS = 1, 13, 38
 ALL = 4294967295
@@ -158,6 +158,15 @@ def no_mounts() -> None:
     filtered(refused(_CALLS[os.uname().machine][:1], EACCES))
 
 
+def others_proc() -> None:
+    """A PID namespace whose /proc is still the one outside."""
+    if os.geteuid():
+        user_namespace()
+    call("unshare", NEWPID)
+    if child := os.fork():
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+
 def filter_of(path: str) -> None:
     with open(path, "rb") as file:
         filtered(file.read())
@@ -175,6 +184,7 @@ WORLDS: dict[str, Callable[..., None]] = {
     "masked-proc": masked_proc,
     "no-mounts": no_mounts,
     "noexec": noexec,
+    "others-proc": others_proc,
     "read-only": read_only,
 }
 

@@ -84,6 +84,9 @@ def ground() -> Probe | None:
     if not os.path.exists("/proc/self/ns/user"):
         reason, mend = "/proc is not mounted here, or shows no processes", "mount -t proc proc /proc"
         return Probe(usable=False, reason=reason, remedy=mend)
+    if os.readlink("/proc/self") != str(os.getpid()):
+        reason = "the /proc here is another PID namespace's: what it calls /proc/self is not this process"
+        return Probe(usable=False, reason=reason, remedy="mount -t proc proc /proc")
     if os.geteuid() == 0 and not mapped(OUTSIDE_ID):
         reason = f"root here is not the machine's: it cannot become uid {OUTSIDE_ID}, which its user namespace lacks"
         return Probe(usable=False, reason=reason, remedy="run it as an ordinary user of this container")
