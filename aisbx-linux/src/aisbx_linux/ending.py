@@ -87,9 +87,9 @@ def aborted(error: Exception) -> "Failure":
 
 
 def _with_remedy(message: str, refusal: str) -> "Failure":
-    from aisbx_linux.remedy import remedy
+    from aisbx_linux.remedy import MOUNT_PROC, OTHERS_PROC, others_proc, remedy
 
-    return "launch", message, remedy(refusal)
+    return ("launch", OTHERS_PROC, MOUNT_PROC) if others_proc() else ("launch", message, remedy(refusal))
 
 
 def exit_code(report: bytes, status: int, asked: int) -> int:

@@ -1,5 +1,9 @@
 """What to do where the kernel, or what confines this process, refuses a sandbox. Builtin modules only."""
 
+import posix
+
+OTHERS_PROC = "the /proc here is another PID namespace's: what it calls /proc/self is not this process"
+MOUNT_PROC = "mount -t proc proc /proc"
 _SWITCHES = (
     ("/proc/sys/kernel/unprivileged_userns_clone", "0", "sysctl kernel.unprivileged_userns_clone=1"),
     (
@@ -42,6 +46,14 @@ def remedy(refusal: str) -> str:
     if "ENOSPC" in refusal or "No space left" in refusal:
         return _EXHAUSTED
     return _CONFINED if any(word in refusal for word in _OF_NAMESPACES) else ""
+
+
+def others_proc() -> bool:
+    """Tell whether /proc shows another PID namespace than this process's (proc(5), /proc/self)."""
+    try:
+        return posix.readlink("/proc/self") != str(posix.getpid())
+    except OSError:
+        return False  # there is none
 
 
 def _read(switch: str) -> str:

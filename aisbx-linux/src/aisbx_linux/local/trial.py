@@ -9,6 +9,7 @@ from aisbx.types import Probe
 
 from aisbx_linux import cradle
 from aisbx_linux.processes import leave
+from aisbx_linux.remedy import MOUNT_PROC, OTHERS_PROC, others_proc
 
 ARGUMENTS = ("--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--", "/bin/true")
 _SPOKEN = 1000
@@ -82,11 +83,10 @@ def _memory(content: bytes) -> int:
 def ground() -> Probe | None:
     """Say what keeps every tool from working here, whichever it is; None where nothing is known to."""
     if not os.path.exists("/proc/self/ns/user"):
-        reason, mend = "/proc is not mounted here, or shows no processes", "mount -t proc proc /proc"
+        reason, mend = "/proc is not mounted here, or shows no processes", MOUNT_PROC
         return Probe(usable=False, reason=reason, remedy=mend)
-    if os.readlink("/proc/self") != str(os.getpid()):
-        reason = "the /proc here is another PID namespace's: what it calls /proc/self is not this process"
-        return Probe(usable=False, reason=reason, remedy="mount -t proc proc /proc")
+    if others_proc():
+        return Probe(usable=False, reason=OTHERS_PROC, remedy=MOUNT_PROC)
     if os.geteuid() == 0 and not mapped(OUTSIDE_ID):
         reason = f"root here is not the machine's: it cannot become uid {OUTSIDE_ID}, which its user namespace lacks"
         return Probe(usable=False, reason=reason, remedy="run it as an ordinary user of this container")
