@@ -107,6 +107,9 @@ static const char *prepare(struct run *run)
     if (log_open(&run->log, run->plan) != 0) {
         return "the audit log";
     }
+    if (!own_proc()) {
+        return "/proc is another PID namespace's";
+    }
     if (run->plan->workspace != NULL && strcmp(run->plan->mode, "rw") == 0) {
         run->look = run->plan->joining != NULL ? look_read(run->plan) : look_known(run->plan);
         if (run->look == NULL) {

@@ -134,6 +134,18 @@ int make_identity(unsigned int uid, unsigned int gid, unsigned int outside)
     return namespace;
 }
 
+bool own_proc(void)
+{
+    char text[32];
+    ssize_t size = readlink("/proc/self", text, sizeof text - 1);
+
+    if (size <= 0) {
+        return false;
+    }
+    text[size] = '\0';
+    return strtol(text, NULL, 10) == (long)getpid();
+}
+
 pid_t first_child(pid_t process)
 {
     char path[64], text[32];

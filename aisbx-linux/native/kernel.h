@@ -26,6 +26,8 @@ pid_t clone_process(unsigned long flags);
 int make_identity(unsigned int uid, unsigned int gid, unsigned int outside);
 /* Write a control file of /proc whole. 0 or -1. */
 int put_file(const char *path, const char *value);
+/* Whether /proc shows this process's PID namespace, and numbers processes as this one does (proc(5), /proc/self). */
+bool own_proc(void);
 /* The only child of a process that has just made it, as this process's /proc numbers it; 0 where there is none. */
 pid_t first_child(pid_t process);
 

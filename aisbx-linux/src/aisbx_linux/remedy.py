@@ -2,7 +2,7 @@
 
 import posix
 
-OTHERS_PROC = "the /proc here is another PID namespace's: what it calls /proc/self is not this process"
+OTHERS_PROC = "the /proc here is another PID namespace's, which numbers processes differently"
 MOUNT_PROC = "mount -t proc proc /proc"
 _SWITCHES = (
     ("/proc/sys/kernel/unprivileged_userns_clone", "0", "sysctl kernel.unprivileged_userns_clone=1"),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _STANDARD = 2
 UIDS = 1 << 22
 """How many uids from a plan's first one are used: one for each live launcher (PID_MAX_LIMIT, proc(5))."""
+_NUMBERED = "finding the sandbox's processes in /proc was refused"
 # Python ignores these two; a command expects their defaults.
 _RESTORED = (13, 25)  # SIGPIPE, SIGXFSZ
 
@@ -54,6 +55,8 @@ def spawn(
     covers the workspace itself later, and what its caller left open for children is closed to them from now on. Through
     `doors` the tool is born in its cgroups.
     """
+    if posix.readlink("/proc/self") != str(posix.getpid()):  # its numbers would name other processes than ours
+        raise OSError(_NUMBERED)
     staging: Staging | None = None
     if assembly.layout is not None:
         person: Person | None = None
