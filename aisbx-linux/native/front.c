@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "front.h"
+#include "kernel.h"
 
 static const char *const MODES[] = {"rw", "ro", "cow", "guarded"};
 
