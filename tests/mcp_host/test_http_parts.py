@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from aisbx.hosting import connection
+from aisbx.hosting.addresses import host_allowed, is_loopback
 from aisbx_mcp.main import main
 from aisbx_mcp.options import HttpOptions
-from aisbx_mcp.transports import connection, front
-from aisbx_mcp.transports.addresses import host_allowed, is_loopback
+from aisbx_mcp.transports import front
 from aisbx_mcp.transports.ended import _is_failure, served_once
 from aisbx_mcp.transports.front import Front
 from aisbx_mcp.transports.http import _config

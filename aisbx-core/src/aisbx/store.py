@@ -104,6 +104,18 @@ class Store:
             raise StateError(f"there is no sandbox {name!r}", hint="see: aisbx ls")
         return record
 
+    def exists(self, name: str) -> bool:
+        """Tell whether there is a sandbox of that name, whole or not."""
+        return _is_name(name) and os.path.isdir(self._ours() / name)
+
+    def mark(self, name: str) -> tuple[int, int] | None:
+        """Give what is another for each sandbox that has the name in turn; None where there is none now."""
+        try:
+            found = os.stat(self._ours() / checked(name) / _RECORD)
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns
+
     def finished(self, name: str) -> bool:
         """Tell whether a sandbox has a record, readable or not: one without is half made."""
         return os.path.lexists(self._ours() / name / _RECORD)

@@ -1,6 +1,6 @@
 """The vault as a secret store."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from aisbx.errors import SecretError
@@ -31,6 +31,10 @@ class Store:
         self._named(ref)
         records = self._opened.document.records if self._opened else self._vault.records()
         return records[ref].binding
+
+    def names(self) -> Iterable[str]:
+        """Give the names of all secrets; asks for no passphrase. SecretError where there is no vault."""
+        return [*(self._opened.document.records if self._opened else self._vault.records())]
 
     def probe(self) -> Probe:
         """Say whether there is a vault that can be opened; asks for no passphrase."""

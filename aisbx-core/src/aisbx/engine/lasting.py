@@ -76,7 +76,7 @@ class Sandboxes:
         driver, spec = prepared.driver, prepared.spec
         if not isinstance(driver, LastingDriver):
             raise UsageError(f"driver {driver.name} makes no sandboxes that last", hint="use aisbx run, or -d bwrap")
-        self._sweep()
+        self.sweep()
         record = Record(
             name=name or f"box-{new_run()[:6]}",
             created=round(time.time(), 3),
@@ -281,7 +281,7 @@ class Sandboxes:
             hint = f"aisbx destroy {record.name} removes what is left of it"
             raise StateError(f"sandbox {record.name}: {error.message}", hint=hint) from error
 
-    def _sweep(self) -> None:
+    def sweep(self) -> None:
         """Remove what processes that were killed left half made."""
         for name in self._store.names():
             claim = self._store.hold(name) if self._unfinished(name) else None

@@ -26,6 +26,7 @@ from aisbx.types.launch import (
     launch_result,
     usage,
 )
+from aisbx.types.metered import Consumption, MeteredSandbox
 from aisbx.types.outcome import REQUEST_BEGIN, REQUEST_END, Captured, Event, ExitStatus, Outcome, Usage
 from aisbx.types.plan import (
     AuditPlace,
@@ -67,7 +68,7 @@ from aisbx.types.profile import Profile
 from aisbx.types.request import Command, MountRequest, Principal, RunRequest, Stdio, Verdict, WorkspaceRequest
 from aisbx.types.review import Change
 from aisbx.types.secret import PLACE as SECRETS_PLACE
-from aisbx.types.secret import Binding, Secret
+from aisbx.types.secret import Binding, NamedSecrets, Secret
 from aisbx.types.spec import (
     LAYERED,
     LIMITS,
@@ -105,6 +106,7 @@ __all__ = [
     "CgroupRow",
     "Change",
     "Command",
+    "Consumption",
     "Control",
     "ControlState",
     "Driver",
@@ -139,8 +141,10 @@ __all__ = [
     "LimitStrength",
     "LocalDriver",
     "LocalPlan",
+    "MeteredSandbox",
     "Mount",
     "MountRequest",
+    "NamedSecrets",
     "Network",
     "NetworkMode",
     "ObservableSandbox",

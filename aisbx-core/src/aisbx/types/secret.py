@@ -1,6 +1,8 @@
 """What is said of a secret without its value."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 PLACE = "/run/secrets"
 """Where files with secrets are inside."""
@@ -30,3 +32,12 @@ class Binding:
     hosts: tuple[str, ...]
     methods: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class NamedSecrets(Protocol):
+    """A store that can say what there is, never a value, and without asking anybody anything."""
+
+    def names(self) -> Iterable[str]:
+        """Give the names; SecretError where the store cannot be read."""
+        ...

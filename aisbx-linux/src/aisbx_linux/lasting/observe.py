@@ -6,12 +6,18 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 
 from aisbx.errors import StateError
-from aisbx.types import ProcessRow
+from aisbx.types import Consumption, ProcessRow
 
 _STATES = {"R": "running", "S": "sleeping", "D": "waiting", "T": "stopped", "t": "traced", "Z": "ended", "I": "idle"}
 _STARTED = 19
+_TIMES, _RESIDENT = slice(11, 15), 21
+"""In proc_pid_stat(5), behind the name: utime, stime, cutime, cstime; rss, in pages."""
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_FRESH = 1.0
+"""Seconds for which one look at all processes of the machine does for every sandbox that is asked about."""
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -58,6 +64,45 @@ def send(first: int, inside: int, number: int) -> None:
                 finally:
                     os.close(descriptor)
     raise StateError(f"there is no process {inside} in the sandbox", hint="see: aisbx ps")
+
+
+def consumption(first: int) -> Consumption:
+    """Give what the processes use that count in the namespace of a sandbox's first one."""
+    try:
+        namespace = os.readlink(f"/proc/{first}/ns/pid")
+    except OSError:
+        return Consumption(0.0, 0)
+    ticks = pages = 0
+    for process in _families.get(namespace):
+        with suppress(OSError):
+            fields = Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()
+            ticks += sum(map(int, fields[_TIMES]))
+            pages += int(fields[_RESIDENT])
+    return Consumption(ticks / _TICKS, pages * _PAGE)
+
+
+class _Families:
+    """The processes of every namespace: one walk over all of them, whoever asks for which."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._known: dict[str, list[str]] = {}
+        self._at = -_FRESH
+
+    def get(self, namespace: str) -> list[str]:
+        """Give the numbers on the host of those that count in a namespace."""
+        with self._lock:
+            if time.monotonic() - self._at >= _FRESH:
+                self._known = {}
+                for name in os.listdir("/proc"):
+                    if name.isdigit():
+                        with suppress(OSError):  # it has ended, or is somebody else's
+                            self._known.setdefault(os.readlink(f"/proc/{name}/ns/pid"), []).append(name)
+                self._at = time.monotonic()
+            return self._known.get(namespace, [])
+
+
+_families = _Families()
 
 
 def _inside(process: str) -> int:

@@ -10,6 +10,7 @@ from aisbx.errors import StateError
 from aisbx.types import (
     BackgroundJob,
     Command,
+    Consumption,
     ControlState,
     Enforcement,
     ExitStatus,
@@ -127,6 +128,10 @@ class LastingSandbox:
     def processes(self) -> list[ProcessRow]:
         """Give what runs in it, but the first process."""
         return observe.processes(self._held["first"][0])
+
+    def consumption(self) -> Consumption:
+        """Say what all processes in it use, the first among them."""
+        return observe.consumption(self._held["first"][0])
 
     def signal(self, pid: int, number: int) -> None:
         """Send a signal to the process that has a number inside; StateError where there is none."""

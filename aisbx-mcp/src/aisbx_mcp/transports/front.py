@@ -8,12 +8,12 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, cast
 
 from aisbx.errors import AdmissionError, AuthError
+from aisbx.hosting.addresses import host_allowed
 from aisbx.types import Principal
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 
 from aisbx_mcp.service import local
-from aisbx_mcp.transports.addresses import host_allowed
 from aisbx_mcp.transports.ended import served_once
 from aisbx_mcp.transports.sessions import Sessions
 

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, cast
 import anyio
 import uvicorn
 from aisbx.errors import UsageError
-
-from aisbx_mcp.transports.addresses import is_loopback, split
-from aisbx_mcp.transports.connection import BoundedProtocol
+from aisbx.hosting.addresses import is_loopback, split
+from aisbx.hosting.connection import BoundedProtocol
 
 if TYPE_CHECKING:
     from aisbx_mcp.options import HttpOptions

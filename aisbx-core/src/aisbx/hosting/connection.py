@@ -2,6 +2,7 @@
 
 import asyncio
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS = 10.0
@@ -29,6 +30,11 @@ class BoundedProtocol(H11Protocol):
         super().handle_events()
         if self.cycle is not before:
             self._stop()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Stop waiting: from here on it is no HTTP connection."""
+        self._stop()
+        super().handle_websocket_upgrade(event)
 
     def on_response_complete(self) -> None:
         """Wait for the next request, where it has not come already."""

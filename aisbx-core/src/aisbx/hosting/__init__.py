@@ -1,0 +1,1 @@
+"""What hosts that are reached over HTTP have in common; `connection` needs uvicorn, which those bring."""
