@@ -25,6 +25,7 @@ DISTRIBUTIONS = [
     "aisbx-profiles",
     "aisbx-mcp",
     "aisbx-egress",
+    "aisbx-supervisor",
     "aisbx-vault",
 ]
 

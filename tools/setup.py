@@ -21,6 +21,7 @@ DISTRIBUTIONS = (
     "aisbx-linux",
     "aisbx-mcp",
     "aisbx-profiles",
+    "aisbx-supervisor",
     "aisbx-vault",
 )
 

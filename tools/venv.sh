@@ -5,7 +5,7 @@
 inputs='requirements-run.lock requirements.lock tools/setup.py aisbx-core/pyproject.toml aisbx-driver-bwrap/pyproject.toml
     aisbx-driver-chroot/pyproject.toml
     aisbx-egress/pyproject.toml aisbx-linux/pyproject.toml aisbx-mcp/pyproject.toml aisbx-profiles/pyproject.toml
-    aisbx-vault/pyproject.toml
+    aisbx-supervisor/pyproject.toml aisbx-vault/pyproject.toml
     aisbx-linux/native/build.py aisbx-linux/native/answer.h aisbx-linux/native/assemble.c aisbx-linux/native/client.c
     aisbx-linux/native/client.h aisbx-linux/native/command.c aisbx-linux/native/command.h aisbx-linux/native/enter.c
     aisbx-linux/native/entries.c aisbx-linux/native/front.c aisbx-linux/native/front.h aisbx-linux/native/group.c

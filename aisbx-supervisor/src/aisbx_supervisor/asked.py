@@ -1,0 +1,39 @@
+"""What routes have in common: who asks, whether they may, and which sandbox is meant."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from fastapi import Request, WebSocket
+
+if TYPE_CHECKING:
+    from aisbx.types import Principal
+
+    from aisbx_supervisor.service import Service
+
+PRINCIPAL = "aisbx.principal"
+"""Where a request's scope says whose it is."""
+
+
+class Asked:
+    """One request."""
+
+    def __init__(self, connection: Request | WebSocket) -> None:
+        """Take what the front has found out."""
+        self.service: Service = connection.app.state.service
+        self.who: Principal = connection.scope[PRINCIPAL]
+
+    @contextmanager
+    def may(self, scope: str, what: str) -> Generator[None]:
+        """Do something (`what`) that needs a scope of the key; an AisbxError says why not."""
+        with self.service.door.enter(self.who, scope, what):
+            yield
+
+    def box(self, name: str) -> str:
+        """Give the real name of a sandbox of theirs; NotFoundError where they have none of that name."""
+        return self.service.boxes.find(self.who, name)
+
+
+def asked(request: Request) -> Asked:
+    """Give it to a route."""
+    return Asked(request)

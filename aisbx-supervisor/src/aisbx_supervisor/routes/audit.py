@@ -1,0 +1,86 @@
+"""The audit log: of a key what it did, of all for who has `admin`; read, and followed as it grows."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from aisbx.audit.read import Record, read_log
+from fastapi import APIRouter, Depends, Header, Query
+from pydantic import BaseModel
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from aisbx_supervisor.asked import Asked, asked
+from aisbx_supervisor.events import MEDIA, event, position, until_ending
+
+router = APIRouter(prefix="/audit", tags=["audit"])
+By = Annotated[Asked, Depends(asked)]
+Kind = Annotated[str | None, Query(max_length=64)]
+_BACK = 10_000
+"""Records that are looked through for those that were missed, or that are asked for."""
+
+
+class Records(BaseModel):
+    """Records, the oldest first; see docs/cli.md for what is in them."""
+
+    records: list[dict[str, object]]
+
+
+@router.get("", response_model=Records)
+async def read(
+    by: By,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    since: Annotated[float, Query(ge=0, le=1e12, description="Seconds since the epoch.")] = 0.0,
+    kind: Kind = None,
+) -> Response:
+    """Give the last records."""
+    with by.may("run", "audit"):
+        path = by.service.engine.audit["path"]
+        found = await by.service.aside(lambda: read_log(path, tail=_BACK, since=since).records)
+        rows = [_row(one) for one in found if _theirs(by, one) and kind in {None, one.text("kind")}]
+        return JSONResponse({"records": rows[-limit:]})
+
+
+@router.get(
+    "/events",
+    response_class=Response,
+    responses={200: {"content": {MEDIA: {"schema": {"type": "string"}}}, "description": "Records as they come."}},
+)
+async def events(
+    by: By,
+    kind: Kind = None,
+    last: Annotated[str | None, Header(alias="Last-Event-ID", pattern="^[0-9]{1,18}$")] = None,
+) -> Response:
+    """Stream records as they are written; `Last-Event-ID`, a record's `seq`, goes on behind that one."""
+    with by.may("run", "audit"):
+        after = position(last) if last else -1
+    return StreamingResponse(_following(by, kind, after), media_type=MEDIA)
+
+
+async def _following(by: Asked, kind: str | None, after: int) -> AsyncIterator[bytes]:
+    listening = by.service.metrics.feed.listen()
+    yield b": audit\n\n"
+    if after >= 0:
+        path = by.service.engine.audit["path"]
+        for record in await by.service.aside(lambda: read_log(path, tail=_BACK).records):
+            number = _number(record)
+            if number > after:
+                after = number
+                if _theirs(by, record) and kind in {None, record.text("kind")}:
+                    yield event("record", _row(record), str(number))
+    async for record in until_ending(by, listening):
+        if record is None:
+            yield b": alive\n\n"
+        elif _number(record) > after and _theirs(by, record) and kind in {None, record.text("kind")}:
+            yield event("record", _row(record), str(_number(record)))
+
+
+def _theirs(by: Asked, record: Record) -> bool:
+    return "admin" in by.who.scopes or record.text("principal") == by.who.id
+
+
+def _number(record: Record) -> int:
+    found = record.data.get("seq")
+    return found if isinstance(found, int) else 0
+
+
+def _row(record: Record) -> dict[str, object]:
+    return {key: value for key, value in record.data.items() if key != "mac"}

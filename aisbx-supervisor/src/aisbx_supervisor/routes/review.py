@@ -1,0 +1,173 @@
+"""What a sandbox changed in a `cow` or `guarded` workspace, and what was kept of it."""
+
+from typing import Annotated
+
+from aisbx.cli import difftext
+from aisbx.engine.review import below
+from aisbx.types import Change
+from fastapi import APIRouter, Depends, Query
+from fastapi import Path as InPath
+from pydantic import BaseModel
+from starlette.responses import JSONResponse, Response
+
+from aisbx_supervisor.asked import Asked, asked
+from aisbx_supervisor.models import Apply, Keep, Paths
+from aisbx_supervisor.options import HOST
+
+router = APIRouter(prefix="/sandboxes/{name}", tags=["review"])
+By = Annotated[Asked, Depends(asked)]
+Tag = Annotated[str, InPath(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
+Some = Annotated[list[str] | None, Query(alias="path", max_length=1000)]
+_LINES = 200_000
+
+
+class Changed(BaseModel):
+    """A path that was changed; see `aisbx diff`."""
+
+    path: str
+    action: str
+    kind: str
+    mode: int
+    size: int
+    protected: str
+    conflict: str
+    left: str | None = None
+
+
+class Changes(BaseModel):
+    """What differs from the workspace."""
+
+    changes: list[Changed]
+
+
+class Applied(BaseModel):
+    """What became of changes: `left` stays in the layer, each with the reason."""
+
+    done: list[Changed]
+    left: list[Changed]
+
+
+class Kept(BaseModel):
+    """A snapshot."""
+
+    tag: str
+    created: float
+    mechanism: str
+
+
+class Snapshots(BaseModel):
+    """The snapshots of a sandbox, the oldest first."""
+
+    snapshots: list[Kept]
+
+
+@router.get("/changes", response_model=Changes)
+async def changes(by: By, name: str, path: Some = None) -> Response:
+    """List what differs from the workspace, all or at and below these paths."""
+    with by.may("files", "changes"):
+        real = by.box(name)
+
+        def look() -> list[dict[str, object]]:
+            layers = by.service.engine.changes.layers(real)
+            return [_row(one) for one in layers.changes(below(layers.workspace, path or []))]
+
+        return JSONResponse({"changes": await by.service.aside(look)})
+
+
+@router.get(
+    "/changes/diff",
+    response_class=Response,
+    responses={200: {"content": {"text/plain; charset=utf-8": {"schema": {"type": "string"}}}}},
+)
+async def diff(by: By, name: str, path: Some = None) -> Response:
+    """Give what `aisbx diff` prints; at most 200,000 lines."""
+    with by.may("files", "diff"):
+        real = by.box(name)
+
+        def look() -> str:
+            layers = by.service.engine.changes.layers(real)
+            lines: list[str] = []
+            for change in layers.changes(below(layers.workspace, path or [])):
+                lines += [difftext.headline(change), *difftext.of_change(layers, change)]
+                if len(lines) > _LINES:
+                    lines = [*lines[:_LINES], "[more was changed: name paths]"]
+                    break
+            return "".join(f"{line}\n" for line in lines)
+
+        return Response(await by.service.aside(look), media_type="text/plain; charset=utf-8")
+
+
+@router.post("/changes/apply", response_model=Applied)
+async def apply(by: By, name: str, body: Apply) -> Response:
+    """Take changes over into the workspace of the host; needs `admin`, for whoever made them is to be reviewed."""
+    with by.may("admin", "apply"):
+        real = by.box(name)
+
+        def work() -> dict[str, object]:
+            done: list[dict[str, object]] = []
+            left: list[dict[str, object]] = []
+            for change, why in by.service.engine.changes.apply(real, body.paths, by.who, HOST, force=body.force):
+                (left if why else done).append({**_row(change), "left": why or None})
+            return {"done": done, "left": left}
+
+        return JSONResponse(await by.service.aside(work))
+
+
+@router.post("/changes/discard", response_model=Changes)
+async def discard(by: By, name: str, body: Paths) -> Response:
+    """Drop changes of a sandbox that has ended."""
+    with by.may("files", "discard"):
+        real = by.box(name)
+        gone = await by.service.aside(
+            lambda: [_row(one) for one in by.service.engine.changes.discard(real, body.paths, by.who, HOST)]
+        )
+        return JSONResponse({"changes": gone})
+
+
+@router.get("/snapshots", response_model=Snapshots)
+async def snapshots(by: By, name: str) -> Response:
+    """List its snapshots."""
+    with by.may("run", "snapshots"):
+        real = by.box(name)
+        rows = await by.service.aside(lambda: by.service.engine.snapshots.all(real))
+        told = [{"tag": one.tag, "created": one.created, "mechanism": one.mechanism} for one in rows]
+        return JSONResponse({"snapshots": told})
+
+
+@router.post("/snapshots", status_code=201, response_model=Kept)
+async def snapshot(by: By, name: str, body: Keep) -> Response:
+    """Keep what its workspace holds now."""
+    with by.may("run", "snapshot"):
+        real = by.box(name)
+        one = await by.service.aside(lambda: by.service.engine.snapshots.create(real, by.who, HOST, body.tag or ""))
+        return JSONResponse({"tag": one.tag, "created": one.created, "mechanism": one.mechanism}, 201)
+
+
+@router.delete("/snapshots/{tag}", status_code=204, response_class=Response)
+async def remove(by: By, name: str, tag: Tag) -> Response:
+    """Remove a snapshot."""
+    with by.may("run", "snapshot-rm"):
+        real = by.box(name)
+        await by.service.aside(lambda: by.service.engine.snapshots.remove(real, tag, by.who, HOST))
+    return Response(status_code=204)
+
+
+@router.post("/snapshots/{tag}/restore", status_code=204, response_class=Response)
+async def restore(by: By, name: str, tag: Tag) -> Response:
+    """Have its workspace hold what it did at a snapshot, and drop what came since."""
+    with by.may("run", "restore"):
+        real = by.box(name)
+        await by.service.aside(lambda: by.service.engine.snapshots.restore(real, tag, by.who, HOST))
+    return Response(status_code=204)
+
+
+def _row(change: Change) -> dict[str, object]:
+    return {
+        "path": change.path.encode(errors="surrogateescape").decode(errors="replace"),
+        "action": change.action,
+        "kind": change.kind,
+        "mode": change.mode,
+        "size": change.size,
+        "protected": change.protected,
+        "conflict": change.conflict,
+    }

@@ -1,0 +1,44 @@
+"""Commands that are waited for."""
+
+from typing import Annotated
+
+from aisbx.types import Stdio
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import JSONResponse, Response
+
+from aisbx_supervisor.asked import Asked, asked
+from aisbx_supervisor.events import MEDIA, streamed
+from aisbx_supervisor.models import Exec, Result
+from aisbx_supervisor.options import HOST
+
+router = APIRouter(prefix="/sandboxes/{name}", tags=["commands"])
+CAPTURE = 4 << 20
+"""Bytes of each stream in an answer; a stream of events, and a process in the background, give more."""
+
+
+@router.post(
+    "/exec",
+    response_model=Result,
+    responses={200: {"content": {MEDIA: {"schema": {"type": "string"}}}, "description": "What came of it."}},
+)
+async def execute(by: Annotated[Asked, Depends(asked)], name: str, body: Exec, request: Request) -> Response:
+    """Run a command to its end; it goes on where the client does not wait any more.
+
+    With `Accept: text/event-stream` its output comes as it is printed, as that of a process: the stream can be taken up
+    again at `/processes/ID/events`.
+    """
+    service = by.service
+    command, given = body.command(), body.given()
+    if MEDIA in request.headers.get("accept", ""):
+        return await streamed(by, name, command, given)
+    with by.may("run", "exec"):
+        real = by.box(name)
+        stdio = Stdio(given, capture=CAPTURE)
+        who = by.who
+
+        def run() -> dict[str, object]:
+            return service.boxes.opened(real).execute(command, stdio, who, HOST).as_record()
+
+        record = await service.aside(run)
+    del record["enforcement"]  # that of the sandbox, which `inspect` tells
+    return JSONResponse(record)

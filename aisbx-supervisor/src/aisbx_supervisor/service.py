@@ -1,0 +1,166 @@
+"""What requests are served with: the engine, the door, the sandboxes that are open, and what is looked after."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TypeVar
+
+from aisbx.engine import Engine
+from aisbx.engine.door import Door
+from aisbx.errors import AisbxError
+from aisbx.keys import SCOPES
+from aisbx.types import Principal
+
+from aisbx_supervisor.boxes import Boxes
+from aisbx_supervisor.health import Health
+from aisbx_supervisor.metrics import Metrics
+from aisbx_supervisor.once import Once
+from aisbx_supervisor.options import HOST, ServeOptions, Wanted, to_request
+from aisbx_supervisor.reaper import Reaper
+
+T = TypeVar("T")
+_THREADS = 256
+"""So many commands may be waited for at once."""
+_SWEEP = 2.0
+"""Seconds between two looks at who may not stay."""
+
+
+@dataclass(slots=True)
+class Presence:
+    """Requests of one principal that are being served."""
+
+    tasks: "list[asyncio.Task[object]]" = field(default_factory=list["asyncio.Task[object]"])
+    over: bool = False
+    """Whether they may not go on."""
+
+
+class Service:
+    """One for a server. What it keeps in memory can be lost: sandboxes and what is known of them are on disk."""
+
+    def __init__(self, options: ServeOptions) -> None:
+        """Read the settings; an AisbxError says what is wrong with them."""
+        self.options = options
+        self._load()
+        self.boxes = Boxes(self)
+        self.metrics = Metrics(self)
+        self.health = Health(self)
+        self.once = Once(self.engine.state / "supervisor" / "once")
+        self.reaper = Reaper(self)
+        self.connections: Callable[[], int] = int
+        """How many there are."""
+        self.ending = asyncio.Event()
+        """Set when it is to end: what would stream for ever stops."""
+        self.making = Lock()
+        """Held while a sandbox is made: what an engine knows of one request is not for two at once."""
+        self._threads = ThreadPoolExecutor(_THREADS, "aisbx")
+        self._present: dict[str, Presence] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def _load(self) -> None:
+        engine = Engine(os.environ, self.options.workspace or "/")
+        if engine.settings.sinks:
+            engine.sinks.ready()  # what cannot be had is said now
+        self.door = Door(engine, HOST, self.options.auth, shared=True)
+        self.engine = engine
+
+    def check(self) -> None:
+        """See that a sandbox could be made, as the server's profiles say; an AisbxError says why not."""
+        directory = self.boxes.places.probe()
+        for profile in (self.options.profile, *self.options.profiles):
+            wanted = Wanted(profile=profile, environment={}, limits={})
+            request = to_request(self.options, wanted, self.options.workspace or directory)
+            self.engine.enter(request)
+            self.engine.admit(request, local())
+
+    def begin(self) -> None:
+        """Begin to look after things; called in the loop."""
+        self._tasks = [asyncio.ensure_future(work) for work in (self._sweep(), self.reaper.run(), self.metrics.watch())]
+
+    async def reload(self) -> None:
+        """Read the settings anew; what runs goes on as it was begun. An AisbxError says why all stays as it was."""
+        await self.aside(self.door.save())
+        await self.aside(self._load)
+
+    def reload_aside(self) -> None:
+        """Do that without anybody who waits."""
+
+        async def reload() -> None:
+            try:
+                await self.reload()
+                _log.warning("settings were read anew")
+            except AisbxError as error:
+                _log.warning("settings stay as they were: %s; hint: %s", error.message, error.hint)
+
+        self._tasks.append(asyncio.ensure_future(reload()))
+
+    async def aside(self, work: Callable[[], T]) -> T:
+        """Do something that blocks in a thread; cancelled, it is done all the same."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    @property
+    def waiting(self) -> int:
+        """How many have no thread yet."""
+        return self._threads._work_queue.qsize()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+    @contextmanager
+    def present(self, principal: Principal) -> Generator[Presence]:
+        """Serve a request of a principal's, who can be sent away meanwhile."""
+        presence = self._present.setdefault(principal.id, Presence())
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine has one
+        presence.tasks.append(task)
+        try:
+            yield presence
+        finally:
+            presence.tasks.remove(task)
+            if not presence.tasks:
+                self._present.pop(principal.id, None)
+
+    def stands(self, principal: str) -> bool:
+        """Say whether somebody who was let in earlier still would be."""
+        try:
+            return not principal.startswith("key:") or self.door.stands(Principal(principal))
+        except AisbxError:
+            return True  # nobody is let in meanwhile, and whoever tries is recorded with the cause
+
+    def drain(self) -> None:
+        """Have what would stream for ever stop."""
+        self.ending.set()
+
+    async def close(self) -> None:
+        """Write down what is known; sandboxes stay."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._save()
+        if self.engine.settings.sinks:
+            await self.aside(self.engine.sinks.flush)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP)
+            for who, presence in list(self._present.items()):
+                if not self.stands(who):
+                    presence.over = True
+                    for task in presence.tasks:
+                        task.cancel()
+            await self._save()
+
+    async def _save(self) -> None:
+        try:
+            await self.aside(self.door.save())
+        except AisbxError as error:
+            _log.warning("%s; hint: %s", error.message, error.hint)
+
+
+def local() -> Principal:
+    """Give the user whom the server runs as."""
+    return Principal(f"uid:{os.geteuid()}", frozenset(SCOPES))
+
+
+_log = logging.getLogger("aisbx")

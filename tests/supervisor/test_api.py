@@ -1,0 +1,221 @@
+"""Sandboxes over HTTP: made, used, looked at, ended; each key's are its own."""
+
+import uuid
+from contextlib import suppress
+from http.client import IncompleteRead
+from pathlib import Path
+
+from aisbx.keys import Keyring
+
+from tests.supervisor.conftest import Home, Served, until
+
+
+def test_a_sandbox_is_made_listed_by_pages_inspected_and_destroyed(served: Served, home: Home) -> None:
+    key = home.key("pages")
+    for name in ("a", "b", "c"):
+        made = served.done("POST", "sandboxes", {"name": name, "idle_ttl": 600}, key=key)
+        assert (made["name"], made["state"], made["profile"]) == (name, "running", "shell")
+    page = served.done("GET", "sandboxes?limit=2", key=key)
+    assert [row["name"] for row in page["sandboxes"]] == ["a", "b"]
+    rest = served.done("GET", f"sandboxes?limit=2&after={page['next']}", key=key)
+    assert ([row["name"] for row in rest["sandboxes"]], rest["next"]) == (["c"], None)
+    served.done("POST", "sandboxes/b/pause", key=key)
+    assert [row["name"] for row in served.done("GET", "sandboxes?state=paused", key=key)["sandboxes"]] == ["b"]
+    served.done("POST", "sandboxes/b/resume", key=key)
+    assert served.done("GET", "sandboxes/a", key=key)["enforcement"]
+    workspace = Path(served.done("GET", "sandboxes/a", key=key)["workspace"])
+    assert workspace.is_dir()
+    for name in ("a", "b", "c"):
+        assert served.done("DELETE", f"sandboxes/{name}", key=key) == {"findings": []}
+    assert not workspace.exists()
+    served.refused(404, "GET", "sandboxes/a", key=key)
+
+
+def test_a_command_runs_with_input_variables_and_a_directory_and_says_how_it_ended(served: Served, box: str) -> None:
+    found = served.run(
+        box, "sh", "-c", "cat; echo $A; pwd; echo no >&2; exit 3", stdin="in\n", env={"A": "b"}, cwd="/tmp"
+    )
+    assert (found["exit_code"], found["stdout"]["text"], found["stderr"]["text"]) == (3, "in\nb\n/tmp\n", "no\n")
+    assert served.run(box, "printf", r"\377")["stdout"]["base64"] == "/w=="
+    assert served.run(box, "sleep", "9", timeout=0.2)["timed_out"]
+    assert served.refused(422, "POST", f"sandboxes/{box}/exec", {"argv": ["nothing"]})["code"] == "command-not-found"
+    for argv in ([], [""], ["a\0b"]):
+        assert served.ask("POST", f"sandboxes/{box}/exec", {"argv": argv}).status in {400, 422}
+
+
+def test_another_keys_sandbox_is_not_there_and_its_name_is_free(served: Served, home: Home, box: str) -> None:
+    other, boss = home.key("stranger"), home.key("boss", "admin", "run")
+    real = served.done("GET", f"sandboxes/{box}")["id"]
+    for name in (box, real):
+        served.refused(404, "GET", f"sandboxes/{name}", key=other)
+        served.refused(404, "DELETE", f"sandboxes/{name}", key=other)
+        served.refused(404, "POST", f"sandboxes/{name}/exec", {"argv": ["true"]}, key=other)
+        served.refused(404, "GET", f"sandboxes/{name}/files?path=/etc/passwd", key=other)
+    served.done("POST", "sandboxes", {"name": box}, key=other)
+    served.done("DELETE", f"sandboxes/{box}", key=other)
+    assert served.run(box, "true")["exit_code"] == 0
+    assert real in {row["name"] for row in served.done("GET", "sandboxes?all=true", key=boss)["sandboxes"]}
+    assert served.done("GET", f"sandboxes/{real}", key=boss)["name"] == real
+    assert all(row["principal"] != f"key:{real[:12]}" for row in served.done("GET", "audit", key=other)["records"])
+
+
+def test_no_request_goes_beyond_what_the_server_gives(served: Served) -> None:
+    served.refused(403, "POST", "sandboxes", {"profile": "python-dev"})
+    for more in (
+        {"workspace": "/etc"},
+        {"mounts": {"/etc": "/x"}},
+        {"driver": "chroot"},
+        {"network": "open"},
+        {"mode": "rw"},
+    ):
+        served.refused(422, "POST", "sandboxes", more)
+    made = served.done("POST", "sandboxes", {"profile": "offline"})
+    assert made["profile"] == "offline+shell"
+    served.done("DELETE", f"sandboxes/{made['name']}")
+
+
+def test_a_post_with_an_idempotency_key_is_done_once(served: Served, box: str) -> None:
+    key = str(uuid.uuid4())
+    body = {"argv": ["sh", "-c", "echo x >> /tmp/once; wc -l < /tmp/once"]}
+    first = served.ask("POST", f"sandboxes/{box}/exec", body, Idempotency_Key=key)
+    again = served.ask("POST", f"sandboxes/{box}/exec", body, Idempotency_Key=key)
+    assert (first.status, first.json["stdout"]["text"].strip()) == (200, "1")
+    assert again.body == first.body
+    assert again.headers["idempotency-replayed"] == "true"
+    other = {"argv": ["true"]}
+    served.refused(422, "POST", f"sandboxes/{box}/exec", other, Idempotency_Key=key)
+    served.refused(400, "POST", f"sandboxes/{box}/exec", other, Idempotency_Key="x" * 300)
+
+
+def test_a_stream_has_ids_and_is_taken_up_where_it_was_cut_off(served: Served, box: str) -> None:
+    body = {
+        "argv": ["sh", "-c", "read a; echo $a; sleep 0.3; echo two >&2; sleep 0.3; echo three; exit 4"],
+        "stdin": "one\n",
+    }
+    stream = served.events(f"sandboxes/{box}/exec", body)
+    kind, process = next((kind, data) for _, kind, data in stream if kind == "process")
+    number, kind, data = next(stream)
+    assert (kind, data) == ("stdout", {"text": "one\n"})
+    stream.close()  # type: ignore[attr-defined]
+    path = f"sandboxes/{box}/processes/{process['id']}/events"
+    rest = [(kind, data) for _, kind, data in served.events(path, Last_Event_ID=number)][1:]
+    assert rest[:2] == [("stderr", {"text": "two\n"}), ("stdout", {"text": "three\n"})]
+    assert (rest[2][0], rest[2][1]["exit_code"], rest[2][1]["state"]) == ("end", 4, "ended")
+    whole = served.done("GET", f"sandboxes/{box}/processes/{process['id']}/output")
+    assert (whole["stream"], whole["text"]) == (1, "one\n")
+
+
+def test_a_process_goes_on_takes_input_and_signals(served: Served, box: str) -> None:
+    place = f"sandboxes/{box}/processes"
+    one = served.done("POST", place, {"argv": ["cat"], "stdin": True})
+    path = f"{place}/{one['id']}"
+    served.done("POST", f"{path}/input", {"text": "hello", "end": True})
+    assert until(lambda: served.done("GET", path)["state"] == "ended")
+    assert served.done("GET", f"{path}/output")["text"] == "hello"
+    two = served.done("POST", place, {"argv": ["sleep", "600"]})
+    assert any(row["argv"] == ["sleep", "600"] for row in served.done("GET", f"sandboxes/{box}/ps")["processes"])
+    served.done("POST", f"{place}/{two['id']}/signal", {"signal": "TERM"})
+    assert until(lambda: served.done("GET", f"{place}/{two['id']}")["exit_code"] == 143)
+    three = served.done("POST", place, {"argv": ["sleep", "600"]})
+    assert served.done("DELETE", f"{place}/{three['id']}")["state"] == "ended"
+    assert len(served.done("GET", place)["processes"]) >= 3
+    served.refused(404, "GET", f"{place}/{'0' * 12}")
+
+
+def test_files_are_streamed_both_ways_and_by_ranges(served: Served, box: str) -> None:
+    place = f"sandboxes/{box}/files"
+    data = bytes(range(256)) * 4096 * 12  # more than what is passed on in one piece
+    assert served.ask("PUT", f"{place}?path=/tmp/big&mode=600", data).status == 204
+    assert served.ask("GET", f"{place}?path=/tmp/big").body == data
+    part = served.ask("GET", f"{place}?path=/tmp/big", Range="bytes=1000-1999")
+    assert (part.status, part.body) == (206, data[1000:2000])
+    assert part.headers["content-range"] == f"bytes 1000-1999/{len(data)}"
+    assert served.ask("GET", f"{place}?path=/tmp/big", Range="bytes=-3").body == data[-3:]
+    served.refused(416, "GET", f"{place}?path=/tmp/big", Range=f"bytes={len(data)}-")
+    assert served.run(box, "stat", "-c", "%a %s", "/tmp/big")["stdout"]["text"] == f"600 {len(data)}\n"
+    assert served.ask("PUT", f"{place}?path=note", b"in the workspace").status == 204
+    served.done("POST", f"{place}/directories", {"path": "a/b", "parents": True})
+    assert [row["name"] for row in served.done("GET", f"{place}/list")["files"]] == ["a", "note"]
+    served.run(box, "ln", "-s", "/etc/passwd", "/tmp/link")
+    assert b"root:x:0:0:root:/root" not in served.ask("GET", f"{place}?path=/tmp/../../../../etc/shadow").body
+    assert served.done("GET", f"{place}/stat?path=/tmp/link")["kind"] == "link"
+    served.done("DELETE", f"{place}?path=a&recursive=true")
+    served.refused(409, "GET", f"{place}?path=/tmp/none")
+
+
+def test_a_layer_is_reviewed_kept_and_forked_and_only_admin_applies(served: Served, home: Home) -> None:
+    boss = home.key("reviewer", "admin", "run", "files")
+    name = served.done("POST", "sandboxes", {"name": "layer", "mode": "cow"}, key=boss)["name"]
+    place = f"sandboxes/{name}"
+    served.done("POST", f"{place}/exec", {"argv": ["sh", "-c", "echo 1 > made"]}, key=boss)
+    assert [row["path"] for row in served.done("GET", f"{place}/changes", key=boss)["changes"]] == ["made"]
+    assert b"+1" in served.ask("GET", f"{place}/changes/diff", key=boss).body
+    assert served.done("POST", f"{place}/snapshots", {"tag": "one"}, key=boss)["tag"] == "one"
+    served.done("POST", f"{place}/exec", {"argv": ["rm", "made"]}, key=boss)
+    fork = served.done("POST", f"{place}/fork", {"tag": "one"}, key=boss)["name"]
+    assert served.done("POST", f"sandboxes/{fork}/exec", {"argv": ["cat", "made"]}, key=boss)["stdout"]["text"] == "1\n"
+    served.done("POST", f"{place}/snapshots/one/restore", key=boss)
+    applied = served.done("POST", f"{place}/changes/apply", {}, key=boss)
+    assert [row["path"] for row in applied["done"]] == ["made"]
+    for one in (name, fork):
+        served.done("DELETE", f"sandboxes/{one}?discard=true", key=boss)
+    plain = home.key("plain")
+    served.done("POST", "sandboxes", {"name": "layer", "mode": "cow"}, key=plain)
+    served.refused(403, "POST", f"{place}/changes/apply", {}, key=plain)
+    served.done("DELETE", f"{place}?discard=true", key=plain)
+
+
+def test_keys_settings_profiles_secrets_and_the_log_are_there_for_who_may(served: Served, home: Home) -> None:
+    boss = home.key("chief", "admin", "run")
+    made = served.done("POST", "keys", {"name": "made-here", "scopes": ["run"]}, key=boss)
+    assert served.ask("GET", "sandboxes", key=made["key"]).status == 200
+    assert made["key"] not in served.ask("GET", "keys", key=boss).body.decode()
+    served.done("DELETE", f"keys/{made['id']}", key=boss)
+    served.refused(401, "GET", "sandboxes", key=made["key"])
+    served.refused(422, "POST", "keys", {"name": "x", "workspace": "/home"}, key=boss)
+    assert [row["name"] for row in served.done("GET", "profiles")["profiles"]] == ["shell"]
+    assert served.done("GET", "profiles/shell")["profile"]["name"] == "shell"
+    assert served.ask("GET", "secrets", key=boss).status in {200, 409}
+    kinds = {row["kind"] for row in served.done("GET", "audit?limit=1000", key=boss)["records"]}
+    assert {"key.create", "key.revoke"} <= kinds
+    settings = home.path / ".config/aisbx/config.toml"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text('sinks = []\n[sink_settings.otel]\nendpoint = "http://user:password@x"\n')
+    served.done("POST", "configuration/reload", key=boss)
+    told = served.ask("GET", "configuration", key=boss)
+    assert told.json["settings"]["sink_settings"] == {"otel": {"endpoint": "[redacted]"}}
+    settings.write_text("nonsense = 1\n")
+    served.refused(500, "POST", "configuration/reload", key=boss)
+    settings.unlink()
+    assert served.ask("GET", "sandboxes").status == 200
+
+
+def test_the_log_is_followed_and_taken_up(served: Served, box: str) -> None:
+    served.run(box, "true")
+    last = served.done("GET", "audit?limit=1000")["records"][-1]
+    stream = served.events("audit/events?kind=exec.end", Last_Event_ID=str(last["seq"] - 1))
+    number, kind, data = next(stream)
+    assert (int(number), kind, data["run"]) == (last["seq"], "record", last["run"])
+    run = served.run(box, "false")["run"]
+    assert next(data["run"] for _, _, data in stream if data["run"] == run) == run
+    stream.close()  # type: ignore[attr-defined]
+
+
+def test_what_a_revoked_key_had_ends(served: Served, home: Home) -> None:
+    gone = home.key("gone")
+    real = served.done("POST", "sandboxes", {"name": "x"}, key=gone)["id"]
+    one = served.done("POST", "sandboxes/x/processes", {"argv": ["sleep", "600"]}, key=gone)
+    stream = served.events(f"sandboxes/x/processes/{one['id']}/events", Authorization=f"Bearer {gone}")
+    next(stream)
+    Keyring(home.state).revoke("gone")
+    assert until(lambda: real not in home.sandboxes())
+    with suppress(IncompleteRead):  # it was cut off
+        assert all(kind == "end" for _, kind, _ in stream)
+
+
+def test_a_sandbox_whose_time_is_over_says_so(served: Served) -> None:
+    served.done("POST", "sandboxes", {"name": "short", "ttl": 1})
+    assert until(lambda: served.done("GET", "sandboxes/short")["state"] == "ended")
+    assert served.done("GET", "sandboxes/short")["end"]["reason"] in {"ttl", "ended"}
+    assert served.refused(409, "POST", "sandboxes/short/exec", {"argv": ["true"]})["code"] == "state"
+    served.done("DELETE", "sandboxes/short")
