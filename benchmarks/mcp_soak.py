@@ -219,11 +219,11 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     print(f"soak: seed {options.seed}", flush=True)
     directory = Path(tempfile.mkdtemp(prefix="aisbx-soak-", dir=Path.home())).resolve()
-    chance = random.Random(options.seed)
+    home, chance = directory / "home", random.Random(options.seed)
     wrong: list[str] = []
     try:
-        before = left(directory)
-        server = Server(directory / "home")
+        before = left(home)
+        server = Server(home)
         try:
             descriptors = server.descriptors()
             visitors = [Visitor(server, f"c{n}", random.Random(chance.random())) for n in range(options.clients)]
@@ -232,9 +232,9 @@ def main(arguments: Sequence[str]) -> int:
         finally:
             server.process.send_signal(signal.SIGTERM)
             server.process.wait(60)
-        shutil.rmtree(server.home / ".config")
-        wrong += _left(before, directory)
-        wrong += [f"left in the temporary directory: {path}" for path in (server.home / "tmp").iterdir()]
+        shutil.rmtree(home / ".config")
+        wrong += _left(before, home)
+        wrong += [f"left in the temporary directory: {path}" for path in (home / "tmp").iterdir()]
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     for line in wrong[:20]:
@@ -267,8 +267,8 @@ def _seen(server: Server, visitors: Sequence[Visitor], samples: Sequence[int], d
     return wrong
 
 
-def _left(before: Left, directory: Path) -> list[str]:
+def _left(before: Left, home: Path) -> list[str]:
     until = time.monotonic() + SETTLING
-    while (more := left(directory).beyond(before)) and time.monotonic() < until:
+    while (more := left(home).beyond(before)) and time.monotonic() < until:
         time.sleep(0.5)
     return [f"left of {kind}: {', '.join(those[:5])}" for kind, those in more.items() if kind != "descriptors"]

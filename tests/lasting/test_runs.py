@@ -10,10 +10,11 @@ import pytest
 from aisbx import run
 from aisbx.api import sandbox as api
 from aisbx.engine import Engine, again
-from aisbx.errors import AisbxError
+from aisbx.errors import AisbxError, PolicyError
 from aisbx_linux import helped
 
 from .conftest import Box, eventually, sleepers
+from .test_policies import RULE
 
 CLIENT = """
 import os, sys, time
@@ -65,6 +66,21 @@ def test_many_at_once_need_one_plan(box: Box, made: list[Engine]) -> None:
     lines = (box.state / "audit.jsonl").read_text().splitlines()
     assert len(lines) == 14
     assert len({line.split('"run":"')[1][:12] for line in lines}) == 14
+
+
+def test_a_policy_that_comes_into_force_is_asked_whatever_plan_there_was(box: Box) -> None:
+    assert run(["touch", "seen"]).code == 0
+    (box.project / "seen").unlink()
+    config = box.home / ".config/aisbx"
+    (config / "commands.yaml").write_text(RULE)
+    (config / "config.toml").write_text('policies = ["commands"]\n')
+    for _ in range(2):
+        with pytest.raises(PolicyError, match="commands/no-touch"):
+            run(["touch", "seen"])
+        with pytest.raises(PolicyError, match="commands/no-touch"):
+            run(["sh"], input="touch seen")
+        assert run(["sh"], input="echo touch").text == "touch\n"
+    assert not (box.project / "seen").exists()
 
 
 def test_a_plan_goes_with_what_it_was_made_from(box: Box, made: list[Engine], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """What a policy leaves to a person: asked of the client's user in both eras, refused where nobody can be asked."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,11 @@ from tests.mcp_host.serving import Served, serving
 
 ERAS = ("legacy", "2026-07-28")
 ASKED = "git push --force"
+RULES = """
+rules:
+  - {id: no-mkfifo, decide: forbid, reason: no, program: [mkfifo], match: [mkfifo x], no_match: [echo mkfifo]}
+  - {id: no-code, decide: forbid, reason: no, program: [python3, node], arguments: ["*mkf*"], match: [node -e mkf]}
+"""
 YES = ElicitResult(action="accept", content={"run": True})
 
 
@@ -22,6 +28,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     home = Home(tmp_path_factory.mktemp("approval"))
     (home.path / ".config/aisbx").mkdir(parents=True)
     (home.path / ".config/aisbx/config.toml").write_text('policies = ["commands"]\n')
+    (home.path / ".config/aisbx/commands.yaml").write_text(RULES)
     return home
 
 
@@ -96,3 +103,42 @@ def test_nobody_decides_on_what_they_cannot_see(served: Served) -> None:
     assert user.questions == []
     called(served, "legacy", user, "run_command", command=f"{ASKED} '\u202e\x1b[2J'")
     assert "\\u202e\\x1b[2J" in user.questions[0]
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("run_command", {"command": "true && mkfifo x"}),
+        ("run_command", {"command": ["mkfifo", "x"]}),
+        ("run_command", {"command": "sh", "stdin": "mkfifo x"}),
+        ("run_command", {"command": ["sh"], "stdin": "mkfifo x", "interactive": True}),
+        ("aisbx-run", {"command": ["sh", "-c", "mkfifo x"]}),
+        ("run_code", {"code": "mkfifo x", "language": "bash"}),
+        ("run_code", {"code": "import os; os.mkfifo('x')"}),
+        ("run_code", {"code": "require('child_process').execSync('mkfifo x')", "language": "node"}),
+    ],
+)
+def test_what_is_forbidden_is_so_for_every_tool(tool: str, arguments: dict[str, Any], served: Served) -> None:
+    failed, told = called(served, "2026-07-28", None, tool, **arguments)
+    assert failed
+    assert "commands/no-" in told
+
+
+def test_what_is_written_to_a_shell_is_reviewed_as_its_reader_takes_it(served: Served, home: Home) -> None:
+    def given(data: str) -> tuple[bool, str]:
+        return called(served, "legacy", user, "process_input", process=process, data=data)
+
+    user = User(YES)
+    told = called(served, "legacy", None, "run_command", command="sh", interactive=True, yield_s=0)[1]
+    process = re.findall(r"process (\w{8})", told)[0]
+    assert "fine" in given("echo fine\nmkf")[1]
+    for data in ("ifo x\n", "ifo \\\n", "ifo x; echo done\n"):
+        failed, told = given(data)
+        assert failed
+        assert "commands/no-mkfifo" in told
+    assert "mkf: not found" in given("\n")[1], "and nothing of that was written"
+    failed, told = given(f"{ASKED}\n")
+    assert not failed
+    assert f"sh' <<< '{ASKED}\n'" in user.questions[0]
+    kinds = [record["kind"] for record in home.audit()][-7:]
+    assert kinds == ["exec.refused"] * 3 + ["exec.input", "exec.refused", "policy.approved", "exec.input"]

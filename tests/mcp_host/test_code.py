@@ -124,6 +124,15 @@ def test_much_output_is_bounded(client: Client) -> None:
     assert len(told) < 1500
 
 
+def test_what_is_too_much_to_show_at_once_is_not_taken_in(client: Client) -> None:
+    code = "class Big:\n    def _repr_markdown_(self): return 'x' * (5 << 20)\nBig()"
+    told = run(client, code, session="big")
+    assert told.startswith("[ok")
+    assert "bytes are too much to show at once" in told
+    assert "xxx" not in told
+    assert run(client, "1 + 1", session="big").endswith("2\n")
+
+
 def test_a_restart_forgets(client: Client) -> None:
     run(client, "gone = 1", session="again")
     assert "NameError" in run(client, "gone", session="again", restart=True)

@@ -12,6 +12,8 @@ from aisbx.errors import ConfigError
 from aisbx_mcp.clients import merge
 from aisbx_mcp.clients.check import examine
 from aisbx_mcp.clients.known import Client, clients
+from aisbx_mcp.command import app
+from typer.testing import CliRunner
 
 from tests.mcp_host.conftest import Home
 
@@ -69,6 +71,22 @@ def test_a_link_stays_one_and_an_edit_at_this_moment_is_not_lost(tmp_path: Path)
     assert not list(tmp_path.glob("*.tmp"))
 
 
+def test_what_is_read_only_stays_and_nothing_that_was_kept_is_lost(tmp_path: Path) -> None:
+    client = client_of("cursor", tmp_path)
+    path = Path(client.path)
+    path.parent.mkdir()
+    path.write_text("{}")
+    first = merge.write(client, '{"a": 1}', "{}")
+    second = merge.write(client, "{}", '{"a": 1}')  # within the same second, mostly
+    assert (Path(first).read_text(), Path(second).read_text()) == ("{}", '{"a": 1}')
+    path.chmod(0o444)
+    before = sorted(path.parent.iterdir())
+    with pytest.raises(ConfigError, match="it is read-only") as refused:
+        merge.write(client, merge.with_entry(client, "{}", ENTRY), "{}")
+    assert "--print" in refused.value.hint
+    assert (sorted(path.parent.iterdir()), path.read_text()) == (before, "{}")
+
+
 @pytest.mark.parametrize(
     ("platform", "environ", "path"),
     [
@@ -99,6 +117,25 @@ def test_the_command_puts_it_in_shows_that_it_works_and_takes_it_out(home: Home)
     assert "ok       Cursor" in aisbx("check", "--client", "cursor")
     aisbx("install", "--client", "cursor", "--uninstall")
     assert json.loads(config.read_text()) == {"mcpServers": {}}
+
+
+def test_of_all_those_that_can_be_told_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("XDG_CONFIG_HOME", "CODEX_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    every = clients({"HOME": str(tmp_path)}, sys.platform)
+    for name in ("claude-code", "codex"):
+        path = Path(every[name].path)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("")
+        path.chmod(0o444)
+    called = CliRunner().invoke(app, ["install", "--client", "all"])
+    assert str(called.exception) == "2 of 5 clients were left as they are"
+    assert [line.partition("; ")[0].rpartition(": ")[2] for line in called.stderr.splitlines()] == [
+        "it is read-only"
+    ] * 2
+    told = {name for name, client in every.items() if "aisbx" in merge.read(client)}
+    assert told == {"claude-desktop", "cursor", "vscode"}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from aisbx.errors import AdmissionError, StateError
 from aisbx.types import Principal
 from aisbx_mcp import room as room_module
+from aisbx_mcp import watching
 from aisbx_mcp.kernels.pool import MOST as SESSIONS
 from aisbx_mcp.kernels.pool import Kernels
 from aisbx_mcp.options import ServeOptions
@@ -40,7 +42,7 @@ class Slow(Room):
 def new_room(outputs: Path, dropped: list[str] | None = None) -> Room:
     gone: list[str] = [] if dropped is None else dropped
     options = ServeOptions(sandboxes=3, commands=2)
-    service: Any = SimpleNamespace(options=options, outputs=str(outputs), drop=gone.append)
+    service: Any = SimpleNamespace(options=options, outputs=str(outputs), drop=gone.append, making=asyncio.Lock())
     return Slow(service, Principal("uid:7"))
 
 
@@ -75,6 +77,21 @@ def test_no_more_sandboxes_than_allowed_are_made_at_once(tmp_path: Path) -> None
         room._end_aside = lambda _box: None  # pyright: ignore[reportAttributeAccessIssue]  (there is none to end)
         with pytest.raises(StateError, match="was made at this moment"):
             room._keep("x", taken)
+
+    asyncio.run(work())
+
+
+def test_who_waits_for_a_sandbox_keeps_no_thread_from_others(tmp_path: Path) -> None:
+    async def work() -> None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
+        room, order = new_room(tmp_path), list[str]()
+        making = [asyncio.ensure_future(room.create(f"n{number}", "")) for number in range(3)]
+        for each in making:
+            each.add_done_callback(lambda _: order.append("made"))
+        await asyncio.sleep(0.01)
+        await asyncio.to_thread(order.append, "other")
+        await asyncio.gather(*making)
+        assert order == ["other", "made", "made", "made"]
 
     asyncio.run(work())
 
@@ -185,6 +202,23 @@ def test_whoever_waits_for_output_hears_that_it_goes_on(tmp_path: Path, monkeypa
         assert {whole for _, whole in told} == {0.1}
 
     asyncio.run(work())
+
+
+def test_looking_at_what_is_watched_takes_a_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "EVERY", 0.01)
+    looks = list[str]()
+
+    async def version(uri: str) -> object:
+        looks.append(uri)
+        await asyncio.sleep(0.02)
+        return 1
+
+    async def work() -> None:
+        async with watching.Watching(version).over(["aisbx://default/files/x"]):
+            await asyncio.sleep(0.6)
+
+    asyncio.run(work())
+    assert 2 <= len(looks) <= 6, "one at first, and one each fifth of a second"
 
 
 def test_one_keys_sessions_are_not_the_others(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from tests.mcp_host.serving import Served, keyring, serving
 pytestmark = pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
 ERAS = ("legacy", "2026-07-28")
 FILE = "aisbx://default/files/seen"
+MAKE = "echo {} > new; mv new seen"  # at one stroke: a look between two would be a change more
 SCOPES = ["run", "files"]
 NUMBERS = itertools.count()
 
@@ -52,6 +53,7 @@ class Heard:
         self.uris: list[str] = []
         self.messages: list[Any] = []
         self._news = anyio.Event()
+        self._more = anyio.Event()
 
     async def take(self, message: Any) -> None:
         if isinstance(message, ResourceUpdatedNotification):
@@ -64,6 +66,13 @@ class Heard:
 
     async def log(self, params: Any) -> None:
         self.messages.append(params.data)
+        self._more.set()
+        self._more = anyio.Event()
+
+    async def all_messages(self, count: int) -> None:
+        with anyio.fail_after(20):
+            while len(self.messages) < count:
+                await self._more.wait()
 
     async def until(self, count: int) -> None:
         with anyio.fail_after(20):
@@ -126,9 +135,9 @@ def test_who_subscribes_hears_of_changes_and_nobody_hears_of_anothers(
             listening(served, first, era, FILE) as (mine, heard),
             listening(served, second, era, FILE) as (theirs, other),
         ):
-            await call(mine, "run_command", command="echo 1 > seen")
+            await call(mine, "run_command", command=MAKE.format(1))
             await heard.until(1)
-            await call(theirs, "run_command", command="echo 22 > seen")
+            await call(theirs, "run_command", command=MAKE.format(22))
             await other.until(1)
             assert (heard.uris, other.uris) == ([FILE], [FILE])
             await call(mine, "run_command", command="rm seen")
@@ -166,6 +175,7 @@ def test_messages_come_from_the_severity_on_that_was_asked_for(
                 if era == "legacy":
                     await client.set_logging_level(level)  # pyright: ignore[reportDeprecated,reportArgumentType]
                 await call(client, "test_logging_tool")
+                await heard.all_messages(count)  # the client may hand on the result first
                 assert heard.messages == ["here"] * count
 
     run(work)

@@ -137,12 +137,15 @@ class PolicyError(AisbxError):
 class ApprovalError(PolicyError):
     """A policy leaves a command to a person; a host that has one can ask, see `aisbx.engine.policies.approving`."""
 
-    def __init__(self, message: str, *, rule: str, argv: tuple[str, ...], key: str, hint: str = "") -> None:
-        """Keep what is to be decided; `key` stands for this rule about this very command."""
+    def __init__(
+        self, message: str, *, rule: str, argv: tuple[str, ...], key: str, hint: str = "", stdin: bytes | None = None
+    ) -> None:
+        """Keep what is to be decided; `key` stands for this rule about this very command, with what it is to read."""
         super().__init__(f"{rule}: {message}; nobody is here to be asked", hint=hint)
         self.rule = rule
         self.reason = message
         self.argv = argv
+        self.stdin = stdin
         self.key = key
 
 

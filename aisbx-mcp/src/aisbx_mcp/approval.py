@@ -83,6 +83,8 @@ def _state(call: "Call") -> dict[str, Any]:
 
 def _message(error: ApprovalError) -> str:
     command = shlex.join(error.argv)
+    if error.stdin is not None:
+        command += f" <<< {shlex.quote(error.stdin.decode(errors='backslashreplace'))}"
     shown = "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in command)
     if len(shown) > _SHOWN:
         hint = "put it into a file of the workspace, or do it in smaller steps"

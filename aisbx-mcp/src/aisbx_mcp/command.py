@@ -5,7 +5,7 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from aisbx.errors import UsageError
+from aisbx.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     from aisbx_mcp.clients.known import Client
@@ -48,23 +48,33 @@ def install(
     uninstall: Annotated[bool, typer.Option("--uninstall", help="Take it out.")] = False,
 ) -> None:
     """Put this server into a client's configuration. What was there before is kept beside it."""
+    words = ["--transport", "stdio", *(arguments or [])]
+    command, chosen, failed = _command(), _chosen(client), 0
+    for one in chosen:
+        try:
+            _install(one, one.entry(command, words), show=show, uninstall=uninstall)
+        except ConfigError as error:  # the others are told all the same
+            if len(chosen) == 1:
+                raise
+            failed += 1
+            print(f"aisbx: {one.title}: {error.message}; hint: {error.hint}", file=sys.stderr)
+    if failed:
+        raise ConfigError(f"{failed} of {len(chosen)} clients were left as they are", hint="see above, a line for each")
+
+
+def _install(client: "Client", entry: dict[str, object], *, show: bool, uninstall: bool) -> None:
     from aisbx_mcp.clients import merge
 
-    command = _command()
-    for one in _chosen(client):
-        before = merge.read(one)
-        if uninstall:
-            after = merge.without_entry(one, before)
-        else:
-            after = merge.with_entry(one, before, one.entry(command, ["--transport", "stdio", *(arguments or [])]))
-        if show:
-            print(f"{one.path}:\n{after}", end="")
-        elif after == before:
-            print(f"{one.title}: nothing to change in {one.path}")
-        else:
-            backup = merge.write(one, after, before)
-            kept = f" (before: {backup})" if backup else ""
-            print(f"{one.title}: {one.path}{kept}. Start it anew.")
+    before = merge.read(client)
+    after = merge.without_entry(client, before) if uninstall else merge.with_entry(client, before, entry)
+    if show:
+        print(f"{client.path}:\n{after}", end="")
+    elif after == before:
+        print(f"{client.title}: nothing to change in {client.path}")
+    else:
+        backup = merge.write(client, after, before)
+        kept = f" (before: {backup})" if backup else ""
+        print(f"{client.title}: {client.path}{kept}. Start it anew.")
 
 
 @app.command("check", epilog=CHECK)

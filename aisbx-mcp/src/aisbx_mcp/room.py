@@ -203,7 +203,8 @@ class Room:
 
     async def _made(self, name: str, profile: str) -> Box:
         try:
-            box = await asyncio.to_thread(self._create, name, profile)
+            async with self.service.making:
+                box = await asyncio.to_thread(self._create, name, profile)
         finally:
             self._places -= 1
             del self._begun[name]
@@ -246,8 +247,7 @@ class Room:
         )
         service.lifeline.tell("sandbox", real)  # before: a server that is killed meanwhile leaves a half-made one
         try:
-            with service.making:
-                service.engine.sandboxes.create(wanted, self.principal, HOST, real)
+            service.engine.sandboxes.create(wanted, self.principal, HOST, real)
             return self._open(name, real)
         except BaseException:
             if not self._forget(real):  # it was made, and has ended already

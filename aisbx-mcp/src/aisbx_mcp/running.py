@@ -17,6 +17,7 @@ from aisbx_mcp.output import Output
 KILL = 9
 _CHUNK = 1 << 16
 _PATIENCE, _AGAIN = 10.0, 0.01
+_LINE = 1 << 17
 
 
 class Running:
@@ -27,6 +28,11 @@ class Running:
         self.id = name
         self.sandbox = sandbox
         self.output = output
+        self.argv: tuple[str, ...] = ()
+        self.turn = asyncio.Lock()
+        """Of whoever gives it input: what is reviewed and what is read come in one order."""
+        self.unfinished = b""
+        """The line of its input that has not ended yet, as its reader takes it."""
         self.outcome: Outcome | None = None
         self.error: AisbxError | None = None
         self.began = time.monotonic()
@@ -46,6 +52,7 @@ class Running:
     async def start(self, opened: Opened, command: Command, principal: Principal, given: bytes | None) -> None:
         """Start it; an AisbxError says why it may not be. `given` is its input; None leaves that open for `feed`."""
         loop = asyncio.get_running_loop()
+        self.argv = command.argv
         reader, writer = os.pipe()
         os.set_blocking(reader, False)
         stdin: int | bytes | None = given
@@ -70,6 +77,11 @@ class Running:
 
         target = waiter(self._started, lent, tell)
         threading.Thread(target=target, name=f"aisbx {self.id}", daemon=True).start()
+
+    @property
+    def takes_input(self) -> bool:
+        """Whether `feed` may give it some."""
+        return self._input >= 0 and self.lives
 
     async def wait(self, seconds: float) -> bool:
         """Wait for its end, at most so long; tells whether it has ended."""
@@ -102,11 +114,12 @@ class Running:
 
     async def feed(self, data: bytes, *, end: bool) -> None:
         """Give it input; StateError where it takes none."""
-        if self._input < 0 or not self.lives:
+        if not self.takes_input:
             why = "has ended" if not self.lives else "takes no input"
             raise StateError(f"process {self.id} {why}", hint="start it with interactive=true")
         until = time.monotonic() + _PATIENCE
         taken = 0
+        self.unfinished = unfinished(self.unfinished + data)
         while taken < len(data) and self._input >= 0:
             try:
                 taken += os.write(self._input, data[taken:])
@@ -153,6 +166,15 @@ class Running:
         if self._input >= 0:
             os.close(self._input)
         self._input = -1
+
+
+def unfinished(given: bytes) -> bytes:
+    """Give the last line of what a shell was given, with those before that it continues; of a long one, the end."""
+    lines = given.split(b"\n")
+    first = len(lines) - 1
+    while first and lines[first - 1].endswith(b"\\"):
+        first -= 1
+    return b"\n".join(lines[first:])[-_LINE:]
 
 
 def waiter(

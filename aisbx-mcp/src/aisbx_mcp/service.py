@@ -65,8 +65,11 @@ class Service:
         self._present: dict[str, Presence] = {}
         self._lifeline: Lifeline | None = None
         self._outputs = ""
-        self.making = Lock()
-        """Held while a sandbox is made: what an engine knows of one request is not for two at once."""
+        self.making = asyncio.Lock()
+        """Held while a sandbox is made: what an engine knows of one request is not for two at once.
+
+        Whoever waits for it takes no thread from those who wait for nobody.
+        """
         self.server: Server
         """What speaks the protocol; set before it is served."""
         self.version: Callable[[Room, str], Awaitable[object]] = _unchanging

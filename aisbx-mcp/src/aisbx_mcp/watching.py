@@ -5,6 +5,7 @@ as long as it is wanted, names the resources (`subscriptions/listen`).
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,7 +20,9 @@ from mcp.types import LoggingLevel
 from aisbx_mcp.room import Room
 
 EVERY = 1.0
-"""Seconds between two looks at what is watched."""
+"""Seconds between two looks at what is watched, at least."""
+SHARE = 10
+"""A look at a file starts a process: all that is watched takes at most one of so many parts of the time."""
 MOST = 256
 """Resources that one principal watches, and sessions that have said something."""
 STREAMS = 64
@@ -121,10 +124,14 @@ class Watching:
             self._seen.pop(uri, None)
 
     async def _look(self) -> None:
+        took = 0.0
         while self._count:
-            await asyncio.sleep(EVERY)
+            await asyncio.sleep(max(EVERY, (SHARE - 1) * took))
+            took = 0.0
             for uri in list(self._count):
+                began = time.monotonic()
                 now = await self._version(uri)
+                took += time.monotonic() - began
                 if uri in self._count and now != self._seen.get(uri, now):
                     await self._tell(uri)
                 self._seen[uri] = now

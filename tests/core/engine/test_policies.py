@@ -3,14 +3,18 @@
 import json
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from aisbx.engine import Engine
 from aisbx.errors import PolicyError, UsageError
-from aisbx.types import Command, Principal, RunRequest, Stdio
+from aisbx.types import Command, Outcome, Principal, RunRequest, Stdio
 
 from tests.core.installed import Install
 from tests.core.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PLUGIN = """
 import json, pathlib
@@ -22,6 +26,7 @@ class Gate:
         words = command.argv
         if "break" in words: raise ValueError("no")
         if "lie" in words: return True
+        if command.stdin == b"refuse": return Verdict(False, "gate/2", "it would read that")
         if "refuse" in words: return Verdict(False, "gate/1", f"{spec.profile} {spec.network.mode} {principal.id}")
         return Verdict(True)
 
@@ -112,6 +117,30 @@ def test_of_sandboxes_that_last(engine: Engine, world: World) -> None:
     finally:
         sandboxes.destroy("work", WHO, "test")
     assert heard(world)[-1] == ["sandbox.destroy", "work"]
+
+
+def test_of_what_a_command_is_given_to_read(engine: Engine, world: World) -> None:
+    stdio, command = Stdio(stdin=b"refuse"), ("tee", f"{world.project}/seen")
+    with pytest.raises(PolicyError, match="gate/2"):
+        engine.run(RunRequest(command=command, cwd=str(world.project)), WHO, stdio)
+    sandboxes = engine.sandboxes
+    sandboxes.create(RunRequest(command=(), cwd=str(world.project)), WHO, "test", "work")
+    try:
+        opened = sandboxes.open("work")
+        roads: tuple[Callable[[Stdio], Outcome], ...] = (
+            lambda given: sandboxes.execute("work", Command(argv=command), WHO, given, "test"),
+            lambda given: opened.execute(Command(argv=command), given, WHO, "test"),
+            lambda given: opened.start(Command(argv=command), given, WHO, "test").wait(),
+        )
+        for road in roads:
+            with pytest.raises(PolicyError, match="gate/2"):
+                road(stdio)
+            assert not (world.project / "seen").exists()
+            assert road(Stdio(stdin=b"fine")).status.code == 0
+            (world.project / "seen").unlink()
+        opened.release()
+    finally:
+        sandboxes.destroy("work", WHO, "test")
 
 
 def test_a_sink_hears_of_the_end_of_a_command_in_the_background_once(engine: Engine, world: World) -> None:

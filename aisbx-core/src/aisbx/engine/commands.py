@@ -1,6 +1,7 @@
 """Commands of a sandbox that lasts: how one gets in, its record, and what it leaves so that the next is fast."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aisbx.audit.reserve import unrecordable
@@ -58,6 +59,8 @@ class Commands:
                 opened.release()
         run = new_run()
         secret = bool(command.secrets)
+        if stdio.known is not None:
+            command = replace(command, stdin=stdio.known)
         command = self.reviewed(record, command, principal, host, run)
         try:
             if options is not None and not secret:

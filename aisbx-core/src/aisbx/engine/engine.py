@@ -95,7 +95,7 @@ class Engine:
                 raise
             self._make_directories()
             try:
-                prepared = secrets.supply(self, self.admit(request, principal))
+                prepared = secrets.supply(self, self.admit(request, principal, stdio.known))
             except AisbxError as error:
                 self.record_refusal(error, "run", run, principal, host, request.command)
                 raise
@@ -186,13 +186,13 @@ class Engine:
     def _default_spec(self) -> SandboxSpec:
         return self._preparation.resolve(RunRequest(command=("true",), cwd=self.cwd), cache=os.devnull)[0]
 
-    def admit(self, request: RunRequest, principal: Principal) -> Prepared:
+    def admit(self, request: RunRequest, principal: Principal, stdin: bytes | None = None) -> Prepared:
         """Resolve a request, and refuse it where a control does not hold or a policy denies it; nothing is started."""
         with requests.stage(self, "admission.end"):
             prepared = self._preparation.prepare(request, principal.id)
             require(prepared.spec, prepared.enforcement)
             secrets.admit(prepared.spec.secrets, prepared.driver, prepared.spec.targets())
-        command = Command(argv=prepared.request.command, environment=prepared.request.environment)
+        command = Command(argv=prepared.request.command, environment=prepared.request.environment, stdin=stdin)
         self.review(prepared.spec, command, principal)
         return prepared
 

@@ -104,7 +104,7 @@ class Opened:
 
         `words` are reviewed in place of its own where those hold a program of the host's, which no policy has to read.
         """
-        command, who = self._admitted(command, principal, host, words)
+        command, who = self._admitted(command, stdio.known, principal, host, words)
         return Started(self, self.sandbox.spawn(command, stdio), who, captured=stdio.captured)
 
     def execute(self, command: Command, stdio: Stdio, principal: Principal, host: str) -> Outcome:
@@ -112,7 +112,7 @@ class Opened:
         execute = self._execute
         if execute is None:
             return self.start(command, stdio, principal, host).wait()
-        command, who = self._admitted(command, principal, host)
+        command, who = self._admitted(command, stdio.known, principal, host)
         return self.recorded(who, lambda: execute(command, stdio), captured=stdio.captured, request=current())
 
     def recorded(self, who: "Who", wait: Callable[[], ExitStatus], *, captured: bool, request: str) -> Outcome:
@@ -129,9 +129,11 @@ class Opened:
         return self.ended(who[0], status, captured=captured, request=request)
 
     def _admitted(
-        self, command: Command, principal: Principal, host: str, words: Sequence[str] = ()
+        self, command: Command, stdin: bytes | None, principal: Principal, host: str, words: Sequence[str] = ()
     ) -> "tuple[Command, Who]":
         engine, run, argv = self.engine, new_run(), command.argv
+        if stdin is not None:
+            command = replace(command, stdin=stdin)
         shown = replace(command, argv=tuple(words)) if words else command
         command = reviewed(engine, self._store, self.record, self._environment, shown, principal, host, run)
         if words:
@@ -147,19 +149,24 @@ class Opened:
         """Give what the sandbox was made from; StateError where that is lost."""
         return self._store.spec(self.record.name)
 
-    def consider(self, argv: Sequence[str], principal: Principal, host: str) -> None:
-        """Review and record what a command that runs already is given to execute; an AisbxError says why it may not."""
+    def consider(
+        self, argv: Sequence[str], principal: Principal, host: str, stdin: bytes | None = None, kind: str = "exec.code"
+    ) -> None:
+        """Review and record what a command that runs already is given to execute; an AisbxError says why it may not.
+
+        What it reads (`stdin`) is for policies, and in no record.
+        """
         run = new_run()
-        command = Command(argv=tuple(argv))
+        command = Command(argv=tuple(argv), stdin=stdin)
         reviewed(self.engine, self._store, self.record, self._environment, command, principal, host, run)
         try:
             self._log.ready()
         except AuditError as error:
             raise unrecordable(error) from None
         told = list(argv) if self.engine.settings.audit.argv else [argv[0]]
-        self.write(start("exec.code", run, principal.id, host, told), '"exit_code":null}')
+        self.write(start(kind, run, principal.id, host, told), '"exit_code":null}')
         if self.engine.settings.sinks:
-            self.engine.emit(Event("exec.code", time.time(), {"run": run, "sandbox": self.record.name}))
+            self.engine.emit(Event(kind, time.time(), {"run": run, "sandbox": self.record.name}))
 
     def write(self, beginning: str, what: str) -> None:
         """Write the record of a command; StateError where it cannot be, or its head not exported."""

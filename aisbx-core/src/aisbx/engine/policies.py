@@ -69,7 +69,7 @@ def ask(
     key = _key(name, rule, spec, command)
     if key not in _APPROVED.get():
         hint = f"ask your user to run it, or to allow it: policy {name} decides this"
-        raise ApprovalError(reason, rule=rule, argv=command.argv, key=key, hint=hint)
+        raise ApprovalError(reason, rule=rule, argv=command.argv, key=key, hint=hint, stdin=command.stdin)
 
 
 def _key(name: str, rule: str, spec: SandboxSpec, command: Command) -> str:

@@ -33,15 +33,17 @@ class Commands:
         """Look at every command in it."""
         del principal
         start = command.cwd or (spec.workspace.path if spec.workspace else "")
-        decision, rule, reason = self.decide(command.argv, dict(command.environment), start)
+        decision, rule, reason = self.decide(command.argv, dict(command.environment), start, command.stdin)
         if decision == ALLOW:
             return Verdict(allow=True)
         return Verdict(allow=False, rule=rule, reason=reason, ask=decision == ASK)
 
-    def decide(self, argv: tuple[str, ...], environment: dict[str, str], cwd: str) -> tuple[str, str, str]:
+    def decide(
+        self, argv: tuple[str, ...], environment: dict[str, str], cwd: str, stdin: bytes | None = None
+    ) -> tuple[str, str, str]:
         """Give (decision, id, reason)."""
         reader = Reader()
-        reader.read(argv, environment, cwd)
+        reader.read(argv, environment, cwd, stdin)
         worst = (ALLOW, "", "")
         for found in reader.found:
             rule = next((each for each in self._rules.rules if each.speaks_of(found)), None)

@@ -53,20 +53,23 @@ class Reader:
             **dict.fromkeys((*words, "command_substitution", "process_substitution"), self._word),
         }
 
-    def read(self, argv: tuple[str, ...], environment: Mapping[str, str], cwd: str) -> None:
-        """Read a command as it is handed over, none where it has no words; never raises for what it is."""
+    def read(self, argv: tuple[str, ...], environment: Mapping[str, str], cwd: str, stdin: bytes | None = None) -> None:
+        """Read a command as it is handed over, none where it has no words; never raises for what it is.
+
+        `stdin` is what it reads; None where nothing is said of that.
+        """
         if not argv:
             return
         scope = Scope({name: (value,) for name, value in environment.items()}, cwd=cwd)
         try:
-            self.command(list(argv), scope, NOTHING)
+            self.command(list(argv), scope, _text_of_input(stdin))
         except UnreadableError as error:
             self.unreadable.append(str(error))
         except (RecursionError, UnicodeEncodeError):
             self.unreadable.append("the command line is too deep, or no text at all")
 
-    def script(self, text: str, scope: Scope) -> None:
-        """Read a shell's script in a scope; UnreadableError where its bounds are reached."""
+    def script(self, text: str, scope: Scope, stdin: str = NOTHING) -> None:
+        """Read a shell's script in a scope, each command of which may read `stdin`; UnreadableError beyond bounds."""
         if UNKNOWN in text:
             self.unreadable.append("a script is put together while it runs")
             return
@@ -81,7 +84,7 @@ class Reader:
         root = parse(self._parser, text)
         if root.has_error:
             self.unreadable.append("a script is no shell's grammar")
-        self._walk(root, scope, NOTHING, 0)
+        self._walk(root, scope, stdin, 0)
         self._nested -= 1
 
     def _walk(self, node: "Node", scope: Scope, stdin: str, depth: int) -> str:
@@ -232,3 +235,9 @@ class Reader:
         printed = self._call(name, argv, scope, stdin)
         self._nested -= 1
         return printed
+
+
+def _text_of_input(stdin: bytes | None) -> str:
+    if stdin is None:
+        return NOTHING
+    return stdin.decode(errors="surrogateescape") if len(stdin) <= LONGEST else UNKNOWN

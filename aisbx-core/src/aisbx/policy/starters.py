@@ -46,7 +46,7 @@ def _forget(_: "Reader", argv: list[str], scope: Scope, __: str) -> str:
 def _shell(reader: "Reader", argv: list[str], scope: Scope, stdin: str) -> str:
     text, rest, reads = script_of(argv)
     if text is not None:
-        reader.script(text, scope.copy(positional=tuple(rest) or ("sh",)))
+        reader.script(text, scope.copy(positional=tuple(rest) or ("sh",)), stdin)
     elif reads and stdin != NOTHING:
         if UNKNOWN in stdin:
             reader.unreadable.append(f"what {argv[0]} is given to run is known only while it runs")
@@ -55,8 +55,8 @@ def _shell(reader: "Reader", argv: list[str], scope: Scope, stdin: str) -> str:
     return UNKNOWN
 
 
-def _eval(reader: "Reader", argv: list[str], scope: Scope, _: str) -> str:
-    reader.script(" ".join(argv[1:]), scope)
+def _eval(reader: "Reader", argv: list[str], scope: Scope, stdin: str) -> str:
+    reader.script(" ".join(argv[1:]), scope, stdin)
     return UNKNOWN
 
 
@@ -66,10 +66,10 @@ def _trap(reader: "Reader", argv: list[str], scope: Scope, _: str) -> str:
     return UNKNOWN
 
 
-def _by_option(reader: "Reader", argv: list[str], scope: Scope, _: str) -> str:
+def _by_option(reader: "Reader", argv: list[str], scope: Scope, stdin: str) -> str:
     for place, word in enumerate(argv[:-1]):
         if word in {"-c", "--command"}:
-            reader.script(argv[place + 1], scope.copy())
+            reader.script(argv[place + 1], scope.copy(), stdin)
     return UNKNOWN
 
 
@@ -87,7 +87,7 @@ def _env(reader: "Reader", argv: list[str], scope: Scope, stdin: str) -> str:
     for place, word in enumerate(argv):
         for option in ("--split-string=", "--split-string", "-S"):
             if word.startswith(option):
-                reader.script(" ".join([word.removeprefix(option), *argv[place + 1 :]]), scope.copy())
+                reader.script(" ".join([word.removeprefix(option), *argv[place + 1 :]]), scope.copy(), stdin)
                 return UNKNOWN
     return _started(reader, argv, scope, stdin)
 

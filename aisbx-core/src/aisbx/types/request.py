@@ -69,6 +69,8 @@ class Command:
     limits: Mapping[str, float] = field(default_factory=dict[str, float])
     secrets: tuple[Secret, ...] = ()
     """Variables that the core adds to `environment` after all policies have been asked; a driver finds none here."""
+    stdin: bytes | None = None
+    """What it is given on its standard input, as far as that is known when policies are asked; for them alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,11 @@ class Stdio:
     stderr: int | None = None
     terminal: bool = False
     capture: int = 1 << 20
+
+    @property
+    def known(self) -> bytes | None:
+        """What the command will read, where that is known before it starts."""
+        return self.stdin if isinstance(self.stdin, bytes) else None
 
     @property
     def captured(self) -> bool:

@@ -4,11 +4,11 @@ import posix
 import time
 
 from aisbx_linux.bounds import LOOK, Bounds, narrowed
-from aisbx_linux.ending import not_executed, refused
+from aisbx_linux.ending import refused
 from aisbx_linux.guard import Guard
 from aisbx_linux.host import serve
 from aisbx_linux.lasting.identity import lives, recall
-from aisbx_linux.lasting.join import JoinError, start
+from aisbx_linux.lasting.join import JoinError, failed_to_join, start
 from aisbx_linux.lasting.pause import PAUSED, share
 from aisbx_linux.lasting.wires import JoinedWires
 from aisbx_linux.launch import Launch
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from aisbx_linux.lasting.identity import Held
 
 _KILL = 9
-_NO_ENTRY, _NOT_DIRECTORY = 2, 20
 
 
 FORMAT = 1  # of `JoinPlan`; a plan of another version is not carried out
@@ -103,7 +102,7 @@ class Joined(Launch):
             if self.asked:
                 self.kill()
         except JoinError as error:
-            self.failure = failed_to_join(error, request["argv"][0])
+            self.failure = failed_to_join(error, request["argv"][0], self.held)
         except Exception as error:  # noqa: BLE001 - whatever it was: it is told, and nothing is left behind
             hint = "aisbx resume" if str(error) == PAUSED else ""
             self.failure = self.failure or (("launch", PAUSED, hint) if hint else refused(_reason(error)))
@@ -281,10 +280,3 @@ class _Bounds(Bounds):
     def _command(self) -> int:
         self.asked = self._running() or self.asked
         return self._running()
-
-
-def failed_to_join(error: JoinError, command: str) -> "tuple[str, str, str]":
-    """Say why a command was not started."""
-    if not error.number:
-        return refused(str(error))
-    return not_executed(posix.strerror(_NO_ENTRY if error.number == _NOT_DIRECTORY else error.number), command)

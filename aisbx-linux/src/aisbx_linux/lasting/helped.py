@@ -6,9 +6,9 @@ import time
 from aisbx_linux.bounds import LOOK
 from aisbx_linux.ending import aborted, refused
 from aisbx_linux.lasting import asking, helper
-from aisbx_linux.lasting.command import Joined, failed_to_join
+from aisbx_linux.lasting.command import Joined
 from aisbx_linux.lasting.helpers import Helper, Helpers
-from aisbx_linux.lasting.join import JoinError
+from aisbx_linux.lasting.join import JoinError, failed_to_join
 from aisbx_linux.lasting.wires import JoinedWires
 from aisbx_linux.processes import send as signal
 
@@ -118,7 +118,7 @@ class Helped(Joined):
         if answer is None:
             self._orphaned(one)
         elif len(answer) == _REFUSED:
-            self.failure = failed_to_join(JoinError(*answer), self.request["argv"][0])
+            self.failure = failed_to_join(JoinError(*answer), self.request["argv"][0], self.held)
         else:
             status, user, system, peak = answer
             self._status, self._usage = status, (user, system, peak * 1024)

@@ -10,7 +10,8 @@ import posix
 import time
 
 from aisbx_linux import syscalls
-from aisbx_linux.lasting.identity import differing, open_process
+from aisbx_linux.ending import not_executed, refused
+from aisbx_linux.lasting.identity import differing, lives, open_process
 from aisbx_linux.processes import leave, send
 from aisbx_linux.relay import POLLIN
 from aisbx_linux.rlimits import set_limits
@@ -33,7 +34,9 @@ _NOT_FOUND, _FAILED = 127, 126
 _KILL = 9
 _PATIENCE = 10.0
 """Seconds in which a command must have begun."""
-_NO_ENTRY, _NOT_DIRECTORY = 2, 20
+_NO_ENTRY, _NO_MEMORY, _NOT_DIRECTORY = 2, 12, 20
+_ENDING = 2.0
+"""Seconds in which a first process that was killed ends."""
 KEPT = "it was kept from starting, by what runs in the sandbox"
 
 
@@ -44,6 +47,25 @@ class JoinError(Exception):
         """Keep both."""
         super().__init__(message)
         self.number = number
+
+
+def failed_to_join(error: JoinError, command: str, held: "Held") -> "tuple[str, str, str]":
+    """Say why a command was not started."""
+    if not error.number:
+        return refused(str(error))
+    if error.number == _NO_MEMORY and _ends(held):  # of clone(2), once a PID namespace has no first process any more
+        return refused("the sandbox has ended")
+    return not_executed(posix.strerror(_NO_ENTRY if error.number == _NOT_DIRECTORY else error.number), command)
+
+
+def _ends(held: "Held") -> bool:
+    """Tell whether a sandbox has ended, or does at this moment: its first process may still be at it."""
+    until = time.monotonic() + _ENDING
+    while lives(held):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def start(

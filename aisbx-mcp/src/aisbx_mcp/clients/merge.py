@@ -59,9 +59,10 @@ def write(client: Client, text: str, before: str) -> str:
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         mode = os.stat(path).st_mode & 0o777 if os.path.exists(path) else 0o600
+        if not mode & 0o222:  # another tool manages it, or its user wants it so
+            raise _wrong(client, "it is read-only")
         if before:
-            backup = f"{path}.before-aisbx-{time.strftime('%Y%m%d-%H%M%S')}"
-            _new(backup, before, mode)
+            backup = _kept(path, before, mode)
         _new(temporary, text, mode)
         if read(client) != before:
             raise _wrong(client, "it was changed at this moment; try again")
@@ -74,8 +75,19 @@ def write(client: Client, text: str, before: str) -> str:
     return backup
 
 
+def _kept(path: str, text: str, mode: int) -> str:
+    """Write what a file was beside it, and give where: never over what was kept before."""
+    place = base = f"{path}.before-aisbx-{time.strftime('%Y%m%d-%H%M%S')}"
+    number = 1
+    while os.path.lexists(place):  # of the same second
+        number += 1
+        place = f"{base}-{number}"
+    _new(place, text, mode)
+    return place
+
+
 def _new(path: str, text: str, mode: int) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     with open(os.open(path, flags, mode), "w", encoding="utf-8", newline="") as file:
         file.write(text)
         file.flush()

@@ -34,6 +34,8 @@ host.main([one for one in preload.split(",") if one != "-"], session)
 _GRACE = 2.0
 """Seconds that code has to end after its interrupt."""
 _READY = 60.0
+_LARGEST, _CHUNK = 4 << 20, 1 << 16
+"""Bytes of a frame: what comes from inside takes no more of the server's memory. An image may have a quarter of it."""
 
 
 class PythonHost:
@@ -75,7 +77,11 @@ class PythonHost:
             while True:
                 head = await self.channel.out.readexactly(inside.HEAD.size)
                 kind, number, size = inside.HEAD.unpack(head)
-                data = await self.channel.out.readexactly(min(size, 64 << 20))
+                if size > _LARGEST:
+                    await self._skip(size)
+                    kind, data = inside.OUT, f"[{size:,} bytes are too much to show at once]\n".encode()
+                else:
+                    data = await self.channel.out.readexactly(size)
                 if kind == inside.READY:
                     self._ready.set()
                 elif number in self.sessions:
@@ -86,6 +92,14 @@ class PythonHost:
         why = await self.channel.last_word()
         for session in [*self.sessions.values()]:  # each takes itself out
             session.lose(why)
+
+    async def _skip(self, size: int) -> None:
+        """Read so much and keep nothing of it."""
+        while size:
+            part = await self.channel.out.read(min(size, _CHUNK))
+            if not part:
+                raise asyncio.IncompleteReadError(part, size)
+            size -= len(part)
 
     async def close(self) -> None:
         """End it and all sessions."""

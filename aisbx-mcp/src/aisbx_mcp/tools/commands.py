@@ -62,6 +62,7 @@ async def run_command(
             box,
             argv,
             given=None if interactive else given,
+            stdin=given or None,
             environment=variables(env),
             cwd=box.path(cwd) if cwd else None,
             limits={"wall_time": timeout_s} if timeout_s else {},

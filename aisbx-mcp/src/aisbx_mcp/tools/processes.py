@@ -1,13 +1,17 @@
 """Commands that go on in the background."""
 
+import asyncio
 import signal
 import time
+from functools import partial
 from typing import Annotated
 
 from aisbx.errors import UsageError
-from mcp.types import CallToolResult
+from mcp.types import CallToolResult, InputRequiredResult
 from pydantic import Field
 
+from aisbx_mcp.approval import approved
+from aisbx_mcp.options import HOST
 from aisbx_mcp.render import CHARS, command_result, decoded, header, text
 from aisbx_mcp.running import Running
 from aisbx_mcp.tool import Call, Tool
@@ -56,10 +60,18 @@ async def process_input(
     end: Annotated[bool, Field(description="Close its input after that.")] = False,
     wait_s: Annotated[float, Field(ge=0, le=3600, description="Seconds to wait for what it answers.")] = 1.0,
     max_output_chars: Chars = CHARS,
-) -> CallToolResult:
+) -> CallToolResult | InputRequiredResult:
     """Give input to a process that was started with interactive=true, and read what it answers."""
     running = call.room.find(process)
-    await running.feed(data.encode(errors="surrogateescape"), end=end)
+    opened, given = call.room.boxes[running.sandbox].opened, data.encode(errors="surrogateescape")
+    async with running.turn:
+        if given and running.takes_input:
+            who, read = call.room.principal, running.unfinished + given
+            review = partial(opened.consider, running.argv, who, HOST, stdin=read, kind="exec.input")
+            asked = await approved(call, lambda: asyncio.to_thread(review))
+            if isinstance(asked, InputRequiredResult):
+                return asked
+        await running.feed(given, end=end)
     return await process_output(call, process, None, wait_s, max_output_chars)
 
 
