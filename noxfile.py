@@ -22,6 +22,7 @@ DISTRIBUTIONS = [
     "aisbx-linux",
     "aisbx-driver-bwrap",
     "aisbx-driver-chroot",
+    "aisbx-driver-lima",
     "aisbx-profiles",
     "aisbx-mcp",
     "aisbx-egress",
@@ -121,6 +122,12 @@ def fuzz(session: nox.Session) -> None:
     tries, *rest = session.posargs or ["5000"]
     session.env["FUZZ_TRIES"] = tries
     _pytest(session, "-n", "2", "--timeout", "3600", "tests/mcp_host/test_fuzz.py", "tests/core/policy", *rest)
+
+
+@nox.session
+def lima(session: nox.Session) -> None:
+    """Boot a real virtual machine and attack what runs in it: AISBX_LIMA_IMAGE is the directory of its image."""
+    _pytest(session, "--timeout", "1200", "tests/driver_lima", *session.posargs, "--lima")
 
 
 @nox.session

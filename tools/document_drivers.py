@@ -13,6 +13,7 @@ from dataclasses import replace
 from aisbx.doctor import SAMPLE
 from aisbx.types import CONTROLS, ControlState, Workspace
 from aisbx_driver_chroot.tool import CALLED
+from aisbx_driver_lima.enforce import promised
 from aisbx_linux.local.enforce import Facts, enforcement
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -22,12 +23,12 @@ SPEC = replace(SAMPLE, workspace=Workspace("/home/sandbox/project"))
 
 
 def rows() -> Iterator[str]:
-    bwrap, chroot = enforcement(SPEC, Facts()), enforcement(SPEC, Facts(tool=CALLED))
-    yield "| Control | `bwrap` | `chroot` |"
-    yield "|---|---|---|"
+    bwrap, chroot, lima = enforcement(SPEC, Facts()), enforcement(SPEC, Facts(tool=CALLED)), promised(SPEC)
+    yield "| Control | `bwrap` | `chroot` | `lima` |"
+    yield "|---|---|---|---|"
     for name in CONTROLS:
-        same = bwrap[name] == chroot[name]
-        yield f"| `{name}` | {_state(bwrap[name])} | {'the same' if same else _state(chroot[name])} |"
+        others = ("the same" if each[name] == bwrap[name] else _state(each[name]) for each in (chroot, lima))
+        yield f"| `{name}` | {_state(bwrap[name])} | {' | '.join(others)} |"
 
 
 def _state(state: ControlState) -> str:

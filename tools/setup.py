@@ -17,6 +17,7 @@ DISTRIBUTIONS = (
     "aisbx-core",
     "aisbx-driver-bwrap",
     "aisbx-driver-chroot",
+    "aisbx-driver-lima",
     "aisbx-egress",
     "aisbx-linux",
     "aisbx-mcp",

@@ -4,6 +4,7 @@
 # As in setup.py: by name, so that nobody adds to what is looked at by making a file.
 inputs='requirements-run.lock requirements.lock tools/setup.py aisbx-core/pyproject.toml aisbx-driver-bwrap/pyproject.toml
     aisbx-driver-chroot/pyproject.toml
+    aisbx-driver-lima/pyproject.toml
     aisbx-egress/pyproject.toml aisbx-linux/pyproject.toml aisbx-mcp/pyproject.toml aisbx-profiles/pyproject.toml
     aisbx-supervisor/pyproject.toml aisbx-vault/pyproject.toml
     aisbx-linux/native/build.py aisbx-linux/native/answer.h aisbx-linux/native/assemble.c aisbx-linux/native/client.c

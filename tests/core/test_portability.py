@@ -18,7 +18,7 @@ import typer, pluggy, yaml, pydantic, pydantic_settings, typer.completion, typer
 import importlib.metadata, json, subprocess, tempfile, shutil, getpass, platform as _, difflib, uuid, datetime, tomllib
 import pathlib, ipaddress, logging, traceback, zoneinfo, typing, hashlib, base64, shlex, codecs, contextlib, glob
 HIDDEN = {"fcntl", "pwd", "grp", "resource", "termios", "tty", "pty", "spwd", "crypt", "syslog",
-          "aisbx_linux", "pyseccomp", "aisbx_driver_bwrap", "aisbx_driver_chroot"}
+          "aisbx_linux", "pyseccomp", "aisbx_driver_bwrap", "aisbx_driver_chroot", "aisbx_driver_lima"}
 if platform == "win32":
     HIDDEN.add("posix")
     sys.modules["msvcrt"] = type(sys)("msvcrt")

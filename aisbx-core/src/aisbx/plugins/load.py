@@ -32,6 +32,7 @@ _KNOWN: Mapping[tuple[str, str], str] = {
     ("secrets", "vault"): "aisbx-vault",
     ("egress", "allowlist"): "aisbx-egress",
     ("driver", "chroot"): "aisbx-driver-chroot",
+    ("driver", "lima"): "aisbx-driver-lima",
     ("profile", "base"): "aisbx-profiles",
     ("profile", "go-dev"): "aisbx-profiles",
     ("profile", "java-dev"): "aisbx-profiles",

@@ -1,0 +1,134 @@
+"""What comes out of the guest is made below one directory, whatever the guest says."""
+
+import io
+import os
+import stat
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from aisbx_driver_lima.guest import trees
+
+
+def unpacked(data: bytes, place: Path, *, layer: bool = False) -> bool:
+    place.mkdir(exist_ok=True)
+    root = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        return trees.unpack(io.BytesIO(data), root, layer=layer)
+    finally:
+        os.close(root)
+
+
+def packed(*entries: tuple[tarfile.TarInfo, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for info, content in entries:
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def entry(name: str, kind: bytes = tarfile.REGTYPE, link: str = "", mode: int = 0o644) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname, info.mode = kind, link, mode
+    return info
+
+
+HOSTILE: dict[str, Callable[[Path], bytes]] = {
+    "a path upwards": lambda _: packed((entry("../victim"), b"evil")),
+    "an absolute path": lambda outside: packed((entry(f"{outside}/victim"), b"evil")),
+    "through a link to a directory": lambda outside: packed(
+        (entry("way", tarfile.SYMTYPE, str(outside)), b""), (entry("way/victim"), b"evil")
+    ),
+    "over a link to a file": lambda outside: packed(
+        (entry("victim", tarfile.SYMTYPE, f"{outside}/victim"), b""), (entry("victim"), b"evil")
+    ),
+    "a hard link": lambda outside: packed((entry("victim", tarfile.LNKTYPE, f"{outside}/victim"), b"")),
+    "a device": lambda _: packed((entry("device", tarfile.BLKTYPE), b"")),
+    "a pipe": lambda _: packed((entry("pipe", tarfile.FIFOTYPE), b"")),
+    "a directory's mode through a link": lambda outside: packed(
+        (entry("way", tarfile.SYMTYPE, str(outside)), b""), (entry("way", tarfile.DIRTYPE, mode=0o777), b"")
+    ),
+}
+
+
+@pytest.mark.parametrize("layer", [False, True])
+@pytest.mark.parametrize("attack", HOSTILE)
+def test_a_hostile_tree_makes_and_changes_nothing_outside_its_place(
+    tmp_path: Path, attack: str, *, layer: bool
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir(mode=0o700)
+    (outside / "victim").write_text("kept")
+    with pytest.raises((ValueError, OSError)):
+        unpacked(HOSTILE[attack](outside), tmp_path / "place", layer=layer)
+    assert (outside / "victim").read_text() == "kept"
+    assert stat.S_IMODE(outside.stat().st_mode) == 0o700
+    assert sorted(os.listdir(tmp_path)) == ["outside", "place"]
+    assert not [name for name in os.listdir(tmp_path / "place") if name in {"device", "pipe"}]
+
+
+def test_the_hostile_trees_get_out_where_the_archive_is_simply_extracted(tmp_path: Path) -> None:
+    """An attack that fails anyway proves nothing."""
+    outside, place = tmp_path / "outside", tmp_path / "place"
+    outside.mkdir()
+    place.mkdir()
+    for attack in ("a path upwards", "an absolute path", "through a link to a directory"):
+        with tarfile.open(fileobj=io.BytesIO(HOSTILE[attack](outside))) as archive:
+            archive.extractall(place, filter="fully_trusted")
+    assert (outside / "victim").read_text() == "evil"
+    assert (tmp_path / "victim").read_text() == "evil"
+
+
+def test_a_tree_arrives_as_it_was_with_links_modes_and_times(tmp_path: Path) -> None:
+    origin = tmp_path / "origin"
+    (origin / "a/b").mkdir(parents=True)
+    (origin / "a/b/program").write_bytes(bytes(range(256)) * 300)
+    (origin / "a/b/program").chmod(0o755)
+    (origin / "dangling").symlink_to("/no/such")
+    os.utime(origin / "a/b/program", (1, 1_000_000_000.5))
+    (origin / "a").chmod(0o555)
+    os.mkfifo(origin / "pipe")
+    stream = io.BytesIO()
+    try:
+        assert trees.pack(str(origin), stream) == []
+        unpacked(stream.getvalue(), tmp_path / "place")
+        place = tmp_path / "place"
+        assert (place / "a/b/program").read_bytes() == (origin / "a/b/program").read_bytes()
+        assert stat.S_IMODE((place / "a/b/program").stat().st_mode) == 0o755
+        assert (place / "a/b/program").stat().st_mtime == 1_000_000_000.5
+        assert stat.S_IMODE((place / "a").stat().st_mode) == 0o555
+        assert os.readlink(place / "dangling") == "/no/such"
+        assert not (place / "pipe").exists()
+    finally:
+        for each in (origin, tmp_path / "place"):
+            (each / "a").chmod(0o755)
+
+
+def test_one_file_arrives_as_one(tmp_path: Path) -> None:
+    (tmp_path / "settings").write_text("one")
+    stream = io.BytesIO()
+    trees.pack(str(tmp_path / "settings"), stream)
+    assert unpacked(stream.getvalue(), tmp_path / "place")
+    assert (tmp_path / "place" / trees.SINGLE).read_text() == "one"
+
+
+def test_a_layer_keeps_its_whiteouts_and_opaque_directories_and_other_trees_have_none(tmp_path: Path) -> None:
+    upper = tmp_path / "upper"
+    (upper / "anew").mkdir(parents=True)
+    os.setxattr(upper / "anew", "user.overlay.opaque", b"y")
+    os.mknod(upper / "gone", stat.S_IFCHR, 0)
+    stream = io.BytesIO()
+    trees.pack(str(upper), stream, layer=True)
+    unpacked(stream.getvalue(), tmp_path / "layer", layer=True)
+    found = os.lstat(tmp_path / "layer/gone")
+    assert (stat.S_ISCHR(found.st_mode), found.st_rdev) == (True, 0)
+    assert os.getxattr(tmp_path / "layer/anew", "user.overlay.opaque") == b"y"
+    with pytest.raises(ValueError, match="no file, directory or link"):
+        unpacked(stream.getvalue(), tmp_path / "plain")
+
+
+def test_a_set_uid_bit_of_the_guest_does_not_reach_the_host(tmp_path: Path) -> None:
+    unpacked(packed((entry("program", mode=0o4755), b"x")), tmp_path / "place", layer=True)
+    assert stat.S_IMODE((tmp_path / "place/program").stat().st_mode) == 0o755
