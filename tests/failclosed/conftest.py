@@ -103,7 +103,8 @@ def place() -> Iterator[Place]:
         "HOME": str(made.home),
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "LANG": "C.UTF-8",
-        "AISBX_DISABLE_PLUGINS": "aisbx-driver-chroot",  # which would stand in where bubblewrap is made useless
+        # They would stand in where bubblewrap is made useless.
+        "AISBX_DISABLE_PLUGINS": "aisbx-driver-chroot,aisbx-driver-lima",
         "AISBX_DRIVERS__BWRAP__PATH": str(made.bwrap),
     }
     try:

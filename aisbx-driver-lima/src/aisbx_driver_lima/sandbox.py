@@ -95,6 +95,8 @@ class LimaSandbox:
     def _copied(self, channel: Channel, source: str) -> list[str]:
         sink = _Bounded(TreeWriter(channel), self._most)
         try:
+            if trees.size(source) > self._most:  # before gigabytes go to a guest that is slow to take them
+                raise ValueError(f"it is larger than {self._most >> 20} MiB")  # noqa: TRY301 - it may also grow, as below
             left = trees.pack(source, sink)
         except ValueError as error:
             hint = "set copy in [drivers.lima] to more MiB, or show less"

@@ -251,7 +251,7 @@ def test_without_a_driver_every_command_that_needs_one_says_which_to_install(
 
 
 def test_a_driver_that_is_left_out_is_not_loaded(cli: Cli) -> None:
-    cli.environ["AISBX_DISABLE_PLUGINS"] = "aisbx-driver-bwrap,aisbx-driver-chroot"
+    cli.environ["AISBX_DISABLE_PLUGINS"] = "aisbx-driver-bwrap,aisbx-driver-chroot,aisbx-driver-lima"
     assert "AISBX_DISABLE_PLUGINS" in cli.refused("run", "--", "true", code="plugin-not-found")
 
 

@@ -3,6 +3,7 @@
 `tarfile` reads and writes the format; files are made here, each below an open directory and without following links.
 """
 
+import contextlib
 import os
 import stat
 import tarfile
@@ -51,6 +52,16 @@ def pack(root: str, sink: Sink, *, layer: bool = False) -> list[str]:
             except FileNotFoundError:
                 continue  # it was removed meanwhile
     return left
+
+
+def size(root: str) -> int:
+    """Give the bytes of all files in a directory, or of the one file; those that cannot be looked at count nothing."""
+    total = 0
+    for path, _ in _entries(root, []):
+        with contextlib.suppress(OSError):
+            status = os.lstat(path)
+            total += status.st_size if stat.S_ISREG(status.st_mode) else 0
+    return total
 
 
 def _entries(root: str, left: list[str]) -> Iterator[tuple[str, str]]:
