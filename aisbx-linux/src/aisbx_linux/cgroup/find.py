@@ -98,13 +98,19 @@ def _remedy(groups: Mapping[str, str], reasons: Mapping[str, str], run: str) -> 
 
 
 def rows(places: Places, amounts: Mapping[str, float]) -> list[CgroupRow]:
-    """Give what to make for these limits (bytes, tasks, cores): one row for each directory; none for what has none."""
+    """Give what to make for these limits (bytes, tasks, cores): one row for each directory; none for what has none.
+
+    Processor time has a group without a limit too: the sandbox has one share then, however many sessions are made in
+    it. Elsewhere each session has a share of its own (sched(7), autogroups), and many leave the host next to none.
+    """
     found: dict[str, CgroupRow] = {}
     for limit, amount in amounts.items():
         place = places.by_limit.get(limit)
-        if place is None or not amount:
+        if place is None or not (amount or limit == "cpus"):
             continue
         _, limits, events, _ = found.setdefault(place.parent, (place.parent, [], [], place.version == 1))
+        if not amount:
+            continue
         files, watched = _FILES[place.version][limit](amount)
         limits += [(file, value) for file, value in files if file in place.files]
         events += [(file, key, name) for file, key, name in watched if file in place.files]
