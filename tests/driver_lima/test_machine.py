@@ -177,3 +177,23 @@ def test_the_kits_attack_fails_or_what_it_attacks_is_refused(lima: Driver, attac
 
     result = perform(replace(attack, shape=shape), opened(lima), PYTHON[0])
     assert not result.breached, f"{attack.sentence}: {result.what}"
+
+
+@pytest.mark.parametrize("mode", [WorkspaceMode.COW, WorkspaceMode.GUARDED])
+def test_what_is_written_over_a_copy_comes_back_as_a_layer_for_the_host(
+    lima: Driver, scene: Scene, mode: WorkspaceMode
+) -> None:
+    """By the driver itself; a host refuses these modes, since no sandbox of this driver lasts for a review."""
+    scene.file("home", "project", "removed", text="host's")
+    scene.file("home", "project", "edited", text="host's")
+    spec = replace(scene.spec(), workspace=Workspace(scene.workspace, mode))
+    program = "rm removed; echo inside >edited; mkdir new; echo x >new/file; echo x >.envrc"
+    status = run(lima, scene, "/bin/sh", "-c", program, spec=spec)
+    assert status.code == 0, status.stderr
+    applied = mode is WorkspaceMode.GUARDED
+    assert (Path(scene.workspace, "edited").read_text() == "inside\n") is applied
+    assert Path(scene.workspace, "removed").exists() is not applied
+    assert Path(scene.workspace, "new/file").exists() is applied
+    assert not Path(scene.workspace, ".envrc").exists()
+    (layer,) = os.listdir(f"{scene.state}/layers")
+    assert any(f"aisbx diff {layer}" in line for line in status.findings)
