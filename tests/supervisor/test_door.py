@@ -46,6 +46,8 @@ def test_metrics_have_the_names_that_were_asked_for_and_no_label_of_a_client(ser
     assert until(lambda: all(name in seen() for name in NAMES - {"aisbx_denials_total"})), NAMES
     text = seen()
     assert 'aisbx_errors_total{code="not-found"}' in text
+    assert 'aisbx_requests_total{method="GET",route="/api/v1/sandboxes/{name}",status="404"}' in text
+    assert 'aisbx_request_duration_seconds_count{route="/metrics"}' in text
     for private in ("nobody-has-this", "counted", "BREW", "key:"):
         assert private not in text
 
@@ -164,3 +166,5 @@ def test_the_document_is_openapi_and_every_answer_may_be_a_problem(served: Serve
             content = operation["responses"]["default"]["content"]
             assert "application/problem+json" in content, (method, path)
     assert "HTTPValidationError" not in json.dumps(found)
+    answer = served.ask("OPTIONS", "sandboxes/x")
+    assert (answer.status, answer.headers["allow"]) == (405, "DELETE, GET")

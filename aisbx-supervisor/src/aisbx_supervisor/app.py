@@ -15,6 +15,8 @@ from aisbx_supervisor.routes import audit, files, host, inside, keys, processes,
 from aisbx_supervisor.service import Service
 
 API = "/api/v1"
+_SOCKETS = (f"{API}/sandboxes/{{name}}/pty", f"{API}/sandboxes/{{name}}/processes/{{process}}/attach")
+"""Paths of WebSockets, which OpenAPI has no words for."""
 _ROUTES = (sandboxes, running, processes, inside, files, review, host, keys, audit)
 _CODES = {404: "not-found", 405: "usage"}
 _FAILED = 500
@@ -31,6 +33,8 @@ def build(service: Service) -> FastAPI:
         app.include_router(module.router, prefix=API, responses=RESPONSES)
     app.include_router(status.router, responses=RESPONSES)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
+
+    service.routes = [*_described(app)["paths"], f"{API}/openapi.json", *_SOCKETS]
 
     @app.exception_handler(AisbxError)
     async def refused(_request: Request, error: AisbxError) -> Response:  # pyright: ignore[reportUnusedFunction]
@@ -54,6 +58,8 @@ def build(service: Service) -> FastAPI:
         told = RefusedError(error.status_code, code, f"{request.method} {request.url.path[:200]}: {error.detail}")
         response = problem(told)
         response.headers.update(error.headers or {})
+        if "allow" in response.headers:  # Starlette names the methods of the first route that has the path
+            response.headers["Allow"] = ", ".join(sorted(_methods(app, request)))
         return response
 
     @app.exception_handler(Exception)
@@ -65,6 +71,11 @@ def build(service: Service) -> FastAPI:
         )
 
     return app
+
+
+def _methods(app: FastAPI, request: Request) -> set[str]:
+    """Give the methods that the path of a request takes."""
+    return set(map(str.upper, _described(app)["paths"].get(app.state.service.route_of(request.url.path), {})))
 
 
 def _described(app: FastAPI) -> dict[str, Any]:

@@ -4,7 +4,10 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from aisbx.errors import UsageError
 from fastapi import Request, WebSocket
+
+from aisbx_supervisor.problems import RefusedError
 
 if TYPE_CHECKING:
     from aisbx.types import Principal
@@ -32,6 +35,15 @@ class Asked:
     def box(self, name: str) -> str:
         """Give the real name of a sandbox of theirs; NotFoundError where they have none of that name."""
         return self.service.boxes.find(self.who, name)
+
+
+@contextmanager
+def as_it_stands() -> Generator[None]:
+    """Say of what is asked for in the right form, and cannot be done as things stand, that this is a conflict."""
+    try:
+        yield
+    except UsageError as error:
+        raise RefusedError(409, error.code, error.message, error.hint) from error
 
 
 def asked(request: Request) -> Asked:

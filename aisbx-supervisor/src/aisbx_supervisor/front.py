@@ -71,7 +71,7 @@ class Front:
             return  # who does not take an answer has none
         finally:
             method = "WEBSOCKET" if scope["type"] == "websocket" else scope["method"]
-            route = getattr(scope.get("route"), "path", "other")
+            route = self._service.route_of(scope["path"])
             self._service.metrics.request(method, route, status, time.monotonic() - began)
 
     async def _serve(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
@@ -164,7 +164,7 @@ class Front:
         shown = _shown(headers)
         if not shown and (not self._service.options.auth or _peer(scope) in {0, local_uid()}):
             return local()
-        if len(shown) > 1:
+        if len(set(shown)) > 1:
             raise RefusedError(400, "usage", "there is more than one key", "send one, in one header")
         client = scope.get("client")
         try:

@@ -56,7 +56,7 @@ class Once:
         row = self._read(token)
         if row is not None and row["fingerprint"] != fingerprint:
             hint = "take a new key for another request"
-            raise RefusedError(422, "usage", "this Idempotency-Key was used for another request", hint)
+            raise RefusedError(409, "usage", "this Idempotency-Key was used for another request", hint)
         if row is not None and "status" not in row:
             hint = "look whether it was done, then repeat it with a new key"
             raise RefusedError(

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import re
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -53,6 +54,9 @@ class Service:
         self.reaper = Reaper(self)
         self.connections: Callable[[], int] = int
         """How many there are."""
+        self.routes: list[str] = []
+        """The paths that are served, as templates; set by the application."""
+        self._patterns: list[tuple[re.Pattern[str], str]] = []
         self.ending = asyncio.Event()
         """Set when it is to end: what would stream for ever stops."""
         self.making = Lock()
@@ -76,6 +80,12 @@ class Service:
             request = to_request(self.options, wanted, self.options.workspace or directory)
             self.engine.enter(request)
             self.engine.admit(request, local())
+
+    def route_of(self, path: str) -> str:
+        """Give the template of a path, `other` for one that is not served."""
+        if not self._patterns:
+            self._patterns = [(re.compile(re.sub(r"\{[^}]*\}", "[^/]+", one)), one) for one in self.routes]
+        return next((route for pattern, route in self._patterns if pattern.fullmatch(path)), "other")
 
     def begin(self) -> None:
         """Begin to look after things; called in the loop."""

@@ -15,7 +15,7 @@ from fastapi import Path as InPath
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response
 
-from aisbx_supervisor.asked import Asked, asked
+from aisbx_supervisor.asked import Asked, as_it_stands, asked
 from aisbx_supervisor.models import NewKey
 from aisbx_supervisor.options import HOST
 
@@ -62,7 +62,7 @@ async def listed(by: By) -> Response:
 @router.post("", status_code=201, response_model=Made)
 async def create(by: By, body: NewKey) -> Response:
     """Make a key. A directory of the host is given by `aisbx key create` only, at the host itself."""
-    with by.may("admin", "key-create"):
+    with by.may("admin", "key-create"), as_it_stands():
 
         def make() -> dict[str, object]:
             ring = Keyring(by.service.engine.state)

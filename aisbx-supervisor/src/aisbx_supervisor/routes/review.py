@@ -10,7 +10,7 @@ from fastapi import Path as InPath
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
-from aisbx_supervisor.asked import Asked, asked
+from aisbx_supervisor.asked import Asked, as_it_stands, asked
 from aisbx_supervisor.models import Apply, Keep, Paths
 from aisbx_supervisor.options import HOST
 
@@ -127,7 +127,7 @@ async def discard(by: By, name: str, body: Paths) -> Response:
 @router.get("/snapshots", response_model=Snapshots)
 async def snapshots(by: By, name: str) -> Response:
     """List its snapshots."""
-    with by.may("run", "snapshots"):
+    with by.may("run", "snapshots"), as_it_stands():
         real = by.box(name)
         rows = await by.service.aside(lambda: by.service.engine.snapshots.all(real))
         told = [{"tag": one.tag, "created": one.created, "mechanism": one.mechanism} for one in rows]
@@ -137,7 +137,7 @@ async def snapshots(by: By, name: str) -> Response:
 @router.post("/snapshots", status_code=201, response_model=Kept)
 async def snapshot(by: By, name: str, body: Keep) -> Response:
     """Keep what its workspace holds now."""
-    with by.may("run", "snapshot"):
+    with by.may("run", "snapshot"), as_it_stands():
         real = by.box(name)
         one = await by.service.aside(lambda: by.service.engine.snapshots.create(real, by.who, HOST, body.tag or ""))
         return JSONResponse({"tag": one.tag, "created": one.created, "mechanism": one.mechanism}, 201)
@@ -146,7 +146,7 @@ async def snapshot(by: By, name: str, body: Keep) -> Response:
 @router.delete("/snapshots/{tag}", status_code=204, response_class=Response)
 async def remove(by: By, name: str, tag: Tag) -> Response:
     """Remove a snapshot."""
-    with by.may("run", "snapshot-rm"):
+    with by.may("run", "snapshot-rm"), as_it_stands():
         real = by.box(name)
         await by.service.aside(lambda: by.service.engine.snapshots.remove(real, tag, by.who, HOST))
     return Response(status_code=204)
@@ -155,7 +155,7 @@ async def remove(by: By, name: str, tag: Tag) -> Response:
 @router.post("/snapshots/{tag}/restore", status_code=204, response_class=Response)
 async def restore(by: By, name: str, tag: Tag) -> Response:
     """Have its workspace hold what it did at a snapshot, and drop what came since."""
-    with by.may("run", "restore"):
+    with by.may("run", "restore"), as_it_stands():
         real = by.box(name)
         await by.service.aside(lambda: by.service.engine.snapshots.restore(real, tag, by.who, HOST))
     return Response(status_code=204)

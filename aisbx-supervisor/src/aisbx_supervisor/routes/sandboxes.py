@@ -6,7 +6,7 @@ from aisbx.errors import NotFoundError
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import JSONResponse, Response
 
-from aisbx_supervisor.asked import Asked, asked
+from aisbx_supervisor.asked import Asked, as_it_stands, asked
 from aisbx_supervisor.boxes import row
 from aisbx_supervisor.models import Create, Destroyed, Fork, Inspected, Sandbox, Sandboxes
 from aisbx_supervisor.options import HOST, Wanted
@@ -100,7 +100,7 @@ async def destroy(by: By, name: str, *, discard: bool = False) -> Response:
 async def pause(by: By, name: str) -> Response:
     """Stop every process where it stands."""
     boxes = by.service.boxes
-    with by.may("run", "pause"):
+    with by.may("run", "pause"), as_it_stands():
         real = by.box(name)
 
         def stop() -> dict[str, object]:
@@ -114,7 +114,7 @@ async def pause(by: By, name: str) -> Response:
 async def resume(by: By, name: str) -> Response:
     """Let the processes go on."""
     boxes = by.service.boxes
-    with by.may("run", "resume"):
+    with by.may("run", "resume"), as_it_stands():
         real = by.box(name)
 
         def go_on() -> dict[str, object]:
@@ -128,7 +128,7 @@ async def resume(by: By, name: str) -> Response:
 async def fork(by: By, name: str, body: Fork) -> Response:
     """Make another from what this one's workspace holds, or did at a snapshot."""
     boxes = by.service.boxes
-    with by.may("run", "fork"):
+    with by.may("run", "fork"), as_it_stands():
         real = by.box(name)
         made = await by.service.aside(
             lambda: boxes.fork(by.who, real, body.name or "", tag=body.tag or "", ttl=body.ttl or 0.0)
