@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 from aisbx.types import Event
 from aisbx_egress import addresses
+from aisbx_egress.inject import Injector
 from aisbx_egress.names import Address, address
 from aisbx_egress.proxy import Proxy
 from aisbx_egress.session import Limits, Session
@@ -111,9 +112,9 @@ class Resolving(Session):
 
 
 @contextlib.contextmanager
-def serving(limits: Limits, rules: Sequence[str]) -> Generator[Running, None, None]:
+def serving(limits: Limits, rules: Sequence[str], injector: Injector | None = None) -> Generator[Running, None, None]:
     running = Running(rules=list(rules))
-    session = Resolving(lambda: running.rules, running.report, limits)
+    session = Resolving(lambda: running.rules, running.report, limits, injector)
     session.running = running
     listener = socket.create_server(("127.0.0.1", 0), backlog=600)
     running.port = listener.getsockname()[1]

@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 from typing import Protocol
 
 from aisbx_egress import head, names, socks
+from aisbx_egress.answer import sorry
 from aisbx_egress.peer import ClosedError, Peer
 from aisbx_egress.places import Places
 from aisbx_egress.rules import Decision, Request
@@ -40,10 +41,16 @@ class Connection:
         self.request: Request | None = None
         self.tried = False
         """A server is being connected to."""
+        self._read = False
+        """What it carries passes through this process's hands."""
         self._host = host
         self._session = host.session
         client.on_lost = self._lost
         self._task = asyncio.get_running_loop().create_task(self._serve(meant))
+
+    def begun(self) -> None:
+        """Take it that this is known, and that what is carried is read: from now on it ends with its client."""
+        self.carried = self._read = True
 
     def close(self) -> None:
         """End both sides now."""
@@ -92,7 +99,7 @@ class Connection:
             self.client.write(socks.answer(socks.UNREACHABLE if error.unreachable else socks.REFUSED))
             raise
         self.client.write(socks.answer(socks.DONE))
-        await carry(self._session, self.client, server, request, "socks5")
+        await self._carry(server, request, "socks5")
 
     async def _http(self, data: bytes) -> None:
         via = "http"
@@ -100,6 +107,7 @@ class Connection:
             while (parts := head.split(data)) is None:
                 data += await self.client.more()
             found = head.parse(parts[0])
+            self._session.without_secrets(parts[0])
             if found.method == "CONNECT":
                 via = "connect"
                 request = self._named(_tunnel(found))
@@ -118,7 +126,7 @@ class Connection:
             raise
         if via == "connect":
             self.client.write(_ESTABLISHED)
-            await carry(self._session, self.client, server, request, via)
+            await self._carry(server, request, via)
         else:
             server.relay_to(self.client)
             one_request(self.client, server, found, found.rewritten(request.host, request.port, request.path))
@@ -126,7 +134,8 @@ class Connection:
     async def _direct(self, request: Request) -> None:
         """Serve who went to a name's address: in plain HTTP as to a proxy, everything else as in a tunnel."""
         decision = self._session.rules.decide(request)
-        if request.port == HTTP_PORT or (decision.hidden and request.port != TLS_PORT):
+        seen = decision.hidden and request.port != TLS_PORT and not self._session.reads(request)
+        if request.port == HTTP_PORT or seen:
             await self._plain(request)
             return
         try:
@@ -135,7 +144,17 @@ class Connection:
             if request.port == TLS_PORT:
                 self.client.write(ACCESS_DENIED)
             raise
-        await carry(self._session, self.client, server, request, "direct")
+        await self._carry(server, request, "direct")
+
+    async def _carry(self, server: Peer, request: Request, via: str) -> None:
+        injector = self._session.injector
+        if injector is not None and self._session.reads(request):
+            from aisbx_egress.terminate import terminate  # few sandboxes have secrets, and TLS is not cheap to load
+
+            await terminate(self._session, injector, self, server, via)
+            self._finish()
+        else:
+            await carry(self._session, self.client, server, request, via)
 
     async def _plain(self, meant: Request) -> None:
         data = await self.client.more()
@@ -143,6 +162,7 @@ class Connection:
             while (parts := head.split(data)) is None:
                 data += await self.client.more()
             found = head.parse(parts[0])
+            self._session.without_secrets(parts[0])
             path = found.inner(meant.host, meant.port)
         except head.HeadProblem as problem:
             self.client.write(sorry("400 Bad request", str(problem)))
@@ -201,7 +221,7 @@ class Connection:
     def _lost(self) -> None:
         if self.client.lost and (self.server is None or self.server.lost):
             self._host.forget(self)
-        elif self.client.lost and not self.carried:
+        elif self.client.lost and (self._read or not self.carried):
             self._task.cancel()
             self._finish()
 
@@ -217,16 +237,3 @@ def _tunnel(found: head.Head) -> Request:
     if found.length:
         raise head.HeadProblem("CONNECT has no body")
     return Request(host, port)
-
-
-def sorry(status: str, reason: str) -> bytes:
-    """Give a response that says why, in the status line too: many clients show nothing else."""
-    told = "".join(c if c.isprintable() and c.isascii() else "?" for c in reason)
-    body = f"aisbx: {told}\n".encode()
-    rows = [
-        f"HTTP/1.1 {status}: {told}",
-        "Content-Type: text/plain",
-        f"Content-Length: {len(body)}",
-        "Connection: close",
-    ]
-    return "\r\n".join([*rows, "", ""]).encode() + body

@@ -17,7 +17,7 @@ _LINE = re.compile(rb"([A-Z]{1,20}) ([\x21-\x7e]+) HTTP/1\.([01])")
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _DIGITS = re.compile(rb"[0-9]{1,15}")
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n|\0")
-_HOP = frozenset(
+HOP = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer upgrade "
     b"transfer-encoding http2-settings".split()
 )
@@ -73,18 +73,18 @@ class Head:
             raise HeadProblem("a request has no fragment")
         return self.target
 
-    def rewritten(self, host: str, port: int, path: str) -> bytes:
-        """Give the head that goes to the server: the one request of its connection."""
+    def rewritten(self, host: str, port: int, path: str, default: int = 80) -> bytes:
+        """Give the head that goes to the server: the one request of its connection. `default` is the scheme's port."""
         named = {
             token.strip().lower() for key, value in self.fields if key == b"connection" for token in value.split(b",")
         }
         place = f"[{host}]" if ":" in host else host
-        place = place if port == 80 else f"{place}:{port}"  # noqa: PLR2004
+        place = place if port == default else f"{place}:{port}"
         lines = [f"{self.method} {path} HTTP/1.{self.minor}".encode(), b"Host: " + place.encode()]
         lines += [
             key + b": " + value
             for key, value in self.fields
-            if key not in _HOP and key not in {b"host", b"content-length"} and key not in named
+            if key not in HOP and key not in {b"host", b"content-length"} and key not in named
         ]
         if self.length < 0:
             lines.append(b"Transfer-Encoding: chunked")
@@ -105,7 +105,7 @@ def split(data: bytes) -> tuple[bytes, bytes] | None:
     if _BARE.search(data[: end if end >= 0 else max(0, len(data) - 1)]):
         raise HeadProblem("a line ends in CR or LF alone, or holds NUL")
     if max(end, 0) > MOST or (end < 0 and len(data) > MOST):
-        raise HeadProblem("the request's head is too long")
+        raise HeadProblem("the head is too long")
     return None if end < 0 else (data[:end], data[end + 4 :])
 
 
@@ -117,17 +117,18 @@ def parse(data: bytes) -> Head:
         raise HeadProblem("it is not a request line of HTTP/1")
     if len(lines) > _FIELDS:
         raise HeadProblem("the request has too many fields")
-    fields = tuple(_field(line) for line in lines)
+    fields = tuple(field(line) for line in lines)
     minor = int(matched[3])
     hosts = [value for key, value in fields if key == b"host"]
     if len(hosts) > 1 or (minor and not hosts):
         raise HeadProblem("a request has one Host field")
     host = hosts[0].decode("latin-1") if hosts else ""
     method, target = matched[1].decode(), matched[2].decode()
-    return Head(method, target, minor, fields, host, _length(fields, minor))
+    return Head(method, target, minor, fields, host, length(fields, minor))
 
 
-def _field(line: bytes) -> tuple[bytes, bytes]:
+def field(line: bytes) -> tuple[bytes, bytes]:
+    """Read a field's line, of a request or an answer: its name in lower case, its value."""
     if line[:1] in {b" ", b"\t"}:
         raise HeadProblem("a field goes over two lines")
     key, colon, value = line.partition(b":")
@@ -139,17 +140,18 @@ def _field(line: bytes) -> tuple[bytes, bytes]:
     return key.lower(), value
 
 
-def _length(fields: tuple[tuple[bytes, bytes], ...], minor: int) -> int:
+def length(fields: tuple[tuple[bytes, bytes], ...], minor: int) -> int:
+    """Give the length of the body in bytes, -1 for chunks, 0 where nothing is said of it."""
     lengths = [value for key, value in fields if key == b"content-length"]
     codings = [value for key, value in fields if key == b"transfer-encoding"]
     if codings:
         if lengths or not minor:
-            raise HeadProblem("a request has a length or chunks, not both")
+            raise HeadProblem("a body has a length or chunks, not both")
         if len(codings) > 1 or codings[0].lower() != b"chunked":
-            raise HeadProblem("chunked is the one coding of a request")
+            raise HeadProblem("chunked is the one coding of a body")
         return -1
     if len(lengths) > 1 or (lengths and not _DIGITS.fullmatch(lengths[0])):
-        raise HeadProblem("a request has one length, in digits")
+        raise HeadProblem("a body has one length, in digits")
     return int(lengths[0]) if lengths else 0
 
 

@@ -30,6 +30,7 @@ class Peer(asyncio.Protocol):
         self._other: Peer | None = None
         self._source: Peer | None = None
         self._full = False
+        self._drainer: asyncio.Future[None] | None = None
         self._sift: Callable[[bytes], bytes] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -66,6 +67,7 @@ class Peer(asyncio.Protocol):
         del exc
         self.ended = self.lost = True
         self._wake()
+        self._wake_drainer()
         if self._other is not None:
             self._other.transport.close()
         if self.on_lost is not None:
@@ -80,6 +82,7 @@ class Peer(asyncio.Protocol):
     def resume_writing(self) -> None:
         """See asyncio."""
         self._full = False
+        self._wake_drainer()
         if self._source is not None and not self._source.lost:
             self._source.transport.resume_reading()
 
@@ -95,6 +98,14 @@ class Peer(asyncio.Protocol):
         if not self.lost:
             self.transport.resume_reading()
         return data
+
+    async def drained(self) -> None:
+        """Wait until what was written has gone far enough for more; ClosedError where the other end has gone."""
+        while self._full and not self.lost:
+            self._drainer = asyncio.get_running_loop().create_future()
+            await self._drainer
+        if self.lost:
+            raise ClosedError
 
     def keep(self, data: bytes) -> None:
         """Put back what was read too far."""
@@ -146,3 +157,7 @@ class Peer(asyncio.Protocol):
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+    def _wake_drainer(self) -> None:
+        if self._drainer is not None and not self._drainer.done():
+            self._drainer.set_result(None)

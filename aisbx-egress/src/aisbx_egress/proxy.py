@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from aisbx.types import SYNTHETIC
 
-from aisbx_egress.connection import Connection, sorry
+from aisbx_egress.answer import sorry
+from aisbx_egress.connection import Connection
 from aisbx_egress.peer import Peer
 from aisbx_egress.places import Places
 from aisbx_egress.resolver import Resolver

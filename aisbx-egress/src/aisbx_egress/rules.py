@@ -96,7 +96,7 @@ class Rules:
     def decide(self, request: Request) -> Decision:
         """Decide on a request, as this module's text says."""
         about = [rule for rule in self.rows if rule.covers(request.host, request.port)]
-        unclear = not request.tunnel and _AMBIGUOUS.search(request.path.partition("?")[0]) is not None
+        unclear = not request.tunnel and ambiguous(request.path.partition("?")[0])
         for rule in about:
             if rule.denies and (request.tunnel or rule.fits(request) or (unclear and rule.path)):
                 return Decision(allowed=False, rule=rule.id, reason="a rule denies it")
@@ -134,6 +134,11 @@ class Rules:
     def denies_address(self, address: str, port: int) -> str:
         """Give the id of the rule that denies an address, however it was come by; empty where none does."""
         return next((rule.id for rule in self.rows if rule.denies and rule.covers(address, port)), "")
+
+
+def ambiguous(path: str) -> bool:
+    """Tell whether two servers could take a path for two."""
+    return _AMBIGUOUS.search(path) is not None
 
 
 def _specificity(rule: Rule) -> tuple[int, int, int]:

@@ -4,13 +4,17 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from aisbx.errors import ConfigError
 from aisbx.types import Event
 
 from aisbx_egress import addresses, names
 from aisbx_egress.rules import Decision, Request, Rules, compiled
+
+if TYPE_CHECKING:
+    from aisbx_egress.inject import Injector
 
 _REMEMBERED = 5.0
 """Seconds that what the resolver said is used again."""
@@ -59,9 +63,16 @@ class Limits:
 class Session:
     """One sandbox's network."""
 
-    def __init__(self, rules: Callable[[], Sequence[str]], report: Callable[[Event], None], limits: Limits) -> None:
+    def __init__(
+        self,
+        rules: Callable[[], Sequence[str]],
+        report: Callable[[Event], None],
+        limits: Limits,
+        injector: "Injector | None" = None,
+    ) -> None:
         """`rules` gives the texts of those that hold now; `report` hears of each decision."""
         self.limits = limits
+        self.injector = injector
         self._texts = rules
         self._report = report
         self._known: tuple[str, ...] | None = None
@@ -82,6 +93,8 @@ class Session:
         RefusedError says why there is none, and is reported; `allowed` is to be called with the one that answered.
         """
         decision = self.rules.decide(request)
+        if decision.hidden and self.reads(request):
+            decision = replace(decision, allowed=True, reason="")  # what it asks for is decided on once it is read
         if not decision.allowed:
             raise self.refused(request, via, decision)
         try:
@@ -115,12 +128,33 @@ class Session:
         place = f"[{request.host}]" if ":" in request.host else request.host
         return RefusedError(f"{place}:{request.port} is refused: {decision.reason}")
 
+    def reads(self, request: Request) -> bool:
+        """Tell whether a tunnel to a place is read, since a secret may be put into what is asked for there."""
+        return self.injector is not None and self.injector.terminates(request)
+
+    def sent(self, request: Request, via: str, decision: Decision, secrets: Sequence[str]) -> None:
+        """Report a request that was read on its way, with the names of the secrets that are put into it."""
+        self._tell("egress.allowed", request, via, decision, secrets=secrets)
+
+    def without_secrets(self, data: bytes) -> None:
+        """HeadProblem for a request that holds the placeholder of a secret where none is put in."""
+        if self.injector is not None:
+            self.injector.holds(data)
+
     def malformed(self, via: str, reason: str) -> RefusedError:
         """Report a request that is none, and give the error to raise."""
         self._report(Event("egress.refused", time.time(), {"via": via, "rule": "", "reason": reason}))
         return RefusedError(reason)
 
-    def _tell(self, kind: str, request: Request, via: str, decision: Decision, address: str = "") -> None:
+    def _tell(
+        self,
+        kind: str,
+        request: Request,
+        via: str,
+        decision: Decision,
+        address: str = "",
+        secrets: Sequence[str] = (),
+    ) -> None:
         rows = {
             "via": via,
             "host": request.host,
@@ -129,6 +163,7 @@ class Session:
             "rule": decision.rule,
             "reason": decision.reason,
             "address": address,
+            "secrets": list(secrets),
         }
         data = {key: value for key, value in rows.items() if value or key == "rule"}
         self._report(Event(kind, time.time(), data))

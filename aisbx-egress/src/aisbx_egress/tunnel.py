@@ -25,12 +25,12 @@ async def carry(session: Session, client: Peer, server: Peer, request: Request, 
         if request.port == TLS_PORT or hello.begins(data):
             while (found := hello.read(data)) is None:
                 data += await client.more()
-            _same(found.name, request.host)
+            same(found.name, request.host)
         elif request.port == HTTP_PORT or head.begins(data):
             while b" " not in data and head.begins(data):  # the method's end
                 data += await client.more()
             if request.port == HTTP_PORT or head.begins(data):
-                await _http(client, server, request, data)
+                await _http(session, client, server, request, data)
                 return
     except (hello.HelloProblem, head.HeadProblem) as problem:
         if hello.begins(data) and not server.count:
@@ -40,7 +40,7 @@ async def carry(session: Session, client: Peer, server: Peer, request: Request, 
     client.relay_to(server)
 
 
-def _same(name: str, host: str) -> None:
+def same(name: str, host: str) -> None:
     """Hold the name of a handshake to the one that was asked for; an address has none (RFC 6066, 3)."""
     wanted = "" if names.address(host) is not None else host
     try:
@@ -52,10 +52,11 @@ def _same(name: str, host: str) -> None:
         raise hello.HelloProblem(f"the handshake asks for {shown}")
 
 
-async def _http(client: Peer, server: Peer, request: Request, data: bytes) -> None:
+async def _http(session: Session, client: Peer, server: Peer, request: Request, data: bytes) -> None:
     while (parts := head.split(data)) is None:
         data += await client.more()
     found = head.parse(parts[0])
+    session.without_secrets(parts[0])
     path = found.inner(request.host, request.port)
     client.keep(parts[1])
     one_request(client, server, found, found.rewritten(request.host, request.port, path))

@@ -38,7 +38,7 @@ class Egress:
             raise OSError("the sandbox ended before its network could be served") from None
         ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
         ours, theirs = _above(ours.detach()), _above(theirs.detach())
-        served = (egress["job"], run, egress["principal"], home)
+        served = (egress["job"], run, egress["principal"], home, egress.get("proxied", ""))
         inside = (egress["port"], egress["block"], first, plan["rlimits"], plan["filter"])
         self.pid, answer = _start(egress["words"], ours, process, marshal.dumps(served))
         listener, last = _start([sys.executable, "-I", "-S", _FILE], theirs, process, marshal.dumps(inside))

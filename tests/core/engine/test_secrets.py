@@ -1,12 +1,14 @@
 """The step from names to values: what may not be given is refused, and no error has a value in it."""
 
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from aisbx.engine import secrets
+from aisbx.egress import job
+from aisbx.engine import proxied, secrets
 from aisbx.errors import PluginBrokenError, SecretError, UsageError
-from aisbx.types import Binding, Command, Secret
+from aisbx.types import AUTHORITIES, Authority, Binding, Command, Proxied, Secret
 
 VALUE = b"hunter2"
 
@@ -81,5 +83,43 @@ def test_a_variable_that_is_given_twice_is_refused() -> None:
 def test_a_driver_that_has_no_secrets_is_refused_them_as_files_only() -> None:
     driver = cast("Any", SimpleNamespace(name="acme"))
     with pytest.raises(UsageError, match="the driver acme gives no secrets as files"):
-        secrets.admit([Secret("x", target="x")], driver, [])
-    secrets.admit([Secret("x", variable="X")], driver, [])
+        secrets.admit_files([Secret("x", target="x")], driver, [])
+    secrets.admit_files([Secret("x", variable="X")], driver, [])
+
+
+def _authority(secrets: object) -> Authority:
+    assert secrets
+    return Authority(b"CERTIFICATE", b"PRIVATE")
+
+
+def _given(plugin: object, *_: object) -> object:
+    return plugin
+
+
+def carried(value: bytes) -> tuple[Proxied, dict[str, str]]:
+    plugin = SimpleNamespace(authority=_authority, bearing=repr, serve=repr)
+    settings = SimpleNamespace(secret_store="acme", egress={})
+    engine = SimpleNamespace(plugins=SimpleNamespace(get=partial(_given, plugin)), settings=settings)
+    asked = Secret("x", placeholder="KEY", binding=Binding(("a.example",)))
+    return proxied.carry(cast("Any", engine), {asked: secrets.Given(value, Binding(("*.example",)))})
+
+
+def test_the_value_of_a_proxied_secret_is_in_what_its_proxy_is_told_and_nothing_else() -> None:
+    made, variables = carried(b"hunter2-hunter2")
+    assert "hunter2" not in repr(made)
+    assert "PRIVATE" not in repr(made)
+    assert b"CERTIFICATE" in made.authorities
+    (given,), authority = job.understood(made.job)
+    assert given.value == b"hunter2-hunter2"
+    assert given.bindings == (Binding(("a.example",)), Binding(("*.example",)))
+    assert given.placeholder == variables["KEY"]
+    assert variables["SSL_CERT_FILE"] == AUTHORITIES
+    assert authority.key == b"PRIVATE"
+    assert carried(b"hunter2-hunter2")[1]["KEY"] != variables["KEY"]
+
+
+@pytest.mark.parametrize("value", [b"hunter2", b"hunter2-\n", b" hunter2-", b"hun\0ter2-", b"hunter2\x7f", b"h" * 4097])
+def test_what_cannot_be_in_a_header_field_is_refused(value: bytes) -> None:
+    with pytest.raises(SecretError) as caught:
+        carried(value)
+    assert "hunter2" not in f"{caught.value}"

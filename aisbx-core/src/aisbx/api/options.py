@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 from aisbx.errors import UsageError
+from aisbx.secrets.spelled import parse_secrets
 from aisbx.types import Command, MountRequest, Network, NetworkMode, RunRequest, WorkspaceMode, WorkspaceRequest
 
 
@@ -25,6 +26,8 @@ class Options(TypedDict, total=False):
     """Variables of all its commands."""
     network: str
     """`none` or `open`."""
+    secrets: Sequence[str]
+    """As `--secret`: `NAME,type=proxy,target=VARIABLE,host=HOST`, or a file in `/run/secrets`."""
     publish: Sequence[int]
     """Ports of servers inside that are reached on the host's loopback."""
     timeout: float
@@ -71,6 +74,7 @@ def to_request(options: Options, command: Sequence[str] = ()) -> RunRequest:
         environment=dict(options.get("env", {})),
         network=_network(options["network"]) if "network" in options else None,
         publish=tuple(options.get("publish", ())),
+        secrets=parse_secrets(options.get("secrets", ())),
         limits=limits,
     )
 

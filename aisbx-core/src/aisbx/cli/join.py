@@ -65,7 +65,8 @@ def _command(request: RunRequest, cwd: str) -> Command:
     for secret in request.secrets:
         if not secret.variable:
             hint = "name it when the sandbox is made (aisbx create --secret), or give it as a variable: type=env"
-            raise UsageError(f"--secret {secret.name}: files are given when a sandbox is made", hint=hint)
+            kind = "placeholders" if secret.placeholder else "files"
+            raise UsageError(f"--secret {secret.name}: {kind} are given when a sandbox is made", hint=hint)
     return Command(
         argv=argv, environment=request.environment, cwd=cwd or None, limits=request.limits, secrets=request.secrets
     )

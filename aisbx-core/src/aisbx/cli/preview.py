@@ -38,6 +38,11 @@ def _sections(preview: Preview, request: RunRequest) -> Iterator[tuple[str, Iter
     yield "System calls", _filter(spec, preview.plan)
     variables = [f"{name}={value}" for name, value in sorted(spec.environment.items())]
     variables += [f"{each.variable} (the secret {each.store}:{each.name})" for each in spec.secrets if each.variable]
+    variables += [
+        f"{each.placeholder} (a placeholder for the secret {each.store}:{each.name})"
+        for each in spec.secrets
+        if each.placeholder
+    ]
     # What the request sets may be a secret: the name is enough.
     yield "Environment", [*variables, *(f"{name} (as given with --env)" for name in sorted(request.environment))]
     rows = [(state.control, state.level.value, state.mechanism or state.reason) for state in preview.enforcement.states]
@@ -64,7 +69,7 @@ def _files(spec: SandboxSpec) -> Iterator[str]:
         rows.insert(0, (spec.workspace.path, spec.workspace.mode.value, spec.workspace.path, "workspace"))
     rows += [(path, "link", target, "") for path, target in sorted(spec.links.items())]
     for each in spec.secrets:
-        if not each.variable:
+        if each.target:
             rows.append((f"{SECRETS_PLACE}/{each.target}", "ro", f"the secret {each.store}:{each.name}", "request"))
     yield from table(("INSIDE", "ACCESS", "FROM", "ASKED FOR BY"), rows).splitlines()
     yield "and the driver's runtime (/usr and a small /etc, read-only), private /tmp, /dev, /proc and an empty home"

@@ -96,7 +96,7 @@ def parse_network(value: str) -> Network:
 def _secrets(values: Sequence[str]) -> tuple[Secret, ...]:
     if not values:
         return ()
-    from aisbx.cli.secret import parse_secrets  # only who names one pays for `re`
+    from aisbx.secrets.spelled import parse_secrets  # only who names one pays for `re`
 
     return parse_secrets(values)
 

@@ -34,7 +34,7 @@ Publish = Annotated[
 ]
 Secret = Annotated[
     _Strings,
-    typer.Option("--secret", metavar="NAME", help="Give a secret: NAME[,type=env][,target=T]; may be repeated."),
+    typer.Option("--secret", metavar="NAME", help="Give a secret: NAME[,type=env|proxy][,target=T]…; may be repeated."),
 ]
 Timeout = Annotated[_Strings, typer.Option("--timeout", "-t", metavar="TIME", help="End it after 30s, 5m, 1h30m.")]
 Memory = Annotated[_Strings, typer.Option("--memory", metavar="SIZE", help="Cap its memory: 512M, 1.5G.")]

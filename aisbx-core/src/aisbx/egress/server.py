@@ -1,13 +1,15 @@
 """The process that runs an egress plugin for one sandbox: `python -I -m aisbx.egress.server`, by the launcher.
 
 On stdin, marshalled: the job of `aisbx.egress.job`, the run's id, the principal's, the directory of a sandbox that
-lasts. Descriptor 3 is a socket over which those come that `aisbx_linux.listen` opened inside; 4 is a
-pidfd of the sandbox's first process, with whose end this one ends. It answers `ok` on stdout, or what is wrong.
+lasts, and what that module tells of secrets (empty where there are none). Descriptor 3 is a socket over which those
+come that `aisbx_linux.listen` opened inside; 4 is a pidfd of the sandbox's first process, with whose end this one ends.
+It answers `ok` on stdout, or what is wrong.
 """
 
 import json
 import marshal
 import os
+import resource
 import select
 import socket
 import sys
@@ -15,10 +17,11 @@ import threading
 from typing import NoReturn
 
 from aisbx.egress.grants import Granted
+from aisbx.egress.job import understood
 from aisbx.egress.recorder import Recorder
 from aisbx.errors import AisbxError
 from aisbx.plugins import Plugins
-from aisbx.types import EgressSockets
+from aisbx.types import Egress, EgressSockets, SecretEgress
 
 SOCKET, PROCESS = 3, 4
 _PATIENCE = 10.0
@@ -30,11 +33,13 @@ _NAMED = 3
 def main() -> None:
     """Serve until the sandbox has ended."""
     with open(0, "rb", closefd=False) as stream:
-        text, run, principal, home = marshal.load(stream)  # noqa: S302 - from the launcher that started this process
+        text, run, principal, home, proxied = marshal.load(stream)  # noqa: S302 - from the launcher that started this
     threading.Thread(target=_wait, daemon=True).start()
     try:
         job = json.loads(text)
         plugin = Plugins(job["allow"], job["disable"]).get("egress", job["plugin"], job["settings"])
+        if proxied:
+            plugin = _bearing(plugin, proxied)
         recorder = Recorder(job["audit"], job["reserve"], run or os.path.basename(os.path.dirname(home)), principal)
         sockets = _sockets()
     except (AisbxError, OSError) as error:
@@ -45,6 +50,16 @@ def main() -> None:
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
     plugin.serve(Granted(tuple(job["rules"]), home), sockets, recorder.report)
+
+
+def _bearing(plugin: Egress, proxied: str) -> Egress:
+    """Give a plugin that has secrets; this process leaves no core file then."""
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    soft = 1 if hard == resource.RLIM_INFINITY else min(1, hard)  # 1, not 0: see core(5) on pipes
+    resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+    if not isinstance(plugin, SecretEgress):
+        raise OSError("the egress plugin puts no secrets in")
+    return plugin.bearing(*understood(proxied))
 
 
 def _sockets() -> EgressSockets:

@@ -191,7 +191,7 @@ class Engine:
         with requests.stage(self, "admission.end"):
             prepared = self._preparation.prepare(request, principal.id)
             require(prepared.spec, prepared.enforcement)
-            secrets.admit(prepared.spec.secrets, prepared.driver, prepared.spec.targets())
+            secrets.admit(self, prepared)
         command = Command(argv=prepared.request.command, environment=prepared.request.environment, stdin=stdin)
         self.review(prepared.spec, command, principal)
         return prepared

@@ -1,9 +1,10 @@
 """The last step before a launch: names of secrets become values, in this process's memory and nowhere else."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
+from aisbx.engine import proxied
 from aisbx.engine.prepare import Prepared
 from aisbx.errors import AisbxError, ConfigError, PluginBrokenError, SecretError, UsageError
 from aisbx.inputs import Inputs
@@ -11,15 +12,34 @@ from aisbx.paths import LARGEST, config_dir, state_dir
 from aisbx.places import within
 from aisbx.plugins import Plugins
 from aisbx.settings import Settings
-from aisbx.types import SECRETS_PLACE, BoundSecrets, Command, Driver, Secret, SecretDriver, Secrets
+from aisbx.types import (
+    SECRETS_PLACE,
+    Binding,
+    BoundSecrets,
+    Command,
+    Driver,
+    Proxied,
+    SandboxSpec,
+    Secret,
+    SecretDriver,
+    Secrets,
+)
 
 if TYPE_CHECKING:
     from aisbx.engine.engine import Engine
 
 
-def admit(secrets: Iterable[Secret], driver: Driver, targets: Iterable[str]) -> None:
-    """Refuse, before any store is asked, what could not be given; `targets` is where something is mounted inside."""
-    if not any(not secret.variable for secret in secrets):
+def admit(engine: "Engine", prepared: Prepared) -> None:
+    """Refuse, before any store is asked, what could not be given."""
+    secrets, driver = prepared.spec.secrets, prepared.driver
+    admit_files(secrets, driver, prepared.spec.targets())
+    if any(secret.placeholder for secret in secrets):
+        proxied.admit(engine, prepared.spec, driver, prepared.request.environment)
+
+
+def admit_files(secrets: Iterable[Secret], driver: Driver, targets: Iterable[str]) -> None:
+    """Refuse files that could not be given; `targets` is where something is mounted inside."""
+    if not any(_is_file(secret) for secret in secrets):
         return
     if not isinstance(driver, SecretDriver):
         hint = "give them as variables (type=env), or take another driver"
@@ -35,23 +55,27 @@ def supply(engine: "Engine", prepared: Prepared) -> Prepared:
     if not secrets:
         return prepared
     values = _values(engine, secrets)
+    driver, spec = _bearing(engine, prepared.driver, prepared.spec, values)
     request = prepared.request
     request = replace(request, environment={**request.environment, **_variables(secrets, values, request.environment)})
-    return replace(prepared, request=request, driver=bearing(prepared.driver, secrets, values))
+    return replace(prepared, request=request, spec=spec, driver=driver)
 
 
 def supply_command(engine: "Engine", command: Command) -> Command:
     """Give a reviewed command with the values of its secrets, which all are variables; SecretError as above."""
     if not command.secrets:
         return command
+    if other := next((secret.name for secret in command.secrets if not secret.variable), ""):
+        what = f"the secret {other!r} is no variable, so it is given when a sandbox is made"
+        raise UsageError(what, hint="name it there, or give it as a variable")
     values = _values(engine, command.secrets)
     variables = _variables(command.secrets, values, command.environment)
     return replace(command, environment={**command.environment, **variables}, secrets=())
 
 
-def supply_driver(engine: "Engine", driver: Driver, secrets: tuple[Secret, ...]) -> Driver:
-    """Give a driver with the values of a sandbox's files, which have been admitted; SecretError as above."""
-    return bearing(driver, secrets, _values(engine, secrets)) if secrets else driver
+def supply_sandbox(engine: "Engine", driver: Driver, spec: SandboxSpec) -> tuple[Driver, SandboxSpec]:
+    """Give driver and spec of a sandbox with its secrets, which have been admitted; SecretError as above."""
+    return _bearing(engine, driver, spec, _values(engine, spec.secrets)) if spec.secrets else (driver, spec)
 
 
 def load(name: str, plugins: Plugins, settings: Settings, inputs: Inputs) -> Secrets:
@@ -65,36 +89,56 @@ def load(name: str, plugins: Plugins, settings: Settings, inputs: Inputs) -> Sec
     return plugins.get("secrets", name, {**own, **places})
 
 
-def bearing(driver: Driver, secrets: Iterable[Secret], values: Mapping[Secret, bytes]) -> Driver:
-    """Give a driver that has those of the values that are to be files."""
-    files = {secret.target: values[secret] for secret in secrets if not secret.variable}
-    return driver.bearing(files) if files and isinstance(driver, SecretDriver) else driver
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a store gave."""
+
+    value: bytes = field(repr=False)
+    binding: Binding | None = None
 
 
-def _values(engine: "Engine", secrets: Iterable[Secret]) -> dict[Secret, bytes]:
+def _is_file(secret: Secret) -> bool:
+    return not secret.variable and not secret.placeholder
+
+
+def _bearing(
+    engine: "Engine", driver: Driver, spec: SandboxSpec, values: Mapping[Secret, Given]
+) -> tuple[Driver, SandboxSpec]:
+    """Give a driver that has those of the values that are no variables, and the spec with what stands for them."""
+    files = {secret.target: given.value for secret, given in values.items() if _is_file(secret)}
+    carried: Proxied | None = None
+    if any(secret.placeholder for secret in values):
+        carried, variables = proxied.carry(engine, values)
+        spec = replace(spec, environment={**spec.environment, **variables})
+    if (files or carried) and isinstance(driver, SecretDriver):
+        driver = driver.bearing(files, carried)
+    return driver, spec
+
+
+def _values(engine: "Engine", secrets: Iterable[Secret]) -> dict[Secret, Given]:
     _no_core()
     stores: dict[str, Secrets] = {}
-    values: dict[Secret, bytes] = {}
+    values: dict[Secret, Given] = {}
     for secret in secrets:
         name = secret.store or engine.settings.secret_store
         if name not in stores:
             stores[name] = load(name, engine.plugins, engine.settings, engine.decided)
-        values[secret] = _value(secret, name, stores[name])
+        values[secret] = _given(secret, name, stores[name])
     return values
 
 
-def _value(secret: Secret, name: str, store: Secrets) -> bytes:
+def _given(secret: Secret, name: str, store: Secrets) -> Given:
     try:
         bound = store.binding(secret.name) if isinstance(store, BoundSecrets) else None
-        value = cast("object", store.get(secret.name)) if bound is None else b""
+        refused = _misplaced(secret, bound)
+        value = b"" if refused else cast("object", store.get(secret.name))
     except AisbxError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is; what it says may have the value in it
         what = f"the secret store {name!r} failed: {type(error).__name__}"
         raise PluginBrokenError(what, hint="report it to the store's author") from None
-    if bound is not None:
-        what = f"the secret {secret.name!r} is bound to {', '.join(bound.hosts)}, so it may not enter a sandbox"
-        raise SecretError(what, hint="only a proxy may put it in; keep another, without --host, to give it")
+    if refused is not None:
+        raise refused
     if not isinstance(value, bytes):
         raise PluginBrokenError(f"the secret store {name!r} gave no bytes", hint="report it to its author")
     if len(value) > LARGEST:
@@ -104,17 +148,30 @@ def _value(secret: Secret, name: str, store: Secrets) -> bytes:
     if secret.variable and (b"\0" in value or not value):
         what = f"the secret {secret.name!r} cannot be a variable: it is empty, or has a NUL byte"
         raise SecretError(what, hint="give it as a file: leave out type=env")
-    return value
+    return Given(value, bound)
 
 
-def _variables(secrets: Iterable[Secret], values: Mapping[Secret, bytes], present: Mapping[str, str]) -> dict[str, str]:
+def _misplaced(secret: Secret, bound: Binding | None) -> SecretError | None:
+    """Say why a secret may not be given in this way, whatever its value is; None where it may."""
+    if secret.placeholder:
+        if bound is None and secret.binding is None:
+            what = f"the secret {secret.name!r} is for the proxy to put in, and nothing says for which host"
+            return SecretError(what, hint="add host=HOST, or bind it: aisbx secret set NAME --host HOST")
+        return None
+    if bound is None:
+        return None
+    what = f"the secret {secret.name!r} is bound to {', '.join(bound.hosts)}, so it may not enter a sandbox"
+    return SecretError(what, hint="have the proxy put it in: --secret NAME,type=proxy,target=VARIABLE")
+
+
+def _variables(secrets: Iterable[Secret], values: Mapping[Secret, Given], present: Mapping[str, str]) -> dict[str, str]:
     given: dict[str, str] = {}
     for secret in secrets:
         if secret.variable:
             if secret.variable in present:
                 what = f"the variable {secret.variable} is given by --env and by --secret"
                 raise UsageError(what, hint="leave one out")
-            given[secret.variable] = values[secret].decode("utf-8", "surrogateescape")
+            given[secret.variable] = values[secret].value.decode("utf-8", "surrogateescape")
     return given
 
 

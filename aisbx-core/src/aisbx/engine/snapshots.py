@@ -12,7 +12,7 @@ from aisbx.audit.jsontext import members
 from aisbx.audit.reserve import recording
 from aisbx.audit.write import RESERVE, append_once, start
 from aisbx.engine.keeping import check_times
-from aisbx.engine.secrets import supply_driver
+from aisbx.engine.secrets import supply_sandbox
 from aisbx.errors import StateError, UsageError
 from aisbx.plan.run import new_run
 from aisbx.snapshots import Shelf, Snapshot
@@ -88,7 +88,7 @@ class Snapshots:
             _unmoved(spec)
             require(spec, driver.check(spec))
             engine.review(spec, Command(argv=(), environment=environment), principal)
-            given = supply_driver(engine, driver, spec.secrets)
+            given, spec = supply_sandbox(engine, driver, spec)
             now = time.time()
             record = replace(
                 origin,

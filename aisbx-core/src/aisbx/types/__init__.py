@@ -13,7 +13,7 @@ from aisbx.types.background import (
     ServingModule,
 )
 from aisbx.types.capability import FileEvent, FileRow, Files, Freezer, Layers, Watch
-from aisbx.types.egress import SYNTHETIC, Egress, EgressSockets
+from aisbx.types.egress import SYNTHETIC, Authority, Egress, EgressSockets, ProxiedSecret, SecretEgress
 from aisbx.types.enforcement import CONTROLS, Control, ControlState, Enforcement, Level
 from aisbx.types.launch import (
     Failure,
@@ -67,8 +67,8 @@ from aisbx.types.plugin import (
 from aisbx.types.profile import Profile
 from aisbx.types.request import Command, MountRequest, Principal, RunRequest, Stdio, Verdict, WorkspaceRequest
 from aisbx.types.review import Change
+from aisbx.types.secret import AUTHORITIES, Binding, NamedSecrets, Proxied, Secret
 from aisbx.types.secret import PLACE as SECRETS_PLACE
-from aisbx.types.secret import Binding, NamedSecrets, Secret
 from aisbx.types.spec import (
     LAYERED,
     LIMITS,
@@ -86,6 +86,7 @@ from aisbx.types.spec import (
 )
 
 __all__ = [
+    "AUTHORITIES",
     "CONTROLS",
     "LAYERED",
     "LIMITS",
@@ -97,6 +98,7 @@ __all__ = [
     "Attendant",
     "AuditPlace",
     "Auth",
+    "Authority",
     "BackgroundJob",
     "BackgroundSandbox",
     "Binding",
@@ -157,6 +159,8 @@ __all__ = [
     "Process",
     "ProcessRow",
     "Profile",
+    "Proxied",
+    "ProxiedSecret",
     "Proxy",
     "PublishingDriver",
     "ReleasableSandbox",
@@ -166,6 +170,7 @@ __all__ = [
     "SandboxSpec",
     "Secret",
     "SecretDriver",
+    "SecretEgress",
     "Secrets",
     "Served",
     "ServingModule",

@@ -52,6 +52,8 @@ class EgressPlan(TypedDict):
     """On 127.0.0.1, inside."""
     block: str
     """Addresses that lead to the inside itself, as `ADDRESS/BITS`."""
+    proxied: NotRequired[str]
+    """Beside `job`, see `Proxied.job`: values of secrets, in a plan that is never kept."""
 
 
 class LocalPlan(LaunchPlan):

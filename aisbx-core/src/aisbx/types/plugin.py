@@ -10,7 +10,7 @@ from aisbx.types.enforcement import Enforcement
 from aisbx.types.outcome import Event, ExitStatus, Usage
 from aisbx.types.plan import JoinPlan, LocalPlan
 from aisbx.types.request import Command, Principal, Stdio, Verdict
-from aisbx.types.secret import Binding
+from aisbx.types.secret import Binding, Proxied
 from aisbx.types.spec import SandboxSpec
 
 
@@ -104,13 +104,14 @@ class LocalDriver(Driver, Protocol):
 
 @runtime_checkable
 class SecretDriver(Driver, Protocol):
-    """A driver whose sandboxes can have secrets as files."""
+    """A driver whose sandboxes can have secrets as files, or by the proxy of their network."""
 
-    def bearing(self, secrets: Mapping[str, bytes]) -> Driver:
+    def bearing(self, secrets: Mapping[str, bytes], proxied: Proxied | None = None) -> Driver:
         """Give this driver for one request: what it plans, opens, creates or forks has these files (name → content).
 
-        They lie in `/run/secrets`, in memory, and can be read by the command's user only (0400). What the driver keeps
-        of a sandbox has no part of them, and a plan that has is never kept.
+        They lie in `/run/secrets`, in memory, and can be read by the command's user only (0400). `proxied` goes to the
+        process that holds the sandbox's allow-list, and to `AUTHORITIES`. What the driver keeps of a sandbox has no
+        part of them, and a plan that has is never kept.
         """
         ...
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aisbx.errors import AisbxError, ConfigError, DriverUnavailableError, UsageError
-from aisbx.types import LAYERED, Enforcement, Layers, LocalPlan, Probe, Sandbox, SandboxSpec, WorkspaceMode
+from aisbx.types import LAYERED, Enforcement, Layers, LocalPlan, Probe, Proxied, Sandbox, SandboxSpec, WorkspaceMode
 
 from aisbx_linux import cradle, stage
 from aisbx_linux.cgroup import find
@@ -73,6 +73,7 @@ class NamespaceDriver(ABC):
         self._found: tuple[Tool | None, Probe] | None = None
         self._places: find.Places | None = None
         self._secrets: Mapping[str, bytes] = {}
+        self._proxied: Proxied | None = None
 
     @abstractmethod
     def find_tool(self, remembered: str) -> tuple[Tool | None, Probe]:
@@ -87,15 +88,15 @@ class NamespaceDriver(ABC):
         refuse_unsupported(spec, self.name)
         return enforcement(spec, self._facts(spec))
 
-    def bearing(self, secrets: Mapping[str, bytes]) -> "NamespaceDriver":
-        """Give this driver for one request that has secrets as files."""
+    def bearing(self, secrets: Mapping[str, bytes], proxied: Proxied | None = None) -> "NamespaceDriver":
+        """Give this driver for one request that has secrets as files, or by the proxy of its network."""
         made = copy(self)
-        vars(made)["_secrets"] = dict(secrets)
+        vars(made).update(_secrets=dict(secrets), _proxied=proxied)
         return made
 
     def plan(self, spec: SandboxSpec) -> LocalPlan:
         """Give the launch as data; DriverUnavailableError where `probe` says unusable, UsageError as `check`."""
-        return bear(self._plan(spec), self._secrets)
+        return bear(self._plan(spec), self._secrets, self._proxied)
 
     def _plan(self, spec: SandboxSpec) -> LocalPlan:
         refuse_unsupported(spec, self.name)
@@ -152,7 +153,7 @@ class NamespaceDriver(ABC):
 
     def _make(self, spec: SandboxSpec, home: Path, kept: Path, ttl: float, origin: Path | None = None) -> None:
         plan = self._plan(spec)
-        make(plan, lasting(self.check(spec)), home, kept, ttl, origin, bear(plan, self._secrets))
+        make(plan, lasting(self.check(spec)), home, kept, ttl, origin, bear(plan, self._secrets, self._proxied))
 
     def _tool(self) -> tuple[Tool | None, Probe]:
         if self._found is None:

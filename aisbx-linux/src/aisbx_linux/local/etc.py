@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from aisbx.errors import UsageError
-from aisbx.types import Identity, NetworkMode, SandboxSpec
+from aisbx.types import AUTHORITIES, Identity, NetworkMode, SandboxSpec
 
 _NOBODY = 65534
 SHARED = (
@@ -27,6 +27,14 @@ SHARED = (
 """Public data of the host that programs need; it is copied, links as links, where it is there and readable by all."""
 INPUTS = (*SHARED, "/etc/localtime", "/etc/resolv.conf")
 """What the content depends on beside the spec."""
+_BUNDLES = (
+    "ssl/certs/ca-certificates.crt",
+    "ssl/cert.pem",
+    "ssl/ca-bundle.pem",
+    "pki/tls/certs/ca-bundle.crt",
+    "pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+)
+"""Where the authorities are, below /etc, that programs trust which are told of no others; the first everywhere."""
 _LARGEST = 4 << 20
 """Bytes of one shared file; a larger one is left out."""
 
@@ -42,6 +50,8 @@ def content(spec: SandboxSpec) -> Content:
     zone = _zone()
     if zone:
         found["localtime"] = zone
+    if any(secret.placeholder for secret in spec.secrets):
+        _trust(found)
     return _with_mount_points(spec, found | _made(spec))
 
 
@@ -78,6 +88,13 @@ def _with_mount_points(spec: SandboxSpec, found: Content) -> Content:
             )
         found[name] = None if Path(mount.source).is_dir() else b""
     return found
+
+
+def _trust(found: Content) -> None:
+    """Have the usual bundles of certificate authorities be those of this sandbox, for programs that are not told."""
+    for name in _BUNDLES:
+        if name == _BUNDLES[0] or isinstance(found.get(name), bytes):
+            found[name] = AUTHORITIES
 
 
 def _made(spec: SandboxSpec) -> Content:
