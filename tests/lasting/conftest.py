@@ -12,6 +12,7 @@ from typing import Any
 
 import aisbx
 import pytest
+from aisbx import Sandbox
 
 FAST = Path(aisbx.__file__).parent / "cli" / "fast.py"
 FRONT = Path(sys.executable).parent / "aisbx-front"
@@ -116,6 +117,25 @@ def box(tmp_path: Path) -> Iterator[Box]:
     yield made
     made("destroy", "--all", "--discard")
     assert not list((made.state / "sandboxes").glob("*")), "something was left"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+    """A home and a project, with this process in them."""
+    home = tmp_path_factory.mktemp("api") / "home"
+    project = home / "project"
+    project.mkdir(parents=True)
+    home.chmod(0o700)
+    box = Box(home, project)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            patch.delenv(name)
+        for name, value in box.env.items():
+            patch.setenv(name, value)
+        patch.chdir(project)
+        yield box
+        for name in Sandbox.names():
+            Sandbox.attach(name).destroy(discard=True)
 
 
 def sleepers(seconds: int) -> list[int]:

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 from aisbx import keeper as core
-from aisbx_linux.lasting import keeping, use
+from aisbx_linux.lasting import identity, keeping, use
 
 from .conftest import Box, eventually
 
@@ -88,6 +89,20 @@ def test_what_is_too_short_is_refused(box: Box) -> None:
     assert "--idle-ttl: a sandbox lives for a second at least" in box.refused(
         "create", "--name", "work", "--idle-ttl", "500ms", code="usage"
     )
+
+
+@pytest.mark.parametrize(("age", "reason"), [(5, "ttl"), (1, "ended")])
+def test_its_time_counts_from_its_first_process_however_late_its_keeper_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age: int, reason: str
+) -> None:
+    first = subprocess.Popen(["sleep", "60"])
+    born = identity.started(first.pid) - age * os.sysconf("SC_CLK_TCK")
+    monkeypatch.setattr(keeping, "recall", {str(tmp_path): {"first": (first.pid, born), "boot": identity.boot()}}.get)
+    first.kill()
+    first.wait()
+    data: dict[str, Any] = {"home": str(tmp_path), "ttl": 4, "idle": 0}
+    keeping.prepare(data)
+    assert keeping.keep(data) == reason
 
 
 class Clock:

@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -189,3 +190,25 @@ def test_a_state_of_another_start_of_the_machine_is_no_sandbox(box: Box) -> None
     box.out("destroy", "work")
     assert os.path.exists(f"/proc/{first}"), "somebody else's process was ended"
     os.kill(row["tool"][0], 9)
+
+
+@pytest.mark.parametrize("which", ["the sandbox", "its plan"])
+def test_a_sandbox_of_another_version_takes_no_command_and_can_be_ended(box: Box, which: str) -> None:
+    """A new aisbx is installed while one lives: what it would say of it is somebody else's layout."""
+    import marshal
+
+    box.out("create", "--name", "work")
+    box.out("exec", "work", "--", "true")  # a plan that is kept
+    held = box.state / "sandboxes/work/home/held"
+    version, row = marshal.loads(held.read_bytes())
+    if which == "the sandbox":
+        held.write_bytes(marshal.dumps((version - 1, row)))
+    else:
+        held.write_bytes(marshal.dumps((version, {**row, "plan": {**row["plan"], "format": 1}})))
+    for _ in range(2):
+        assert "another version of aisbx" in box.refused("exec", "work", "--", "true", code="launch")
+    assert "another version" in box("ls").stdout + box("inspect", "work").stdout
+    done = box("destroy", "work")
+    assert done.returncode == 0, done.stderr
+    assert not any(Path(f"/proc/{row[name][0]}").exists() for name in ("first", "tool"))
+    assert not any(os.path.exists(group) for group in row["groups"])

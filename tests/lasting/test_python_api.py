@@ -18,25 +18,6 @@ from .conftest import Box, eventually, sleepers
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
-    """A home and a project, with this process in them."""
-    home = tmp_path_factory.mktemp("api") / "home"
-    project = home / "project"
-    project.mkdir(parents=True)
-    home.chmod(0o700)
-    box = Box(home, project)
-    with pytest.MonkeyPatch.context() as patch:
-        for name in list(os.environ):
-            patch.delenv(name)
-        for name, value in box.env.items():
-            patch.setenv(name, value)
-        patch.chdir(project)
-        yield box
-        for name in Sandbox.names():
-            Sandbox.attach(name).destroy(discard=True)
-
-
-@pytest.fixture(scope="module")
 def sandbox(whole: Box) -> Iterator[Sandbox]:
     del whole
     with Sandbox.create("work") as made:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from aisbx_linux.watch import Watch
+from aisbx_linux.watch import Watch, used
 
 MIB = 1 << 20
 
@@ -25,7 +25,7 @@ class Here(Watch):
         return True
 
     def used(self) -> int:
-        return self._used(self.pids, 0)
+        return used([f"/proc/{pid}" for pid in self.pids])
 
 
 @pytest.fixture

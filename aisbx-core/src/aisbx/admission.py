@@ -1,5 +1,7 @@
 """Whether a spec may run: what it requires against what the driver is able to do, and will enforce. Pure."""
 
+from collections.abc import Collection, Iterable, Sequence
+
 from aisbx.errors import ControlError, UsageError
 from aisbx.types import (
     CONTROLS,
@@ -47,6 +49,17 @@ def require(spec: SandboxSpec, enforcement: Enforcement) -> None:
     missing = unmet(spec, enforcement)
     if not missing:
         return
+    raise _refusal(missing)
+
+
+def require_own(states: Iterable[ControlState], lower: Collection[str]) -> None:
+    """Raise ControlError for a limit of one command that is not fully held, unless `lower` names its control."""
+    missing = [state for state in states if state.level is not Level.FULL and state.control not in lower]
+    if missing:
+        raise _refusal(missing)
+
+
+def _refusal(missing: Sequence[ControlState]) -> ControlError:
     first, *others = missing
     level = "is only partly enforced" if first.level is Level.PARTIAL else "cannot be enforced"
     message = f"{first.control} {level} here: {first.reason or 'the driver gives no reason'}"
@@ -55,4 +68,4 @@ def require(spec: SandboxSpec, enforcement: Enforcement) -> None:
     promise = CONTROLS[first.control].promise
     lower = f"give it up by name: add {first.control} to `lower` in your settings (then not: {promise})"
     hint = f"{first.remedy}, or {lower}" if first.remedy else lower
-    raise ControlError(message, control=first.control, hint=hint)
+    return ControlError(message, control=first.control, hint=hint)

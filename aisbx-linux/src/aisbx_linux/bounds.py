@@ -124,15 +124,15 @@ class Bounds:
         return first_child(self._first) if self._first else 0
 
     def _overused(self) -> bool:
-        if self._watch is None:
-            from aisbx_linux.watch import Watch
+        from aisbx_linux.watch import SHARE, Watch
 
+        if self._watch is None:
             memory, tasks, places = self._plan["watch"] or (0, 0, [])
             self._watch = Watch(self._first, memory, tasks, places)
         begun = time.monotonic()
         self.happened |= self._watch.look()
         now = time.monotonic()
-        self._look = now + max(LOOK, (now - begun) * self._watch.SHARE)
+        self._look = now + max(LOOK, (now - begun) * SHARE)
         return "oom_killed" in self.happened
 
 

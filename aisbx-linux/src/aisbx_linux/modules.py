@@ -26,7 +26,7 @@ JOINING = (
         for name in (  # noqa: SIM905 - one line each otherwise
             "syscalls processes rlimits cradle sources relay assemble ending guard bounds lend "
             "spawn wire protect protect.scan protect.settle launch host lasting lasting.identity "
-            "lasting.join lasting.pause lasting.wires lasting.command"
+            "lasting.join lasting.pause lasting.wires lasting.bounds lasting.command"
         ).split()
     ),
     *(f"aisbx_linux.{name}" for name in ("cgroup", "cgroup.group") if posix.geteuid() == 0),
@@ -55,7 +55,11 @@ LATE = (
 JOINING_LATE = (
     *LATE,
     "_socket",
+    "aisbx_linux.cgroup.amounts",
+    "aisbx_linux.cgroup.below",
     "aisbx_linux.lasting.family",
+    "aisbx_linux.lasting.mark",
+    "aisbx_linux.lasting.own",
     "aisbx_linux.lasting.resume",
     "aisbx_linux.lasting.terminal",
     "aisbx_linux.lasting.use",

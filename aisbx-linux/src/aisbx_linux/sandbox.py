@@ -1,6 +1,7 @@
 """`Sandbox` and `Process` for drivers whose launch is a `LocalPlan`: each command gets walls of its own."""
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from aisbx.errors import UsageError
@@ -89,9 +90,9 @@ class LocalProcess:
         return usage(self._launch.result())
 
 
-def own_limits(command: Command) -> dict[str, float]:
+def own_limits(command: Command, possible: Collection[str] = OWN_LIMITS) -> dict[str, float]:
     """Give the limits of one command; UsageError for one that only the sandbox can have."""
     for name in command.limits:
-        if name not in OWN_LIMITS:
+        if name not in possible:
             raise UsageError(f"{name} cannot be set for one command here", hint="set it for the sandbox")
     return dict(command.limits)

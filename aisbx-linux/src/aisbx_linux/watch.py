@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 INODE = 1024
 """Bytes of kernel memory that a file of a tmpfs is reckoned at (mm/shmem.c, BOGO_INODE_SIZE)."""
+SHARE = 20
+"""No look comes sooner than after this many times what the last one took: it may use a twentieth of a core."""
 _PAGE = posix.sysconf("SC_PAGESIZE")
 # Places in /proc/PID/stat behind the command's name: fields 20 and 24 of proc_pid_stat(5).
 _THREADS, _RESIDENT = 17, 21
@@ -21,8 +23,6 @@ _THREADS, _RESIDENT = 17, 21
 class Watch:
     """What is looked at: all of the sandbox's processes, through its own /proc, and its private space."""
 
-    SHARE = 20
-    """No look comes sooner than after this many times what the last one took: it may use a twentieth of a core."""
     __slots__ = ("_memory", "_places", "_processes", "_root", "_tasks")
 
     def __init__(self, first: int, memory: int, tasks: int, places: "Sequence[str]") -> None:
@@ -45,17 +45,13 @@ class Watch:
             kept = sum(map(_kept, self._places))
         except OSError:
             return set()  # it has ended
-        tasks = resident = 0
-        for pid in pids:
-            fields = _read(f"{self._processes}/{pid}/stat").rpartition(b")")[2].split()
-            if fields:
-                tasks += int(fields[_THREADS])
-                resident += int(fields[_RESIDENT]) * _PAGE
+        processes = [f"{self._processes}/{pid}" for pid in pids]
+        tasks, resident = tally(processes)
         met: set[str] = set()
         if self._tasks and tasks > self._tasks:  # its first process is ours
             met.add("pids_limited")
         # Resident pages are cheap to count and never fewer: the dear way only where they would be too many.
-        if self._memory and kept + resident > self._memory and self._used(pids, kept) > self._memory:
+        if self._memory and kept + resident > self._memory and used(processes, kept) > self._memory:
             met.add("oom_killed")
         return met
 
@@ -64,19 +60,31 @@ class Watch:
         inside, here = posix.stat(self._root), posix.stat("/")
         return (inside.st_dev, inside.st_ino) != (here.st_dev, here.st_ino)
 
-    def _used(self, pids: "Sequence[str]", kept: int) -> int:
-        own = shared = 0
-        for pid in pids:
-            process = f"{self._processes}/{pid}"
-            rows = _rows(_read(f"{process}/smaps_rollup"))
-            if b"Pss_Anon" in rows:
-                own += rows[b"Pss_Anon"]
-                shared += rows[b"Pss_Shmem"]
-            else:  # may not be read: then by what it has resident
-                rows = _rows(_read(f"{process}/status"))
-                own += rows.get(b"RssAnon", 0)
-                shared += rows.get(b"RssShmem", 0)
-        return own + max(shared, kept)
+
+def tally(processes: "Sequence[str]") -> tuple[int, int]:
+    """Give the tasks of these processes, by their directories in /proc, and the bytes that they have resident."""
+    tasks = resident = 0
+    for process in processes:
+        fields = _read(f"{process}/stat").rpartition(b")")[2].split()
+        if fields:
+            tasks += int(fields[_THREADS])
+            resident += int(fields[_RESIDENT]) * _PAGE
+    return tasks, resident
+
+
+def used(processes: "Sequence[str]", kept: int = 0) -> int:
+    """Give the bytes of memory of these processes, where `kept` of them are in files of private space."""
+    own = shared = 0
+    for process in processes:
+        rows = _rows(_read(f"{process}/smaps_rollup"))
+        if b"Pss_Anon" in rows:
+            own += rows[b"Pss_Anon"]
+            shared += rows[b"Pss_Shmem"]
+        else:  # may not be read: then by what it has resident
+            rows = _rows(_read(f"{process}/status"))
+            own += rows.get(b"RssAnon", 0)
+            shared += rows.get(b"RssShmem", 0)
+    return own + max(shared, kept)
 
 
 def _rows(text: bytes) -> "dict[bytes, int]":

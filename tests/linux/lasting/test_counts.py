@@ -5,14 +5,14 @@ import os
 from pathlib import Path
 from typing import Any
 
-from aisbx_linux.lasting.command import Counts, _Bounds  # pyright: ignore[reportPrivateUsage]
+from aisbx_linux.lasting.bounds import CommandBounds, Counts
 
 
 class _Command:
     """As a command does it: it has its bounds, and they ask it for its process."""
 
     def __init__(self, plan: Any, held: Any) -> None:
-        self.bounds = _Bounds(plan, Counts(held))
+        self.bounds = CommandBounds(plan, Counts(held))
         self.bounds.watch(1, self.process)
 
     def process(self) -> int:

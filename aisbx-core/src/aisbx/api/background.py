@@ -120,17 +120,16 @@ class BackgroundProcess:
             raise UsageError("the command has no terminal", hint="start it with terminal=True")
 
     def signal(self, number: int) -> None:
-        """Send a signal to it and to all that came of it; nothing happens when it has ended."""
+        """Send a signal to it and to all that came of it, also what it left running; nothing happens where none is."""
         command = self._now()
-        if command.lives:
-            try:
-                self._background.signal(command, number)
-            except StateError:
-                if self._now().lives:
-                    raise
+        try:
+            self._background.signal(command, number)
+        except StateError:
+            if self._now().lives:
+                raise
 
     def kill(self) -> None:
-        """End it and all that came of it, at once; nothing happens when it has ended."""
+        """End it and all that came of it, at once, also what it left running; nothing happens where nothing is."""
         self.signal(signals.SIGKILL)
 
     def result(self, *, head: int = KEPT, tail: int = KEPT) -> Result:

@@ -79,22 +79,33 @@ def to_request(options: Options, command: Sequence[str] = ()) -> RunRequest:
     )
 
 
-def to_command(
-    words: tuple[str, ...],
-    env: Mapping[str, str] | None,
-    cwd: str | None,
-    timeout: float | None,
-    output: int | None,
-) -> Command:
-    """Give a command with its own variables, directory (absolute) and bounds (seconds, bytes); UsageError else."""
-    limits: dict[str, float] = {} if timeout is None else {"wall_time": timeout}
-    if output is not None:
-        limits["output"] = output
+class CommandOptions(TypedDict, total=False):
+    """What one command may have of its own; its bounds narrow what its sandbox was made with."""
+
+    env: Mapping[str, str] | None
+    cwd: str | None
+    """Absolute."""
+    timeout: float | None
+    """Seconds."""
+    output: int | None
+    """Bytes."""
+    memory: int | None
+    """Bytes, of the command and all that came of it."""
+    pids: int | None
+
+
+_LIMITS = (("wall_time", "timeout"), ("output", "output"), ("memory", "memory"), ("pids", "pids"))
+
+
+def to_command(words: tuple[str, ...], own: CommandOptions) -> Command:
+    """Give a command with what it has of its own; UsageError where that cannot be."""
+    limits = {limit: float(amount) for limit, name in _LIMITS if (amount := own.get(name)) is not None}
     if any(not amount > 0 for amount in limits.values()):
-        raise UsageError("timeout and output are more than 0", hint="leave them out for no bound")
+        raise UsageError("timeout, output, memory and pids are more than 0", hint="leave them out for no bound")
+    cwd = own.get("cwd")
     if cwd is not None and not cwd.startswith("/"):
         raise UsageError(f"cwd: {cwd!r} is not absolute", hint="name a directory inside, such as /tmp")
-    return Command(argv=words, environment=env or {}, cwd=cwd, limits=limits)
+    return Command(argv=words, environment=own.get("env") or {}, cwd=cwd, limits=limits)
 
 
 def words_of(argv: Sequence[str]) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """`Sandbox`: made or found by name, its commands, its end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self, Unpack
 
@@ -8,7 +8,7 @@ from aisbx.api.background import BackgroundProcess
 from aisbx.api.changes import Changes
 from aisbx.api.doors import HOST, engine, principal
 from aisbx.api.files import SandboxFiles
-from aisbx.api.options import Options, to_command, to_request, words_of
+from aisbx.api.options import CommandOptions, Options, to_command, to_request, words_of
 from aisbx.api.result import Result, to_result
 from aisbx.api.running import Running
 from aisbx.api.stream import Stream
@@ -95,21 +95,18 @@ class Sandbox:
         argv: Sequence[str],
         *,
         input: bytes | str | None = None,  # noqa: A002 - as subprocess.run has it
-        env: Mapping[str, str] | None = None,
-        cwd: str | None = None,
-        timeout: float | None = None,
-        output: int | None = None,
         keep: tuple[int, int] | None = None,
         check: bool = False,
+        **own: Unpack[CommandOptions],
     ) -> Result:
         """Run a command to its end and give what came of it; an AisbxError says why it did not run.
 
-        `timeout` (seconds) and `output` (bytes) narrow what the sandbox was made with. Of each stream the result has
-        the first 64 MiB, or so many bytes of its beginning and of its end as `keep` says; all of it is read. With
-        `check`, CommandFailed is raised where it does not end with 0.
+        It may have variables, a directory and bounds of its `own`; ControlError where a bound can't be held for one
+        command. Of each stream the result has the first 64 MiB, or so many bytes of its beginning and of its end as
+        `keep` says; all of it is read. With `check`, CommandFailed is raised where it does not end with 0.
         """
         words = words_of(argv)
-        command = to_command(words, env, cwd, timeout, output)
+        command = to_command(words, own)
         if keep is None:
             stdio = Stdio(_fed(input), capture=CAPTURE)
             result = to_result(words, self._opened.execute(command, stdio, principal(), HOST))
@@ -126,13 +123,10 @@ class Sandbox:
         argv: Sequence[str],
         *,
         input: bytes | str | None = None,  # noqa: A002 - as subprocess.run has it
-        env: Mapping[str, str] | None = None,
-        cwd: str | None = None,
-        timeout: float | None = None,
-        output: int | None = None,
+        **own: Unpack[CommandOptions],
     ) -> Stream:
         """Start a command and give its lines while it runs: a context manager that ends it."""
-        command = to_command(words_of(argv), env, cwd, timeout, output)
+        command = to_command(words_of(argv), own)
         return Stream(self.running(command, input, apart=False))
 
     def running(self, command: Command, given: bytes | str | None, *, apart: bool) -> Running:
@@ -149,17 +143,14 @@ class Sandbox:
         *,
         stdin: bool = False,
         terminal: bool = False,
-        env: Mapping[str, str] | None = None,
-        cwd: str | None = None,
-        timeout: float | None = None,
-        output: int | None = None,
+        **own: Unpack[CommandOptions],
     ) -> BackgroundProcess:
         """Start a command in the background: it goes on when this program has ended, and ends with the sandbox.
 
         With `stdin` its input stays open for `write`; a `terminal` has open input too. Its output is kept on disk: the
         first 16 MiB and the last.
         """
-        command = to_command(words_of(argv), env, cwd, timeout, output)
+        command = to_command(words_of(argv), own)
         sandboxes = self._engine.sandboxes
         run = sandboxes.detach(self.name, command, principal(), HOST, terminal=terminal, stdin=stdin)
         return BackgroundProcess(sandboxes.background(self.name), run)

@@ -9,7 +9,7 @@ from typer.core import TyperCommand
 from aisbx.cli import complete
 from aisbx.cli.join import join, leave
 from aisbx.cli.options import Json
-from aisbx.cli.request_options import Env, Output, Secret, Timeout
+from aisbx.cli.request_options import Env, Memory, Output, Pids, Secret, Timeout
 from aisbx.errors import UsageError
 
 EXAMPLES = """\b
@@ -17,6 +17,7 @@ Examples:
   aisbx exec work -- pytest -q
   aisbx exec work                                 a shell in it
   aisbx exec work -t 30s -e MODE=test --cwd /tmp -- ./check
+  aisbx exec work --memory 500M -- make           it alone, within what the sandbox has
   aisbx exec work -d -- python3 -m http.server    goes on by itself; see ps, logs, attach, kill
 """
 
@@ -55,8 +56,8 @@ def execute(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one para
     env: Env = None,
     secret: Secret = None,
     timeout: Timeout = None,
-    memory: Annotated[list[str] | None, typer.Option("--memory", metavar="SIZE", hidden=True)] = None,
-    pids: Annotated[list[str] | None, typer.Option("--pids", metavar="N", hidden=True)] = None,
+    memory: Memory = None,
+    pids: Pids = None,
     output: Output = None,
     cwd: Annotated[str, typer.Option("--cwd", metavar="D", help="Start in this directory inside.")] = "",
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Leave it running; prints its id.")] = False,

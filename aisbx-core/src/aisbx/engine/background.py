@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -58,9 +58,10 @@ def background_of(sandbox: Sandbox, driver: str) -> BackgroundSandbox:
 class Background:
     """The commands in the background of one sandbox."""
 
-    def __init__(self, engine: "Engine", place: "Path") -> None:
-        """`place` is the sandbox's directory."""
+    def __init__(self, engine: "Engine", place: "Path", attach: Callable[[], Sandbox] | None = None) -> None:
+        """`place` is the sandbox's directory; `attach` finds the sandbox, for what commands have left running."""
         self._engine = engine
+        self._attach = attach
         self._place = str(place)
 
     def start(
@@ -129,8 +130,14 @@ class Background:
         return f"{self._place}/commands/{run}"
 
     def signal(self, command: BackgroundCommand, number: int) -> None:
-        """Send a signal to a command and all that came of it; StateError where it has ended."""
-        caller = Caller(command.place)
+        """Send a signal to a command and all that came of it, also where it has ended; StateError if nothing runs."""
+        try:
+            caller = Caller(command.place)
+        except StateError:
+            inside = self._attach() if self._attach is not None else None
+            if isinstance(inside, BackgroundSandbox) and inside.signal_left(command.id, number):
+                return
+            raise
         try:
             caller.ask(SIGNAL, str(number).encode())
         finally:

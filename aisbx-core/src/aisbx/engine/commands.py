@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aisbx.audit.reserve import unrecordable
 from aisbx.audit.write import AuditError
-from aisbx.engine.opened import Opened, ended, reviewed
+from aisbx.engine.opened import Opened, able, ended, reviewed
 from aisbx.errors import StateError
 from aisbx.inputs import Inputs
 from aisbx.plan.run import carry_out, new_run
@@ -61,7 +61,7 @@ class Commands:
         secret = bool(command.secrets)
         if stdio.known is not None:
             command = replace(command, stdin=stdio.known)
-        command = self.reviewed(record, command, principal, host, run)
+        command = self.reviewed(record, sandbox, command, principal, host, run)
         try:
             if options is not None and not secret:
                 self.keep(record, sandbox, command, options, engine.decided)
@@ -74,8 +74,11 @@ class Commands:
             ) from None
         return ended(engine, record, sandbox, run, exit_status(result), captured=stdio.captured)
 
-    def reviewed(self, record: Record, command: Command, principal: Principal, host: str, run: str) -> Command:
-        """Give a command with the variables that the sandbox's maker named; PolicyError where it is denied."""
+    def reviewed(
+        self, record: Record, sandbox: Sandbox, command: Command, principal: Principal, host: str, run: str
+    ) -> Command:
+        """Give a command with the variables that the sandbox's maker named; see `opened.able` and `opened.reviewed`."""
+        able(self._engine, sandbox, command, principal, host, run)
         environment = self._store.environment(record.name)
         return reviewed(self._engine, self._store, record, environment, command, principal, host, run)
 

@@ -154,7 +154,7 @@ class Sandboxes:
         engine, run = self._engine, new_run()
         record = self._store.find(name)
         sandbox = self._attach(record)
-        command = self._commands.reviewed(record, command, principal, host, run)
+        command = self._commands.reviewed(record, sandbox, command, principal, host, run)
         opened(engine.audit).close()
         streams = {"terminal": terminal, "stdin": stdin}
         self.background(name).start(record, sandbox, command, (run, principal.id, host), **streams)
@@ -165,7 +165,8 @@ class Sandboxes:
         """Give the commands in the background of a sandbox; StateError where there is no such sandbox."""
         from aisbx.engine.background import Background  # for systems with `posix`
 
-        return Background(self._engine, self._store.home(self._store.find(name).name).parent)
+        record = self._store.find(name)
+        return Background(self._engine, self._store.home(record.name).parent, lambda: self._attach(record))
 
     def inside(self, name: str) -> "Inside":
         """Give what else can be done with a sandbox; StateError where it is not there, or has ended."""

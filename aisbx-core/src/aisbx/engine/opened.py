@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from aisbx.admission import require_own
 from aisbx.audit.kept import KeptLog
 from aisbx.audit.reserve import recording, unrecordable
 from aisbx.audit.write import RESERVE, AuditError, ending, refusal, start
@@ -18,6 +19,7 @@ from aisbx.types import (
     Event,
     ExecutingSandbox,
     ExitStatus,
+    LimitingSandbox,
     Outcome,
     Principal,
     Process,
@@ -53,6 +55,16 @@ def reviewed(
         if engine.settings.policies or engine.settings.sinks:
             engine.review(store.spec(record.name), command, principal)
         return supply_command(engine, command) if command.secrets else command
+    except AisbxError as error:
+        engine.record_refusal(error, "exec", run, principal, host, command.argv)
+        raise
+
+
+def able(engine: "Engine", sandbox: Sandbox, command: Command, principal: Principal, host: str, run: str) -> None:
+    """Refuse, and record that, a command with a limit of its own that is not fully held here; ControlError."""
+    try:
+        if command.limits and isinstance(sandbox, LimitingSandbox):
+            require_own(sandbox.check(command), engine.settings.lower)
     except AisbxError as error:
         engine.record_refusal(error, "exec", run, principal, host, command.argv)
         raise

@@ -26,6 +26,7 @@ from aisbx.types.launch import (
     launch_result,
     usage,
 )
+from aisbx.types.limiting import LimitingSandbox
 from aisbx.types.metered import Consumption, MeteredSandbox
 from aisbx.types.outcome import REQUEST_BEGIN, REQUEST_END, Captured, Event, ExitStatus, Outcome, Usage
 from aisbx.types.plan import (
@@ -141,6 +142,7 @@ __all__ = [
     "Level",
     "Limit",
     "LimitStrength",
+    "LimitingSandbox",
     "LocalDriver",
     "LocalPlan",
     "MeteredSandbox",

@@ -81,7 +81,7 @@ class KeepingModule(Protocol):
     """The module that a `KeepingJob` names. It must import in an interpreter without site, and quickly."""
 
     def prepare(self, data: Mapping[str, object]) -> None:
-        """Begin to count; OSError where the sandbox has ended already."""
+        """Begin to count; OSError where the sandbox is gone."""
         ...
 
     def keep(self, data: Mapping[str, object]) -> str:
@@ -129,6 +129,10 @@ class BackgroundSandbox(Sandbox, Protocol):
 
         `terminal` gives it a pty, `stdin` an input that stays open until somebody ends it; without both it is empty.
         """
+        ...
+
+    def signal_left(self, run: str, number: int) -> bool:
+        """Send a signal to what came of such a command that has ended itself; False where nothing of it is left."""
         ...
 
 

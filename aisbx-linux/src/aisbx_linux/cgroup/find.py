@@ -12,24 +12,13 @@ from pathlib import Path
 
 from aisbx.types import CgroupRow
 
+from aisbx_linux.cgroup.amounts import FILES, MAIN
 from aisbx_linux.cgroup.group import PREFIX, sweep
 from aisbx_linux.mounts import plain
 from aisbx_linux.processes import put
 
 CONTROLLERS: Mapping[str, str] = {"memory": "memory", "pids": "pids", "cpus": "cpu"}
 """Limit → the controller that holds it."""
-_MAIN = {
-    "memory": ("memory.limit_in_bytes", "memory.max"),
-    "pids": ("pids.max", "pids.max"),
-    "cpus": ("cpu.cfs_quota_us", "cpu.max"),
-}
-"""Limit → the file that a place must offer for it, in version 1 and 2: kernels are built without some."""
-OWN_TASKS = {1: 2, 2: 1}
-"""By version: the sandbox's PID 1 counts too, and the tool that waits for it where that is born in the group."""
-PERIOD = 100_000
-"""Microseconds over which processor time is shared out: the kernel's default."""
-LEAST_QUOTA = 1000
-"""Microseconds in a period, by sched-bwc.rst."""
 _SCOPE = "run aisbx in a cgroup of yours: systemd-run --user --scope -p Delegate=yes -- aisbx …, or as root"
 _MANAGER = "a manager of yours makes cgroups: loginctl enable-linger, and then " + _SCOPE
 _ADMINISTRATOR = "run aisbx as root, or in a cgroup that its administrator has given to you"
@@ -82,10 +71,10 @@ def find(proc: str = "/proc/self", run: str = "/run") -> Places:
         place = reason or _tried(parent, version)
         if isinstance(place, str):
             reasons[limit] = place
-        elif _MAIN[limit][version - 1] in place.files:
+        elif MAIN[limit][version - 1] in place.files:
             by_limit[limit] = place
         else:
-            reasons[limit] = f"cgroups in {parent} have no {_MAIN[limit][version - 1]}"
+            reasons[limit] = f"cgroups in {parent} have no {MAIN[limit][version - 1]}"
     return Places(own, by_limit, reasons, _remedy(groups, reasons, run))
 
 
@@ -111,50 +100,10 @@ def rows(places: Places, amounts: Mapping[str, float]) -> list[CgroupRow]:
         _, limits, events, _ = found.setdefault(place.parent, (place.parent, [], [], place.version == 1))
         if not amount:
             continue
-        files, watched = _FILES[place.version][limit](amount)
+        files, watched = FILES[place.version][limit](amount)
         limits += [(file, value) for file, value in files if file in place.files]
         events += [(file, key, name) for file, key, name in watched if file in place.files]
     return list(found.values())
-
-
-Files = tuple[list[tuple[str, str]], list[tuple[str, str, str]]]
-
-
-def _memory_1(amount: float) -> Files:
-    # In this order: memory with swap may not be less than memory. Without swap accounting the second is not there.
-    files = [("memory.limit_in_bytes", str(int(amount))), ("memory.memsw.limit_in_bytes", str(int(amount)))]
-    return files, [("memory.oom_control", "oom_kill", "oom_killed")]
-
-
-def _memory_2(amount: float) -> Files:
-    files = [("memory.max", str(int(amount))), ("memory.swap.max", "0"), ("memory.oom.group", "1")]
-    return files, [("memory.events", "oom_kill", "oom_killed")]
-
-
-def _pids_1(amount: float) -> Files:
-    return [("pids.max", str(int(amount) + OWN_TASKS[1]))], [("pids.events", "max", "pids_limited")]
-
-
-def _pids_2(amount: float) -> Files:
-    return [("pids.max", str(int(amount) + OWN_TASKS[2]))], [("pids.events", "max", "pids_limited")]
-
-
-def _quota(amount: float) -> str:
-    return str(max(LEAST_QUOTA, int(amount * PERIOD)))
-
-
-def _cpus_1(amount: float) -> Files:
-    return [("cpu.cfs_period_us", str(PERIOD)), ("cpu.cfs_quota_us", _quota(amount))], []
-
-
-def _cpus_2(amount: float) -> Files:
-    return [("cpu.max", f"{_quota(amount)} {PERIOD}")], []
-
-
-_FILES = {
-    1: {"memory": _memory_1, "pids": _pids_1, "cpus": _cpus_1},
-    2: {"memory": _memory_2, "pids": _pids_2, "cpus": _cpus_2},
-}
 
 
 def _mounts(mountinfo: str) -> dict[str, tuple[str, str]]:

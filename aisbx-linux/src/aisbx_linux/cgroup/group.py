@@ -163,7 +163,7 @@ def sweep(parents: "Sequence[int]") -> None:
         if not _lives(name[len(PREFIX) :].partition("-")[0]):
             for parent in parents:
                 try:
-                    posix.rmdir(name, dir_fd=parent)
+                    _take_away(name, parent)
                 except OSError:
                     continue  # another run was first, or something lives in it
 
@@ -186,11 +186,26 @@ def count(content: bytes, key: str) -> int:
 def _remove(name: str, parent: int) -> None:
     for _ in range(_TRIES):  # the last process may be on its way out still
         try:
-            posix.rmdir(name, dir_fd=parent)
+            _take_away(name, parent)
         except OSError:
             time.sleep(0.001)
         else:
             return
+
+
+def _take_away(name: str, parent: int) -> None:
+    """Remove a group, with those below it whose client has gone (see `below`); OSError where something lives in it."""
+    try:
+        posix.rmdir(name, dir_fd=parent)
+    except OSError:
+        folder = posix.open(name, _DIRECTORY, dir_fd=parent)
+        try:
+            for inner in posix.listdir(folder):
+                if inner.startswith(PREFIX) and not _lives(inner[len(PREFIX) :].partition("-")[0]):
+                    posix.rmdir(inner, dir_fd=folder)
+        finally:
+            posix.close(folder)
+        posix.rmdir(name, dir_fd=parent)
 
 
 def _lives(pid: str) -> bool:

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 
 def carried(plan: "JoinPlan", _state: str) -> "Carried | None":
-    """Give all of it, from the sandbox as it is now; None where there is none."""
+    """Give all of it, from the sandbox as it is now; None where there is none, or the command has more limits."""
+    if "memory" in plan["limits"] or "pids" in plan["limits"]:
+        return None
     try:
         with open(f"{plan['home']}/{FILE}", "rb") as stream:
             status = posix.fstat(stream.fileno())

@@ -3,10 +3,11 @@
 import posix
 import time
 
-from aisbx_linux.bounds import LOOK, Bounds, narrowed
+from aisbx_linux.bounds import narrowed
 from aisbx_linux.ending import refused
 from aisbx_linux.guard import Guard
 from aisbx_linux.host import serve
+from aisbx_linux.lasting.bounds import CommandBounds, Counts
 from aisbx_linux.lasting.identity import lives, recall
 from aisbx_linux.lasting.join import JoinError, failed_to_join, start
 from aisbx_linux.lasting.pause import PAUSED, share
@@ -16,11 +17,13 @@ from aisbx_linux.processes import below
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from aisbx.types import JoinPlan, LaunchRequest, LaunchResult, LocalPlan
 
     from aisbx_linux.lasting.identity import Held
+    from aisbx_linux.lasting.mark import Mark
+    from aisbx_linux.lasting.own import Own
 
 _KILL = 9
 
@@ -62,7 +65,16 @@ def joined(held: "Held", request: "LaunchRequest", limits: "Mapping[str, float]"
 
     `limits` are its own (see `narrowed`), `home` is the sandbox's private directory.
     """
-    return Joined(held, narrowed(held["plan"], limits), request, home)
+    return Joined(held, narrowed(held["plan"], limits), request, home, own=own_of(limits, request["run"]))
+
+
+def own_of(limits: "Mapping[str, float]", run: str) -> "Own | None":
+    """Give what holds a command to limits of its own that take more than a clock and a count; None for no such."""
+    if not ("memory" in limits or "pids" in limits):
+        return None
+    from aisbx_linux.lasting.own import Own
+
+    return Own(limits, run)
 
 
 class Joined(Launch):
@@ -75,11 +87,16 @@ class Joined(Launch):
         request: "LaunchRequest",
         home: str,
         counts: "Counts | None" = None,
+        *,
+        own: "Own | None" = None,
     ) -> None:
-        """Keep all; nothing is started yet. `counts` are those of somebody who keeps them."""
+        """Keep all; nothing is started yet. `counts` are those of somebody who keeps them, `own` its own limits."""
         super().__init__(plan, request)
         self.held = held
-        self.bounds = self._lasting = _Bounds(plan, counts or Counts(held))
+        self.bounds = self._lasting = CommandBounds(plan, counts or Counts(held))
+        self.mark: Mark | None = None
+        """By what all that came of it is known."""
+        self._own = own
         self._home = home
         self._joining = -1
         """What keeps the sandbox as it is while the command starts."""
@@ -92,6 +109,8 @@ class Joined(Launch):
         try:
             self._joining = share(self._home)
             self._use = _used(self._home)
+            if self._own is not None:
+                self._limit(self._own)
             self.bounds.begin(self._started)
             self.wires = wires = self._make_wires()
             self._guard = Guard(plan, request["state"], request["run"])
@@ -103,6 +122,8 @@ class Joined(Launch):
                 self.kill()
         except JoinError as error:
             self.failure = failed_to_join(error, request["argv"][0], self.held)
+            if self._own is not None and not error.number and self._lasting.met():
+                self.failure = ("launch", "its own limits are less than it takes to start a command", "ask for more")
         except Exception as error:  # noqa: BLE001 - whatever it was: it is told, and nothing is left behind
             hint = "aisbx resume" if str(error) == PAUSED else ""
             self.failure = self.failure or (("launch", PAUSED, hint) if hint else refused(_reason(error)))
@@ -112,6 +133,12 @@ class Joined(Launch):
                 posix.close(self._joining)
             if self.wires is not None:
                 self.wires.close_inside()
+
+    def _limit(self, own: "Own") -> None:
+        """Have it join under its own limits. OSError where they can't be."""
+        self.held = own.make(self.held)
+        self.mark = self.mark or own.mark
+        self.bounds = self._lasting = CommandBounds(self.plan, Counts(self.held), own)
 
     def _remember(self, guard: Guard) -> None:
         """Have it know what the workspace held when the sandbox was made. OSError where that is lost."""
@@ -149,7 +176,7 @@ class Joined(Launch):
         if command and not self.done:
             from aisbx_linux.lasting.family import signal_all
 
-            signal_all(self.held["first"][0], command, _KILL)
+            signal_all(self.held["first"][0], command, _KILL, self.mark)
 
     def _make_wires(self) -> JoinedWires:
         return JoinedWires(self.request, self._budget, self.lent)
@@ -166,7 +193,7 @@ class Joined(Launch):
         if self.bounds.timed_out:  # it may have ended at the first word, and left others behind
             from aisbx_linux.lasting.family import end_session
 
-            end_session(self.held["first"][0], self._lasting.asked)
+            end_session(self.held["first"][0], self._lasting.asked, self.mark)
         if self.wires is not None:
             self.wires.drain()
 
@@ -174,6 +201,8 @@ class Joined(Launch):
         try:
             super()._finish()
         finally:
+            if self._own is not None:
+                self._own.remove()
             if self._use >= 0:
                 from aisbx_linux.lasting.use import end
 
@@ -203,80 +232,3 @@ def _used(home: str) -> int:
     return begin(home)
 
 
-class Counts:
-    """How often each limit of a sandbox's cgroups was met, for a while; files are opened once."""
-
-    __slots__ = ("rows",)
-
-    def __init__(self, held: "Held") -> None:
-        """Open what counts; the groups of a sandbox that has ended count nothing."""
-        from aisbx_linux.cgroup.group import count
-
-        self.rows: list[tuple[int, str, str, Callable[[bytes, str], int]]] = []
-        cgroup = held["plan"]["cgroup"]
-        for group, (_, _, events, _) in zip(held["groups"], cgroup[1] if cgroup is not None else (), strict=True):
-            for file, key, name in events:
-                try:
-                    descriptor = posix.open(f"{group}/{file}", posix.O_RDONLY | posix.O_CLOEXEC)
-                except FileNotFoundError:
-                    continue
-                self.rows.append((descriptor, key, name, count))
-
-    def read(self) -> "list[int]":
-        """Give the counts as they are now; 0 where the sandbox has ended."""
-        found: list[int] = []
-        for descriptor, key, _, count in self.rows:
-            try:
-                found.append(count(posix.pread(descriptor, 4096, 0), key))
-            except OSError:
-                found.append(0)
-        return found
-
-    def grown(self, before: "list[int]") -> "set[str]":
-        """Give the names (see `LaunchResult`) of those that were met since."""
-        return {row[2] for row, old, new in zip(self.rows, before, self.read(), strict=True) if new > old}
-
-    def __del__(self) -> None:
-        """Let the files go, once no command counts with them."""
-        for row in self.rows:
-            posix.close(row[0])
-
-
-class _Bounds(Bounds):
-    """The limits of one command; those of the sandbox hold it as they hold all."""
-
-    __slots__ = ("_before", "_counts", "_running", "asked")
-
-    def __init__(self, plan: "LocalPlan", counts: Counts) -> None:
-        """Count from now: what the cgroups count more of later is the command's."""
-        super().__init__(plan)
-        self._counts = counts
-        self._before = counts.read()
-        self._running: Callable[[], int] = lambda: 0
-        self.asked = 0
-        """The command, once it was asked to end because its time was over."""
-
-    def begin(self, now: float) -> None:
-        """Start the clock; the cgroups are there."""
-        if self._plan["wall_time"]:
-            self._deadline = now + self._plan["wall_time"]
-
-    def watch(self, first: int, command: "Callable[[], int]", look: float = 0.0) -> None:
-        """Look after the whole sandbox while the command lasts, where no cgroup does; `look` is when first."""
-        self._first, self._running = first, command
-        if self._plan["watch"] is not None:
-            self._look = look or time.monotonic() + LOOK
-
-    def since(self, before: "list[int]") -> None:
-        """Take counts that were read earlier, in the order of `Counts`; of a sandbox that has ended, none count."""
-        if len(before) == len(self._before):
-            self._before = before
-
-    def settle(self) -> None:
-        """Say which bounds were met meanwhile."""
-        self.happened |= self._counts.grown(self._before)
-        self._running = int  # of the command, which has these bounds: what the two hold goes with the last use of them
-
-    def _command(self) -> int:
-        self.asked = self._running() or self.asked
-        return self._running()

@@ -3,7 +3,7 @@
 import posix
 import time
 
-from aisbx_linux.lasting.identity import lives, open_process, recall, send_to
+from aisbx_linux.lasting.identity import lives, open_process, other_version, recall, send_to
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ def end(home: str) -> list[str]:
     What appears in the workspace after that is the host's own: another call changes nothing. OSError where it does not
     end.
     """
-    held = recall(home)
+    known = recall(home)
+    held = known or other_version(home)
     if held is None:
         return []
     if lives(held):
@@ -33,6 +34,8 @@ def end(home: str) -> list[str]:
         send_to(held["forwarder"], _KILL)
     for group in held["groups"]:
         _remove(group)
+    if known is None:
+        return ["another version of aisbx made it: what it may have planted in its workspace was not looked for"]
     return [] if settled(home) else _settle(held, home)
 
 
@@ -67,9 +70,17 @@ def _kill(held: "Held") -> None:
 
 
 def _remove(group: str) -> None:
+    """Remove a group and those below it: nothing of the sandbox runs any more."""
+    from aisbx_linux.cgroup.below import limited
+    from aisbx_linux.cgroup.group import PREFIX
+
+    group = limited(group)
     until = time.monotonic() + _PATIENCE
     while True:
         try:
+            for name in posix.listdir(group):
+                if name.startswith(PREFIX):
+                    posix.rmdir(f"{group}/{name}")
             posix.rmdir(group)
         except FileNotFoundError:
             return

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from aisbx.errors import StateError, UsageError
 
+from aisbx_linux.cgroup.below import limited
 from aisbx_linux.lasting import pause
 from aisbx_linux.lasting.identity import send_to, started
 from aisbx_linux.lasting.observe import members
@@ -30,7 +31,7 @@ class TreeFreezer:
         """`home` is its private directory, `first` its first process, `groups` the directories of its cgroups."""
         self._home = home
         self._first = first
-        self._group = next((group for group in groups if os.path.exists(f"{group}/{_FREEZE}")), "")
+        self._group = next((group for group in map(limited, groups) if os.path.exists(f"{group}/{_FREEZE}")), "")
 
     @property
     def mechanism(self) -> str:

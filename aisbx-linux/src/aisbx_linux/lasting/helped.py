@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aisbx.types import LaunchRequest, LocalPlan
 
     from aisbx_linux.guard import Guard
+    from aisbx_linux.lasting.own import Own
 
 _PATIENCE = 1.0
 _REFUSED = 2  # (errno, text)
@@ -27,10 +28,12 @@ _TOO_LONG = 7  # E2BIG
 class Helped(Joined):
     """A command that a helper starts and waits for."""
 
-    def __init__(self, helpers: Helpers, plan: "LocalPlan", request: "LaunchRequest") -> None:
-        """Keep all; nothing is started yet."""
+    def __init__(
+        self, helpers: Helpers, plan: "LocalPlan", request: "LaunchRequest", *, own: "Own | None" = None
+    ) -> None:
+        """Keep all; nothing is started yet. With limits of its `own` it has a helper of its own, which is in them."""
         self._kept = helpers.kept()
-        super().__init__(helpers.held, plan, request, helpers.home, self._kept.counts)
+        super().__init__(helpers.held, plan, request, helpers.home, self._kept.counts, own=own)
         self._helpers = helpers
         self._helper: Helper | None = None
         self._using = _thread.RLock()
@@ -40,6 +43,15 @@ class Helped(Joined):
     def owner(self) -> int:
         """The uid on the host of root's sandbox."""
         return self._kept.owner
+
+    def _limit(self, own: "Own") -> None:
+        super()._limit(own)
+        self._helpers = Helpers(self.held, self._helpers.home)
+
+    def _finish(self) -> None:
+        if self._own is not None:
+            self._helpers.close()  # it is in the command's group
+        super()._finish()
 
     def _make_wires(self) -> JoinedWires:
         return JoinedWires(self.request, self._budget, null=self._kept.null)

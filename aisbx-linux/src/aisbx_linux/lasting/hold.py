@@ -60,6 +60,12 @@ class Holding(Launch):
 
     def _before_gate(self) -> None:
         super()._before_gate()
+        groups, plan = self.bounds.groups, self._wanted_plan
+        if plan["cgroup"] is not None and groups:
+            from aisbx_linux.cgroup.below import divide
+
+            groups, rows = divide(groups, plan["cgroup"][1], self.first)
+            plan = {**plan, "cgroup": (plan["cgroup"][0], [*rows])}
         keep(
             self._home,
             {
@@ -67,11 +73,11 @@ class Holding(Launch):
                 "first": (self.first, started(self.first)),
                 "tool": (self.monitor, started(self.monitor)),
                 "who": (_option(self.plan, "--uid"), _option(self.plan, "--gid")),
-                "groups": self.bounds.groups,
+                "groups": groups,
                 "forwarder": None if self.attendants is None else self.attendants.forwarder,
                 "until": time.time() + self._seconds if self._seconds else 0.0,
                 "state": self.request["state"],
-                "plan": self._wanted_plan,
+                "plan": plan,
             },
         )
         if self._guard is not None:

@@ -9,7 +9,7 @@ import time
 from aisbx_linux.lasting import use
 from aisbx_linux.lasting.end import end as end_all
 from aisbx_linux.lasting.end import settled
-from aisbx_linux.lasting.identity import lives, open_process, recall
+from aisbx_linux.lasting.identity import boot, open_process, recall
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,11 +25,15 @@ _claims: list[int] = []
 
 
 def prepare(data: "Mapping[str, object]") -> None:
-    """Begin to count; `data` is what `LastingSandbox.keeping` gives. OSError where the sandbox has ended."""
+    """Begin to count; `data` is what `LastingSandbox.keeping` gives. OSError where the sandbox is gone.
+
+    One that has ended already, on a busy machine within its time to live, is looked at all the same.
+    """
     held = recall(_home(data))
-    if held is None or not lives(held):
+    if held is None or held["boot"] != boot():
         raise OSError("the sandbox has ended")
-    use.track(_home(data))
+    born = held["first"][1] / posix.sysconf("SC_CLK_TCK")
+    use.track(_home(data), max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - born))
 
 
 def keep(data: "Mapping[str, object]") -> str:

@@ -3,7 +3,7 @@
 import posix
 
 from aisbx_linux.guard import Guard
-from aisbx_linux.lasting.command import Counts
+from aisbx_linux.lasting.bounds import Counts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

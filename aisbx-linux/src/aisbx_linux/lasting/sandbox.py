@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from aisbx.errors import StateError
+from aisbx.errors import LaunchError, StateError
 from aisbx.types import (
     BackgroundJob,
     Command,
@@ -29,21 +29,27 @@ from aisbx.types import (
 )
 
 from aisbx_linux.bounds import narrowed
+from aisbx_linux.cgroup.below import LIMITS
 from aisbx_linux.guard import Guard
 from aisbx_linux.lasting import command as launcher
 from aisbx_linux.lasting import end as ending
 from aisbx_linux.lasting import hold, observe, prompt
 from aisbx_linux.lasting.client import ROOM
+from aisbx_linux.lasting.family import signal_each
 from aisbx_linux.lasting.files import JoinedFiles
 from aisbx_linux.lasting.freezer import TreeFreezer
 from aisbx_linux.lasting.helped import Helped
 from aisbx_linux.lasting.helpers import Helpers
-from aisbx_linux.lasting.identity import lives, recall
+from aisbx_linux.lasting.identity import lives, other_version, recall
 from aisbx_linux.lasting.join import JoinError
 from aisbx_linux.lasting.kept import Kept
+from aisbx_linux.lasting.mark import left
+from aisbx_linux.lasting.own import by_groups, has_own
+from aisbx_linux.launch import FORMAT
 from aisbx_linux.layer.snapshots import snapshot
-from aisbx_linux.sandbox import LocalProcess, own_limits
+from aisbx_linux.sandbox import OWN_LIMITS, LocalProcess, own_limits
 
+_LIMITS = (*OWN_LIMITS, *LIMITS)
 _ENFORCEMENT = "enforcement"
 
 
@@ -57,6 +63,10 @@ class LastingSandbox:
     def __init__(self, home: Path) -> None:
         """Find it; `home` must hold what `make` left there. StateError where it does not, or the sandbox is gone."""
         held = recall(str(home))
+        other = other_version(str(home)) if held is None else held if held["plan"]["format"] != FORMAT else None
+        if other is not None and lives(other):
+            told = "the sandbox was made by another version of aisbx, which alone can run commands in it"
+            raise LaunchError(told, hint="aisbx destroy, and make it anew")
         if held is None or not lives(held):
             raise StateError("the sandbox has ended", hint="see: aisbx ls")
         self.handle = str(home)
@@ -74,25 +84,44 @@ class LastingSandbox:
         self._used = True
         run = os.urandom(6).hex()
         request = launch_request(command, stdio, exclusive=False, state=self._held["state"], run=run, keep=0)
-        limits = own_limits(command)
+        limits = own_limits(command, _LIMITS)
         if stdio.terminal:
             launch = launcher.joined(self._held, request, limits, self.handle)
         else:
             self._kept()
-            launch = Helped(self.helpers, narrowed(self._held["plan"], limits), request)
+            plan, own = narrowed(self._held["plan"], limits), launcher.own_of(limits, run)
+            launch = Helped(self.helpers, plan, request, own=own)
         launch.start()
         return LocalProcess(launch)
 
     def execute(self, command: Command, stdio: Stdio) -> ExitStatus:
         """Run a command to its end; raises what kept it from running."""
         captured = stdio.stdin is None and stdio.stdout is None and stdio.stderr is None and not stdio.terminal
-        if captured and stdio.capture >= ROOM:
+        if captured and stdio.capture >= ROOM and not has_own(command.limits):
             self._used = True
             self._kept()
-            status = prompt.run(self.helpers, command, own_limits(command), stdio)
+            status = prompt.run(self.helpers, command, own_limits(command, _LIMITS), stdio)
             if status is not None:
                 return status
         return given(self.spawn(command, stdio).wait())
+
+    def check(self, command: Command) -> list[ControlState]:
+        """Say how far the command's own memory and tasks will be held, and by what."""
+        grouped = by_groups(self._held)
+        wanted = [name for name in LIMITS if command.limits.get(name)]
+        return [
+            ControlState(f"limit:{name}", Level.FULL, "a cgroup for the command, below the sandbox's")
+            if name in grouped
+            else ControlState(
+                f"limit:{name}",
+                Level.PARTIAL,
+                "a watchdog over all that came of the command",
+                "between two looks, a tenth of a second or more apart, a command can pass its own limit, for the "
+                "sandbox has no cgroup in which one could be made for it",
+                "make the sandbox where cgroups can be made (see: aisbx doctor), or limit the sandbox",
+            )
+            for name in wanted
+        ]
 
     def plan(self, command: Command) -> JoinPlan:
         """Give how a command gets in as plain data, for `launcher` to carry out."""
@@ -104,7 +133,7 @@ class LastingSandbox:
             "home": self.handle,
             "environment": dict(command.environment),
             "cwd": command.cwd or "",
-            "limits": own_limits(command),
+            "limits": own_limits(command, _LIMITS),
         }
 
     def background(self, command: Command, run: str, *, terminal: bool, stdin: bool) -> BackgroundJob:
@@ -114,7 +143,7 @@ class LastingSandbox:
         data: dict[str, object] = {
             "home": self.handle,
             "request": dict(request),
-            "limits": own_limits(command),
+            "limits": own_limits(command, _LIMITS),
             "stdin": stdin,
         }
         root = str(Path(__file__).parents[2])
@@ -136,6 +165,11 @@ class LastingSandbox:
     def signal(self, pid: int, number: int) -> None:
         """Send a signal to the process that has a number inside; StateError where there is none."""
         observe.send(self._held["first"][0], pid, number)
+
+    def signal_left(self, run: str, number: int) -> bool:
+        """Send a signal to what came of a command in the background that has ended; False where nothing is left."""
+        first = self._held["first"][0]
+        return signal_each(lambda: left(first, run), number)
 
     def close(self) -> None:
         """End every process; may be called twice. What was planted meanwhile is undone, see `end`."""

@@ -6,9 +6,10 @@ What it prints goes to who minds it, and its input comes from there. Builtin mod
 import posix
 
 from aisbx_linux.bounds import narrowed
-from aisbx_linux.lasting.command import Joined
+from aisbx_linux.lasting.command import Joined, own_of
 from aisbx_linux.lasting.family import signal_all
 from aisbx_linux.lasting.identity import recall
+from aisbx_linux.lasting.mark import mark, put
 from aisbx_linux.lasting.terminal import Terminal
 from aisbx_linux.lasting.wires import JoinedWires
 from aisbx_linux.lend import Input
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from aisbx.types import Attendant, LaunchRequest, LaunchResult, LocalPlan
 
     from aisbx_linux.lasting.identity import Held
+    from aisbx_linux.lasting.own import Own
     from aisbx_linux.terminal import RawTerminal
 
 _KILL = 9
@@ -36,7 +38,12 @@ def serve(data: "Mapping[str, object]", attendant: "Attendant") -> "LaunchResult
     held = recall(home)
     if held is None:
         raise OSError("the sandbox has ended")
-    running = Serving(held, narrowed(held["plan"], limits), request, home, attendant, stdin=bool(data["stdin"]))
+    marked = mark(request["run"])
+    held, own = put(held, marked), own_of(limits, request["run"])
+    running = Serving(
+        held, narrowed(held["plan"], limits), request, home, attendant, stdin=bool(data["stdin"]), own=own
+    )
+    running.mark = marked
     running.start()
     if running.failure is None and running.monitor:
         attendant.begun(running)
@@ -56,9 +63,10 @@ class Serving(Joined):
         attendant: "Attendant",
         *,
         stdin: bool,
+        own: "Own | None",
     ) -> None:
         """Keep all; nothing is started yet."""
-        super().__init__(held, plan, request, home)
+        super().__init__(held, plan, request, home, own=own)
         self._attendant = attendant
         self._open = stdin
 
@@ -88,7 +96,7 @@ class Serving(Joined):
         """Send a signal to the command and to all that came of it; SIGKILL until nothing new is found."""
         if not self.monitor or self.done:
             return
-        signal_all(self.held["first"][0], self.monitor, number)
+        signal_all(self.held["first"][0], self.monitor, number, self.mark)
 
     def kill(self) -> None:
         """End the command and all that came of it."""

@@ -13,14 +13,15 @@ _FLAGS = posix.O_RDWR | posix.O_NOFOLLOW | posix.O_CLOEXEC
 _LENGTH = 8
 
 
-def track(home: str) -> None:
-    """Begin to count, where that has not been done yet; OSError where it can't be."""
+def track(home: str, age: float = 0.0) -> None:
+    """Begin to count, where that has not been done yet, for a sandbox that is `age` seconds old. OSError if not."""
     try:
         descriptor = posix.open(f"{home}/{_FILE}", _FLAGS | posix.O_CREAT | posix.O_EXCL, 0o600)
     except FileExistsError:
         return
     try:
-        posix.write(descriptor, _now() * 2)
+        begun = max(0, time.monotonic_ns() - int(age * 1e9))
+        posix.write(descriptor, _now() + begun.to_bytes(_LENGTH, "little"))
     finally:
         posix.close(descriptor)
 
@@ -54,7 +55,7 @@ def end(descriptor: int) -> None:
 
 
 def times(home: str) -> tuple[float, float]:
-    """Give when it was last used and when counting began, in seconds of time.monotonic, none of them in the future."""
+    """Give when it was last used and when it began, in seconds of time.monotonic, none of them in the future."""
     descriptor = posix.open(f"{home}/{_FILE}", _FLAGS)
     try:
         data = posix.pread(descriptor, 2 * _LENGTH, 0)

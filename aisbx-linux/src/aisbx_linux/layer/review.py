@@ -9,7 +9,7 @@ from pathlib import Path
 from aisbx.errors import StateError
 from aisbx.types import Change
 
-from aisbx_linux.lasting.identity import lives, recall
+from aisbx_linux.lasting.identity import lives, other_version, recall
 from aisbx_linux.lasting.pause import changing
 from aisbx_linux.layer.ask import RefusedError, ask
 from aisbx_linux.layer.equal import OPEN_FILE
@@ -33,7 +33,7 @@ class OverlayLayers:
         self.workspace = known["workspace"]
         self._place = place
         self._name = home.name if place == home else home.parent.name
-        held = recall(str(home))
+        held = recall(str(home)) or other_version(str(home))
         self.live = _held(place) if place == home else held is not None and lives(held)
 
     def changes(self, paths: Sequence[str] = ()) -> Iterator[Change]:

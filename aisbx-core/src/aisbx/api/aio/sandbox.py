@@ -1,7 +1,7 @@
 """`AsyncSandbox`: a sandbox that lasts, for coroutines."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from types import TracebackType
 from typing import Self, Unpack
 
@@ -10,7 +10,7 @@ from aisbx.api.aio.files import AsyncSandboxFiles
 from aisbx.api.aio.waiting import chunks, short, to_the_end
 from aisbx.api.bounded import HeadAndTail
 from aisbx.api.changes import Applied
-from aisbx.api.options import Options, to_command, words_of
+from aisbx.api.options import CommandOptions, Options, to_command, words_of
 from aisbx.api.result import Result
 from aisbx.api.running import Running
 from aisbx.api.sandbox import CAPTURE, Sandbox
@@ -55,15 +55,12 @@ class AsyncSandbox:
         argv: Sequence[str],
         *,
         input: bytes | str | None = None,  # noqa: A002 - as subprocess.run has it
-        env: Mapping[str, str] | None = None,
-        cwd: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 - the sandbox keeps it, also if nobody awaits
-        output: int | None = None,
         keep: tuple[int, int] = (CAPTURE, 0),
         check: bool = False,
+        **own: Unpack[CommandOptions],
     ) -> Result:
         """Run a command to its end; see `Sandbox.exec`. Cancelled, it ends the command and what came of it first."""
-        running = await self._running(to_command(words_of(argv), env, cwd, timeout, output), input, apart=True)
+        running = await self._running(to_command(words_of(argv), own), input, apart=True)
         try:
             kept = [HeadAndTail(*keep) for _ in running.readers]
             await asyncio.gather(*map(_fill, kept, running.readers))
@@ -77,13 +74,10 @@ class AsyncSandbox:
         argv: Sequence[str],
         *,
         input: bytes | str | None = None,  # noqa: A002 - as subprocess.run has it
-        env: Mapping[str, str] | None = None,
-        cwd: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 - the sandbox keeps it, also if nobody awaits
-        output: int | None = None,
+        **own: Unpack[CommandOptions],
     ) -> AsyncGenerator[bytes]:
         """Give the lines of a command while it runs; it ends with the iteration."""
-        running = await self._running(to_command(words_of(argv), env, cwd, timeout, output), input, apart=False)
+        running = await self._running(to_command(words_of(argv), own), input, apart=False)
         try:
             rest = b""
             async for data in chunks(running.readers[0]):
@@ -102,17 +96,11 @@ class AsyncSandbox:
         *,
         stdin: bool = False,
         terminal: bool = False,
-        env: Mapping[str, str] | None = None,
-        cwd: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 - the sandbox keeps it, also if nobody awaits
-        output: int | None = None,
+        **own: Unpack[CommandOptions],
     ) -> AsyncBackgroundProcess:
         """Start a command in the background; see `Sandbox.start`."""
-        options = {"env": env, "cwd": cwd, "timeout": timeout, "output": output}
         start = self._sandbox.start
-        return AsyncBackgroundProcess(
-            await short(lambda: start(argv, stdin=stdin, terminal=terminal, **options))  # pyright: ignore[reportArgumentType]
-        )
+        return AsyncBackgroundProcess(await short(lambda: start(argv, stdin=stdin, terminal=terminal, **own)))
 
     async def process(self, id: str = "") -> AsyncBackgroundProcess:  # noqa: A002 - it is its name everywhere
         """Find a command in the background by its id, or the beginning of one; without one, the last started."""
