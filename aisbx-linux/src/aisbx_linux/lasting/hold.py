@@ -60,7 +60,8 @@ class Holding(Launch):
 
     def _before_gate(self) -> None:
         super()._before_gate()
-        groups, plan = self.bounds.groups, self._wanted_plan
+        groups = self.bounds.groups
+        plan: LocalPlan = self._wanted_plan
         if plan["cgroup"] is not None and groups:
             from aisbx_linux.cgroup.below import divide
 

@@ -54,7 +54,7 @@ def has(process: int, marked: "Mark") -> bool:
 
 
 def _hard(rows: "list[bytes]", name: bytes) -> int:
-    words = next((row[_NAME:].split() for row in rows if row.startswith(name)), [])
+    words = next((row for row in rows if row.startswith(name)), b"")[_NAME:].split()
     return int(words[1]) if len(words) > 1 and words[1].isdigit() else _UNLIMITED
 
 
