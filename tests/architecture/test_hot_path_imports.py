@@ -67,6 +67,7 @@ OWN = {
 # What a command of a sandbox that lasts has beside these.
 JOINING = {
     "aisbx_linux.lasting",
+    "aisbx_linux.lasting.bounds",
     "aisbx_linux.lasting.command",
     "aisbx_linux.lasting.identity",
     "aisbx_linux.lasting.join",

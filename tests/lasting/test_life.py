@@ -2,9 +2,9 @@
 
 import os
 import time
-from pathlib import Path
 
 import pytest
+from aisbx_linux.lasting.identity import started
 
 from .conftest import Box, sleepers
 
@@ -210,5 +210,5 @@ def test_a_sandbox_of_another_version_takes_no_command_and_can_be_ended(box: Box
     assert "another version" in box("ls").stdout + box("inspect", "work").stdout
     done = box("destroy", "work")
     assert done.returncode == 0, done.stderr
-    assert not any(Path(f"/proc/{row[name][0]}").exists() for name in ("first", "tool"))
+    assert not any(started(row[name][0]) for name in ("first", "tool"))
     assert not any(os.path.exists(group) for group in row["groups"])

@@ -12,6 +12,7 @@ from aisbx_linux.lasting.identity import lives, recall
 from aisbx_linux.lasting.join import JoinError, failed_to_join, start
 from aisbx_linux.lasting.pause import PAUSED, share
 from aisbx_linux.lasting.wires import JoinedWires
+from aisbx_linux.launch import FORMAT as OF_PLANS
 from aisbx_linux.launch import Launch
 from aisbx_linux.processes import below
 
@@ -50,7 +51,7 @@ def launch(plan: "JoinPlan", request: "LaunchRequest") -> "LaunchResult":
         msg = f"plan format {plan['format']} is not {FORMAT}"
         raise ValueError(msg)
     held = recall(plan["home"])
-    if held is None or not lives(held):
+    if held is None or held["plan"]["format"] != OF_PLANS or not lives(held):
         raise ProcessLookupError
     own: LaunchRequest = {
         **request,
