@@ -231,5 +231,3 @@ def _used(home: str) -> int:
     from aisbx_linux.lasting.use import begin
 
     return begin(home)
-
-
