@@ -183,7 +183,6 @@ def test_the_kits_attack_fails_or_what_it_attacks_is_refused(lima: Driver, attac
 def test_what_is_written_over_a_copy_comes_back_as_a_layer_for_the_host(
     lima: Driver, scene: Scene, mode: WorkspaceMode
 ) -> None:
-    """By the driver itself; a host refuses these modes, since no sandbox of this driver lasts for a review."""
     scene.file("home", "project", "removed", text="host's")
     scene.file("home", "project", "edited", text="host's")
     spec = replace(scene.spec(), workspace=Workspace(scene.workspace, mode))

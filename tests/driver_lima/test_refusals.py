@@ -126,10 +126,10 @@ def test_an_image_that_others_can_change_is_not_used(tmp_path: Path) -> None:
 
 
 def test_a_live_workspace_is_refused_and_the_others_are_promised() -> None:
-    for mode in (WorkspaceMode.RO, WorkspaceMode.RW):
+    for mode in WorkspaceMode:
         spec = replace(SAMPLE, workspace=Workspace("/home/sandbox/project", mode))
         lacking = [state.control for state in unmet(spec, promised(spec))]
-        assert lacking == ([] if mode is WorkspaceMode.RO else ["fs:workspace", "fs:protected"])
+        assert lacking == ([] if mode is not WorkspaceMode.RW else ["fs:workspace", "fs:protected"])
     assert {state.control for state in promised(RO).states} == set(CONTROLS)
 
 

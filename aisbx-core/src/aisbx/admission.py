@@ -9,7 +9,7 @@ from aisbx.types import (
     ControlState,
     Driver,
     Enforcement,
-    LayeredDriver,
+    LayeringDriver,
     Level,
     PublishingDriver,
     SandboxSpec,
@@ -20,7 +20,7 @@ from aisbx.types import (
 def require_able(spec: SandboxSpec, driver: Driver) -> None:
     """Refuse, with a UsageError, a spec that asks for what is no control and the driver does not have at all."""
     mode = spec.workspace.mode if spec.workspace is not None else None
-    if mode in LAYERED and not isinstance(driver, LayeredDriver):
+    if mode in LAYERED and not isinstance(driver, LayeringDriver):
         hint = "use -w DIR:ro, or another driver: aisbx plugin list"
         raise UsageError(f"driver {driver.name} lays no layer over a workspace, as {mode} needs it", hint=hint)
     if spec.publish and not isinstance(driver, PublishingDriver):

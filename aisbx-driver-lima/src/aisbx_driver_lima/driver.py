@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aisbx.errors import DriverUnavailableError, StateError, UsageError
-from aisbx.types import CONTROLS, ControlState, Enforcement, Level, Probe, Sandbox, SandboxSpec, WorkspaceMode
+from aisbx.types import CONTROLS, ControlState, Enforcement, Layers, Level, Probe, Sandbox, SandboxSpec, WorkspaceMode
+from aisbx_linux.layer.review import find
 
 from aisbx_driver_lima.configuration import read
 from aisbx_driver_lima.enforce import promised
@@ -49,6 +50,10 @@ class LimaDriver:
             state = enforcement["fs:workspace"]
             raise UsageError(f"driver lima: {state.reason}", hint=state.remedy)
         return LimaSandbox(spec, enforcement, home, self.machine, self._configuration.copy << 20)
+
+    def layers(self, home: Path) -> Layers | None:
+        """Give the layer over the workspace that a run left."""
+        return find(home)
 
     def attach(self, handle: str) -> Sandbox:
         """Refuse: a sandbox of this driver ends with the process that opened it."""

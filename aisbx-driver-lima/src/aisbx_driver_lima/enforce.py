@@ -15,7 +15,7 @@ _GROUPS = Places(
 """What the first process of the image's guest sets up (`image/init`)."""
 GUEST = Facts(tool="bubblewrap in the guest", cgroups=_GROUPS)
 _LIVE = "the guest gets a copy of the workspace, not the workspace itself"
-_LIVE_REMEDY = "use -w DIR:ro, or another driver: aisbx plugin list"
+_LIVE_REMEDY = "use -w DIR:guarded, which applies itself at the end, :cow or :ro"
 _REPLACED = {
     "fs:workspace": "a copy in the guest",
     "priv:not-root": "an ordinary user of the guest",

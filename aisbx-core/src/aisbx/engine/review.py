@@ -10,7 +10,7 @@ from aisbx.audit.write import Log, append, start
 from aisbx.errors import StateError, UsageError
 from aisbx.paths import ensure_private
 from aisbx.store import Store
-from aisbx.types import Change, LayeredDriver, Layers, Principal
+from aisbx.types import Change, LayeringDriver, Layers, Principal
 
 if TYPE_CHECKING:
     from aisbx.engine.engine import Engine
@@ -56,7 +56,7 @@ class Review:
             return None
         for known in self._engine.plugins.names("driver"):
             driver = self._engine.driver(known)
-            if isinstance(driver, LayeredDriver) and (found := driver.layers(home)) is not None:
+            if isinstance(driver, LayeringDriver) and (found := driver.layers(home)) is not None:
                 return found
         return None
 

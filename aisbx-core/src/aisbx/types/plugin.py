@@ -145,8 +145,17 @@ class LastingDriver(Driver, Protocol):
 
 
 @runtime_checkable
+class LayeringDriver(Driver, Protocol):
+    """A driver whose runs can have a workspace of the modes `cow` and `guarded`."""
+
+    def layers(self, home: Path) -> Layers | None:
+        """Give the layer that a run left in `home`; None where there is none."""
+        ...
+
+
+@runtime_checkable
 class LayeredDriver(LastingDriver, Protocol):
-    """A driver that has workspaces of the modes `cow` and `guarded`."""
+    """A driver that has such workspaces in sandboxes that last as well."""
 
     def layers(self, home: Path) -> Layers | None:
         """Give the layer that is kept in `home`, also where its sandbox has ended; None where there is none."""
