@@ -81,6 +81,19 @@ def test_no_more_sandboxes_than_allowed_are_made_at_once(tmp_path: Path) -> None
     asyncio.run(work())
 
 
+def test_whoever_meets_a_sandbox_of_which_another_call_found_that_it_has_ended_is_told_too(tmp_path: Path) -> None:
+    room = new_room(tmp_path)
+    gone: Any = SimpleNamespace(name="default", real="x")
+
+    def look(_real: str) -> object:
+        return SimpleNamespace(state="ended")
+
+    sandboxes = SimpleNamespace(look=look)
+    room.service.engine = SimpleNamespace(sandboxes=sandboxes)  # pyright: ignore[reportAttributeAccessIssue]
+    with pytest.raises(StateError, match="was ended from outside"):
+        asyncio.run(room.check(gone))
+
+
 def test_who_waits_for_a_sandbox_keeps_no_thread_from_others(tmp_path: Path) -> None:
     async def work() -> None:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))

@@ -69,10 +69,11 @@ class Room:
     async def check(self, box: Box, hint: str = "") -> None:
         """Raise StateError where a sandbox has ended by itself, or was ended from outside; then it is forgotten."""
         found = await asyncio.to_thread(self.service.engine.sandboxes.look, box.real)
-        if found.state in {RUNNING, PAUSED} or self.boxes.get(box.name) is not box:
+        if found.state in {RUNNING, PAUSED}:
             return
-        del self.boxes[box.name]
-        self._end_aside(box)
+        if self.boxes.get(box.name) is box:  # else another call has found that before
+            del self.boxes[box.name]
+            self._end_aside(box)
         hint = hint or ("call again for a new one" if box.name == DEFAULT else "sandbox_create makes a new one")
         raise StateError(f"the sandbox {box.name} was ended from outside, with all that was in it", hint=hint)
 

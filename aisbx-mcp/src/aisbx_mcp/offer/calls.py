@@ -54,7 +54,7 @@ def bound(
             return failed(error)
 
     signature = inspect.signature(run, eval_str=True)
-    of_one = "sandbox" in signature.parameters
+    of_one = "sandbox" in signature.parameters or failed is raising  # a prompt is of the usual one
     first, *others = signature.parameters.values()
     context = first.replace(name="context", annotation=Context)
     call.__signature__ = signature.replace(parameters=[context, *others])  # type: ignore[attr-defined]
