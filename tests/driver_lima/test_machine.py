@@ -158,7 +158,11 @@ def _shaped(attack: Attack, scene: Scene, spec: SandboxSpec) -> SandboxSpec:
     return copied(shaped) if live else shaped
 
 
-@pytest.mark.parametrize("attack", ATTACKS.values(), ids=lambda attack: attack.id)
+# What kills the launcher is told by files that the command writes on the host, where it has only a copy.
+_HERE = [pytest.param(attack, id=attack.id) for attack in ATTACKS.values() if not attack.kills_launcher]
+
+
+@pytest.mark.parametrize("attack", _HERE)
 def test_the_kits_attack_fails_or_what_it_attacks_is_refused(lima: Driver, attack: Attack) -> None:
     """Without a live workspace; what an attack shows by files of the host proves nothing then."""
     with Scene() as scene:
