@@ -105,6 +105,18 @@ def test_a_stream_has_ids_and_is_taken_up_where_it_was_cut_off(served: Served, b
     assert (whole["stream"], whole["text"]) == (1, "one\n")
 
 
+def test_who_listens_when_too_many_do_is_told_and_nobody_waits_for_them(served: Served, box: str) -> None:
+    one = served.done("POST", f"sandboxes/{box}/processes", {"argv": ["sleep", "600"]})
+    path = f"sandboxes/{box}/processes/{one['id']}/events"
+    streams = [served.events(path) for _ in range(41)]
+    assert {next(stream)[1] for stream in streams} == {"process"}
+    assert next(streams[-1])[2]["code"] == "limited"
+    assert served.done("DELETE", f"sandboxes/{box}/processes/{one['id']}")["state"] == "ended"
+    assert [kind for _, kind, _ in streams[0]] == ["end"]
+    for stream in streams:
+        stream.close()  # type: ignore[attr-defined]
+
+
 def test_a_process_goes_on_takes_input_and_signals(served: Served, box: str) -> None:
     place = f"sandboxes/{box}/processes"
     one = served.done("POST", place, {"argv": ["cat"], "stdin": True})

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 from aisbx.api.aio.background import AsyncBackgroundProcess
 from aisbx.api.background import BackgroundProcess, Chunk
 from aisbx.engine.background import BackgroundCommand
-from aisbx.errors import AisbxError, UsageError
+from aisbx.errors import AdmissionError, AisbxError, UsageError
 from aisbx.types import Command
 from starlette.responses import StreamingResponse
 
@@ -24,6 +24,8 @@ from aisbx_supervisor.problems import problem
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 MEDIA = "text/event-stream"
+MOST = 40
+"""Streams of one process at once; `aisbx.background.door` lets in 64."""
 _ALIVE = 15.0
 """Seconds of silence after which a comment is sent: what lies between closes connections on which nothing happens."""
 _NAMES = {1: "stdout", 2: "stderr"}
@@ -80,7 +82,7 @@ async def _events(
 ) -> AsyncIterator[bytes]:
     yield event("process", {"id": process.id}, str(cursor))
     try:
-        async for chunk in until_ending(by, AsyncBackgroundProcess(process).follow(cursor)):
+        async for chunk in followed(by, process, cursor):
             yield b": alive\n\n" if chunk is None else event(_NAMES[chunk.stream], written(chunk), str(chunk.cursor))
         if not by.service.ending.is_set():
             found = await by.service.aside(lambda: by.service.engine.sandboxes.background(real).find(process.id))
@@ -90,6 +92,24 @@ async def _events(
     finally:
         if feeding is not None and not feeding.done():
             feeding.add_done_callback(lambda task: task.exception())
+
+
+async def followed(by: Asked, process: BackgroundProcess, cursor: int) -> AsyncIterator[Chunk | None]:
+    """Give what a process prints, as `until_ending` does; AdmissionError where too many listen to it already.
+
+    Who serves it lets in a certain number, and whoever comes then would hold up a thread that others need.
+    """
+    streams = by.service.streams
+    if streams[process.id] >= MOST:
+        raise AdmissionError(f"{MOST} listen to the process {process.id} already", retry_after=5.0)
+    streams[process.id] += 1
+    try:
+        async for chunk in until_ending(by, AsyncBackgroundProcess(process).follow(cursor)):
+            yield chunk
+    finally:
+        streams[process.id] -= 1
+        if not streams[process.id]:
+            del streams[process.id]
 
 
 class Coming(Protocol[T_co]):

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -57,6 +58,8 @@ class Service:
         self.routes: list[str] = []
         """The paths that are served, as templates; set by the application."""
         self._patterns: list[tuple[re.Pattern[str], str]] = []
+        self.streams: Counter[str] = Counter()
+        """How many listen to each process."""
         self.ending = asyncio.Event()
         """Set when it is to end: what would stream for ever stops."""
         self.making = Lock()

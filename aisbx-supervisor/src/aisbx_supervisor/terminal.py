@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from starlette.websockets import WebSocketDisconnect
 
 from aisbx_supervisor.asked import Asked
-from aisbx_supervisor.events import described, until_ending
+from aisbx_supervisor.events import described, followed
 from aisbx_supervisor.models import Signal, Size, Start
 from aisbx_supervisor.options import HOST
 from aisbx_supervisor.problems import problem
@@ -84,7 +84,7 @@ async def attach(socket: WebSocket, by: Asked, name: str, process: str) -> None:
 async def _relay(socket: WebSocket, by: Asked, real: str, process: BackgroundProcess) -> None:
     running = AsyncBackgroundProcess(process)
     hearing = asyncio.ensure_future(_hear(socket, running))
-    telling = asyncio.ensure_future(_tell(socket, by, running))
+    telling = asyncio.ensure_future(_tell(socket, by, process))
     try:
         await asyncio.wait({hearing, telling}, return_when=asyncio.FIRST_COMPLETED)
         if not telling.done():
@@ -102,9 +102,9 @@ async def _relay(socket: WebSocket, by: Asked, real: str, process: BackgroundPro
         await asyncio.gather(hearing, telling, return_exceptions=True)
 
 
-async def _tell(socket: WebSocket, by: Asked, running: AsyncBackgroundProcess) -> None:
-    await socket.send_text(json.dumps({"process": running.id}))
-    async for chunk in until_ending(by, running.follow()):
+async def _tell(socket: WebSocket, by: Asked, process: BackgroundProcess) -> None:
+    await socket.send_text(json.dumps({"process": process.id}))
+    async for chunk in followed(by, process, 0):
         if chunk is not None:
             if chunk.missing:
                 await socket.send_text(json.dumps({"missing": chunk.missing}))
