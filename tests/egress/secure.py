@@ -73,6 +73,7 @@ class World:
     def __init__(self, running: Running, good: Secured, other: Secured, made: Authority) -> None:
         self.running, self.good, self.other = running, good, other
         self._trust = ssl.create_default_context(cadata=made.certificate.decode())
+        self._trust.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # some Pythons set it
 
     def open(self, name: str = "good.example", *, server: Secured | None = None) -> socket.socket:
         raw = self.running.connect()
