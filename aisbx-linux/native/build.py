@@ -19,18 +19,18 @@ FOLDER = os.path.dirname(os.path.abspath(__file__))
 SOURCES = {
     "aisbx-front": (
         *("front", "options", "launch", "start", "hand", "assemble", "instruct", "spawn", "stage", "kernel"),
-        *("stay", "enter", "join"),
+        *("stay", "enter", "join", "program"),
         *("output", "input", "plan", "plan_name", "plan_read", "look", "entries", "group", "record", "text", "sha256"),
     ),
     "aisbx-helper": ("helper", "command", "join", "plan_read", "sha256"),
-    "aisbx-client.so": ("client", "look", "entries"),
+    "aisbx-client.so": ("client", "append", "look", "entries", "record", "text", "sha256"),
 }
 COMMON = ("-std=c11", "-Wall", "-Wextra", "-fstack-protector-strong")
 FAST = ("-O2", "-D_FORTIFY_SOURCE=2", "-s")
 SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 # Without a dynamic loader it starts in half the time; not every machine has the static C library.
 LINKS = (("-static-pie", "-fPIE"), ("-static",), ("-pie", "-fPIE"))
-LIBRARY = ("-shared", "-fPIC", "-fvisibility=hidden")
+LIBRARY = ("-shared", "-fPIC", "-pthread", "-fvisibility=hidden")
 
 
 def compiler() -> list[str]:

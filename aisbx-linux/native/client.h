@@ -10,8 +10,16 @@
 #include <stdint.h>
 
 #define EXPORTED __attribute__((visibility("default")))
+/* What this file says: as FORMAT of lasting/client.py, which takes no library that says otherwise. */
+#define CLIENT_FORMAT 2
+EXPORTED extern const int client_format;
 /* Limits of cgroups that are counted; more are Python's. */
 #define CLIENT_COUNTS 16
+
+/* The audit log of a program, open for all its threads. NULL where it is not as usual (record.h), or without memory. */
+struct client_log;
+EXPORTED struct client_log *client_log_open(const char *path, const char *key, uint64_t limit);
+EXPORTED void client_log_close(struct client_log *log);
 
 /* What the commands of one sandbox have in common; nothing in it changes, so any number of threads may use one. */
 struct client;
@@ -37,14 +45,17 @@ struct client_outcome {
     int64_t peak;                 /* KiB */
     int64_t size[2];              /* bytes of stdout and stderr that were read */
     int64_t reader[2];            /* ends of their pipes; -1 where closed */
+    int64_t recorded;             /* its record is written */
     int64_t before[CLIENT_COUNTS];
 };
 
 /* Have a helper, at the other end of `socket`, run the command of a message of `size` bytes, and wait for its end.
  * Gives back after `patience` nanoseconds (0: never), or when more than `most` bytes (0: any number) or more than `room` in
- * one stream have come, or a signal. */
+ * one stream have come, or a signal. Where it has ended, its record is appended to `log` (NULL: to none), with `members`
+ * (JSON, `told` bytes) before its exit code. */
 EXPORTED enum client_result client_run(const struct client *client, int socket, const void *message, size_t size,
                                        int64_t patience, uint64_t most, size_t room, unsigned char *out,
-                                       unsigned char *err, struct client_outcome *outcome);
+                                       unsigned char *err, struct client_log *log, const char *members, size_t told,
+                                       struct client_outcome *outcome);
 
 #endif

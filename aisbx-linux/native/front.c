@@ -1,6 +1,8 @@
 /* `aisbx-front PYTHON FAST.PY ARGUMENT...`: what the shell launchers start in place of `PYTHON -I -S -X utf8 FAST.PY
  * ARGUMENT...`. See front.h.
  *
+ * `aisbx-front --program PYTHON FAST.PY`: a run that a program asks for (program.c).
+ *
  * AISBX_FRONT=0 in the environment: start Python at once. AISBX_FRONT=only: where Python would be started before
  * anything has run, say why and end with 99 (for tests and `aisbx doctor`). */
 #define _GNU_SOURCE
@@ -67,8 +69,8 @@ static int plans_directory(const char *sandbox, char *path, size_t size)
     return length >= 0 && (size_t)length < size ? 0 : -1;
 }
 
-/* Find the plan and what it needs; a word for why it is not to be used. */
-static const char *prepare(struct run *run)
+/* Find the plan for what was typed; a word for why there is none. */
+static const char *find_plan(struct run *run)
 {
     const struct plan_origin origin = {.python = run->python, .script = run->script};
     char directory[4096], cwd[4096], workspace[4096], name[PLAN_NAME];
@@ -99,8 +101,16 @@ static const char *prepare(struct run *run)
         return "the options";
     }
     run->plan = plan_find(directory, name, workspace);
-    if (run->plan == NULL || (run->plan->joining != NULL) != (run->line.sandbox != NULL)) {
-        return "no plan that holds";
+    return run->plan == NULL || (run->plan->joining != NULL) != (run->line.sandbox != NULL) ? "no plan that holds" : NULL;
+}
+
+/* Find the plan and what it needs; a word for why it is not to be used. */
+static const char *prepare(struct run *run)
+{
+    const char *why = run->asking ? take_program(run) : find_plan(run);
+
+    if (why != NULL) {
+        return why;
     }
     if (!record_fits((const char *const *)run->line.command)) {
         return "a long command line";
@@ -130,6 +140,11 @@ int main(int count, char **words)
                              .stay = {.still = -1, .used = -1}};
     const char *chosen = getenv("AISBX_FRONT"), *why;
 
+    if (count == 4 && strcmp(words[1], "--program") == 0) {
+        run.asking = true;
+        words++;
+        count--;
+    }
     if (count < 3) {
         (void)dprintf(2, "aisbx-front: usage: aisbx-front PYTHON FAST.PY [ARGUMENT]...; hint: run aisbx\n");
         return 125;
@@ -137,7 +152,7 @@ int main(int count, char **words)
     run.python = words[1];
     run.script = words[2];
     run.arguments = words + 3;
-    run.strict = chosen != NULL && strcmp(chosen, "only") == 0;
+    run.strict = run.asking || (chosen != NULL && strcmp(chosen, "only") == 0);
     why = chosen != NULL && strcmp(chosen, "0") == 0 ? "AISBX_FRONT=0" : NULL;
     (void)unsetenv("AISBX_FRONT"); /* no setting, and none of what plans depend on */
     if (why != NULL || (why = prepare(&run)) != NULL) {

@@ -65,6 +65,8 @@ struct run {
     char *python, *script;  /* what is executed instead; as the shell launcher gave them */
     char **arguments;       /* of `aisbx`, NULL-terminated */
     bool strict;            /* refuse where Python would be started instead */
+    bool asking;            /* a program has asked for it, no command line: see program.c */
+    const char *principal, *host;
     sigset_t signals;       /* that are relayed, all blocked from `hold_signals` on */
     sigset_t signals_before;
     struct sigaction pipe_before, size_before; /* SIGPIPE, SIGXFSZ */
@@ -78,7 +80,7 @@ struct run {
     struct group group;
     bool grouped;
     struct stay stay;
-    char id[13];
+    char id[13]; /* empty: not chosen yet */
 
     struct layout layout;
     int sources[MOST_SOURCES]; /* O_PATH, in the plan's order */
@@ -162,5 +164,14 @@ const char *join_command(struct run *run);
 
 /* Run to the end and give the exit code, or never return. */
 int launch(struct run *run);
+
+/* Descriptors that a program gives: see program.c. */
+enum { PROGRAM_ANSWER = 3, PROGRAM_PLAN, PROGRAM_ENTRY, PROGRAM_REQUEST, PROGRAM_END };
+/* Take what a program asks for, with its plan. 0, or a word for why not. */
+const char *take_program(struct run *run);
+/* Tell it what came of its run, once that is recorded. */
+void answer_program(const struct run *run);
+/* Tell it that nothing has run. */
+void decline_program(void);
 
 #endif

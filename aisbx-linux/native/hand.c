@@ -80,6 +80,9 @@ void fall_back(struct run *run, const char *why)
         (void)sigaction(SIGXFSZ, &run->size_before, NULL);
         (void)sigprocmask(SIG_SETMASK, &run->signals_before, NULL); /* one that has come acts now: nothing has run */
     }
+    if (run->asking) {
+        decline_program();
+    }
     if (run->strict) {
         (void)dprintf(2, "aisbx: front: %s; hint: without AISBX_FRONT=only Python carries it out\n", why);
         _exit(NOT_HERE);
@@ -95,6 +98,11 @@ static void describe(struct run *run, struct text *text)
     if (run->look != NULL) {
         text_print(text, "look %d\n", run->look->file);
         keep_open(run->look->file);
+    }
+    if (run->asking) {
+        text_print(text, "program %d %d\n", PROGRAM_ANSWER, PROGRAM_REQUEST);
+        keep_open(PROGRAM_ANSWER);
+        keep_open(PROGRAM_REQUEST);
     }
     text_print(text, "run %s\n", run->id);
     text_print(text, "processes %d %d\n", (int)run->monitor, (int)run->first);

@@ -180,16 +180,14 @@ static void serve(struct request *request) {
     *running = command < 0 ? 0 : (uint64_t)command;
     if (chdir("/") != 0) /* the workspace may be exchanged for another while there is nothing to do */
         _exit(1);
-    /* The streams stay open until it has been told how it ended: an end of them alone would only wake the client. */
-    (void)close(request->descriptors[STREAMS]);
+    for (int i = 0; i < DESCRIPTORS; i++) /* their end tells the client that this is about to answer */
+        (void)close(request->descriptors[i]);
     if (command < 0)
         refuse(error, strerror(error));
     else {
         await(command, process);
         (void)close(process);
     }
-    for (int i = 0; i < STREAMS; i++)
-        (void)close(request->descriptors[i]);
 }
 
 /* Close all from one on: the client has closed what could be inherited, and nothing of it may get inside. */

@@ -81,6 +81,11 @@ int close_later(unsigned int first)
     return (int)syscall(NR_CLOSE_RANGE, first, ~0U, LATER);
 }
 
+int close_from(unsigned int first)
+{
+    return (int)syscall(NR_CLOSE_RANGE, first, ~0U, 0);
+}
+
 pid_t clone_process(unsigned long flags)
 {
     return (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);

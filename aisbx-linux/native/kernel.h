@@ -19,6 +19,8 @@ int attach_tree_on(int tree, int target);
 int open_unlinked(int directory, const char *path);
 /* close_range(2) with CLOSE_RANGE_CLOEXEC: close in what is executed all descriptors from the first one on. */
 int close_later(unsigned int first);
+/* The same at once, in this process. */
+int close_from(unsigned int first);
 /* clone(2) like fork, with flags for namespaces; the child sends SIGCHLD. */
 pid_t clone_process(unsigned long flags);
 

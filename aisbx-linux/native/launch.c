@@ -178,6 +178,8 @@ static void write_record(struct run *run)
 {
     struct text line = {0};
     int signal = run->code > SIGNAL_BASE && run->code <= SIGNAL_BASE + LAST_SIGNAL ? run->code - SIGNAL_BASE : 0;
+    char user[32];
+    struct record_who who = {.run = run->id, .principal = user, .host = "cli"};
     struct record_result result = {
         .code = run->code,
         .signal = signal,
@@ -189,7 +191,12 @@ static void write_record(struct run *run)
         .stderr_bytes = run->stderr_.passed,
     };
 
-    record_build(&line, run->plan, run->id, clock_of(CLOCK_REALTIME) / 1000, (const char *const *)run->line.command,
+    (void)snprintf(user, sizeof user, "uid:%lu", (unsigned long)geteuid());
+    if (run->asking) {
+        who.principal = run->principal;
+        who.host = run->host;
+    }
+    record_build(&line, run->plan, &who, clock_of(CLOCK_REALTIME) / 1000, (const char *const *)run->line.command,
                  &result);
     if (line.failed || log_append(&run->log, &line) != 0) {
         hand_over(run);
@@ -222,10 +229,10 @@ int launch(struct run *run)
     unsigned char chance[6];
     const char *why;
 
-    if (getrandom(chance, sizeof chance, 0) != (ssize_t)sizeof chance) {
+    if (run->id[0] == '\0' && getrandom(chance, sizeof chance, 0) != (ssize_t)sizeof chance) {
         fall_back(run, "no chance");
     }
-    for (size_t at = 0; at < sizeof chance; at++) {
+    for (size_t at = 0; at < sizeof chance && !run->asking; at++) {
         (void)snprintf(run->id + 2 * at, 3, "%02x", chance[at]);
     }
     run->budget = (struct budget){.limited = run->plan->output > 0, .left = run->plan->output, .log = -1};
@@ -244,6 +251,9 @@ int launch(struct run *run)
     write_record(run);
     if (overfull(run)) {
         hand_over(run);
+    }
+    if (run->asking) {
+        answer_program(run);
     }
     return run->code;
 }

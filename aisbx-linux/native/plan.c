@@ -10,7 +10,7 @@
 
 #include "plan_read.h"
 
-enum { LARGEST = 8 << 20, PRESENT = 1, NOFOLLOW = 2, SIGNATURE = 6 };
+enum { PRESENT = 1, NOFOLLOW = 2, SIGNATURE = 6 };
 
 static uint64_t nanoseconds(struct timespec time) {
     return (uint64_t)time.tv_sec * UINT64_C(1000000000) + (uint64_t)time.tv_nsec;
@@ -94,21 +94,13 @@ static int open_ours(int folder, const char *name, struct stat *status) {
     return file;
 }
 
-/* Read a file whole into `reader`; -1 where it is too large, torn or can't be read. */
-static int load(int folder, const char *name, struct reader *reader) {
+static bool load(int folder, const char *name, struct reader *reader) {
     struct stat status;
     int file = open_ours(folder, name, &status);
-    if (file < 0)
-        return -1;
-    char *data = status.st_size > 0 && status.st_size <= LARGEST ? malloc((size_t)status.st_size) : NULL;
-    ssize_t size = data == NULL ? -1 : read(file, data, (size_t)status.st_size);
-    close(file);
-    if (size != status.st_size || size < 0) {
-        free(data);
-        return -1;
-    }
-    *reader = (struct reader){.memory.data = data, .next = data, .left = (size_t)size};
-    return 0;
+    bool whole = file >= 0 && read_whole(file, reader);
+    if (file >= 0)
+        close(file);
+    return whole;
 }
 
 /* Open a file of ours if it is still the one that was written. */
@@ -123,12 +115,15 @@ static int open_written(int folder, const char *name, const uint64_t known[WRITT
     return file;
 }
 
-/* Open the entry of Python that the plan stands for, if it is still the one that was written with it. */
-static int open_entry(int folder, struct reader *reader, const char *name) {
+/* Open the entry of Python that the plan stands for, if it is still the one that was written with it, or take the one
+ * that was given (not -1). */
+static int open_entry(int folder, struct reader *reader, const char *name, int given) {
     uint64_t known[WRITTEN];
     for (size_t i = 0; i < WRITTEN; i++)
         known[i] = read_number(reader);
-    return reader->failed || strchr(name, '/') != NULL ? -1 : open_written(folder, name, known);
+    if (reader->failed || strchr(name, '/') != NULL)
+        return -1;
+    return given >= 0 ? given : open_written(folder, name, known);
 }
 
 /* Open what says which sandbox the plan joins, if it says the same still. */
@@ -140,13 +135,13 @@ static bool same_sandbox(struct plan_joining *joining, const uint64_t known[WRIT
 }
 
 /* Give the plan that `reader` holds, if it holds; what `reader` has is the plan's then. */
-static struct plan *checked(int folder, struct reader *reader, const char *name) {
+static struct plan *checked(int folder, struct reader *reader, const char *name, int given) {
     struct plan_bytes group = {0};
     uint64_t held[WRITTEN] = {0};
     if (!read_header(reader, name))
         return NULL;
     const char *entry = read_string(reader);
-    int file = open_entry(folder, reader, entry);
+    int file = open_entry(folder, reader, entry, given);
     if (file < 0)
         return NULL;
     bool same = same_environment(reader) && same_paths(reader);
@@ -161,6 +156,15 @@ static struct plan *checked(int folder, struct reader *reader, const char *name)
     return plan;
 }
 
+/* Have the plan keep what it lies in, or let go of that where there is none. */
+static struct plan *kept(struct plan *plan, struct reader *reader) {
+    if (plan == NULL)
+        plan_memory_free(&reader->memory);
+    else
+        plan->memory = reader->memory;
+    return plan;
+}
+
 struct plan *plan_find(const char *directory, const char *name, const char *workspace) {
     struct stat status;
     struct reader reader = {0};
@@ -169,14 +173,15 @@ struct plan *plan_find(const char *directory, const char *name, const char *work
     if (folder < 0)
         return NULL;
     bool alone = ours(folder, S_IFDIR, &status) && (workspace[0] == '\0' || !lies_in(folder, workspace));
-    if (alone && load(folder, name, &reader) == 0)
-        plan = checked(folder, &reader, name);
+    if (alone && load(folder, name, &reader))
+        plan = checked(folder, &reader, name, -1);
     close(folder);
-    if (plan == NULL)
-        plan_memory_free(&reader.memory);
-    else
-        plan->memory = reader.memory;
-    return plan;
+    return kept(plan, &reader);
+}
+
+struct plan *plan_given(int file, int entry) {
+    struct reader reader = {0};
+    return kept(read_whole(file, &reader) ? checked(-1, &reader, PLAN_GIVEN, entry) : NULL, &reader);
 }
 
 void plan_free(struct plan *plan) {

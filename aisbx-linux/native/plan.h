@@ -161,6 +161,11 @@ int plan_name(char name[PLAN_NAME], const struct plan_origin *origin, const stru
  * written a plan into it, so there none is looked for. The environment is that of this process. */
 struct plan *plan_find(const char *directory, const char *name, const char *workspace);
 
+/* The same for a plan that a program has made for its own runs and gives in an open file, under the name PLAN_GIVEN, with
+ * the entry of Python in another, which is the plan's from then on: nobody else can have written to them. */
+#define PLAN_GIVEN "given"
+struct plan *plan_given(int file, int entry);
+
 /* Close and free it. NULL is allowed. */
 void plan_free(struct plan *plan);
 

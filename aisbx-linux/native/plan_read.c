@@ -1,9 +1,13 @@
 /* See plan_read.h; written by aisbx/plan/native.py, in just this order. */
+#define _GNU_SOURCE
 #include "plan_read.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+enum { LARGEST = 8 << 20 }; /* bytes */
 enum { WORD = 8, KNOWN = 1, WRITABLE = 2, OWNED = 4 };
 static const char MAGIC[] = "aisbx plan for the front";
 
@@ -81,6 +85,19 @@ struct plan_strings read_strings(struct reader *reader) {
     for (size_t i = 0; i < count && !reader->failed; i++)
         strings.items[i] = read_string(reader);
     return strings;
+}
+
+bool read_whole(int file, struct reader *reader) {
+    struct stat status;
+    if (fstat(file, &status) != 0 || status.st_size <= 0 || status.st_size > LARGEST)
+        return false;
+    char *data = malloc((size_t)status.st_size);
+    if (data == NULL || pread(file, data, (size_t)status.st_size, 0) != status.st_size) {
+        free(data);
+        return false;
+    }
+    *reader = (struct reader){.memory.data = data, .next = data, .left = (size_t)status.st_size};
+    return true;
 }
 
 bool read_header(struct reader *reader, const char *name) {

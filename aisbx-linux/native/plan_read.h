@@ -22,6 +22,8 @@ struct plan_bytes read_bytes(struct reader *reader);
 char *read_string(struct reader *reader);
 struct plan_strings read_strings(struct reader *reader);
 
+/* Read an open file whole, from its beginning, into `reader`; false where it is empty, too large or can't be read. */
+bool read_whole(int file, struct reader *reader);
 /* Read the beginning: that it is a plan of our version, of just this name, and whole. */
 bool read_header(struct reader *reader, const char *name);
 

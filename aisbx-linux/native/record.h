@@ -42,6 +42,11 @@ struct record_result {
     uint64_t stdout_bytes, stderr_bytes;
 };
 
+/* Which run it was and who asked for it: `uid:` and the effective user by `cli`, unless a program says otherwise. */
+struct record_who {
+    const char *run, *principal, *host;
+};
+
 struct log {
     int file, head;
     const char *path;
@@ -59,9 +64,13 @@ void log_close(struct log *log);
  * does not fit), and nothing of it was written: Python appends it. */
 int log_append(struct log *log, const struct text *line);
 
+/* Add the beginning of a record, up to its time (microseconds since the epoch), and its end from the exit code on. */
+void record_begin(struct text *line, int64_t time);
+void record_end(struct text *line, const struct record_result *result);
+
 /* Give a whole record, `start`, the plan's part and `ending` of write.py: `time` in microseconds since the epoch,
- * `run` the run's id, `argv` ending with a NULL. The principal is that of the effective user, the host `cli`. */
-void record_build(struct text *line, const struct plan *plan, const char *run, int64_t time, const char *const *argv,
-                  const struct record_result *result);
+ * `run` the run's id, `argv` ending with a NULL. */
+void record_build(struct text *line, const struct plan *plan, const struct record_who *who, int64_t time,
+                  const char *const *argv, const struct record_result *result);
 
 #endif

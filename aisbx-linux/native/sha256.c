@@ -24,7 +24,7 @@ static uint32_t big_endian(const unsigned char *bytes) {
 }
 
 static void compress(uint32_t state[8], const unsigned char *block) {
-    uint32_t words[64], s[8];
+    uint32_t words[64];
     for (int t = 0; t < 16; t++)
         words[t] = big_endian(block + 4 * t);
     for (int t = 16; t < 64; t++) {
@@ -32,19 +32,25 @@ static void compress(uint32_t state[8], const unsigned char *block) {
         uint32_t late = rotated(words[t - 2], 17) ^ rotated(words[t - 2], 19) ^ words[t - 2] >> 10;
         words[t] = late + words[t - 7] + early + words[t - 16];
     }
-    memcpy(s, state, sizeof s);
+    /* One variable each: moved within an array, they would not be kept in registers. */
+    uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
+    uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
     for (int t = 0; t < 64; t++) {
-        uint32_t choice = (s[4] & s[5]) ^ (~s[4] & s[6]);
-        uint32_t majority = (s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]);
-        uint32_t first = s[7] + (rotated(s[4], 6) ^ rotated(s[4], 11) ^ rotated(s[4], 25)) + choice + CONSTANTS[t];
-        first += words[t];
-        uint32_t second = (rotated(s[0], 2) ^ rotated(s[0], 13) ^ rotated(s[0], 22)) + majority;
-        memmove(s + 1, s, 7 * sizeof *s);
-        s[4] += first;
-        s[0] = first + second;
+        uint32_t choice = (e & f) ^ (~e & g), majority = (a & b) ^ (a & c) ^ (b & c);
+        uint32_t first = h + (rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)) + choice + CONSTANTS[t] + words[t];
+        uint32_t second = (rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)) + majority;
+        h = g;
+        g = f;
+        f = e;
+        e = d + first;
+        d = c;
+        c = b;
+        b = a;
+        a = first + second;
     }
+    const uint32_t added[8] = {a, b, c, d, e, f, g, h};
     for (int i = 0; i < 8; i++)
-        state[i] += s[i];
+        state[i] += added[i];
 }
 
 void sha256_begin(struct sha256 *hash) {

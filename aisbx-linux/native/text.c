@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "record.h"
 
@@ -148,14 +147,14 @@ bool record_fits(const char *const *argv) {
     return fits;
 }
 
-void record_build(struct text *line, const struct plan *plan, const char *run, int64_t time, const char *const *argv,
-                  const struct record_result *result) {
+void record_begin(struct text *line, int64_t time) {
     text_print(line, "{\"v\":%d,\"time\":", VERSION);
     text_seconds(line, time);
-    text_print(line, ",\"kind\":\"%s.end\",\"run\":\"%s\",\"principal\":\"uid:%lu\",\"host\":\"cli\",\"argv\":",
-               plan->kind, run, (unsigned long)geteuid());
-    text_list(line, plan->program_only ? (const char *const[]){argv[0], NULL} : argv);
-    text_print(line, ",%s,\"exit_code\":%d,\"signal\":", plan->record, result->code);
+    text_add(line, ",", 1);
+}
+
+void record_end(struct text *line, const struct record_result *result) {
+    text_print(line, ",\"exit_code\":%d,\"signal\":", result->code);
     text_print(line, result->signal ? "%d" : "null", result->signal);
     text_print(line, ",\"timed_out\":false,\"oom_killed\":false,\"pids_limited\":false,\"duration\":");
     text_seconds(line, result->duration);
@@ -166,4 +165,19 @@ void record_build(struct text *line, const struct plan *plan, const char *run, i
     text_print(line, ",\"max_rss_bytes\":%" PRId64 "},\"output\":{\"stdout_bytes\":%" PRIu64, result->max_rss,
                result->stdout_bytes);
     text_print(line, ",\"stderr_bytes\":%" PRIu64 ",\"dropped\":0},\"findings\":[]}", result->stderr_bytes);
+}
+
+void record_build(struct text *line, const struct plan *plan, const struct record_who *who, int64_t time,
+                  const char *const *argv, const struct record_result *result) {
+    record_begin(line, time);
+    text_print(line, "\"kind\":\"%s.end\",\"run\":", plan->kind);
+    text_quote(line, who->run);
+    text_print(line, ",\"principal\":");
+    text_quote(line, who->principal);
+    text_print(line, ",\"host\":");
+    text_quote(line, who->host);
+    text_print(line, ",\"argv\":");
+    text_list(line, plan->program_only ? (const char *const[]){argv[0], NULL} : argv);
+    text_print(line, ",%s", plan->record);
+    record_end(line, result);
 }

@@ -187,8 +187,14 @@ def test_it_says_whether_the_compiled_front_carries_runs_out(tmp_path: Path, mon
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     front = tmp_path / "aisbx-front"
     [row] = [row for row in rows(Stand()) if row.name == "compiled front"]
-    assert (row.state, row.detail, row.needed) == ("info", f"none at {front}: Python carries every run out", False)
+    assert (row.state, row.detail, row.needed) == ("info", f"none at {front}: Python does its work", False)
     assert "compiler" in row.remedy
-    front.touch(0o755)
+    for name in ("aisbx-front", "aisbx-helper", "aisbx-client.so"):
+        tmp_path.joinpath(name).touch(0o755)
     [row] = [row for row in rows(Stand()) if row.name == "compiled front"]
     assert row.detail == f"{front} (AISBX_FRONT=0 turns it off)"
+    helper = tmp_path / "aisbx-helper"
+    helper.chmod(0o644)
+    [row] = [row for row in rows(Stand()) if row.name == "compiled front"]
+    assert row.detail == f"{helper} can't be executed: Python does its work"
+    assert "noexec" in row.remedy

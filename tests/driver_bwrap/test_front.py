@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aisbx_linux.lasting import asking
 
 from .conftest import CORE, FRONT, NOT_LEAN, World, needs_front
 
@@ -202,3 +203,27 @@ def test_a_signal_that_comes_at_any_moment_ends_the_run_once_and_for_all(place: 
             one.send_signal(number)
             assert one.wait(20) in {128 + number, -number}  # the second: nothing had been started
     assert len(place.records()) - before <= 12
+
+
+def test_a_program_that_asks_for_what_is_torn_is_told_that_nothing_has_run(program: str) -> None:
+    asked = asking.number(os.getpid()) + b"".join(map(asking.text, (b"0123456789ab", b"uid:0", b"python")))
+    asked += asking.texts(["true"]) + asking.texts(["A=b"])
+    cut = [asked[:place] for place in range(1, len(asked), 7)]
+    turned = [bytes([*asked[:place], asked[place] ^ 0x81, *asked[place + 1 :]]) for place in range(0, len(asked), 7)]
+    for request in (asked, *cut, *turned):
+        reader, writer = os.pipe()
+        errors, *files = (os.memfd_create(name) for name in ("errors", "plan", "entry", "request"))
+        os.write(files[0], b"no plan")
+        os.write(files[2], request)
+        moved = [os.dup2(number, 100 + number) for number in (errors, writer, *files)]
+        actions = [(os.POSIX_SPAWN_DUP2, number, place) for number, place in zip(moved, (2, 3, 4, 5, 6), strict=True)]
+        argv = [program, "--program", "/nowhere/python", "/nowhere/fast.py"]
+        child = os.posix_spawn(program, argv, {"ASAN_OPTIONS": "detect_leaks=0"}, file_actions=actions)
+        for number in (*moved, writer, *files):
+            os.close(number)
+        assert os.read(reader, 100) == asking.number(2), request
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == NOT_LEAN
+        said = os.pread(errors, 10_000, 0)
+        assert (said[:14], said.count(b"\n")) == (b"aisbx: front: ", 1), said
+        os.close(reader)
+        os.close(errors)

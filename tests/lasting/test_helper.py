@@ -7,10 +7,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from aisbx.errors import AbortedError, CommandNotExecutableError, CommandNotFoundError, LaunchError, StateError
 from aisbx.types import Command, ExitStatus, Stdio
+from aisbx_linux.lasting import helpers
 from aisbx_linux.lasting.helper import STARTING
 from aisbx_linux.lasting.helpers import Helper, compiled
 from aisbx_linux.lasting.sandbox import LastingSandbox
@@ -271,3 +273,24 @@ def test_what_cannot_be_a_command_is_refused_and_the_helper_stays(sandbox: Lasti
     sandbox.close()
     with pytest.raises(StateError, match="has ended"):
         sandbox.spawn(Command(argv=("true",)), Stdio())
+
+
+def test_one_that_cannot_be_executed_is_told_of_and_python_takes_its_place(
+    box: Box, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    box.out("create", "--name", "work", "-p", "python-dev")
+    program = tmp_path / "aisbx-helper"
+    (tmp_path / "python").symlink_to(sys.executable)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.delenv("AISBX_FRONT", raising=False)
+    for mode, why in ((0o755, "Exec format error"), (0o644, "noexec")):
+        monkeypatch.setattr(helpers, "_told", set[str]())
+        program.write_bytes(b"\x7fELF of another machine")
+        program.chmod(mode)
+        caplog.clear()
+        found = LastingSandbox(box.state / "sandboxes/work/home")
+        assert [run(found, "echo", "on").stdout.data for _ in range(2)] == [b"on\n"] * 2
+        found.release()
+        [told] = caplog.messages
+        assert str(program) in told
+        assert why in told

@@ -1,11 +1,16 @@
 """A command that a program waits for is run by one call of a library; what is out of the ordinary is Python's."""
 
+import json
 import os
 import signal
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from aisbx import Sandbox
+from aisbx.audit import kept
+from aisbx.engine.opened import Opened
 from aisbx.errors import AbortedError, AisbxError, CommandNotExecutableError, CommandNotFoundError, LaunchError
 from aisbx.types import Command, ExitStatus, Stdio
 from aisbx_linux.lasting import client
@@ -160,3 +165,44 @@ def test_a_handler_of_a_signal_is_run_meanwhile_and_nothing_stays_open(sandbox: 
     for script in ("exit 1", BOTH):
         sh(sandbox, script)
     assert len(os.listdir("/proc/self/fd")) <= len(before)
+
+
+def test_the_library_records_commands_as_python_does(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    if client.load() is None:
+        assert "machine" not in os.environ.get("AISBX_REQUIRE", "").split(","), "there is no compiled library"
+        pytest.skip("there is no compiled library: it needs a C compiler at set-up")
+    for name in list(os.environ):
+        monkeypatch.delenv(name)
+    for name, value in box.env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(box.project)
+    by_library, write = list[bool](), Opened.write
+
+    def noted(opened: Opened, beginning: str, what: str) -> None:
+        by_library.append(False)
+        write(opened, beginning, what)
+
+    monkeypatch.setattr(Opened, "write", noted)
+    argv = ["sh", "-c", 'echo \u00e4 "$0"; kill -15 $$', "\udcff\n"]
+    log = box.state / "audit.jsonl"
+
+    def end(turn: str) -> dict[str, object]:
+        with Sandbox.create(f"by-{turn}") as sandbox:
+            sandbox.exec(["true"])
+            by_library.clear()
+            assert sandbox.exec(argv).code == 143
+            return json.loads(log.read_text().splitlines()[-1])
+
+    ours = end("library")
+    assert by_library == []
+    with ThreadPoolExecutor(4) as pool, Sandbox.create("by-many") as many:
+        assert all(result.code == 143 for result in pool.map(many.exec, [argv] * 12))
+    box.out("audit", "verify")
+    monkeypatch.setattr(kept, "compiled", lambda _: None)  # pyright: ignore[reportUnknownLambdaType]
+    pythons = end("python")
+    assert by_library == [False]
+    for told in (ours, pythons):
+        for name in ("time", "run", "sandbox", "duration", "usage", "seq", "mac"):
+            assert told.pop(name)
+    assert list(ours) == list(pythons)
+    assert ours == pythons

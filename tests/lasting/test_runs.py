@@ -46,6 +46,12 @@ def made(box: Box, monkeypatch: pytest.MonkeyPatch) -> list[Engine]:
     return engines
 
 
+@pytest.fixture
+def by_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have runs that the compiled front would carry out started by Python."""
+    monkeypatch.setenv("AISBX_FRONT", "0")
+
+
 def helper() -> int:
     """Give the pid of the process that starts the tools."""
     return helped.shared.pid
@@ -115,6 +121,7 @@ def test_a_client_that_is_killed_takes_its_runs_along_whoever_has_its_descriptor
         os.killpg(client.pid, signal.SIGKILL)
 
 
+@pytest.mark.usefixtures("by_python")
 def test_a_helper_that_is_killed_is_replaced_and_what_it_started_goes_on(box: Box) -> None:
     del box
     assert run(["true"]).ok
@@ -130,6 +137,7 @@ def test_a_helper_that_is_killed_is_replaced_and_what_it_started_goes_on(box: Bo
         assert running.result().text == "here\ndone\n"
 
 
+@pytest.mark.usefixtures("by_python")
 def test_a_run_has_what_its_client_has_now_and_not_what_it_had(box: Box) -> None:
     del box
     assert run(["true"]).ok
@@ -142,6 +150,7 @@ def test_a_run_has_what_its_client_has_now_and_not_what_it_had(box: Box) -> None
     assert run(["sh", "-c", "umask"]).text == f"{mask:04o}\n"
 
 
+@pytest.mark.usefixtures("by_python")
 def test_a_fork_of_a_client_has_a_helper_of_its_own(box: Box) -> None:
     del box
     assert run(["true"]).ok

@@ -29,6 +29,9 @@ SAMPLE = SandboxSpec(
 )
 """A sandbox without a workspace, to examine drivers with where the current directory can't be one."""
 
+_COMPILED = ("aisbx-helper", "aisbx-client.so")
+"""What is compiled beside the front."""
+
 
 @dataclass(frozen=True, slots=True)
 class DoctorRow:
@@ -111,14 +114,19 @@ def _core(directories: Mapping[str, str]) -> Iterator[DoctorRow]:
 
 
 def _front() -> DoctorRow:
-    """Say whether runs whose plan is at hand are carried out by the compiled front, which only makes them faster."""
+    """Say whether the compiled front, helper and client can be used, which only make runs and commands faster."""
     from aisbx.plan.native import front
 
     path = front()
-    if os.access(path, os.X_OK):
-        return DoctorRow("core", "compiled front", INFO, f"{path} (AISBX_FRONT=0 turns it off)")
-    remedy = "a C compiler when aisbx is set up or its wheel is built"
-    return DoctorRow("core", "compiled front", INFO, f"none at {path}: Python carries every run out", remedy)
+    for program in (path, *(f"{path.rpartition('/')[0]}/{name}" for name in _COMPILED)):
+        if not os.path.exists(program):
+            remedy = "a C compiler when aisbx is set up or its wheel is built"
+            return DoctorRow("core", "compiled front", INFO, f"none at {program}: Python does its work", remedy)
+        if not os.access(program, os.X_OK):
+            remedy = "an installation on a file system that is not mounted with noexec"
+            told = f"{program} can't be executed: Python does its work"
+            return DoctorRow("core", "compiled front", INFO, told, remedy)
+    return DoctorRow("core", "compiled front", INFO, f"{path} (AISBX_FRONT=0 turns it off)")
 
 
 def _directory(path: str) -> tuple[str, str, str]:

@@ -92,6 +92,8 @@ class LocalProcess:
 
 def own_limits(command: Command, possible: Collection[str] = OWN_LIMITS) -> dict[str, float]:
     """Give the limits of one command; UsageError for one that only the sandbox can have."""
+    if not command.limits:
+        return {}
     for name in command.limits:
         if name not in possible:
             raise UsageError(f"{name} cannot be set for one command here", hint="set it for the sandbox")

@@ -15,17 +15,24 @@ _FLAGS = ["-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-fsanitize=ad
 Ask = Callable[..., str]
 
 
-@pytest.fixture(scope="session")
-def pieces(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The program; `.ci/run` installs a compiler, so there a missing one is a failure."""
+def compiled(program: Path, names: list[str]) -> str:
+    """Build a program of this folder's file of that name and pieces; its path.
+
+    `.ci/run` installs a compiler, so there a missing one is a failure.
+    """
     compiler = shutil.which(os.environ.get("CC", "cc"))
     if compiler is None and "machine" not in os.environ.get("AISBX_REQUIRE", "").split(","):
         pytest.skip("there is no C compiler")
-    program = str(tmp_path_factory.mktemp("native") / "pieces")
-    sources = [str(Path(__file__).with_name("pieces.c")), *(f"{NATIVE}/{name}.c" for name in PIECES)]
-    command = [compiler or "cc", *_FLAGS, "-fno-sanitize-recover=all", f"-I{NATIVE}", "-o", program, *sources]
+    sources = [f"{Path(__file__).parent}/{program.name}.c", *(f"{NATIVE}/{name}.c" for name in names)]
+    command = [compiler or "cc", *_FLAGS, "-fno-sanitize-recover=all", f"-I{NATIVE}", "-o", str(program), *sources]
     subprocess.run(command, check=True, timeout=120)
-    return program
+    return str(program)
+
+
+@pytest.fixture(scope="session")
+def pieces(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The program that has most pieces in it."""
+    return compiled(tmp_path_factory.mktemp("native") / "pieces", PIECES)
 
 
 @pytest.fixture

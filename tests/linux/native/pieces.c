@@ -184,6 +184,9 @@ static int record(char **words) {
                               .audit_export = "", .audit_limit = strtoull(words[2], NULL, 10)};
     const struct record_result result = {3, 15, 1500000, 12, 990000, 4096, 7, 8};
     const char *const *argv = (const char *const *)words + 5;
+    char user[32];
+    const struct record_who who = {"0123456789ab", user, "cli"};
+    snprintf(user, sizeof user, "uid:%lu", (unsigned long)geteuid());
     bool waits = strcmp(words[4], "wait") == 0;
     for (int i = waits ? 1 : atoi(words[4]); i > 0; i--) {
         struct log log;
@@ -197,7 +200,7 @@ static int record(char **words) {
             fflush(stdout);
             getchar();
         }
-        record_build(&line, &made, "0123456789ab", INT64_C(1764474946123450), argv, &result);
+        record_build(&line, &made, &who, INT64_C(1764474946123450), argv, &result);
         puts(!record_fits(argv) ? "long" : log_append(&log, &line) == 0 ? "written" : "not written");
         text_free(&line);
         log_close(&log);

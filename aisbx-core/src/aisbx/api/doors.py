@@ -1,6 +1,7 @@
 """The engine for this process, as it is now, and who asks."""
 
 import os
+from functools import lru_cache
 
 from aisbx.engine import Engine
 from aisbx.types import Principal
@@ -16,4 +17,9 @@ def engine() -> Engine:
 
 def principal() -> Principal:
     """Say who asks."""
-    return Principal(f"uid:{os.geteuid()}")
+    return _user(os.geteuid())
+
+
+@lru_cache(maxsize=8)
+def _user(uid: int) -> Principal:
+    return Principal(f"uid:{uid}")

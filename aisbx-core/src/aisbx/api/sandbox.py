@@ -21,6 +21,7 @@ from aisbx.types import Command, ProcessRow, Stdio
 
 CAPTURE = 64 << 20
 """Bytes of each stream that a result has at most, unless it is asked otherwise."""
+_CAPTURED = Stdio(capture=CAPTURE)
 
 
 def run(
@@ -108,7 +109,7 @@ class Sandbox:
         words = words_of(argv)
         command = to_command(words, own)
         if keep is None:
-            stdio = Stdio(_fed(input), capture=CAPTURE)
+            stdio = _CAPTURED if input is None else Stdio(_fed(input), capture=CAPTURE)
             result = to_result(words, self._opened.execute(command, stdio, principal(), HOST))
         else:
             running = self.running(command, input, apart=True)

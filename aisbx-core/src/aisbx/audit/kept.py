@@ -3,6 +3,7 @@
 import os
 import threading
 
+from aisbx.audit.compiled import CompiledLog, compiled
 from aisbx.audit.write import Log, append, open_log
 from aisbx.types import AuditPlace
 
@@ -18,6 +19,8 @@ class KeptLog:
         self._lock = threading.Lock()  # a lock on the file is the descriptor's, which all threads have
         self._log: Log | None = None
         self._known: tuple[int, ...] = ()
+        self.compiled: CompiledLog | None = None
+        """What writes a record as well, for whoever carries a command out; None where there is no library."""
 
     def ready(self) -> None:
         """See that a record could be written; AuditError where not (see `open_log`)."""
@@ -36,6 +39,7 @@ class KeptLog:
             if self._log is None:
                 self._open()
             append(self._log, line, self._reserve)  # pyright: ignore[reportArgumentType]  (it is open)
+            self.compiled = compiled(self._place)  # another file may have the log's name by now
 
     def _open(self) -> None:
         log = open_log(self._place)
@@ -43,6 +47,7 @@ class KeptLog:
         if self._log is not None:
             self._log.close()
         self._log = log
+        self.compiled = compiled(self._place)
         self._known = (os.getpid(), status.st_dev, status.st_ino, status.st_mode, status.st_uid)
 
     def __del__(self) -> None:

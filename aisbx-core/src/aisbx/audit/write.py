@@ -235,13 +235,18 @@ def _give_up(reserve: str) -> str:
 
 def start(kind: str, run: str, principal: str, host: str, argv: "list[str]") -> str:
     """Give the beginning of a record: who and what, at the present time."""
-    who = f'"kind":{quote(kind)},"run":{quote(run)},"principal":{quote(principal)},"host":{quote(host)}'
-    told = dumps(argv)
+    return f'{{"v":{VERSION},"time":{round(time.time(), 6)},{members(kind, run, principal, host, argv)}'
+
+
+def members(kind: str, run: str, principal: str, host: str, argv: "list[str]") -> str:
+    """Give who and what of a record, as JSON members."""
+    who = f'"kind":"{kind}","run":"{run}","principal":{quote(principal)},"host":"{host}"'
+    told = f"[{','.join(map(quote, argv))}]"
     if len(told) > LONG:
         from aisbx.audit.words import bounded
 
         told = dumps(bounded(argv))
-    return f'{{"v":{VERSION},"time":{round(time.time(), 6)},{who},"argv":{told}'
+    return f'{who},"argv":{told}'
 
 
 def ending(result: "LaunchResult") -> str:

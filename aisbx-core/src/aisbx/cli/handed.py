@@ -43,12 +43,18 @@ def main(arguments: "list[str]") -> "NoReturn":
     from aisbx.cli import lean
     from aisbx.plan.recall import install
 
-    read = lean.read_line(arguments[1:])
     try:
         handed = rows(read_all(int(arguments[0])))
         entry: PlanEntry = marshal.loads(read_all(int(handed["entry"][0])))  # noqa: S302 - the front has looked at it
+        asked = [int(word) for word in handed.get("program", ())]
+        read = lean.read_line(arguments[1:]) if not asked else None
     except (OSError, ValueError, IndexError, EOFError, TypeError):
         refuse()
+    if asked:
+        from aisbx.cli.program import go_on_for
+
+        install(entry["code"])
+        end(go_on_for(asked[0], asked[1], entry, handed))
     if read is None:
         refuse()
     options, environment, command = read

@@ -11,12 +11,15 @@ from dataclasses import replace
 from aisbx.audit.reserve import unrecordable
 from aisbx.audit.write import AuditError
 from aisbx.engine.engine import Engine
+from aisbx.engine.fronted import Fronted, fronted, usual
 from aisbx.engine.prepare import Prepared
 from aisbx.errors import LaunchError
 from aisbx.plan.recall import holds
 from aisbx.plan.run import carry_out, new_run
 from aisbx.types import (
     Command,
+    LaunchRequest,
+    LaunchResult,
     Outcome,
     PlanEntry,
     Principal,
@@ -26,6 +29,7 @@ from aisbx.types import (
     launch_request,
 )
 
+_Found = tuple[PlanEntry, Prepared, Fronted | None]
 _MOST = 32
 """Plans that a process keeps, the newest; each has some 100 KB."""
 
@@ -35,7 +39,7 @@ class Runs:
 
     def __init__(self) -> None:
         """Keep none yet."""
-        self._plans: dict[str, tuple[PlanEntry, Prepared]] = {}
+        self._plans: dict[str, _Found] = {}
         self._planning = threading.RLock()
 
     def run(
@@ -43,6 +47,11 @@ class Runs:
     ) -> Outcome:
         """Run one command in a sandbox of its own, as `Engine.run`; `engine` is asked for where there is no plan."""
         name = repr((os.geteuid(), replace(request, command=(), environment={})))
+        known = self._plans.get(name)
+        if known is not None and known[2] is not None and usual(stdio):
+            outcome = self._by_front(known[2], name, known, engine, request, principal, stdio, host)
+            if outcome is not None:
+                return outcome
         found = self._find(name)
         if found is None:
             held = self._planning.acquire()
@@ -63,34 +72,68 @@ class Runs:
                     self._planning.release()
         return self._carry_out(name, found, engine, request, principal, stdio, host)
 
-    def _find(self, name: str) -> tuple[PlanEntry, Prepared] | None:
+    def _find(self, name: str) -> "_Found | None":
         found = self._plans.get(name)
         return found if found is not None and holds(found[0], os.environb) else None
 
     def _add(self, name: str, entry: PlanEntry, prepared: Prepared) -> None:
         self._plans.pop(name, None)
-        self._plans[name] = (entry, prepared)
+        self._plans[name] = (entry, prepared, fronted(entry))
         while len(self._plans) > _MOST:
             del self._plans[next(iter(self._plans))]
+
+    def _by_front(
+        self,
+        by: Fronted,
+        name: str,
+        found: "_Found",
+        engine: Callable[[], Engine],
+        request: RunRequest,
+        principal: Principal,
+        stdio: Stdio,
+        host: str,
+    ) -> Outcome | None:
+        """Run by the compiled front; None where nothing has run."""
+        wanted = _wanted(found[0], request, stdio)
+        result = by.run(wanted, principal.id, host)
+        if result is None:
+            return None
+        return self._outcome(name, found, engine, request, stdio, wanted["run"], lambda: result)
 
     def _carry_out(
         self,
         name: str,
-        found: tuple[PlanEntry, Prepared],
+        found: "_Found",
         engine: Callable[[], Engine],
         request: RunRequest,
         principal: Principal,
         stdio: Stdio,
         host: str,
     ) -> Outcome:
-        (entry, prepared), run = found, new_run()
-        command = Command(argv=request.command, environment=request.environment)
-        keep = 0 if stdio.captured else entry["keep_output"]
-        wanted = launch_request(command, stdio, exclusive=False, state=entry["state"], run=run, keep=keep)
+        entry = found[0]
+        wanted = _wanted(entry, request, stdio)
+
+        def launched() -> LaunchResult:
+            try:
+                return carry_out(entry, wanted, principal.id, host)
+            except AuditError as error:
+                raise unrecordable(error) from None
+
+        return self._outcome(name, found, engine, request, stdio, wanted["run"], launched)
+
+    def _outcome(
+        self,
+        name: str,
+        found: "_Found",
+        engine: Callable[[], Engine],
+        request: RunRequest,
+        stdio: Stdio,
+        run: str,
+        launched: Callable[[], LaunchResult],
+    ) -> Outcome:
+        prepared = found[1]
         try:
-            status = exit_status(carry_out(entry, wanted, principal.id, host))
-        except AuditError as error:
-            raise unrecordable(error) from None
+            status = exit_status(launched())
         except LaunchError as error:
             self._plans.pop(name, None)
             explained = engine().explain(request, error, None)
@@ -104,6 +147,12 @@ class Runs:
             enforcement=prepared.enforcement,
             captured=stdio.captured,
         )
+
+
+def _wanted(entry: PlanEntry, request: RunRequest, stdio: Stdio) -> LaunchRequest:
+    command = Command(argv=request.command, environment=request.environment)
+    keep = 0 if stdio.captured else entry["keep_output"]
+    return launch_request(command, stdio, exclusive=False, state=entry["state"], run=new_run(), keep=keep)
 
 
 shared = Runs()

@@ -19,7 +19,6 @@ from aisbx.types import AuditPlace, Carried, Enforcement, LaunchPlan, LocalPlan,
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import ModuleType
 
     from aisbx.plan.recall import Kept
 
@@ -109,7 +108,7 @@ def keep(
     entry["name"] = name_of(options, cwd, os.environb)
     inputs.note(native.front())  # both forms of a plan become stale together
     record_inputs(entry, inputs)
-    carried = _carried(launcher, entry)
+    carried = carried_of(entry)
     with suppress(OSError):
         written = write(str(directory), entry)
         if written is not None and carried is not None:
@@ -119,9 +118,9 @@ def keep(
         prune(str(directory), keep if carried is None else 2 * keep)
 
 
-def _carried(launcher: "ModuleType", entry: PlanEntry) -> Carried | None:
+def carried_of(entry: PlanEntry) -> Carried | None:
     """Give what the compiled front carries out for an entry; None where it is not there, or leaves that to Python."""
-    carried = getattr(launcher, "carried", None)
+    carried = getattr(sys.modules[entry["plan"]["launcher"]], "carried", None)
     if carried is None or not os.access(native.front(), os.X_OK):
         return None
     return cast("Carried | None", carried(entry["plan"], entry["state"]))

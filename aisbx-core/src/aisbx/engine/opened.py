@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aisbx.admission import require_own
 from aisbx.audit.kept import KeptLog
 from aisbx.audit.reserve import recording, unrecordable
-from aisbx.audit.write import RESERVE, AuditError, ending, refusal, start
+from aisbx.audit.write import RESERVE, AuditError, ending, members, refusal, start
 from aisbx.engine.requests import current
 from aisbx.engine.secrets import supply_command
 from aisbx.errors import AisbxError
@@ -23,6 +23,7 @@ from aisbx.types import (
     Outcome,
     Principal,
     Process,
+    Recording,
     ReleasableSandbox,
     Sandbox,
     SandboxSpec,
@@ -49,8 +50,8 @@ def reviewed(
     run: str,
 ) -> Command:
     """Give a command with the variables that the sandbox's maker named; PolicyError where it is denied."""
-    given = {**environment, **command.environment}
-    command = replace(command, environment=given)
+    if environment:
+        command = replace(command, environment={**environment, **command.environment})
     try:
         if engine.settings.policies or engine.settings.sinks:
             engine.review(store.spec(record.name), command, principal)
@@ -125,20 +126,35 @@ class Opened:
         if execute is None:
             return self.start(command, stdio, principal, host).wait()
         command, who = self._admitted(command, stdio.known, principal, host)
-        return self.recorded(who, lambda: execute(command, stdio), captured=stdio.captured, request=current())
+        compiled = self._log.compiled
+        record = None
+        if compiled is not None:  # is kept meanwhile
+            record = Recording(compiled.address, f"{members('exec.end', *who)},{self._known}".encode("ascii"))
+        request = current()
+        try:
+            status = execute(command, stdio, record)
+        except AisbxError as error:
+            self._refused(who, error, request)
+            raise
+        if record is None or not record.written:
+            self.write(start("exec.end", *who), ending(launch_result(status)))
+        return ended(self.engine, self.record, self.sandbox, who[0], status, captured=stdio.captured, request=request)
 
     def recorded(self, who: "Who", wait: Callable[[], ExitStatus], *, captured: bool, request: str) -> Outcome:
         """Wait for a command that was admitted and record it; raises why it did not run."""
         try:
             status = wait()
         except AisbxError as error:
-            what = refusal(error.code, error.message, error.hint, error.exit_code)
-            self.write(start("exec.refused", *who), what)
-            told = {"run": who[0], "sandbox": self.record.name, "error": error.as_record()}
-            self.engine.emit(Event("exec.refused", time.time(), told, request))
+            self._refused(who, error, request)
             raise
         self.write(start("exec.end", *who), ending(launch_result(status)))
         return self.ended(who[0], status, captured=captured, request=request)
+
+    def _refused(self, who: "Who", error: AisbxError, request: str) -> None:
+        what = refusal(error.code, error.message, error.hint, error.exit_code)
+        self.write(start("exec.refused", *who), what)
+        told = {"run": who[0], "sandbox": self.record.name, "error": error.as_record()}
+        self.engine.emit(Event("exec.refused", time.time(), told, request))
 
     def _admitted(
         self, command: Command, stdin: bytes | None, principal: Principal, host: str, words: Sequence[str] = ()

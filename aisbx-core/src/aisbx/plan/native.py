@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 FORMAT = 2
 """Of the file: PLAN_FORMAT of `plan.h`; the C side has `recall.FORMAT` as well, and a test compares both."""
 MAGIC = b"aisbx plan for the front"
+GIVEN = "given"
+"""The name of one that a program gives for its own runs: PLAN_GIVEN."""
 _USUALLY_DIFFER = (b"PATH", b"VIRTUAL_ENV", b"CONDA_PREFIX", b"JAVA_HOME", b"GOROOT")
 _NAME_BYTES = 16
 _PRESENT, _NOFOLLOW = 1, 2
@@ -32,10 +34,15 @@ def front() -> str:
     return f"{sys.executable.rpartition('/')[0]}/aisbx-front"
 
 
+def script() -> str:
+    """Give what an interpreter is started with in its place."""
+    return f"{__file__.rpartition('/plan/')[0]}/cli/fast.py"
+
+
 def name_of(options: "Mapping[str, Sequence[str]]", cwd: str, environ: "Mapping[bytes, bytes]") -> str:
     """Give the file name for these options (raw strings, without `env`) in this directory; see `plan_name`."""
     kernel = posix.uname()
-    fields = _texts(FORMAT, ENTRY_FORMAT, sys.executable, f"{__file__.rpartition('/plan/')[0]}/cli/fast.py")
+    fields = _texts(FORMAT, ENTRY_FORMAT, sys.executable, script())
     fields += _texts(posix.geteuid(), posix.getuid(), posix.getegid(), kernel.release, kernel.machine, cwd)
     for name, values in sorted((_bytes(name), list(values)) for name, values in options.items()):
         if name != b"env" and values:

@@ -29,7 +29,7 @@ def carry_out(entry: "PlanEntry", request: "LaunchRequest", principal: str, host
         _reach(entry)
         launcher = __import__(entry["plan"]["launcher"], fromlist=("launch",))
         result: LaunchResult = launcher.launch(entry["plan"], request)
-        _record(log, entry, request, result, principal, host)
+        record(log, entry, request, result, principal, host)
     finally:
         log.close()
     _tidy(entry, request, result)
@@ -51,7 +51,7 @@ def go_on(
         try:
             log = open_log(entry["audit"])
             try:
-                _record(log, entry, request, result, principal, host)
+                record(log, entry, request, result, principal, host)
             finally:
                 log.close()
         except AuditError as error:
@@ -72,9 +72,10 @@ def _tidy(entry: "PlanEntry", request: "LaunchRequest", result: "LaunchResult") 
         prune(f"{entry['state']}/runs", entry["keep_runs"])
 
 
-def _record(
+def record(
     log: "Log", entry: "PlanEntry", request: "LaunchRequest", result: "LaunchResult", principal: str, host: str
 ) -> None:
+    """Append the record of a run that has ended; where it cannot be, the result says so."""
     failure = result["failure"]
     ended = failure is None or failure[0] == "aborted"
     kind = f"{entry['kind']}.{'end' if ended else 'refused'}"

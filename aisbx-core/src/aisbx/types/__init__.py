@@ -28,7 +28,7 @@ from aisbx.types.launch import (
 )
 from aisbx.types.limiting import LimitingSandbox
 from aisbx.types.metered import Consumption, MeteredSandbox
-from aisbx.types.outcome import REQUEST_BEGIN, REQUEST_END, Captured, Event, ExitStatus, Outcome, Usage
+from aisbx.types.outcome import REQUEST_BEGIN, REQUEST_END, Captured, Event, ExitStatus, Outcome, Recording, Usage
 from aisbx.types.plan import (
     AuditPlace,
     Carried,
@@ -167,6 +167,7 @@ __all__ = [
     "ProxiedSecret",
     "Proxy",
     "PublishingDriver",
+    "Recording",
     "ReleasableSandbox",
     "RevocableAuth",
     "RunRequest",

@@ -40,6 +40,17 @@ class ExitStatus:
     """One line for each protected file that was planted, neutralised or restored at the end, and each lost stream."""
 
 
+@dataclass(slots=True)
+class Recording:
+    """The record of a command, for who carries it out to write with what came of it, in the compiled library."""
+
+    log: int
+    """Where the library has the audit log: a `struct client_log` (`aisbx-linux/native/client.h`)."""
+    members: bytes
+    """What stands before the exit code, from behind the time on."""
+    written: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """The answer to a run that was started; a run that was refused raises an `AisbxError` instead."""

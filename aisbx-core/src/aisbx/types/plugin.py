@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from aisbx.types.capability import Files, Freezer, Layers
 from aisbx.types.enforcement import Enforcement
-from aisbx.types.outcome import Event, ExitStatus, Usage
+from aisbx.types.outcome import Event, ExitStatus, Recording, Usage
 from aisbx.types.plan import JoinPlan, LocalPlan
 from aisbx.types.request import Command, Principal, Stdio, Verdict
 from aisbx.types.secret import Binding, Proxied
@@ -210,8 +210,11 @@ class ReleasableSandbox(Sandbox, Protocol):
 class ExecutingSandbox(Sandbox, Protocol):
     """A sandbox that has a shorter way to run a command to its end than `spawn` and `Process.wait`."""
 
-    def execute(self, command: Command, stdio: Stdio) -> ExitStatus:
-        """Run it, and say the same of it as those do; raises what kept it from running."""
+    def execute(self, command: Command, stdio: Stdio, record: Recording | None = None) -> ExitStatus:
+        """Run it, and say the same of it as those do; raises what kept it from running.
+
+        Where it has ended in the ordinary course, its `record` may be written here.
+        """
         ...
 
 

@@ -11,11 +11,15 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from aisbx.types import Recording
+
     from aisbx_linux.lasting.helpers import Helper
     from aisbx_linux.lasting.kept import Kept
 
 ENDED, NOT_ASKED, GOES_ON = range(3)
 """enum client_result"""
+FORMAT = 2
+"""CLIENT_FORMAT of `native/client.h`."""
 ROOM = 1 << 16
 """Bytes of one stream's output that the library takes; one that prints more is Python's."""
 _LIBRARY = "aisbx-client.so"
@@ -32,13 +36,17 @@ class Outcome(ctypes.Structure):
     user: int
     system: int
     peak: int
-    size: "ctypes.Array[ctypes.c_int64]"
+    recorded: int
+    out: int
+    err: int
     reader: "ctypes.Array[ctypes.c_int64]"
     before: "ctypes.Array[ctypes.c_int64]"
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("started", "ended", "status", "user", "system", "peak")),
-        ("size", ctypes.c_int64 * 2),
+        ("out", ctypes.c_int64),
+        ("err", ctypes.c_int64),
         ("reader", ctypes.c_int64 * 2),
+        ("recorded", ctypes.c_int64),
         ("before", ctypes.c_int64 * _COUNTS),
     )
 
@@ -57,7 +65,7 @@ class Exchange:
 
     def printed(self, stream: int) -> bytes:
         """Give what was read of stdout (0) or stderr (1)."""
-        size = self.outcome.size[stream]
+        size = self.outcome.err if stream else self.outcome.out
         return ctypes.string_at(self.places[stream], size) if size else b""
 
     def drop(self) -> None:
@@ -94,18 +102,30 @@ class Client:
         if not self._client:
             raise ValueError("the library knows nothing of the sandbox")
 
-    def run(self, one: "Helper", exchange: Exchange, request: bytes, patience: float, most: int) -> int:
+    def run(
+        self,
+        one: "Helper",
+        exchange: Exchange,
+        request: bytes,
+        patience: float,
+        most: int,
+        record: "Recording | None" = None,
+    ) -> int:
         """Run a command; gives how far that went. Of `patience` (seconds) and `most` (bytes) 0 is for any."""
+        log, members = (None, b"") if record is None else (record.log, record.members)
         message = len(request).to_bytes(4, "little") + request
         return self._library.client_run(
             self._client,
-            one.fileno(),
+            one.number,
             message,
             len(message),
             int(patience * _NANO),
             most,
             ROOM,
             *exchange.places,
+            log,
+            members,
+            len(members),
             exchange.told,
         )
 
@@ -132,8 +152,10 @@ def load() -> "ctypes.CDLL | None":
         return None
     try:
         library = ctypes.CDLL(path)
-    except OSError:
-        return None  # for another C library than this interpreter's
+        if ctypes.c_int.in_dll(library, "client_format").value != FORMAT:
+            return None
+    except (OSError, ValueError):
+        return None  # for another C library than this interpreter's, or of another version
     pointer, number, size = ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t
     library.client_open.restype = pointer
     library.client_open.argtypes = (
@@ -145,6 +167,6 @@ def load() -> "ctypes.CDLL | None":
     library.client_run.restype = number
     library.client_run.argtypes = (
         *(pointer, number, ctypes.c_char_p, size, ctypes.c_int64, ctypes.c_uint64, size),
-        *(pointer, pointer, pointer),
+        *(pointer, pointer, pointer, ctypes.c_char_p, size, pointer),
     )
     return library

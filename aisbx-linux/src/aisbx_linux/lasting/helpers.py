@@ -28,10 +28,28 @@ _KILL = 9
 _PROGRAM = "aisbx-helper"
 
 
+_told: set[str] = set()
+
+
 def compiled() -> str:
-    """Give the compiled helper beside the interpreter, "" where there is none or it is turned off."""
+    """Give the compiled helper beside the interpreter, "" where there is none that may and can be executed."""
     program = f"{sys.executable.rpartition('/')[0]}/{_PROGRAM}"
-    return program if os.environ.get("AISBX_FRONT") != "0" and posix.access(program, posix.X_OK) else ""
+    if program in _told or os.environ.get("AISBX_FRONT") == "0":
+        return ""
+    if posix.access(program, posix.X_OK):
+        return program
+    if posix.access(program, posix.F_OK):
+        _by_python(program, "is its file system mounted with noexec?")
+    return ""
+
+
+def _by_python(program: str, why: str) -> None:
+    """Say once that the helper in Python takes the place of the compiled one, which is there."""
+    from logging import getLogger
+
+    _told.add(program)
+    told = "%s can't be executed: %s Commands are started by Python instead, which is slower; hint: aisbx doctor"
+    getLogger("aisbx").warning(told, program, why)
 
 
 class Helper:
@@ -41,9 +59,10 @@ class Helper:
         """Start it and wait until it has joined."""
         import fcntl
 
-        program = compiled()
         ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
         self._socket, self._owner = ours, posix.getpid()
+        self.number = ours.fileno()
+        """What becomes readable with the answer."""
         self.idle: list[Helper] | None = None
         """Where it waits for the next command, see `Helpers`."""
         self.exchange: Exchange | None = None
@@ -55,15 +74,7 @@ class Helper:
         actions += [(posix.POSIX_SPAWN_OPEN, number, "/dev/null", posix.O_RDWR, 0) for number in range(SOCKET)]
         actions += [(posix.POSIX_SPAWN_DUP2, moved[0], SOCKET), (posix.POSIX_SPAWN_DUP2, moved[1], helper.PIDS)]
         try:
-            argv = [program] if program else [sys.executable, "-I", "-S", helper.__file__]
-            self.pid = posix.posix_spawn(
-                argv[0],
-                argv,
-                {},
-                file_actions=actions,  # pyright: ignore[reportArgumentType]
-                setsid=True,
-                setsigmask=(),
-            )
+            self.pid, program = _start(actions)
         finally:
             theirs.close()
             for number in moved:
@@ -117,6 +128,27 @@ class Helper:
             pass  # whoever waits for every child of this process was first
 
 
+def _start(actions: "list[tuple[object, ...]]") -> "tuple[int, str]":
+    """Start a helper; gives its pid and the compiled program that it is, "" where it is the one in Python."""
+    program = compiled()
+    argv = [program] if program else [sys.executable, "-I", "-S", helper.__file__]
+    try:
+        pid = posix.posix_spawn(
+            argv[0],
+            argv,
+            {},
+            file_actions=actions,  # pyright: ignore[reportArgumentType]
+            setsid=True,
+            setsigmask=(),
+        )
+    except OSError as error:
+        if not program:
+            raise
+        _by_python(program, f"{error.strerror}.")
+        return _start(actions)
+    return pid, program
+
+
 class Helpers:
     """The helpers of one client for one sandbox; any number of threads may use it."""
 
@@ -133,7 +165,7 @@ class Helpers:
     def surroundings(self, environment: "Mapping[str, str]", cwd: str) -> "tuple[bytes, bytes]":
         """Give what `asking.surroundings` does; of one command after the other they are mostly the same."""
         known = self._around
-        if known[0] != environment or known[1] != cwd:
+        if (known[0] is not environment and known[0] != environment) or known[1] != cwd:
             known = self._around = (environment, cwd, asking.surroundings(environment, cwd))
         return known[2]
 
@@ -158,6 +190,11 @@ class Helpers:
         idle.append(one)
         if idle is not self._idle:  # another thread closed them at this moment
             _let_go(idle)
+
+    @property
+    def ready(self) -> bool:
+        """Whether what is kept open is open."""
+        return self._kept is not None
 
     def kept(self) -> Kept:
         """Give what is open for all commands."""

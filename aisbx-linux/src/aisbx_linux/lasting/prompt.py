@@ -3,7 +3,7 @@
 import posix
 from collections.abc import Mapping
 
-from aisbx.types import Captured, Command, ExitStatus, LaunchRequest, LocalPlan, Stdio, Usage, exit_status
+from aisbx.types import Captured, Command, ExitStatus, LaunchRequest, LocalPlan, Recording, Stdio, Usage, exit_status
 
 from aisbx_linux.bounds import LOOK, narrowed
 from aisbx_linux.ending import SHELL_SIGNAL_BASE, refused, signal_of
@@ -17,10 +17,14 @@ from aisbx_linux.lasting.wires import JoinedWires
 from aisbx_linux.relay import Budget, Output
 
 _NANO, _MICRO, _KIB = 1e9, 1e6, 1024
+_SIGNAL = 0x7F
+_NOTHING = Captured()
 
 
-def run(helpers: Helpers, command: Command, limits: Mapping[str, float], stdio: Stdio) -> ExitStatus | None:
-    """Give how a command ended whose streams are captured; None where nothing was started.
+def run(
+    helpers: Helpers, command: Command, limits: Mapping[str, float], stdio: Stdio, record: Recording | None = None
+) -> ExitStatus | None:
+    """Give how a command ended whose streams are captured, and record it; None where nothing was started.
 
     Raises what kept it from running.
     """
@@ -29,7 +33,9 @@ def run(helpers: Helpers, command: Command, limits: Mapping[str, float], stdio: 
         return None
     plan = narrowed(helpers.held["plan"], limits)
     try:
-        around = helpers.surroundings({**plan["environment"], **command.environment}, command.cwd or plan["cwd"])
+        own = command.environment
+        environment = {**plan["environment"], **own} if own else plan["environment"]
+        around = helpers.surroundings(environment, command.cwd or plan["cwd"])
         request = asking.request(command.argv, around)
         one = helpers.take()
     except (ValueError, JoinError):
@@ -39,7 +45,7 @@ def run(helpers: Helpers, command: Command, limits: Mapping[str, float], stdio: 
     patience = min(wall or LOOK, LOOK) if looks else wall
     result = NOT_ASKED
     try:
-        result = client.run(one, exchange, request, patience, plan["output"])
+        result = client.run(one, exchange, request, patience, plan["output"], record)
         if result not in {ENDED, NOT_ASKED}:
             return _gone_on(helpers, plan, command, stdio, one, exchange)
     except BaseException:
@@ -52,15 +58,17 @@ def run(helpers: Helpers, command: Command, limits: Mapping[str, float], stdio: 
         helpers.forget_client()
         return None
     outcome = exchange.outcome
-    code = posix.waitstatus_to_exitcode(outcome.status)
-    code = code if code >= 0 else SHELL_SIGNAL_BASE - code
+    if record is not None:
+        record.written = bool(outcome.recorded)
+    status = outcome.status
+    code = SHELL_SIGNAL_BASE + (status & _SIGNAL) if status & _SIGNAL else status >> 8  # as WTERMSIG, WEXITSTATUS
     return ExitStatus(
         code=code,
         signal=signal_of(code),
         duration=(outcome.ended - outcome.started) / _NANO,
         usage=Usage(outcome.user / _MICRO, outcome.system / _MICRO, outcome.peak * _KIB),
-        stdout=Captured(exchange.printed(0)),
-        stderr=Captured(exchange.printed(1)),
+        stdout=Captured(exchange.printed(0)) if outcome.out else _NOTHING,
+        stderr=Captured(exchange.printed(1)) if outcome.err else _NOTHING,
     )
 
 

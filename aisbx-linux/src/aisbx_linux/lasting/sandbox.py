@@ -22,6 +22,7 @@ from aisbx.types import (
     Level,
     LocalPlan,
     ProcessRow,
+    Recording,
     Stdio,
     failed,
     given,
@@ -94,13 +95,14 @@ class LastingSandbox:
         launch.start()
         return LocalProcess(launch)
 
-    def execute(self, command: Command, stdio: Stdio) -> ExitStatus:
-        """Run a command to its end; raises what kept it from running."""
+    def execute(self, command: Command, stdio: Stdio, record: Recording | None = None) -> ExitStatus:
+        """Run a command to its end, and record it where that is to be done; raises what kept it from running."""
         captured = stdio.stdin is None and stdio.stdout is None and stdio.stderr is None and not stdio.terminal
         if captured and stdio.capture >= ROOM and not has_own(command.limits):
             self._used = True
-            self._kept()
-            status = prompt.run(self.helpers, command, own_limits(command, _LIMITS), stdio)
+            if not self.helpers.ready:
+                self._kept()
+            status = prompt.run(self.helpers, command, own_limits(command, _LIMITS), stdio, record)
             if status is not None:
                 return status
         return given(self.spawn(command, stdio).wait())
