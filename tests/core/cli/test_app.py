@@ -42,7 +42,7 @@ def test_the_overview_lists_what_there_is_and_nothing_that_is_not(cli: Cli) -> N
     done = cli("--help")
     listed = [line.split()[0] for line in done.stdout.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()]
     assert sorted(listed) == sorted(
-        {"grant", "mcp", "secret", *(command[0] for command in COMMANDS)}
+        {"grant", "mcp", "secret", "supervisor", *(command[0] for command in COMMANDS)}
     )  # of other distributions
     assert cli().stdout == done.stdout
 
