@@ -16,6 +16,8 @@ from aisbx_egress.names import Address, address
 from aisbx_egress.proxy import Proxy
 from aisbx_egress.session import Limits, Session
 
+from .secure import OTHER, VALUE, Secured, World, authority_for, echo, injector, secrets
+
 BLOCK = "127.77.0.0/16"
 """For the addresses of names: on any machine, all of it is its own."""
 _SPARE = 3
@@ -162,3 +164,32 @@ def proxy(server: Server) -> Iterator[Running]:
             "b.wild.example": ["169.254.169.254", "10.0.0.1", "::1"],
         }
         yield running
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    trusted = authority_for("good.example", "evil.example")
+    good, other = Secured("good.example", trusted), Secured("evil.example", trusted)
+    given, own = injector(secrets(good.port), trusted, tmp_path_factory.mktemp("trusted"))
+    with serving(Limits(), [], given) as running:
+        running.names = {"good.example": ["127.0.0.1"], "evil.example": ["127.0.0.1"]}
+        yield World(running, good, other, own)
+    good.listener.close()
+    other.listener.close()
+
+
+@pytest.fixture
+def world(secured: World) -> Iterator[World]:
+    contexts = secured.good.context, secured.other.context
+    rules = [f"{name}:{each.port}" for name, each in (("good.example", secured.good), ("evil.example", secured.other))]
+    secured.running.rules = [*rules, *(f"127.0.0.1:{each.port}" for each in (secured.good, secured.other))]
+    secured.running.full = False
+    secured.running.events.clear()
+    for each in (secured.good, secured.other):
+        each.got.clear()
+        each.answering = echo
+    yield secured
+    secured.good.context, secured.other.context = contexts
+    told = repr(secured.running.events)
+    assert VALUE not in told
+    assert OTHER not in told

@@ -6,6 +6,7 @@ import ssl
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aisbx.types import Authority, Binding, ProxiedSecret
 from aisbx_egress import authority, inject
@@ -13,7 +14,8 @@ from aisbx_egress.authority import Issuer
 from aisbx_egress.inject import Injector
 from aisbx_egress.rules import parse
 
-from .conftest import Running
+if TYPE_CHECKING:
+    from .conftest import Running
 
 VALUE, OTHER = "s3cr3t/+va1ue&of=all", "an0ther-va1ue-0f-all"
 KEY, ANY = "aisbx-" + "a" * 40, "aisbx-" + "b" * 40
@@ -70,7 +72,7 @@ def whole(data: bytes) -> bool:
 class World:
     """A proxy with two secrets, the server that both are bound to, and another that is allowed."""
 
-    def __init__(self, running: Running, good: Secured, other: Secured, made: Authority) -> None:
+    def __init__(self, running: "Running", good: Secured, other: Secured, made: Authority) -> None:
         self.running, self.good, self.other = running, good, other
         self._trust = ssl.create_default_context(cadata=made.certificate.decode())
         self._trust.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # some Pythons set it

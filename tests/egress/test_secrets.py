@@ -1,28 +1,25 @@
-"""Attacks on secrets that the proxy puts in: no server gets one that is not meant, and no answer brings one back.
+"""Attacks on secrets that the proxy puts in: no server gets one that is not meant.
 
 Each attack is tried twice: on the proxy, and on one without the check that is to stop it, where it must get through.
 """
 
 import base64
 import contextlib
-import gzip
-import json
 import ssl
-from collections.abc import Iterator
 from dataclasses import replace
-from urllib.parse import quote
 
 import pytest
-from aisbx_egress import inject, redact, terminate
+from aisbx_egress import inject, terminate
 from aisbx_egress.authority import Issuer
 from aisbx_egress.peer import ClosedError
 from aisbx_egress.rules import Request
 from aisbx_egress.secure import Secure
-from aisbx_egress.session import Limits
 
-from .conftest import serving
-from .secure import ANY, KEY, OTHER, VALUE, Secured, World, authority_for, echo, injector, secrets
+from .secure import ANY, KEY, OTHER, VALUE, World, authority_for, secrets
 
+SECRET = VALUE.encode()
+BASIC = base64.b64encode(b"me:" + SECRET)
+SIZED = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
 HEAD = b" HTTP/1.1\r\nHost: good.example:PORT\r\n"
 BEARER = b"Authorization: Bearer " + KEY.encode() + b"\r\n"
 AUTH = b"Authorization: Bearer " + ANY.encode() + b"\r\n"
@@ -66,81 +63,6 @@ REQUESTS = {
     "a second request after chunks": b"POST /v1/x" + HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + SECOND,
     "the body": b"POST /v1/x" + HEAD + b"Content-Length: 46\r\n\r\n" + KEY.encode(),
 }
-OK, SIZED = b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
-CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
-SECRET = VALUE.encode()
-BASIC = base64.b64encode(b"me:" + SECRET)
-
-
-def _sized(body: bytes) -> list[bytes]:
-    return [SIZED % len(body), body]
-
-
-# What a server makes of the secret that it got, in pieces → the form in which it must not arrive.
-ANSWERS: dict[str, tuple[list[bytes], bytes]] = {
-    "as it is": (_sized(b"you said " + SECRET + b"!"), SECRET),
-    "a byte at a time": ([SIZED % len(SECRET), *(bytes([byte]) for byte in SECRET)], SECRET),
-    "a chunk for each byte": ([CHUNKED, *(b"1\r\n%c\r\n" % byte for byte in SECRET), b"0\r\n\r\n"], SECRET),
-    "after what looks like it": (_sized(SECRET[:5] + SECRET), SECRET),
-    "until the connection ends": ([OK + b"\r\n", SECRET[:7], SECRET[7:]], SECRET),
-    "in a field": ([OK + b"Set-Cookie: k=" + SECRET + b"\r\nContent-Length: 0\r\n\r\n"], SECRET),
-    "in the name of a field": ([OK + b"X-an0ther-va1ue-0f-all: x\r\nContent-Length: 0\r\n\r\n"], OTHER.encode()),
-    "in the reason": ([b"HTTP/1.1 200 " + SECRET + b"\r\nContent-Length: 0\r\n\r\n"], SECRET),
-    "in a redirect": ([b"HTTP/1.1 302 Found\r\nLocation: https://evil.example/" + SECRET + b"\r\n\r\n"], SECRET),
-    "before the answer": ([b"HTTP/1.1 103 Early Hints\r\nLink: " + SECRET + b"\r\n\r\n", *_sized(b"x")], SECRET),
-    "in a trailer": ([CHUNKED + b"1\r\nx\r\n0\r\nX: " + SECRET + b"\r\n\r\n"], SECRET),
-    "beside a chunk's size": ([CHUNKED + b"1;x=" + SECRET + b"\r\nx\r\n0\r\n\r\n"], SECRET),
-    "percent-encoded": (_sized(quote(VALUE, safe="").encode()), quote(VALUE, safe="").encode()),
-    "in base64": (_sized(base64.b64encode(SECRET)), base64.b64encode(SECRET)[:-4]),
-    "within base64, one further": (_sized(base64.b64encode(b"1" + SECRET)), base64.b64encode(b"1" + SECRET)[4:-4]),
-    "within base64, two further": (_sized(base64.b64encode(b"12" + SECRET)), base64.b64encode(b"12" + SECRET)[4:-4]),
-    "within base64 for addresses": (
-        _sized(base64.urlsafe_b64encode(b"Bearer " + SECRET)),
-        base64.urlsafe_b64encode(b"Bearer " + SECRET)[12:-4],
-    ),
-    "in hexadecimal": (_sized(SECRET.hex().encode()), SECRET.hex().encode()),
-    "in JSON": (_sized(json.dumps({"key": VALUE}).replace("/", "\\/").encode()), VALUE.replace("/", "\\/").encode()),
-    "another one": (_sized(OTHER.encode()), OTHER.encode()),
-}
-COMPRESSED = gzip.compress(SECRET)
-# Answers in which nothing could be found, or that lead around the proxy: none of their bytes arrive.
-UNREADABLE = {
-    "compressed": [OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(COMPRESSED), COMPRESSED],
-    "another protocol": [b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n" + SECRET],
-    "two lengths": [OK + b"Content-Length: 3\r\nContent-Length: 20\r\n\r\n" + SECRET],
-    "a length and chunks": [OK + b"Content-Length: 20\r\nTransfer-Encoding: chunked\r\n\r\n" + SECRET],
-    "another coding": [OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n" + SECRET],
-    "no HTTP": [b"\0\0\x12\4\0\0\0\0\0" + SECRET],
-}
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    trusted = authority_for("good.example", "evil.example")
-    good, other = Secured("good.example", trusted), Secured("evil.example", trusted)
-    given, own = injector(secrets(good.port), trusted, tmp_path_factory.mktemp("trusted"))
-    with serving(Limits(), [], given) as running:
-        running.names = {"good.example": ["127.0.0.1"], "evil.example": ["127.0.0.1"]}
-        yield World(running, good, other, own)
-    good.listener.close()
-    other.listener.close()
-
-
-@pytest.fixture
-def world(made: World) -> Iterator[World]:
-    contexts = made.good.context, made.other.context
-    rules = [f"{name}:{each.port}" for name, each in (("good.example", made.good), ("evil.example", made.other))]
-    made.running.rules = [*rules, *(f"127.0.0.1:{each.port}" for each in (made.good, made.other))]
-    made.running.full = False
-    made.running.events.clear()
-    for each in (made.good, made.other):
-        each.got.clear()
-        each.answering = echo
-    yield made
-    made.good.context, made.other.context = contexts
-    told = repr(made.running.events)
-    assert VALUE not in told
-    assert OTHER not in told
 
 
 def test_a_secret_is_put_in_where_it_belongs_and_recorded_by_name(world: World) -> None:
@@ -166,7 +88,7 @@ def test_a_secret_is_put_in_where_it_belongs_and_recorded_by_name(world: World) 
 
 def test_a_body_and_an_answer_go_through_whole_and_as_they_come(world: World) -> None:
     body = bytes(range(256)) * 4000
-    world.good.answering = lambda request: [*_sized(request.partition(b"\r\n\r\n")[2])]
+    world.good.answering = lambda request: [SIZED % len(body), request.partition(b"\r\n\r\n")[2]]
     answer = world.ask(POST + b"Content-Length: %d\r\n\r\n" % len(body) + body)
     assert answer.partition(b"\r\n\r\n")[2] == body
     pieces = b"".join(b"%x\r\n%b\r\n" % (len(body[at : at + 999]), body[at : at + 999]) for at in range(0, 9990, 999))
@@ -206,47 +128,6 @@ def test_and_gets_it_from_a_proxy_that_replaces_wherever_it_sees_a_placeholder(
     world.good.answering = lambda request: [SIZED % 0] if request else []
     world.ask(REQUESTS[name])
     assert SECRET in world.got()
-
-
-@pytest.mark.parametrize("name", ANSWERS)
-def test_an_answer_does_not_bring_a_secret_back(world: World, name: str) -> None:
-    pieces, form = ANSWERS[name]
-    world.good.answering = lambda _: pieces
-    answer = world.ask(GET + BEARER + b"\r\n")
-    assert form not in _plain(answer)
-    assert form not in answer
-    assert answer.startswith(b"HTTP/1.1 ")
-    assert not world.reasons()
-
-
-@pytest.mark.parametrize("name", [name for name in ANSWERS if name not in {"in a trailer", "beside a chunk's size"}])
-def test_and_brings_it_back_where_nothing_is_covered(world: World, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redact.Cover, "_pass", lambda _, data, **__: data)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
-    pieces, form = ANSWERS[name]
-    world.good.answering = lambda _: pieces
-    assert form.lower() in _plain(world.ask(GET + BEARER + b"\r\n")).lower()
-
-
-@pytest.mark.parametrize("name", UNREADABLE)
-def test_an_answer_that_cannot_be_looked_through_is_refused(world: World, name: str) -> None:
-    world.good.answering = lambda _: UNREADABLE[name]
-    answer = world.ask(GET + AUTH + b"Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
-    assert answer.startswith(b"HTTP/1.1 403 Refused by aisbx: ")
-    assert SECRET not in answer
-    assert COMPRESSED not in answer
-    assert b"upgrade" not in world.good.got[0].lower()
-    assert world.reasons()
-
-
-def test_what_is_cut_off_is_not_taken_for_whole(world: World) -> None:
-    world.good.answering = lambda _: [SIZED % 100, b"x" * 50]
-    got = b""
-    with world.secure(whole=True) as client:
-        client.sendall(GET.replace(b"PORT", b"%d" % world.good.port) + b"\r\n")
-        with pytest.raises(ssl.SSLEOFError):  # noqa: PT012 - how often it has to be read is nobody's matter
-            while more := client.recv(1 << 16):
-                got += more
-    assert got.endswith(b"x" * 50)
 
 
 def test_another_host_gets_the_placeholder_as_it_is_and_in_plain_http_nothing(world: World) -> None:
@@ -336,22 +217,3 @@ def test_what_cannot_be_recorded_is_not_sent(world: World) -> None:
         with contextlib.suppress(OSError):
             assert not client.recv(1 << 16)
     assert not world.got()
-
-
-@pytest.mark.parametrize("size", [1, 2, 3, 5, 64])
-def test_covering_finds_what_is_cut_anywhere(size: int) -> None:
-    texts = [b"abcabd", b"abd", b"bdxyz"]
-    data = b"ababcabdxyz-abd-abcab" * 3
-    whole = redact.covered(data, texts)
-    assert whole == b"ab*********-***-abcab" * 3
-    cover = redact.Cover(texts)
-    assert b"".join(cover.take(data[at : at + size]) for at in range(0, len(data), size)) + cover.end() == whole
-
-
-def _plain(answer: bytes) -> bytes:
-    """Give an answer with the sizes of chunks taken out."""
-    head, _, body = answer.partition(b"\r\n\r\n")
-    if b"chunked" in head:
-        parts = body.split(b"\r\n")
-        body = b"".join(parts[1::2])
-    return head + b"\r\n\r\n" + body
