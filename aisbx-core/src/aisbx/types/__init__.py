@@ -43,7 +43,6 @@ from aisbx.types.plan import (
 )
 from aisbx.types.plugin import (
     Auth,
-    BoundSecrets,
     Driver,
     ExecutingSandbox,
     FlushableSink,
@@ -61,7 +60,6 @@ from aisbx.types.plugin import (
     RevocableAuth,
     Sandbox,
     SecretDriver,
-    Secrets,
     Sink,
     SnapshotDriver,
     Transport,
@@ -69,7 +67,7 @@ from aisbx.types.plugin import (
 from aisbx.types.profile import Profile
 from aisbx.types.request import Command, MountRequest, Principal, RunRequest, Stdio, Verdict, WorkspaceRequest
 from aisbx.types.review import Change
-from aisbx.types.secret import AUTHORITIES, Binding, NamedSecrets, Proxied, Secret
+from aisbx.types.secret import AUTHORITIES, Binding, BoundSecrets, NamedSecrets, Proxied, Secret, Secrets
 from aisbx.types.secret import PLACE as SECRETS_PLACE
 from aisbx.types.spec import (
     LAYERED,

@@ -10,7 +10,7 @@ from aisbx.types.enforcement import Enforcement
 from aisbx.types.outcome import Event, ExitStatus, Recording, Usage
 from aisbx.types.plan import JoinPlan, LocalPlan
 from aisbx.types.request import Command, Principal, Stdio, Verdict
-from aisbx.types.secret import Binding, Proxied
+from aisbx.types.secret import Proxied, Secrets
 from aisbx.types.spec import SandboxSpec
 
 
@@ -260,27 +260,6 @@ class Policy(Protocol):
 
     def review(self, spec: SandboxSpec, command: Command, principal: Principal) -> Verdict:
         """Give a verdict; an exception or anything else is a denial."""
-        ...
-
-
-@runtime_checkable
-class Secrets(Protocol):
-    """Where secrets come from. Whoever may write one chooses its name: a store looks names up, and opens no paths."""
-
-    def get(self, ref: str) -> bytes:
-        """Give the value of the secret of this name, as it is now; SecretError where it can't be had.
-
-        Asked last, once everything else about a request has been decided. The value is in no error and no event.
-        """
-        ...
-
-
-@runtime_checkable
-class BoundSecrets(Secrets, Protocol):
-    """A store that knows where a secret may be sent."""
-
-    def binding(self, ref: str) -> Binding | None:
-        """Give that, None where it may be shown to a sandbox; SecretError where there is no such secret."""
         ...
 
 

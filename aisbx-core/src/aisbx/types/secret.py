@@ -61,3 +61,24 @@ class NamedSecrets(Protocol):
     def names(self) -> Iterable[str]:
         """Give the names; SecretError where the store cannot be read."""
         ...
+
+
+@runtime_checkable
+class Secrets(Protocol):
+    """Where secrets come from. Whoever may write one chooses its name: a store looks names up, and opens no paths."""
+
+    def get(self, ref: str) -> bytes:
+        """Give the value of the secret of this name, as it is now; SecretError where it can't be had.
+
+        Asked last, once everything else about a request has been decided. The value is in no error and no event.
+        """
+        ...
+
+
+@runtime_checkable
+class BoundSecrets(Secrets, Protocol):
+    """A store that knows where a secret may be sent."""
+
+    def binding(self, ref: str) -> Binding | None:
+        """Give that, None where it may be shown to a sandbox; SecretError where there is no such secret."""
+        ...
