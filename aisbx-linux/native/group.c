@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,10 @@ static int make_one(struct group *group, size_t index) {
     }
     group->made++;
     if (!group->plan->groups[index].inherited)
+        return 0;
+    /* A group for a share alone: who is scheduled in real time may not enter it (sched-rt-group.rst). */
+    int policy = group->plan->groups[index].limit_count > 0 ? SCHED_OTHER : sched_getscheduler(0);
+    if (policy == SCHED_FIFO || policy == SCHED_RR)
         return 0;
     if (path_in(group, "tasks", path) == 0)
         group->inside[index] = openat(parent, path, O_WRONLY | O_CLOEXEC);

@@ -1,9 +1,11 @@
 """What is left of the processors to the host, while a sandbox takes all that it can get."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 
+import pytest
 from aisbx_linux.cgroup.find import find
 
 from .conftest import World
@@ -40,3 +42,13 @@ def test_many_sessions_are_one_share_where_a_cgroup_can_be_made(world_of: Callab
     held = "cpus" in find().by_limit
     assert (world.records()[-1]["enforcement"]["limit:cpus"] == "full") == held
     assert not held or of_host * 4 > inside, (of_host, inside)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is scheduled in real time as it likes (sched(7))")
+@pytest.mark.parametrize("way", ["full", "lean", "front"])
+def test_who_is_scheduled_in_real_time_does_without_the_share(world_of: Callable[[str], World], way: str) -> None:
+    world = world_of(way)
+    if way != "full":
+        world.warm()
+    done = world.execute(["chrt", "--fifo", "1", *world.argv("--", "echo", "ran")])
+    assert (done.returncode, done.stdout) == (0, b"ran\n"), done.stderr

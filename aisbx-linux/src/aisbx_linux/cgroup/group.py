@@ -27,6 +27,8 @@ PREFIX = "aisbx-"
 _WRITING = posix.O_WRONLY | posix.O_CLOEXEC
 _TRIES = 50
 _EBUSY = 16
+_REAL_TIME = (posix.SCHED_FIFO, posix.SCHED_RR)
+"""Who is scheduled so may not enter a group for processor time (sched-rt-group.rst): it does without a share there."""
 _SWEPT = 16
 """Groups of others that a launch looks at."""
 _turns = iter(range(1 << 62))
@@ -67,7 +69,7 @@ class Group:
 
     def make(self) -> None:
         """Make the groups, without limits; OSError where the kernel refuses."""
-        for parent, (path, _, _, inherited) in zip(self._parents, self._rows, strict=True):
+        for parent, (path, limits, _, inherited) in zip(self._parents, self._rows, strict=True):
             try:
                 try:
                     posix.mkdir(self._name, 0o755, dir_fd=parent)
@@ -75,7 +77,7 @@ class Group:
                     posix.rmdir(self._name, dir_fd=parent)
                     posix.mkdir(self._name, 0o755, dir_fd=parent)
                 self._made.append(parent)
-                if inherited:
+                if inherited and (limits or posix.sched_getscheduler(0) not in _REAL_TIME):
                     inside = posix.open(f"{self._name}/tasks", _WRITING, dir_fd=parent)
                     self.doors.append((inside, posix.open("tasks", _WRITING, dir_fd=parent)))
             except OSError as error:
