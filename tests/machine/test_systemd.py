@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -63,11 +64,20 @@ cut -d' ' -f1 /proc/uptime > ~/began
 "$@" exec work -d -- sh -c 'i=0; while :; do i=$((i+1)); echo $i > count; sleep 0.05; done' > /dev/null
 until [ -s count ]; do sleep 0.05; done
 "$@" pause work
-echo $(find /sys/fs/cgroup -path '*/aisbx-*' -name cgroup.freeze -exec cat {} + | sort -u)
+echo $(find /sys/fs/cgroup -path '*/aisbx-*' -not -path '*/aisbx-0/*' -name cgroup.freeze -exec cat {} + | sort -u)
 before=$(cat count); sleep 0.5; [ "$before" = "$(cat count)" ] && echo stands
 ps -eo stat,args | grep -c '^T.*echo [$]i' || true
 "$@" resume work
 while [ "$before" = "$(cat count)" ]; do sleep 0.05; done; echo goes on
+"""
+OWN = f"""
+set -e
+"$@" create --name own > /dev/null
+"$@" exec own --json --memory 64M -- python3 -c {shlex.quote(HOLD)} || true
+"$@" exec own --json --pids 12 -- python3 -c {shlex.quote(FORKS)}
+"$@" exec own --json -- true
+"$@" destroy own
+{GROUPS}
 """
 ROWS = 'import json, sys; print(*[row["state"] for row in json.load(sys.stdin)["sandboxes"]])'
 STATE = f""""$@" ls --json | python3 -c '{ROWS}'"""
@@ -95,6 +105,7 @@ STEPS = (
     ("killed launcher", "guest", (*SCOPE, "sh", "-c", LEAVE, "sh", *AISBX)),
     ("root", "root", ("env", LOWER, *AISBX, "run", "--json", "--pids", "12", "--", "python3", "-c", FORKS)),
     ("left", "root", ("sh", "-c", GROUPS)),
+    ("own limits", "guest", (*SCOPE, "sh", "-c", OWN, "sh", *AISBX)),
     ("paused", "guest", (*SCOPE, "sh", "-c", PAUSE, "sh", *AISBX)),
     ("forward", "root", ("date", "-s", "+3 days")),
     ("state after three days more", "guest", ("sh", "-c", STATE, "sh", *AISBX)),
@@ -196,6 +207,15 @@ def test_what_a_killed_launcher_leaves_the_next_run_removes(told: Mapping[str, R
 def test_root_in_a_service_of_the_system_needs_no_scope(told: Mapping[str, Result]) -> None:
     assert outcome(told["root"])["enforcement"]["limit:pids"]["mechanism"] == "cgroup v2, pids controller"
     assert (printed(told["root"]), flags(told["root"])) == ([11], ["pids_limited"])
+
+
+def test_a_command_of_a_sandbox_that_lasts_has_a_group_below_the_sandboxs(told: Mapping[str, Result]) -> None:
+    code, stdout, stderr = told["own limits"]
+    assert code == 0, stderr
+    memory, pids, plain = (json.loads(line) for line in stdout.splitlines())  # and no group is left
+    assert (memory["exit_code"], memory["oom_killed"]) == (137, True)
+    assert (pids["pids_limited"], pids["stdout"]["text"]) == (True, "11\n")
+    assert (plain["exit_code"], plain["oom_killed"], plain["pids_limited"]) == (0, False, False)
 
 
 def test_a_pause_is_the_cgroups_freezer(told: Mapping[str, Result]) -> None:

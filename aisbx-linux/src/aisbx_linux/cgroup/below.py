@@ -110,6 +110,15 @@ def _made(
     return own
 
 
+def alone(made: "Sequence[str]", tasks: int) -> None:
+    """Have groups hold so many tasks and no more: what joined for the command has left. OSError where they can't."""
+    for group in made:
+        try:
+            put(f"{group}/pids.max", str(tasks))
+        except FileNotFoundError:
+            continue  # it is of another controller
+
+
 def remove(made: "Sequence[str]") -> None:
     """Remove groups of commands that have ended.
 

@@ -153,6 +153,8 @@ class Joined(Launch):
     def _enter(self, wires: "JoinedWires") -> None:
         """Start the command itself. JoinError where it can't be."""
         self.monitor = self.first = start(self.held, *self._told(), wires.inside, terminal=wires.terminal)
+        if self._own is not None:
+            self._own.alone()
         wires.connect(self.request, self._budget, self.lent)
         self._assembly.status = posix.pidfd_open(self.monitor)
         self._lasting.watch(self.held["first"][0], self.command)

@@ -71,6 +71,11 @@ class Own:
             met.add("oom_killed")
         return met
 
+    def alone(self) -> None:
+        """Count the command's tasks alone, once what joined for it has ended; OSError where that can't be."""
+        if "pids" in self._limits:
+            below.alone(self._made, int(self._limits["pids"]))
+
     def remove(self) -> None:
         """Take its groups away, once what joined for it has ended."""
         below.remove(self._made)
