@@ -50,6 +50,11 @@ class Bounds:
         """The directories of the cgroups that were made."""
         return [] if self._group is None else self._group.paths
 
+    @property
+    def parents(self) -> "list[int]":
+        """The open directories that they are in."""
+        return [] if self._group is None else self._group.parents
+
     def begin(self, now: float) -> None:
         """Start the clock, at a moment of time.monotonic, and make the cgroups; OSError where that can't be now."""
         if self._plan["wall_time"]:

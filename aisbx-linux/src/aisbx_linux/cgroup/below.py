@@ -31,24 +31,28 @@ _left: "list[str]" = []
 """Groups of commands of this process that something was in when their commands had ended."""
 
 
-def divide(groups: "Sequence[str]", rows: "Sequence[CgroupRow]", first: int) -> "tuple[list[str], Sequence[CgroupRow]]":
+def divide(
+    groups: "Sequence[str]", rows: "Sequence[CgroupRow]", first: int, parents: "Sequence[int]"
+) -> "tuple[list[str], list[CgroupRow]]":
     """Move a sandbox's first process, alone so far, below its groups of version 2.
 
-    Gives the groups that its processes are in, and what there is to count in those. OSError where the kernel refuses.
+    `parents` are the open directories that these are in, for its launcher covers /sys. Gives the groups that its
+    processes are in, and what there is to count in those. OSError where the kernel refuses.
     """
     inner: list[str] = []
     counted: list[CgroupRow] = []
-    for group, row in zip(groups, rows, strict=True):
+    for group, row, folder in zip(groups, rows, parents, strict=True):
         parent, limits, events, inherited = row
-        shared = [] if inherited else [name for name in LIMITS if _holds(row, name)]
+        name = group.rpartition("/")[2]
+        shared = [] if inherited else [limit for limit in LIMITS if _holds(row, limit)]
         if not shared:
             inner.append(group)
             counted.append(row)
             continue
-        posix.mkdir(f"{group}/{LEAF}", 0o755)
-        put(f"{group}/{LEAF}/cgroup.procs", str(first))
-        put(f"{group}/cgroup.subtree_control", " ".join(f"+{name}" for name in shared))
-        more = [(_LOCAL, key, name) for file, key, name in events if file == "pids.events"]
+        posix.mkdir(f"{name}/{LEAF}", 0o755, dir_fd=folder)
+        put(f"{name}/{LEAF}/cgroup.procs", str(first), folder)
+        put(f"{name}/cgroup.subtree_control", " ".join(f"+{limit}" for limit in shared), folder)
+        more = [(_LOCAL, key, met) for file, key, met in events if file == "pids.events"]
         inner.append(f"{group}/{LEAF}")
         counted.append((parent, limits, [*events, *more], inherited))
     return inner, counted

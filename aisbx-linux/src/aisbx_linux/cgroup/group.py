@@ -63,6 +63,11 @@ class Group:
         return group
 
     @property
+    def parents(self) -> "list[int]":
+        """The open directories that they are in."""
+        return self._parents
+
+    @property
     def paths(self) -> "list[str]":
         """The directories that `make` makes."""
         return [f"{parent}/{self._name}" for parent, _, _, _ in self._rows]

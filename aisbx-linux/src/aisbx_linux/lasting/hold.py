@@ -65,8 +65,8 @@ class Holding(Launch):
         if plan["cgroup"] is not None and groups:
             from aisbx_linux.cgroup.below import divide
 
-            groups, rows = divide(groups, plan["cgroup"][1], self.first)
-            plan = {**plan, "cgroup": (plan["cgroup"][0], [*rows])}
+            groups, rows = divide(groups, plan["cgroup"][1], self.first, self.bounds.parents)
+            plan = {**plan, "cgroup": (plan["cgroup"][0], rows)}
         keep(
             self._home,
             {
