@@ -43,6 +43,11 @@ FURTHER: Mapping[str, tuple[str, ...]] = {
         "tests/driver_bwrap/test_gate.py::test_a_launcher_that_ends_before_it_gives_the_filter_has_started_nothing",
     ),
     "net:deny": ("tests/linux/seccomp/test_sockets.py",),
+    "net:allowlist": (
+        "tests/egress",
+        "tests/lasting/test_egress.py",
+        "tests/driver_bwrap/test_allowlist.py",
+    ),
     "net:host-sockets": ("tests/linux/protect/test_reach.py::test_sockets_of_the_host_in_the_workspace_are_covered",),
     "sys:filter": (
         "tests/linux/seccomp/test_refused_calls.py",

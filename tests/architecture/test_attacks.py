@@ -15,6 +15,7 @@ SEVERAL = {
     "fs:protected": 5,
     "fs:private-tmp": 3,
     "net:deny": 5,
+    "net:allowlist": 5,
     "net:host-sockets": 5,
     "proc:isolated": 3,
     "proc:no-survivors": 3,
@@ -22,7 +23,7 @@ SEVERAL = {
     "sys:filter": 25,
     "sys:no-userns": 5,
     "desc:clean": 4,
-    "info:host": 8,
+    "info:host": 9,
     "limit:memory": 4,
     "limit:pids": 3,
 }

@@ -33,19 +33,20 @@ def full(*but: ControlState) -> Enforcement:
 @pytest.mark.parametrize("level", [Level.PARTIAL, Level.NONE])
 def test_a_control_that_is_not_full_refuses_unless_lowered_by_name(control: str, level: Level) -> None:
     enforcement = full(ControlState(control, level, reason="because", remedy="do this"))
-    asked = spec(workspace=Workspace("/w", WorkspaceMode.COW))
+    listed = {"network": Network(NetworkMode.ALLOWLIST, ("a.example",))} if control == "net:allowlist" else {}
+    asked = spec(workspace=Workspace("/w", WorkspaceMode.COW), **listed)
     assert [state.control for state in unmet(asked, enforcement)] == [control]
     with pytest.raises(ControlError, match="because") as caught:
         require(asked, enforcement)
     assert caught.value.control == control
     assert caught.value.hint.startswith("do this, or give it up by name")
-    require(spec(lowered=frozenset({control})), enforcement)
+    require(spec(lowered=frozenset({control}), **listed), enforcement)
 
 
 def test_a_driver_that_names_nothing_is_refused_for_every_control_but_unasked_limits() -> None:
     asked = spec(workspace=Workspace("/w", WorkspaceMode.GUARDED))
     assert [state.control for state in unmet(asked, Enforcement())] == [
-        name for name in CONTROLS if not name.startswith("limit:")
+        name for name in CONTROLS if not name.startswith("limit:") and name != "net:allowlist"
     ]
 
 

@@ -64,6 +64,13 @@ def rows(
     return examine(cast("Plugins", installed), installed.load, directories or {}, lambda: SPEC)
 
 
+def test_without_an_egress_plugin_it_says_what_an_allow_list_needs() -> None:
+    [row] = [row for row in rows(Stand()) if row.name == "egress"]
+    assert (row.state, row.remedy) == ("info", "pip install aisbx-egress")
+    there = PluginInfo("egress", "allowlist", "dist", "1", "m")
+    assert not [row for row in rows(Stand(), broken=(there,)) if row.name == "egress"]
+
+
 def test_every_control_of_a_usable_driver_is_a_row_with_its_mechanism() -> None:
     report = rows(Stand())
     of_driver = {row.name: row for row in report if row.section == "driver stand"}

@@ -52,8 +52,13 @@ OWN = ("desc:clean", "env:clean", "fs:protected", "fs:workspace", "priv:not-root
 SLOW = ("limit:cpus",)  # of the cgroup alone, which tests/linux/native tries
 # What is typed is in the host's list of processes, for whoever finds the program or its variables there.
 TYPED = ("env:clean/command-line", "priv:not-root/host-uid")
-# Of a terminal, a descriptor that this way does not pass, and a launcher that is killed (see test_ends).
-ELSEWHERE = ("tty:no-injection/same-terminal", "desc:clean/stdin-reopened", "proc:no-survivors/launcher-killed")
+# Of an allow-list, a terminal, a descriptor that this way does not pass, and a launcher that is killed (see test_ends).
+ELSEWHERE = (
+    "net:allowlist/tcp",
+    "tty:no-injection/same-terminal",
+    "desc:clean/stdin-reopened",
+    "proc:no-survivors/launcher-killed",
+)
 
 
 def chosen() -> Iterator[Attack]:

@@ -133,11 +133,21 @@ def test_a_live_workspace_is_refused_and_the_others_are_promised() -> None:
     assert {state.control for state in promised(RO).states} == set(CONTROLS)
 
 
+_LISTED = Network(NetworkMode.ALLOWLIST, ("example.org",))
+
+
+def test_an_allow_list_is_not_held_by_a_machine_that_nothing_leads_out_of() -> None:
+    spec = replace(RO, network=_LISTED)
+    (state,) = unmet(spec, promised(spec))
+    assert state.control == "net:allowlist"
+    assert "another driver" in state.remedy
+
+
 @pytest.mark.parametrize(
     "spec",
     [
         replace(RO, network=Network(NetworkMode.OPEN)),
-        replace(RO, network=Network(NetworkMode.ALLOWLIST, ("example.org",))),
+        replace(RO, network=_LISTED, lowered=frozenset({"net:allowlist"})),
         replace(RO, mounts=(Mount("/srv/data", "/data", writable=True, origin="the request"),)),
         replace(RO, publish=(8000,)),
     ],

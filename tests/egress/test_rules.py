@@ -18,7 +18,7 @@ RULES = (
         "*.org:443",
         "10.0.0.1:80",
         "b.org GET",
-        "b.org:80 GET,HEAD /v1/*",
+        "b.org:80 GET|HEAD /v1/*",
     ),
     *("deny y.x.a.org", "deny *.a.org:443", "deny b.org POST", "deny a.org /secret*"),
 )

@@ -80,7 +80,8 @@ def test_the_two_locks_agree() -> None:
 
 
 def test_no_registry_is_named() -> None:
-    assert not [name for name, text in texts() if REGISTRIES.search(text)]
+    # But where rules say what the public ones are called: whoever allows them does so by name, and nothing here asks them.
+    assert [name for name, text in texts() if REGISTRIES.search(text)] == ["aisbx-core/src/aisbx/profiles/indexes.py"]
 
 
 def test_no_path_of_the_machine_it_was_written_on() -> None:

@@ -161,6 +161,10 @@ def _has_room(directory: str) -> bool:
 
 
 def _plugins(table: Iterable[PluginInfo]) -> Iterator[DoctorRow]:
+    table = list(table)
+    if not any(row.kind == "egress" for row in table):
+        told = "none is installed: --network allow=HOST:PORT is refused"
+        yield DoctorRow("plugins", "egress", INFO, told, "pip install aisbx-egress")
     for row in table:
         state = OK if row.usable else MISSING
         detail = f"{row.distribution} {row.version}" + (f": {row.reason}" if row.reason else "")

@@ -5,7 +5,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aisbx.errors import DriverUnavailableError, StateError, UsageError
-from aisbx.types import CONTROLS, ControlState, Enforcement, Layers, Level, Probe, Sandbox, SandboxSpec, WorkspaceMode
+from aisbx.types import (
+    CONTROLS,
+    ControlState,
+    Enforcement,
+    Layers,
+    Level,
+    NetworkMode,
+    Probe,
+    Sandbox,
+    SandboxSpec,
+    WorkspaceMode,
+)
 from aisbx_linux.layer.review import find
 
 from aisbx_driver_lima.configuration import read
@@ -46,6 +57,9 @@ class LimaDriver:
         probed = self.probe()
         if not probed.usable:
             raise DriverUnavailableError(f"lima: {probed.reason}", hint=probed.remedy)
+        if spec.network.mode is NetworkMode.ALLOWLIST:
+            state = enforcement["net:allowlist"]
+            raise UsageError(f"driver lima: {state.reason}", hint=state.remedy)
         if spec.workspace is not None and spec.workspace.mode is WorkspaceMode.RW:
             state = enforcement["fs:workspace"]
             raise UsageError(f"driver lima: {state.reason}", hint=state.remedy)

@@ -16,6 +16,8 @@ _GROUPS = Places(
 GUEST = Facts(tool="bubblewrap in the guest", cgroups=_GROUPS)
 _LIVE = "the guest gets a copy of the workspace, not the workspace itself"
 _LIVE_REMEDY = "use -w DIR:guarded, which applies itself at the end, :cow or :ro"
+_CUT_OFF = "the guest's network is cut off, and nothing leads out of it"
+_CUT_OFF_REMEDY = "leave out --network, or use another driver: aisbx plugin list"
 _REPLACED = {
     "fs:workspace": "a copy in the guest",
     "priv:not-root": "an ordinary user of the guest",
@@ -33,6 +35,7 @@ def promised(spec: SandboxSpec) -> Enforcement:
     for control, mechanism in _REPLACED.items():
         if states[control].level is Level.FULL:
             states[control] = replace(states[control], mechanism=mechanism)
+    states["net:allowlist"] = ControlState("net:allowlist", Level.NONE, reason=_CUT_OFF, remedy=_CUT_OFF_REMEDY)
     if spec.workspace is not None and spec.workspace.mode is WorkspaceMode.RW:
         for control in ("fs:workspace", "fs:protected"):
             states[control] = ControlState(control, Level.NONE, reason=_LIVE, remedy=_LIVE_REMEDY)
@@ -41,11 +44,9 @@ def promised(spec: SandboxSpec) -> Enforcement:
 
 def refuse(spec: SandboxSpec) -> None:
     """Raise UsageError for what is no control, so that nobody can give it up, and is not there."""
-    if spec.network.mode is not NetworkMode.NONE:
-        raise UsageError(
-            "driver lima: the guest's network is cut off, and nothing leads out of it",
-            hint="leave out --network, or use another driver: aisbx plugin list",
-        )
+    listed = spec.network.mode is NetworkMode.ALLOWLIST and "net:allowlist" not in spec.lowered  # said of that control
+    if spec.network.mode is not NetworkMode.NONE and not listed:
+        raise UsageError(f"driver lima: {_CUT_OFF}", hint=_CUT_OFF_REMEDY)
     if writable := next((mount for mount in spec.mounts if mount.writable), None):
         raise UsageError(
             f"driver lima: {writable.source} would be copied into the guest, and what is written there lost "

@@ -88,7 +88,7 @@ class Connection:
             self._finish()
         except asyncio.CancelledError:
             raise
-        except OSError:
+        except (OSError, MemoryError):  # it could not be written down, or there is no room for it
             self._finish()
 
     async def _socks(self, data: bytes) -> None:

@@ -1,7 +1,7 @@
 """Rules, and which of them decides.
 
-    HOST[:PORT] [METHOD[,METHOD…]] [/PATH[*]]        allows
-    deny HOST[:PORT] [METHOD[,METHOD…]] [/PATH[*]]   refuses
+    HOST[:PORT] [METHOD[|METHOD…]] [/PATH[*]]        allows
+    deny HOST[:PORT] [METHOD[|METHOD…]] [/PATH[*]]   refuses
 
 `HOST` is a name, an address, or `*.DOMAIN`: every name below DOMAIN at any depth, not DOMAIN itself. Without a port
 every port is meant, without a method every method, without a path every path; a path that ends in `*` covers what
@@ -152,7 +152,7 @@ def parse(text: str, identity: str = "") -> Rule:
     denies = words[0] == "deny"
     words = words[1:] if denies else words
     if not 1 <= len(words) <= _WORDS or not all(words):
-        raise ValueError(f"{names.shown(text)} is not [deny ]HOST[:PORT][ METHOD,…][ /PATH]")
+        raise ValueError(f"{names.shown(text)} is not [deny ]HOST[:PORT][ METHOD|…][ /PATH]")
     host, port = _place(words[0], text)
     methods, path = "", ""
     for word in words[1:]:
@@ -162,7 +162,7 @@ def parse(text: str, identity: str = "") -> Rule:
             methods = word
         else:
             raise ValueError(f"{names.shown(text)}: methods come before the path, each once")
-    several = frozenset(methods.split(",")) if methods else frozenset[str]()
+    several = frozenset(methods.split("|")) if methods else frozenset[str]()
     if not all(_METHOD.fullmatch(method) for method in several):
         raise ValueError(f"{names.shown(text)}: a method is written in capital letters")
     if path and (not _PATH.fullmatch(path) or _AMBIGUOUS.search(path) or "?" in path or "#" in path):
@@ -198,7 +198,7 @@ def spelled(rule: Rule) -> str:
     host = f"*{rule.host}" if rule.host.startswith(".") else rule.host
     host = f"[{host}]" if ":" in host and rule.port else host
     place = f"{host}:{rule.port}" if rule.port else host
-    return " ".join(word for word in ("deny" * rule.denies, place, ",".join(sorted(rule.methods)), rule.path) if word)
+    return " ".join(word for word in ("deny" * rule.denies, place, "|".join(sorted(rule.methods)), rule.path) if word)
 
 
 def compiled(texts: Iterable[str]) -> Rules:

@@ -4,6 +4,7 @@ import asyncio
 import resource
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aisbx.errors import ConfigError
@@ -61,6 +62,10 @@ class AllowList:
         wanted = self._limits.connections * 2 + len(sockets.spare) + _DESCRIPTORS
         if soft < wanted:
             resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
-        proxy = Proxy(Session(rules, report, self._limits, self._injector))
+        room = (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - len(sockets.spare) - _DESCRIPTORS) // 2
+        limits = replace(self._limits, connections=max(1, min(self._limits.connections, room)))
+        if limits.memory:  # what it has no memory for is that connection's end, at the worst this process's
+            resource.setrlimit(resource.RLIMIT_DATA, (limits.memory, limits.memory))
+        proxy = Proxy(Session(rules, report, limits, self._injector))
         given = (sockets.proxy, sockets.datagrams, sockets.queries, *sockets.spare)
         asyncio.run(proxy.serve(*(socket.socket(fileno=descriptor) for descriptor in given)))

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _REMEMBERED = 5.0
 """Seconds that what the resolver said is used again."""
 _MOST_REMEMBERED = 256
+_LEAST = 48 << 20
+"""Bytes with which a proxy can serve at all."""
 
 
 class RefusedError(Exception):
@@ -41,6 +43,8 @@ class Limits:
     """Seconds without a byte."""
     opening: float = 30.0
     """Seconds until it is known what a connection is for, and as many to reach the server."""
+    memory: int = 256 << 20
+    """Bytes of the process that holds them, which is outside of the sandbox's limits; 0: no bound."""
 
     @classmethod
     def of(cls, settings: Mapping[str, object]) -> "Limits":
@@ -49,13 +53,17 @@ class Limits:
         for key, value in settings.items():
             key_ = f"egress.allowlist.{key}"
             if key not in cls.__slots__:
-                hint = "there are connections, bytes, idle and opening"
+                hint = "there are connections, bytes, idle, opening and memory"
                 raise ConfigError("there is no such setting", key=key_, hint=hint)
-            whole = key in {"connections", "bytes"}
+            whole = key in {"connections", "bytes", "memory"}
             if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
                 raise ConfigError(f"{value!r} is not a number", key=key_, hint="write one without a unit")
-            if value < 0 or (not value and key != "bytes"):
+            if value < 0 or (not value and key not in {"bytes", "memory"}):
                 raise ConfigError(f"{value!r} is too small", key=key_, hint="write a positive number")
+            if key == "memory" and 0 < value < _LEAST:
+                raise ConfigError(
+                    f"{value!r} is too small", key=key_, hint=f"write at least {_LEAST}, or 0 for no bound"
+                )
             found[key] = value
         return cls(**found)  # pyright: ignore[reportArgumentType]  (looked at above)
 
@@ -176,12 +184,14 @@ class Session:
         until, known = self._addresses.get(host, (0.0, []))
         if now < until:
             return known
-        loop = asyncio.get_running_loop()
-        # With its dot: no search list of the host's makes another name of it.
-        absolute = host if "." not in host else f"{host}."
-        rows = await loop.getaddrinfo(absolute, None, type=socket.SOCK_STREAM)
-        found = list(dict.fromkeys(addresses.parsed(str(row[4][0])) for row in rows))
+        found = addresses.of_hosts(host) or await self._ask(host)
         if len(self._addresses) >= _MOST_REMEMBERED:
             self._addresses.clear()
         self._addresses[host] = (now + _REMEMBERED, found)
         return found
+
+    async def _ask(self, host: str) -> list[names.Address]:
+        """Ask the host's resolver: with a dot at the end, so that no search list makes another name of it."""
+        absolute = host if "." not in host else f"{host}."
+        rows = await asyncio.get_running_loop().getaddrinfo(absolute, None, type=socket.SOCK_STREAM)
+        return list(dict.fromkeys(addresses.parsed(str(row[4][0])) for row in rows))

@@ -38,7 +38,8 @@ def serve(options: argparse.Namespace) -> int:
             mode=mode,
             profile=options.profile,
             profiles=tuple(options.allow_profile),
-            network=options.network,
+            network=_network(options),
+            grants=options.ask_for_hosts,
             driver=options.driver,
             preload=tuple(options.preload),
             http=http,
@@ -81,7 +82,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--allow-profile", action="append", default=[], metavar="P", help="another that the agent may ask for"
     )
-    parser.add_argument("--network", default="none", choices=("none", "open"), help="the most that it can have (none)")
+    parser.add_argument(
+        "--network",
+        default="none",
+        metavar="NET",
+        help="the most that it can have: none, open or allow=HOST[:PORT],… (none)",
+    )
+    parser.add_argument(
+        "--ask-for-hosts", action="store_true", help="the client's user may be asked for another host, for a while"
+    )
     parser.add_argument("-d", "--driver", default="", metavar="NAME", help="what confines")
     parser.add_argument(
         "--preload", action="extend", type=_modules, default=[], metavar="NAME,…", help="Python modules to import early"
@@ -110,6 +119,18 @@ def _http(options: argparse.Namespace) -> HttpOptions:
     if options.no_auth:
         given["auth"] = ""
     return HttpOptions(**given)
+
+
+def _network(options: argparse.Namespace) -> str:
+    """Give what was said of the network; UsageError where it is none, or nobody could be asked for more of it."""
+    from aisbx.cli.request import parse_network
+    from aisbx.types import NetworkMode
+
+    mode = parse_network(options.network).mode
+    if options.ask_for_hosts and mode is not NetworkMode.ALLOWLIST:
+        hint = "add --network allow=HOST[:PORT],…"
+        raise UsageError(f"--ask-for-hosts says nothing to --network {mode.value}", hint=hint)
+    return options.network
 
 
 def _modules(text: str) -> list[str]:

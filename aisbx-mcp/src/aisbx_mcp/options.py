@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from aisbx.types import Network, NetworkMode, RunRequest, WorkspaceMode, WorkspaceRequest
+from aisbx.cli.request import parse_network
+from aisbx.types import RunRequest, WorkspaceMode, WorkspaceRequest
 
 HOST = "mcp"
 """What the audit log says of whoever asked."""
@@ -41,7 +42,9 @@ class ServeOptions:
     profiles: tuple[str, ...] = ()
     """Others that a client may name."""
     network: str = "none"
-    """`none` or `open`."""
+    """`none`, `open`, or `allow=RULE,…`."""
+    grants: bool = False
+    """Whether a client's user may be asked for one host more."""
     driver: str = ""
     preload: tuple[str, ...] = ()
     """Python packages that are imported before the first code comes."""
@@ -66,5 +69,5 @@ def request(
         profile=(profile,) if profile else (),
         driver=options.driver,
         workspace=chosen,
-        network=None if narrow else Network(NetworkMode(options.network)),
+        network=None if narrow else parse_network(options.network),
     )

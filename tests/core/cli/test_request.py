@@ -114,7 +114,7 @@ def test_network_modes_and_lists() -> None:
     assert parse_network("open") == Network(NetworkMode.OPEN)
     made = parse_network("allow=PyPI.example:443,*.example.com,10.0.0.1:80,[2001:DB8::1]:443,[::1]")
     assert made == Network(
-        NetworkMode.ALLOWLIST, ("pypi.example:443", "*.example.com", "10.0.0.1:80", "[2001:db8::1]:443", "::1")
+        NetworkMode.ALLOWLIST, ("*.example.com", "10.0.0.1:80", "::1", "[2001:db8::1]:443", "pypi.example:443")
     )
 
 

@@ -70,6 +70,20 @@ def test_what_is_remembered_of_a_sandbox_is_bounded(log: Log) -> None:
     assert len(log.recorder._seen) == 1
 
 
+def test_what_is_written_is_told_to_sinks_with_the_rules_id(log: Log) -> None:
+    told: list[Event] = []
+    log.recorder.tell = told.append
+    for _ in range(2):
+        log.recorder.report(Event("egress.allowed", 0.0, {"host": "a.example", "rule": "*.example"}))
+    (event,) = told
+    assert event.kind == "egress.allowed"
+    assert event.data["rule"] == "*.example"
+    assert event.data["run"] == "run"
+    assert event.data["egress"] == {"host": "a.example", "rule": "*.example"}
+    log.recorder.sink_failed("otel", OSError("away"))
+    assert log.rows()[-1] == ("egress.sink", {"sink": "otel", "reason": "OSError: away"})
+
+
 def test_what_cannot_be_written_down_is_an_error_each_time(log: Log) -> None:
     log.path.mkdir(parents=True)
     for _ in range(2):

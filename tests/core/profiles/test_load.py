@@ -2,6 +2,7 @@ import pytest
 from aisbx.errors import ProfileError
 from aisbx.inputs import Inputs
 from aisbx.profiles import Lookup, ProfileText, load_profile
+from aisbx.profiles.indexes import INDEXES
 from aisbx.types import LIMITS, Limit, LimitStrength, Mount, Network, NetworkMode, Profile, WorkspaceMode
 
 HOME = {"HOME": "/home/me"}
@@ -71,6 +72,7 @@ shell: /bin/zsh
         ("network: {enabled: false}", "network: none"),
         ("network: {enabled: true, allow: [a.org], deny: ['*']}", "network: {allow: [a.org]}"),
         ("network: {allow: []}", "network: none"),
+        ("network: {allow: ['@npm'], deny: [b.org, '*']}", f"network: {{allow: ['{INDEXES['npm'][0]}', deny b.org]}}"),
         ("name: p", "description: ''"),
         ("mounts: [{source: /a, target: /b, mode: ro}]", "mounts: [{source: /a, target: /b}]"),
     ],
@@ -100,7 +102,8 @@ def test_older_spellings_mean_the_same(older: str, newer: str) -> None:
         ("network:\n  enabled: true\n", 1, "network", "allows nothing"),
         ("network: {enabled: true, allow: []}\n", 1, "network", "allows nothing"),
         ("network: {enabled: false, allow: [a.org]}\n", 1, "network", "not enabled but"),
-        ("network: {allow: [a.org], deny: [b.org]}\n", 1, "network", "cannot deny"),
+        ("network: {deny: [b.org]}\n", 1, "network", "denies hosts and allows none"),
+        ("network: {allow: [a.org], deny: [b.org get]}\n", 1, "network.deny", "capital letters"),
         ("mounts:\n  - source: relative\n", 2, "mounts.0.source", "match"),
         ("mounts:\n  - source: /a\n    target: b\n", 3, "mounts.0.target", "match"),
         ("mounts:\n  - source: /a\n  - source: /b\n    target: /a\n", 3, "mounts.1", "already mounted"),

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 from aisbx.errors import UsageError
+from aisbx.profiles.allowing import allowing
 from aisbx.secrets.spelled import parse_secrets
 from aisbx.types import Command, MountRequest, Network, NetworkMode, RunRequest, WorkspaceMode, WorkspaceRequest
 
@@ -28,6 +29,8 @@ class Options(TypedDict, total=False):
     """`none` or `open`."""
     secrets: Sequence[str]
     """As `--secret`: `NAME,type=proxy,target=VARIABLE,host=HOST`, or a file in `/run/secrets`."""
+    allow: Sequence[str]
+    """Rules of an allow-list, in the place of `network` (docs/network.md)."""
     publish: Sequence[int]
     """Ports of servers inside that are reached on the host's loopback."""
     timeout: float
@@ -72,7 +75,7 @@ def to_request(options: Options, command: Sequence[str] = ()) -> RunRequest:
         workspace=WorkspaceRequest(workspace or ".", mode) if workspace or mode else None,
         mounts=tuple(mounts),
         environment=dict(options.get("env", {})),
-        network=_network(options["network"]) if "network" in options else None,
+        network=_network(options),
         publish=tuple(options.get("publish", ())),
         secrets=parse_secrets(options.get("secrets", ())),
         limits=limits,
@@ -125,7 +128,16 @@ def _mode(value: str) -> WorkspaceMode:
         raise UsageError(f"mode: {value!r} is none", hint=f"one of {known}") from None
 
 
-def _network(value: str) -> Network:
+def _network(options: Options) -> Network | None:
+    if "allow" in options:
+        if "network" in options:
+            raise UsageError("allow is a network of its own", hint="leave out network, or allow")
+        if isinstance(options["allow"], str):
+            raise UsageError("allow is a list of rules, not a string", hint=f"write [{options['allow']!r}]")
+        return allowing(options["allow"], "allow")
+    if "network" not in options:
+        return None
+    value = options["network"]
     if value not in {NetworkMode.NONE.value, NetworkMode.OPEN.value}:
-        raise UsageError(f"network: {value!r} is no network mode", hint="none or open")
+        raise UsageError(f"network: {value!r} is no network mode", hint="none or open; rules go to allow")
     return Network(NetworkMode(value))

@@ -83,14 +83,14 @@ def parse_mount(value: str) -> MountRequest:
 
 
 def parse_network(value: str) -> Network:
-    """Read `none`, `open` or `allow=HOST[:PORT],…`; an empty list is refused rather than read as either extreme."""
+    """Read `none`, `open` or `allow=RULE,…`; an empty list is refused rather than read as either extreme."""
     hint = "write none, open or allow=HOST[:PORT],… such as allow=pypi.example:443"
     if value in (NetworkMode.NONE.value, NetworkMode.OPEN.value):
         return Network(NetworkMode(value))
     word, _, rules = value.partition("=")
     if word != "allow":
         raise UsageError(f"--network: {value!r} is not a network mode", hint=hint)
-    return Network(NetworkMode.ALLOWLIST, tuple(_rule(rule) for rule in rules.split(",")))
+    return _allowing(rules.split(","))
 
 
 def _secrets(values: Sequence[str]) -> tuple[Secret, ...]:
@@ -101,15 +101,11 @@ def _secrets(values: Sequence[str]) -> tuple[Secret, ...]:
     return parse_secrets(values)
 
 
-def _rule(text: str) -> str:
-    """Read one rule as profiles do, so that no two readers can differ in what it means."""
-    from aisbx.profiles import hosts  # only who names hosts pays for `ipaddress`
+def _allowing(texts: Sequence[str]) -> Network:
+    """Read rules as profiles do, so that no two readers can differ in what they mean."""
+    from aisbx.profiles.allowing import allowing  # only who names hosts pays for `ipaddress`
 
-    try:
-        return str(hosts.parse(text))
-    except ValueError as error:
-        hint = "write HOST, HOST:PORT or *.DOMAIN, separated by commas"
-        raise UsageError(f"--network: {error}", hint=hint) from error
+    return allowing(texts, "--network")
 
 
 def _port(text: str, option: str) -> int:

@@ -26,7 +26,7 @@ Mount = Annotated[
 ]
 Network = Annotated[
     _Strings,
-    typer.Option("--network", metavar="NET", help="none, open or allow=HOST[:PORT],...; none is the default."),
+    typer.Option("--network", metavar="NET", help="none, open or allow=HOST[:PORT],@pypi,...; none is the default."),
 ]
 Publish = Annotated[
     _Strings,

@@ -2,8 +2,10 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
 
 from aisbx.audit.places import place
 from aisbx.audit.write import RESERVE
@@ -12,7 +14,7 @@ from aisbx.inputs import Inputs
 from aisbx.paths import config_dir, state_dir
 from aisbx.plugins import Plugins
 from aisbx.settings import Settings
-from aisbx.types import Authority, Binding, ProxiedSecret, Proxy, SandboxSpec
+from aisbx.types import AuditPlace, Authority, Binding, ProxiedSecret, Proxy, SandboxSpec
 
 PLUGIN = "allowlist"
 
@@ -31,17 +33,41 @@ def with_proxy(spec: SandboxSpec, settings: Settings, plugins: Plugins, inputs: 
             raise
         raise ConfigError(f"{where}: {error.message}", key="", hint=error.hint) from None
     state, audit = state_dir(inputs), settings.audit
-    told = {
-        "plugin": PLUGIN,
+    log = place(state, config_dir(inputs), audit.rotate, audit.keep, audit.export)
+    allow, disable = settings.plugins.allow, settings.plugins.disable
+    sinks = {name: settings.sink_settings.get(name, {}) for name in settings.sinks}
+    proxy = held_by(PLUGIN, spec.network.allow, state, log, table=table, allow=allow, disable=disable, sinks=sinks)
+    return replace(spec, network=replace(spec.network, proxy=proxy))
+
+
+def held_by(
+    plugin: str,
+    rules: Sequence[str],
+    state: Path,
+    log: AuditPlace,
+    *,
+    table: Mapping[str, object],
+    allow: Sequence[str] | None = None,
+    disable: Sequence[str] = (),
+    sinks: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
+) -> Proxy:
+    """Give the process by which a plugin holds rules, writes its decisions to a log, and then tells them to `sinks`.
+
+    `table` has the plugin's settings; `allow` and `disable` say which plugins there are, as in the settings; `sinks`
+    has the settings of each.
+    """
+    job = {
+        "plugin": plugin,
         "settings": dict(table),
-        "allow": None if settings.plugins.allow is None else list(settings.plugins.allow),
-        "disable": list(settings.plugins.disable),
-        "rules": list(spec.network.allow),
-        "audit": place(state, config_dir(inputs), audit.rotate, audit.keep, audit.export),
+        "allow": None if allow is None else list(allow),
+        "disable": list(disable),
+        "rules": list(rules),
+        "sinks": {name: dict(settings) for name, settings in sinks.items()},
+        "audit": log,
         "reserve": str(state / RESERVE),
     }
     words = (sys.executable, "-I", "-m", "aisbx.egress.server", str(state))  # for whoever lists processes
-    return replace(spec, network=replace(spec.network, proxy=Proxy(words, json.dumps(told))))
+    return Proxy(words, json.dumps(job))
 
 
 def told(secrets: Sequence[ProxiedSecret], authority: Authority) -> str:

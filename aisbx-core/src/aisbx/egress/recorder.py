@@ -1,14 +1,21 @@
 """Decisions in the audit log: none is carried out without a record, and no sandbox can fill the disk with them."""
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from aisbx.audit.jsontext import members
 from aisbx.audit.write import AuditError, append_once, start
 from aisbx.types import AuditPlace, Event
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _AGAIN = 10.0
 """Seconds in which a decision that is the same again is only counted."""
+_LONGEST = 500
+"""Characters of what a sink says is wrong."""
 _MOST = 200
 """Records in so many seconds; of further ones there is one that says how many."""
 
@@ -24,6 +31,8 @@ class Recorder:
 
     def __init__(self, audit: AuditPlace, reserve: str, run: str, principal: str) -> None:
         """`run` is the run's id or the sandbox's name."""
+        self.tell: Callable[[Event], None] | None = None
+        """Hears of each record that was written, as sinks are to see it."""
         self._audit = audit
         self._reserve = reserve
         self._run = run
@@ -61,3 +70,13 @@ class Recorder:
             append_once(self._audit, line, self._reserve)
         except AuditError as error:
             raise OSError(str(error)) from error  # plugins do not know the other
+        if self.tell is not None:
+            told = {"run": self._run, "principal": self._principal, "rule": data.get("rule", ""), "egress": data}
+            self.tell(Event(kind, time.time(), told))
+
+    def sink_failed(self, name: str, error: Exception) -> None:
+        """Write down that a sink hears nothing, as far as that can be."""
+        with suppress(AuditError, OSError):
+            data = {"sink": name, "reason": f"{type(error).__name__}: {error}"[:_LONGEST]}
+            line = f"{start('egress.sink', self._run, self._principal, 'egress', [])},{members({'egress': data})}}}"
+            append_once(self._audit, line, self._reserve)

@@ -19,6 +19,7 @@ from typing import NoReturn
 from aisbx.egress.grants import Granted
 from aisbx.egress.job import understood
 from aisbx.egress.recorder import Recorder
+from aisbx.egress.telling import Telling
 from aisbx.errors import AisbxError
 from aisbx.plugins import Plugins
 from aisbx.types import Egress, EgressSockets, SecretEgress
@@ -37,11 +38,15 @@ def main() -> None:
     threading.Thread(target=_wait, daemon=True).start()
     try:
         job = json.loads(text)
-        plugin = Plugins(job["allow"], job["disable"]).get("egress", job["plugin"], job["settings"])
+        plugins = Plugins(job["allow"], job["disable"])
+        plugin = plugins.get("egress", job["plugin"], job["settings"])
         if proxied:
             plugin = _bearing(plugin, proxied)
+        sinks = {name: plugins.get("sink", name, table) for name, table in job["sinks"].items()}
         recorder = Recorder(job["audit"], job["reserve"], run or os.path.basename(os.path.dirname(home)), principal)
         sockets = _sockets()
+        if sinks:
+            recorder.tell = Telling(sinks, recorder.sink_failed).tell
     except (AisbxError, OSError) as error:
         os.write(1, (str(error) or type(error).__name__).encode(errors="replace"))
         sys.exit(1)

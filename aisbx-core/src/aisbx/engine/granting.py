@@ -10,7 +10,7 @@ from aisbx.audit.write import RESERVE, append_once, start
 from aisbx.egress import grants
 from aisbx.egress.grants import Grant
 from aisbx.errors import PolicyError, StateError, UsageError
-from aisbx.profiles import Finder, choose, hosts
+from aisbx.profiles import Finder, choose, rules
 from aisbx.profiles.lattice import allowlist
 from aisbx.profiles.order import network_within
 from aisbx.store import Store
@@ -57,19 +57,26 @@ class Granting:
 
         PolicyError where its profile's restriction, or a policy, has something against it.
         """
+        rule = self.admitted(text, principal)
+        grant = Grant(rule, time.time() + ttl if ttl else 0.0)
+        self._note("egress.grant", {"rule": rule, "until": grant.until}, principal, host)
+        grants.write(self._home, [*(each for each in self.all() if each.rule != rule), grant])
+        return grant
+
+    def admitted(self, text: str, principal: Principal) -> str:
+        """Give a rule in its one spelling that may be added; UsageError where it is none, PolicyError as of `add`."""
         rule = _parsed(text)
-        network = Network(NetworkMode.ALLOWLIST, hosts.union(self._spec.network.allow, [rule]))
+        held = self._spec.network.allow
+        network = Network(NetworkMode.ALLOWLIST, rules.union(held, [rule]))
         ceiling = self._ceiling()
-        if ceiling is not None and not network_within(allowlist((rule,)), ceiling):
+        # What it was made with and denies stays denied.
+        if ceiling is not None and not network_within(allowlist((rule, *rules.denials(held))), ceiling):
             raise PolicyError(
                 f"the profile {self._record.profile} does not allow {rule}",
                 hint="make a sandbox without that restriction",
             )
         self._engine.review(replace(self._spec, network=network), Command(argv=()), principal)
-        grant = Grant(rule, time.time() + ttl if ttl else 0.0)
-        self._note("egress.grant", {"rule": rule, "until": grant.until}, principal, host)
-        grants.write(self._home, [*(each for each in self.all() if each.rule != rule), grant])
-        return grant
+        return rule
 
     def withdraw(self, text: str, principal: Principal, host: str) -> None:
         """Take a grant back, which closes the connections it allowed; UsageError where there is none."""
@@ -100,6 +107,9 @@ class Granting:
 
 def _parsed(text: str) -> str:
     try:
-        return str(hosts.parse(text))
+        rule = rules.parse(text)
     except ValueError as error:
         raise UsageError(str(error), hint="write HOST, HOST:PORT or *.DOMAIN") from error
+    if rule.denies:
+        raise UsageError(f"{text!r} denies: a grant allows", hint="withdraw a grant with --withdraw")
+    return str(rule)

@@ -75,7 +75,7 @@ def union(*lists: Iterable[str]) -> tuple[str, ...]:
 def intersection(one: Iterable[str], other: Iterable[str]) -> tuple[str, ...]:
     """Give the rules that cover what both lists cover, sorted; empty where they have nothing in common."""
     pairs = [(parse(a), parse(b)) for a in one for b in other]
-    return _reduced({common for a, b in pairs if (common := _common(a, b))})
+    return _reduced({found for a, b in pairs if (found := common(a, b))})
 
 
 def included(narrow: Iterable[str], wide: Iterable[str]) -> bool:
@@ -84,7 +84,8 @@ def included(narrow: Iterable[str], wide: Iterable[str]) -> bool:
     return all(any(covers(rule, parse(text)) for rule in rules) for text in narrow)
 
 
-def _common(a: Rule, b: Rule) -> Rule | None:
+def common(a: Rule, b: Rule) -> Rule | None:
+    """Give the rule for what both cover; None where that is nothing."""
     a_all, b_all = Rule(a.host), Rule(b.host)
     host = b.host if covers(a_all, b_all) else a.host if covers(b_all, a_all) else None
     if host is None or (a.port and b.port and a.port != b.port):

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from aisbx.errors import ProfileError
-from aisbx.profiles import hosts
+from aisbx.profiles import rules
 from aisbx.types import Limit, LimitStrength, Mount, Network, NetworkMode, Profile, WorkspaceMode
 
 _T = TypeVar("_T")
@@ -84,18 +84,18 @@ def names(*parts: str) -> str:
 def narrower_network(a: Network, b: Network) -> Network:
     """Give what both networks reach; two allow-lists with nothing in common reach nothing."""
     if a.mode is NetworkMode.ALLOWLIST and b.mode is NetworkMode.ALLOWLIST:
-        return allowlist(hosts.intersection(a.allow, b.allow))
+        return allowlist(rules.intersection(a.allow, b.allow))
     return min(a, b, key=lambda network: NETWORK.index(network.mode))
 
 
-def allowlist(rules: tuple[str, ...]) -> Network:
+def allowlist(names: tuple[str, ...]) -> Network:
     """Give the network that reaches these rules: none at all for none (never "no restriction")."""
-    return Network(NetworkMode.ALLOWLIST, rules) if rules else Network()
+    return Network(NetworkMode.ALLOWLIST, names) if len(names) > len(rules.denials(names)) else Network()
 
 
 def _wider_network(a: Network, b: Network) -> Network:
     if a.mode is NetworkMode.ALLOWLIST and b.mode is NetworkMode.ALLOWLIST:
-        return allowlist(hosts.union(a.allow, b.allow))
+        return allowlist(rules.union(a.allow, b.allow))
     return max(a, b, key=lambda network: NETWORK.index(network.mode))
 
 

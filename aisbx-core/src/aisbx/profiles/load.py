@@ -10,7 +10,7 @@ from aisbx.errors import ProfileError
 from aisbx.inputs import Inputs
 from aisbx.paths import home
 from aisbx.plan.known import known
-from aisbx.profiles import hosts
+from aisbx.profiles import rules
 from aisbx.profiles.composition import Composition
 from aisbx.profiles.lattice import allowlist
 from aisbx.types import LIMITS, Limit, LimitStrength, Mount, Network, NetworkMode, Profile, WorkspaceMode
@@ -161,7 +161,8 @@ def _network(said: str | Table | None) -> Network | None:
         return None
     if isinstance(said, str):
         return Network(NetworkMode(said))
-    return allowlist(hosts.union(said["allow"]))
+    denied = [f"deny {rule}" for rule in said["deny"] if rule != "*"]
+    return allowlist(rules.union(rules.spelled([*said["allow"], *denied])))
 
 
 def _limits(found: ProfileText, said: Table) -> dict[str, Limit]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from aisbx.profiles import hosts
+from aisbx.profiles import rules
 from aisbx.profiles.lattice import DEFAULT_SYSCALLS, NETWORK, STRENGTH, WORKSPACE
 from aisbx.types import Limit, Network, NetworkMode, Profile, WorkspaceMode
 
@@ -34,7 +34,7 @@ def widened(a: Profile, b: Profile) -> tuple[str, ...]:
 def network_within(a: Network, b: Network) -> bool:
     """Tell whether `a` reaches nothing that `b` does not."""
     if a.mode is NetworkMode.ALLOWLIST and b.mode is NetworkMode.ALLOWLIST:
-        return hosts.included(a.allow, b.allow)
+        return rules.included(a.allow, b.allow)
     return NETWORK.index(a.mode) <= NETWORK.index(b.mode)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from aisbx import amounts
-from aisbx.profiles import hosts
+from aisbx.profiles import rules
 from aisbx.profiles.load import NAME
 
 ABSOLUTE = r"^/[^\x00]*$"
@@ -67,20 +67,25 @@ class MountEntry(_Strict):
 
 
 class NetworkRules(_Strict):
-    """`allow` names what can be reached, as `HOST[:PORT]` or `*.DOMAIN[:PORT]`; nothing else can."""
+    """`allow` has rules for what can be reached (docs/network.md), or `@INDEX`; nothing else can."""
 
     allow: list[str] = []
     enabled: bool | None = None
     """Older spelling: false is `network: none`."""
     deny: list[str] = []
-    """Older spelling: what is not allowed is denied, so only `*` makes sense here."""
+    """Rules for what of it cannot. `*` is an older spelling: what is not allowed is denied anyhow."""
 
     @field_validator("allow")
     @classmethod
-    def _are_rules(cls, rules: list[str]) -> list[str]:
-        for rule in rules:
-            hosts.parse(rule)
-        return rules
+    def _are_rules(cls, texts: list[str]) -> list[str]:
+        rules.spelled(texts)
+        return texts
+
+    @field_validator("deny")
+    @classmethod
+    def _are_denied(cls, texts: list[str]) -> list[str]:
+        rules.spelled(f"deny {text}" for text in texts if text != "*")
+        return texts
 
     @model_validator(mode="after")
     def _is_clear(self) -> "NetworkRules":
@@ -89,8 +94,8 @@ class NetworkRules(_Strict):
             raise ValueError("is enabled but allows nothing: write `network: open`, or name hosts under allow")
         if self.enabled is False and self.allow:
             raise ValueError("is not enabled but allows hosts: leave out one of the two")
-        if [rule for rule in self.deny if rule != "*"]:
-            raise ValueError("cannot deny single hosts: whatever `allow` does not name is denied")
+        if not self.allow and [rule for rule in self.deny if rule != "*"]:
+            raise ValueError("denies hosts and allows none: whatever `allow` does not name is denied")
         return self
 
 

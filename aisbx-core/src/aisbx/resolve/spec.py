@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from aisbx import caches
-from aisbx.errors import PolicyError, UsageError
+from aisbx.errors import PolicyError
 from aisbx.places import within
-from aisbx.profiles import hosts
-from aisbx.profiles.lattice import DEFAULT_SYSCALLS, allowlist
+from aisbx.profiles.allowing import allowing
+from aisbx.profiles.lattice import DEFAULT_SYSCALLS
 from aisbx.profiles.order import network_within
 from aisbx.resolve.limits import merged_limits
 from aisbx.resolve.mounts import merged_mounts
@@ -125,10 +125,7 @@ def _network(request: RunRequest, profile: Profile) -> Network:
     if asked is None:
         return profile.network or Network()
     if asked.mode is NetworkMode.ALLOWLIST:
-        try:
-            asked = allowlist(hosts.union(asked.allow))
-        except ValueError as error:
-            raise UsageError(f"--network: {error}", hint="write --network allow=HOST[:PORT],…") from error
+        asked = allowing(asked.allow, "--network")
     ceiling = profile.ceiling.network if profile.ceiling else None
     if ceiling is not None and not network_within(asked, ceiling):
         raise PolicyError(

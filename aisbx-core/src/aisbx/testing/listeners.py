@@ -44,7 +44,7 @@ def _serve(scene: Scene, server: socket.socket, what: str) -> None:
 
     def serve() -> None:
         while not over.is_set():
-            with contextlib.suppress(TimeoutError):
+            with contextlib.suppress(OSError):  # nobody came, or whoever did is gone again
                 data = _received(server) if stream else server.recv(1024)
                 if scene.token.encode() in data:
                     scene.seen.append(f"{what} of the host was reached")

@@ -54,6 +54,8 @@ class Scene:
         """The word that must not get in or out; also marks this scene's processes, files and sockets."""
         self.seen: list[str] = []
         """What watchers and listeners on the host have noticed."""
+        self.rules: tuple[str, ...] = ()
+        """What an allow-list of this scene's names, once an attack has set one up."""
         self._stack = contextlib.ExitStack()
         self.slave = -1
         """The caller's terminal, once `terminal` has made it."""

@@ -38,6 +38,7 @@ CONTROLS: Mapping[str, Control] = {
         Control("proc:no-survivors", "every process ends with the command and with the launcher"),
         Control("ipc:isolated", "System V and POSIX IPC objects of the host are out of reach"),
         Control("net:deny", "no network but the sandbox's own loopback"),
+        Control("net:allowlist", "no network but what a rule names, through a proxy that decides on each connection"),
         Control("net:host-sockets", "abstract and path sockets of the host are out of reach"),
         Control("sys:filter", "only the system calls of the profile are allowed, over every entry"),
         Control("sys:no-userns", "no user namespace can be made inside"),

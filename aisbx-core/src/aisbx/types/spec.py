@@ -90,7 +90,7 @@ class Proxy:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The network mode and, for `ALLOWLIST`, the `HOST[:PORT]` rules.
+    """The network mode and, for `ALLOWLIST`, the rules (docs/network.md).
 
     `proxy` is filled in once it is known which egress plugin is to hold them; without it no driver can.
     """
@@ -150,6 +150,8 @@ class SandboxSpec:
         skipped = set(self.lowered)
         if self.network.mode is not NetworkMode.NONE:
             skipped |= {"net:deny"}
+        if self.network.mode is not NetworkMode.ALLOWLIST:
+            skipped |= {"net:allowlist"}
         if self.network.mode is NetworkMode.OPEN:
             skipped |= {"net:host-sockets"}
         if self.workspace is None or self.workspace.mode is WorkspaceMode.RW:

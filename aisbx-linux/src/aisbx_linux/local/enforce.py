@@ -152,19 +152,26 @@ def _composed(spec: SandboxSpec, facts: Facts) -> list[ControlState]:
 
 
 def _network(spec: SandboxSpec) -> list[ControlState]:
+    listed = ControlState("net:allowlist", Level.FULL, "network namespace, egress proxy for what a rule names")
     if spec.network.mode is NetworkMode.ALLOWLIST:
         reason = f"its allow-list is open: {', '.join(spec.network.allow)}"
+        if spec.network.proxy is None:
+            why = "there is no egress proxy to hold it"
+            listed = ControlState("net:allowlist", Level.NONE, reason=why, remedy="pip install aisbx-egress")
         return [
             ControlState("net:deny", Level.PARTIAL, "network namespace, egress proxy", reason),
+            listed,
             ControlState("net:host-sockets", Level.FULL, "network and mount namespaces"),
         ]
     if spec.network.mode is not NetworkMode.OPEN:
         return [
             ControlState("net:deny", Level.FULL, "network namespace"),
+            listed,
             ControlState("net:host-sockets", Level.FULL, "network and mount namespaces"),
         ]
     return [
         ControlState("net:deny", Level.NONE, reason="the network is open"),
+        ControlState("net:allowlist", Level.NONE, reason="the network is open"),
         ControlState("net:host-sockets", Level.PARTIAL, "mount namespace", "abstract sockets are the network's"),
     ]
 

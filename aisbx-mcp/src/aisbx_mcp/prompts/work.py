@@ -83,7 +83,8 @@ This was refused: {denial}
 Do not look for a way around it. Tell me what of the work needs it, whether that can be done without, and if not, the
 least that would have to be allowed: one host and not the network, one directory and not the home. Whoever starts the
 server decides that, by the options of `aisbx-mcp` (--network, --workspace, --profile, --allow-profile) or by the key;
-name the one to change and to what. The rest of the work goes on meanwhile."""
+name the one to change and to what. Where it is one host, network_grant asks me for it. The rest of the work goes on
+meanwhile."""
 
 
 def _situation(call: Call, box: Box) -> str:
@@ -96,7 +97,9 @@ def _situation(call: Call, box: Box) -> str:
     }.get(mode, "What you change there is changed for the user.")
     if principal.workspace is None and options.workspace is None:
         kept = "It is private and ends with this connection: show the user what is worth keeping."
-    network = "no network" if options.network == "none" else "the network, as far as its profile allows"
+    network = {"none": "no network", "open": "the network, as far as its profile allows"}.get(
+        options.network, f"of the network what rules name ({options.network})"
+    )
     return f"""You work in the sandbox {box.name!r}: profile {box.profile}, {network}, workspace {box.workspace}. {kept}
 Use the tools of this server for every command and every file."""
 

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from aisbx.testing.attack import Attack
 from aisbx.testing.attacks import (
+    allowlist,
     caller,
     calls,
     entries,
@@ -27,6 +28,7 @@ EVERY = (
     *workspace.ATTACKS,
     *processes.ATTACKS,
     *network.ATTACKS,
+    *allowlist.ATTACKS,
     *calls.ATTACKS,
     *entries.ATTACKS,
     *sockets.ATTACKS,

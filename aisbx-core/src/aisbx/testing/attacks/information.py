@@ -1,6 +1,9 @@
 """Attacks on what is told of the host: `info:host`."""
 
+import contextlib
+import ctypes
 import os
+import platform
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +13,9 @@ from aisbx.testing.premises import needs_root, sysctl
 from aisbx.testing.scene import Scene
 
 _EVERYWHERE = {"/", "/proc", "/sys", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/tmp", "/run", "/usr", "/etc"}
+# add_key, keyctl; KEYCTL_UNLINK, KEY_SPEC_USER_KEYRING: linux/keyctl.h, and the tables of system calls.
+_KEY_CALLS = {"x86_64": (248, 250), "aarch64": (217, 219)}
+_UNLINK, _USERS = 9, -4
 
 
 def _host_name(_scene: Scene) -> Mapping[str, object]:
@@ -49,6 +55,38 @@ def _no_sysfs() -> str:
 
 def _no_kernel_log() -> str:
     return needs_root() if sysctl("kernel.dmesg_restrict") == "1" else ""
+
+
+def _key(scene: Scene) -> Mapping[str, object]:
+    """Hold a key of the scene's name in the user's own keyring, where that can be done."""
+    with contextlib.suppress(OSError):
+        scene.defer(_drop_key, _add_key(scene.token))
+    return {}
+
+
+def _add_key(name: str) -> int:
+    if platform.machine() not in _KEY_CALLS:
+        raise OSError(f"the numbers of add_key and keyctl on {platform.machine()} are not known here")
+    libc = ctypes.CDLL(None, use_errno=True)
+    serial = libc.syscall(_KEY_CALLS[platform.machine()][0], b"user", name.encode(), b"secret", 6, _USERS)
+    if serial < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return int(serial)
+
+
+def _drop_key(serial: int) -> None:
+    ctypes.CDLL(None).syscall(_KEY_CALLS[platform.machine()][1], _UNLINK, serial, _USERS)
+
+
+def _no_keys() -> str:
+    if not os.access("/proc/keys", os.R_OK):
+        return "this kernel has no keyrings"
+    try:
+        serial = _add_key("aisbx-probe")
+    except OSError as error:
+        return f"this user can hold no key: {error}"
+    _drop_key(serial)
+    return ""
 
 
 def _users(_scene: Scene) -> Mapping[str, object]:
@@ -184,6 +222,16 @@ ATTACKS = (
                     except OSError:
                         pass
                     os.close(descriptor)
+        """,
+    ),
+    Attack(
+        id="info:host/keys",
+        sentence="read the names of keys that the user holds in the kernel",
+        stage=_key,
+        unprovable=_no_keys,
+        program="""
+            for path in ("/proc/keys", "/proc/key-users"):
+                reads(path)
         """,
     ),
 )

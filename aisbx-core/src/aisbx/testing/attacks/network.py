@@ -28,7 +28,8 @@ _CONNECT_UNIX = """
 """
 
 
-def _noticed(scene: Scene, _status: ExitStatus) -> str:
+def noticed(scene: Scene, _status: ExitStatus) -> str:
+    """Give what a server of the host's has noticed."""
     return scene.seen[0] if scene.seen else ""
 
 
@@ -62,12 +63,14 @@ def _no_run_directory() -> str:
     return "" if _run_directory() else "this user can write nowhere in /run"
 
 
-def _only_loopback() -> str:
+def only_loopback() -> str:
+    """Say so if this host has no other interface."""
     others = [name for _, name in socket.if_nameindex() if name != "lo"]
     return "" if others else "this host has no interface but loopback"
 
 
-def _interfaces(_scene: Scene) -> Mapping[str, object]:
+def interfaces(_scene: Scene) -> Mapping[str, object]:
+    """Give the names of this host's interfaces but its loopback."""
     return {"interfaces": [name for _, name in socket.if_nameindex() if name != "lo"]}
 
 
@@ -76,14 +79,14 @@ ATTACKS = (
         id="net:deny/tcp",
         sentence="connect to a TCP server on the host's loopback",
         stage=_tcp(socket.AF_INET, "127.0.0.1"),
-        evidence=_noticed,
+        evidence=noticed,
         program=_CONNECT,
     ),
     Attack(
         id="net:deny/tcp6",
         sentence="connect to a TCP server on the host's loopback over IPv6",
         stage=_tcp(socket.AF_INET6, "::1"),
-        evidence=_noticed,
+        evidence=noticed,
         unprovable=no_ipv6,
         program=_CONNECT,
     ),
@@ -91,7 +94,7 @@ ATTACKS = (
         id="net:deny/mptcp",
         sentence="connect to the host's loopback over MPTCP",
         stage=_tcp(socket.AF_INET, "127.0.0.1", IPPROTO_MPTCP),
-        evidence=_noticed,
+        evidence=noticed,
         unprovable=no_mptcp,
         program=_CONNECT,
     ),
@@ -99,7 +102,7 @@ ATTACKS = (
         id="net:deny/udp",
         sentence="send a datagram to the host's loopback",
         stage=_udp,
-        evidence=_noticed,
+        evidence=noticed,
         program="""
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
                 client.sendto(token.encode(), ("127.0.0.1", facts["port"]))
@@ -109,8 +112,8 @@ ATTACKS = (
     Attack(
         id="net:deny/interfaces",
         sentence="find an interface of the host",
-        stage=_interfaces,
-        unprovable=_only_loopback,
+        stage=interfaces,
+        unprovable=only_loopback,
         program="""
             found = {name for _, name in socket.if_nameindex()} & set(facts["interfaces"])
             if found:
@@ -120,8 +123,8 @@ ATTACKS = (
     Attack(
         id="net:deny/packet",
         sentence="open a packet socket on an interface that carries the host's frames",
-        stage=_interfaces,
-        unprovable=first_of(needs_root, unfiltered, _only_loopback),
+        stage=interfaces,
+        unprovable=first_of(needs_root, unfiltered, only_loopback),
         program="""
             with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as raw:
                 raw.bind((facts["interfaces"][0], 0))
@@ -141,28 +144,28 @@ ATTACKS = (
         id="net:host-sockets/abstract",
         sentence="connect to an abstract socket of the host",
         stage=_unix(lambda scene: f"\0{scene.token}"),
-        evidence=_noticed,
+        evidence=noticed,
         program=_CONNECT_UNIX,
     ),
     Attack(
         id="net:host-sockets/abstract-datagram",
         sentence="send to an abstract datagram socket of the host",
         stage=_unix(lambda scene: f"\0{scene.token}", datagrams=True),
-        evidence=_noticed,
+        evidence=noticed,
         program=_CONNECT_UNIX,
     ),
     Attack(
         id="net:host-sockets/tmp",
         sentence="connect to a socket in the host's /tmp",
         stage=_unix(lambda scene: f"/tmp/{scene.token}"),
-        evidence=_noticed,
+        evidence=noticed,
         program=_CONNECT_UNIX,
     ),
     Attack(
         id="net:host-sockets/run",
         sentence="connect to a socket in the host's /run",
         stage=_unix(lambda scene: f"{_run_directory() or scene.root}/{scene.token}"),
-        evidence=_noticed,
+        evidence=noticed,
         unprovable=_no_run_directory,
         program=_CONNECT_UNIX,
     ),
@@ -170,14 +173,14 @@ ATTACKS = (
         id="net:host-sockets/home",
         sentence="connect to an agent's socket in the home",
         stage=_unix(lambda scene: os.path.join(scene.home, "agent")),
-        evidence=_noticed,
+        evidence=noticed,
         program=_CONNECT_UNIX,
     ),
     Attack(
         id="net:host-sockets/workspace",
         sentence="connect to a server of the host whose socket lies in the workspace",
         stage=_unix(lambda scene: os.path.join(scene.workspace, "server")),
-        evidence=_noticed,
+        evidence=noticed,
         program=_CONNECT_UNIX,
     ),
 )
