@@ -80,7 +80,7 @@ def test_the_two_locks_agree() -> None:
 
 
 def test_no_registry_is_named() -> None:
-    # But where rules say what the public ones are called: whoever allows them does so by name, and nothing here asks them.
+    # But where rules say what the public ones are called: whoever allows them does so by name; nothing here asks them.
     assert [name for name, text in texts() if REGISTRIES.search(text)] == ["aisbx-core/src/aisbx/profiles/indexes.py"]
 
 
