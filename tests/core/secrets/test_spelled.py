@@ -1,4 +1,5 @@
 import pytest
+from aisbx.api.options import to_request
 from aisbx.errors import UsageError
 from aisbx.secrets.spelled import parse_secrets
 from aisbx.types import Binding, Secret
@@ -59,3 +60,10 @@ def test_a_value_that_was_typed_in_place_of_a_name_is_not_shown() -> None:
     with pytest.raises(UsageError) as caught:
         parse_secrets(["TOKEN=hunter2"])
     assert "hunter2" not in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_a_program_asks_for_secrets_in_the_same_words() -> None:
+    request = to_request({"secrets": ["key,type=proxy,target=KEY,host=a.example"], "allow": ["a.example:443"]})
+    assert request.secrets == (Secret("key", placeholder="KEY", binding=Binding(("a.example",))),)
+    with pytest.raises(UsageError, match="no type 'x'"):
+        to_request({"secrets": ["key,type=x"]})
