@@ -1,89 +1,72 @@
-"""A sandbox that lasts, on a disk that is full or read-only later: one line each, no traceback, and it can be ended."""
+"""Sandboxes that last on a state directory that is read-only, full, or of a size: a clear line each, nothing lost."""
 
 import json
-import os
-
-import pytest
+from pathlib import Path
+from typing import Any
 
 from .conftest import FAST, PYTHON, Place
 
-SCRIPT = """
-import ctypes, json, os, subprocess, sys
-from aisbx import Sandbox
-from aisbx.errors import AisbxError
+HEAD = f"""
+import json, os, subprocess, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import worlds
 
-front = json.loads(sys.argv[2])
-state = os.path.expanduser("~/.local/state/aisbx")
-libc = ctypes.CDLL(None, use_errno=True)
-box = Sandbox.create("work", idle_ttl=3600)
-box.exec(["true"], check=True)
-if sys.argv[1] == "full":
-    with open(state + "/fill", "wb", buffering=0) as fill:
-        try:
-            while True:
-                fill.write(b"x" * 4096)
-        except OSError:
-            pass
-elif os.geteuid() == 0:
-    libc.mount(state.encode(), state.encode(), None, 0x1000, None)  # MS_BIND, then with MS_REMOUNT and MS_RDONLY
-    assert libc.mount(b"none", state.encode(), None, 0x1000 | 0x20 | 1, None) == 0
-else:
-    closed = [(path, os.stat(path).st_mode) for path in (place for place, _, _ in os.walk(state))]
-    closed += [(name, os.stat(name).st_mode) for name in (state + "/audit.jsonl", state + "/audit.reserve")]
-    closed += [(name, 0o600) for name in (state + "/sandboxes/work/home/used", state + "/sandboxes/work/home/paused")]
-    for path, mode in closed:
-        os.chmod(path, mode & 0o555)
+def aisbx(*words):
+    done = subprocess.run([*{PYTHON!r}, "-S", {FAST!r}, *words], capture_output=True, text=True)
+    print(json.dumps([done.returncode, done.stdout, done.stderr]), flush=True)
 
-def told(work):
-    try:
-        work()
-    except AisbxError as error:
-        return f"{error.code}: {error.message}"
-    return ""
-
-came = {
-    "exec": told(lambda: box.exec(["true"])),
-    "start": told(lambda: box.start(["true"]).wait()),
-    "create": told(lambda: Sandbox.create("other")),
-    "write": told(lambda: box.files.write("/tmp/x", "x")),
-    "pause": told(lambda: (box.pause(), box.resume())),
-    "state": Sandbox.list()[0].state,
-    "lean": subprocess.run([*front, "exec", "work", "--", "true"], capture_output=True).stderr.decode(),
-    "destroy": told(box.destroy),
-}
-if sys.argv[1] == "full":
-    os.unlink(state + "/fill")
-elif os.geteuid() != 0:
-    for path, mode in closed:
-        os.chmod(path, mode)
-else:
-    os.chdir("/")
-    libc.umount2(state.encode(), 2)
-for name in Sandbox.names():
-    Sandbox.attach(name).destroy() if came["destroy"] == "" else told(lambda: Sandbox.attach(name))
-came["ended"] = [one.state for one in Sandbox.list()]
-print(json.dumps(came))
 """
 
 
-@pytest.mark.parametrize("trouble", ["full", "read-only"])
-def test_trouble_with_the_state_is_one_line_and_ends_nothing_early(place: Place, trouble: str) -> None:
-    place.state.mkdir(parents=True, mode=0o700)
-    world = ("covered", str(place.state), "0", "mode=0700,size=4m")
-    front = json.dumps([*PYTHON, "-S", FAST])
-    done = place.enter(world, [*PYTHON, "-c", SCRIPT, trouble, front])
-    assert done.returncode == 0, done.stderr
-    came = json.loads(done.stdout)
-    assert came.pop("state") == "running"
-    assert all("Errno" not in str(line) for line in came.values()), came
-    if trouble == "full":  # the reserve takes the records: what is there goes on and can be ended, nothing new begins
-        assert "No space left on device" in came.pop("create")
-        for refused in ("pause", "write", "start"):  # these need a few bytes of their own
-            assert came[refused] == "" or "No space left" in came.pop(refused), came
-        assert not any(came.values()), came
-        return
-    assert came.pop("ended") == ["ended"]
-    assert came.pop("lean").count("\n") == 1
-    why = "Read-only file system" if os.geteuid() == 0 else "Permission denied"
-    assert all(why in line for line in came.values()), came
-    assert came["destroy"].startswith("state: ")
+def told(place: Place, script: str) -> list[tuple[int, str, str]]:
+    place.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    done = place.enter(("as-it-is",), [*PYTHON, "-c", f"{HEAD}state = {str(place.state)!r}\n{script}"])
+    rows: list[Any] = [json.loads(line) for line in done.stdout.splitlines()]
+    assert rows, done.stderr
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def test_a_read_only_state_is_told_of_by_each_command_and_the_sandbox_can_be_ended(place: Place) -> None:
+    made, *refused, kept, again = told(
+        place,
+        """
+worlds.mount_namespace()
+aisbx("create", "--name", "work")
+worlds.mount(state, state, "", worlds.BIND)
+worlds.mount("none", state, "", worlds.BIND | worlds.REMOUNT | worlds.RDONLY)
+aisbx("exec", "work", "--", "true")
+aisbx("create", "--name", "other")
+aisbx("cp", "/etc/hostname", "work:/tmp")
+aisbx("destroy", "work")
+aisbx("ls")
+worlds.mount("none", state, "", worlds.BIND | worlds.REMOUNT)
+aisbx("destroy", "work")
+""",
+    )
+    assert made[0] == 0, made
+    assert len(refused) == 4
+    for code, stdout, stderr in refused:
+        assert (code, stdout, stderr.count("\n")) == (125, "", 1)
+        assert "Read-only file system" in stderr
+    assert "the sandbox has ended, and this directory stays" in refused[-1][2]
+    assert "ended" in kept[1]
+    assert again[0] == 0, again
+
+
+def test_a_layer_on_a_tmpfs_has_its_size_as_bound_and_stays_for_a_review(place: Place) -> None:
+    made, wrote, shown, ended = told(
+        place,
+        """
+worlds.mount_namespace()
+worlds.mount("sized", state, "tmpfs", 0, "size=24M,mode=0700")
+aisbx("create", "--name", "work", "-w", ".:cow")
+aisbx("exec", "work", "--", "sh", "-c", "head -c 40000000 /dev/zero > big || echo no more")
+aisbx("diff", "--stat", "work")
+aisbx("destroy", "--discard", "work")
+""",
+    )
+    assert made[0] == 0, made
+    assert wrote[1] == "no more\n", wrote
+    assert shown[1].startswith("A big (")
+    assert 8 << 20 < int(shown[1].partition("(")[2].partition(" ")[0]) < 24 << 20
+    assert ended[0] == 0, ended

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aisbx import Sandbox
-from aisbx.errors import LaunchError, UsageError
+from aisbx.errors import ControlError, LaunchError, UsageError
 from aisbx_linux.cgroup.below import limited
 from aisbx_linux.lasting import own
 from aisbx_linux.lasting import sandbox as lasting
@@ -156,3 +156,19 @@ def test_what_cannot_be_is_refused_in_one_line(sandbox: Sandbox, whole: Box) -> 
         with pytest.raises(LaunchError, match="less than it takes"):
             sandbox.exec(["true"], memory=4096)
         assert eventually(lambda: not left(whole))
+
+
+def test_without_a_cgroup_they_are_refused_to_who_did_not_give_them_up(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(_: "Held") -> set[str]:
+        return set()
+
+    monkeypatch.setattr(lasting, "by_groups", none)
+    monkeypatch.delenv("AISBX_LOWER", raising=False)
+    same = Sandbox.attach(sandbox.name)
+    for begin in (same.exec, same.stream, same.start):
+        with pytest.raises(ControlError, match=r"limit:pids is only partly enforced"):
+            begin(["true"], pids=9)
+    assert same.exec(["true"], timeout=9).ok
+    same.close()
