@@ -87,6 +87,16 @@ def test_a_name_that_leads_to_no_public_address_is_refused(proxy: Running) -> No
     assert b"(metadata)" in proxy.say(connect("b.wild.example:443"))
 
 
+def test_a_rule_for_some_requests_to_an_address_names_that_address_for_these(proxy: Running) -> None:
+    web = Server(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello")
+    proxy.rules[:] = [f"127.0.0.1:{web.port} GET /v1/*", f"good.example:{web.port}"]
+    place = f"127.0.0.1:{web.port}"
+    for path, expected in (("/v1/x", b"hello"), ("/v2", b"403 ")):
+        assert expected in proxy.say(f"GET http://{place}{path} HTTP/1.1\r\nHost: {place}\r\n\r\n".encode())
+    assert b"403 " in proxy.say(connect(place))
+    assert b"403 " in proxy.say(connect(f"good.example:{web.port}"))  # for a name it has to be named as a whole
+
+
 def test_a_handshake_for_the_name_goes_through_byte_for_byte(server: Server) -> None:
     with serving(Limits(), [f"good.example:{server.port}", "127.0.0.1"]) as proxy:
         proxy.names = {"good.example": ["127.0.0.1"]}

@@ -117,7 +117,7 @@ class Session:
             kind = addresses.special(address)
             if denied := rules.denies_address(str(address), request.port):
                 problem = Decision(allowed=False, rule=denied, reason="a rule denies its address")
-            elif kind and not rules.names_address(str(address), request.port):
+            elif kind and request.host != str(address) and not rules.names_address(str(address), request.port):
                 reason = f"its address {address} is not on the public internet ({kind}) and no rule names it"
                 problem = Decision(allowed=False, rule=decision.rule, reason=reason)
             else:
