@@ -239,7 +239,7 @@ def test_debians_switch_for_user_namespaces_is_told_with_and_without_a_plan(told
         code, stdout, stderr = told[run]
         assert (code, stdout, stderr.count("\n")) == (125, "", 1)
         assert "No permissions to create new namespace" in stderr
-        assert stderr.endswith("; hint: sysctl kernel.unprivileged_userns_clone=1\n")
+        assert "; hint: sysctl kernel.unprivileged_userns_clone=1" in stderr
     code, stdout, _ = told["closed, the doctor"]
     report = json.loads(stdout)
     assert (code, report["ready"]) == (125, False)

@@ -40,12 +40,12 @@ def test_what_goes_wrong_is_told_with_the_line(client: Client) -> None:
 
 
 def test_await_works(client: Client) -> None:
-    assert run(client, "import asyncio\nawait asyncio.sleep(0, 'done')", session="aio").endswith("'done'\n")
+    assert run(client, "import asyncio\nawait asyncio.sleep(0, 'done')", session="wrong").endswith("'done'\n")
 
 
 def test_what_its_processes_print_comes_too_and_in_order(client: Client) -> None:
     code = "import subprocess\nfor n in range(3):\n    print(n)\n    subprocess.run(['echo', f'child {n}'])"
-    assert run(client, code, session="order").endswith("0\nchild 0\n1\nchild 1\n2\nchild 2\n")
+    assert run(client, code, session="wrong").endswith("0\nchild 0\n1\nchild 1\n2\nchild 2\n")
 
 
 def test_images_and_tables_are_shown_as_such(client: Client) -> None:
@@ -61,7 +61,7 @@ class Frame:
 display(Plot())
 Frame()
 """
-    result = client.result("run_code", code=code, session="rich")
+    result = client.result("run_code", code=code, session="wrong")
     assert "| 0 | 1 |" in text_of(result)
     assert "a\\|b" in text_of(result)
     assert [block.type for block in result.content] == ["text", "image"]
@@ -118,7 +118,7 @@ def test_each_session_has_randomness_of_its_own(client: Client) -> None:
 
 
 def test_much_output_is_bounded(client: Client) -> None:
-    told = run(client, "for n in range(300000): print(n)", session="much", max_output_chars=1000)
+    told = run(client, "for n in range(300000): print(n)", session="wrong", max_output_chars=1000)
     assert "bytes left out" in told
     assert told.endswith("299999\n")
     assert len(told) < 1500

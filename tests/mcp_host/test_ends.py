@@ -97,7 +97,7 @@ def test_what_is_no_protocol_is_answered_and_the_server_goes_on(raw: Callable[..
         (["--workspace", "/nowhere"], "/nowhere is no directory"),
         (["--transport", "pigeon"], "no transport called 'pigeon'"),
         (["--profile", "nope"], "nope"),
-        (["--network", "lan"], "invalid choice"),
+        (["--network", "lan"], "is not a network mode"),
         (["--wide"], "unrecognized"),
         (["--preload", "numpy,a b"], "'a b' is no module"),
     ],

@@ -125,7 +125,7 @@ def _network(request: RunRequest, profile: Profile) -> Network:
     if asked is None:
         return profile.network or Network()
     if asked.mode is NetworkMode.ALLOWLIST:
-        asked = allowing(asked.allow, "--network")
+        asked = allowing(asked.allow, "--network") if asked.allow else Network()
     ceiling = profile.ceiling.network if profile.ceiling else None
     if ceiling is not None and not network_within(asked, ceiling):
         raise PolicyError(

@@ -1,7 +1,8 @@
 """Spans are sent by a thread of their own, some at a time.
 
-The SDK's own processor also begins such a thread in every fork of its process (os.register_at_fork), and one with a
-second thread can make no user namespace: an ordinary user's next sandbox would be refused.
+The SDK's own processor also begins such a thread in every fork of its process (os.register_at_fork), its provider one
+for a moment, and a process with a second thread can make no user namespace: an ordinary user's next sandbox would be
+refused.
 """
 
 import logging
@@ -9,7 +10,7 @@ import os
 from collections import deque
 from threading import Event, Lock, Thread
 
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 WAITING = 2048
@@ -18,6 +19,13 @@ TOGETHER = 512
 DELAY = 5.0
 """Seconds until those that have come are sent."""
 _LOG = logging.getLogger(__name__)
+
+
+class Provider(TracerProvider):
+    """One that leaves forks alone: the SDK's finds out anew, by threads, what process this is; its spans do not say."""
+
+    def _handle_fork(self) -> None:
+        """Do nothing."""
 
 
 class Batches(SpanProcessor):

@@ -14,11 +14,11 @@ from aisbx.types import REQUEST_BEGIN, REQUEST_END, Event
 try:
     from opentelemetry import trace
     from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+    from opentelemetry.sdk.trace import SpanLimits
     from opentelemetry.sdk.trace.export import SpanExporter
     from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
-    from aisbx.telemetry.batches import Batches
+    from aisbx.telemetry.batches import Batches, Provider
 except ImportError as missing:
     raise ConfigError(
         f"otel: {missing.name} is not installed", key="sinks", hint="pip install 'aisbx-core[otlp]'"
@@ -37,7 +37,7 @@ class Spans:
         self._timeout = timeout
         self._lock = Lock()
         self._roots: OrderedDict[str, trace.Span] = OrderedDict()
-        self._provider = TracerProvider(
+        self._provider = Provider(
             # Whoever calls may say whose trace this belongs to, but not that there be none.
             sampler=ALWAYS_ON,
             resource=Resource.create({"service.name": "aisbx"}),
