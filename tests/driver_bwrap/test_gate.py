@@ -1,5 +1,6 @@
 """The gate that holds a command back until its walls stand: bubblewrap's `--seccomp` pipe."""
 
+import errno
 import os
 import subprocess
 from pathlib import Path
@@ -46,6 +47,17 @@ def test_the_option_made_for_waiting_lets_the_command_run_when_its_writer_is_gon
     assert released_by_nothing(tool, "--block-fd").stdout == b"it runs\n"
 
 
+def placed(descriptor: int, number: int) -> int:
+    """Copy a descriptor to a number, also while another test's thread opens something (dup(2), EBUSY)."""
+    for _ in range(1000):
+        try:
+            return os.dup2(descriptor, number)
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+    raise AssertionError(number)
+
+
 def abandoned(tool: str, *, gated: bool) -> "subprocess.CompletedProcess[bytes]":
     """Start the tool as the launcher does, tell it some of what to mount, and be gone."""
     assembly = Assembly()
@@ -54,7 +66,7 @@ def abandoned(tool: str, *, gated: bool) -> "subprocess.CompletedProcess[bytes]"
         {"words": [], "outside": None, "composed": True, "private": [], "workspace": None, "sources": [], "files": []},
     )
     assemble(assembly, plan, cast("LaunchRequest", {"terminal": False, "argv": ["echo", "it runs"]}))
-    numbers = [os.dup2(fd, assembly.base + index) for index, fd in enumerate(assembly.passed)]
+    numbers = [placed(fd, assembly.base + index) for index, fd in enumerate(assembly.passed)]
     argv = [tool, *assembly.argv[1:]]
     if not gated:
         at = argv.index("--seccomp")
