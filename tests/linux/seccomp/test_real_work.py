@@ -30,7 +30,7 @@ def shell(script: str, *options: str) -> str:
 
 def need(tool: str) -> str:
     """Give the path of a tool; what is not on this machine cannot be tried here."""
-    found = shutil.which(tool)
+    found = shutil.which(tool, path=f"{os.environ['PATH']}:/usr/local/go/bin")
     if found is None:
         pytest.skip(f"{tool} is not on this machine")
     return found
