@@ -8,10 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from aisbx.errors import AisbxError, UsageError
+from aisbx.hosting.arguments import workspace as workspace_of
 
 from aisbx_mcp.options import HttpOptions, ServeOptions
-
-MODES = ("rw", "ro", "cow", "guarded")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +29,7 @@ def serve(options: argparse.Namespace) -> int:
     """Make what is to be served and hand it to the transport; an AisbxError says what is wrong."""
     from aisbx_mcp.service import Service
 
-    workspace, mode = _workspace(options.workspace)
+    workspace, mode = workspace_of(options.workspace)
     http = _http(options)
     service = Service(
         ServeOptions(
@@ -160,16 +159,3 @@ class _Parser(argparse.ArgumentParser):
         """Say what is wrong as every command of aisbx does."""
         print(f"aisbx-mcp: usage: {message}; hint: see aisbx-mcp --help", file=sys.stderr)
         sys.exit(UsageError.exit_code)
-
-
-def _workspace(value: str | None) -> tuple[str | None, str | None]:
-    import os
-
-    if value is None:
-        return None, None
-    path, _, mode = value.rpartition(":")
-    if not (path and mode in MODES):
-        path, mode = value, ""
-    if not os.path.isdir(path):
-        raise UsageError(f"--workspace: {path} is no directory", hint="name one that is there")
-    return os.path.realpath(path), mode or None

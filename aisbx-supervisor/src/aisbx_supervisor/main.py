@@ -6,10 +6,9 @@ import sys
 from collections.abc import Sequence
 
 from aisbx.errors import AisbxError, UsageError
+from aisbx.hosting.arguments import workspace as workspace_of
 
 from aisbx_supervisor.options import ServeOptions
-
-MODES = ("rw", "ro", "cow", "guarded")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _options(parsed: argparse.Namespace) -> ServeOptions:
     if parsed.uds and (parsed.host or parsed.port is not None):
         raise UsageError("--uds is in place of --host and --port", hint="leave one out")
-    workspace, mode = _workspace(parsed.workspace)
+    workspace, mode = workspace_of(parsed.workspace)
     return ServeOptions(
         host=parsed.host or "127.0.0.1",
         port=8080 if parsed.port is None else parsed.port,
@@ -94,17 +93,6 @@ def _seconds(text: str) -> float:
         return parse_duration(text)
     except UsageError as error:
         raise argparse.ArgumentTypeError(error.message) from error
-
-
-def _workspace(value: str | None) -> tuple[str | None, str | None]:
-    if value is None:
-        return None, None
-    path, _, mode = value.rpartition(":")
-    if not (path and mode in MODES):
-        path, mode = value, ""
-    if not os.path.isdir(path):
-        raise UsageError(f"--workspace: {path} is no directory", hint="name one that is there")
-    return os.path.realpath(path), mode or None
 
 
 def _unlink(path: str) -> None:

@@ -1,6 +1,6 @@
 """Sandboxes: made, listed, looked at, ended; paused and forked."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from aisbx.errors import NotFoundError
 from fastapi import APIRouter, Depends, Query
@@ -99,29 +99,26 @@ async def destroy(by: By, name: str, *, discard: bool = False) -> Response:
 @router.post("/{name}/pause", response_model=Sandbox)
 async def pause(by: By, name: str) -> Response:
     """Stop every process where it stands."""
-    boxes = by.service.boxes
-    with by.may("run", "pause"), as_it_stands():
-        real = by.box(name)
-
-        def stop() -> dict[str, object]:
-            boxes.inside(real).pause(by.who, HOST)
-            return row(boxes.look(real), name)
-
-        return JSONResponse(await by.service.aside(stop))
+    return await _changed(by, name, "pause")
 
 
 @router.post("/{name}/resume", response_model=Sandbox)
 async def resume(by: By, name: str) -> Response:
     """Let the processes go on."""
+    return await _changed(by, name, "resume")
+
+
+async def _changed(by: By, name: str, what: Literal["pause", "resume"]) -> Response:
     boxes = by.service.boxes
-    with by.may("run", "resume"), as_it_stands():
+    with by.may("run", what), as_it_stands():
         real = by.box(name)
 
-        def go_on() -> dict[str, object]:
-            boxes.inside(real).resume(by.who, HOST)
+        def change() -> dict[str, object]:
+            inside = boxes.inside(real)
+            (inside.pause if what == "pause" else inside.resume)(by.who, HOST)
             return row(boxes.look(real), name)
 
-        return JSONResponse(await by.service.aside(go_on))
+        return JSONResponse(await by.service.aside(change))
 
 
 @router.post("/{name}/fork", status_code=201, response_model=Sandbox)
