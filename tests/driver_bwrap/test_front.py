@@ -1,6 +1,7 @@
 """The compiled front carries out what is the ordinary course of a run, and leaves everything else to Python."""
 
 import json
+import fcntl
 import os
 import runpy
 import signal
@@ -215,7 +216,7 @@ def test_a_program_that_asks_for_what_is_torn_is_told_that_nothing_has_run(progr
         errors, *files = (os.memfd_create(name) for name in ("errors", "plan", "entry", "request"))
         os.write(files[0], b"no plan")
         os.write(files[2], request)
-        moved = [os.dup2(number, 100 + number) for number in (errors, writer, *files)]
+        moved = [fcntl.fcntl(number, fcntl.F_DUPFD, 100) for number in (errors, writer, *files)]
         actions = [(os.POSIX_SPAWN_DUP2, number, place) for number, place in zip(moved, (2, 3, 4, 5, 6), strict=True)]
         argv = [program, "--program", "/nowhere/python", "/nowhere/fast.py"]
         child = os.posix_spawn(program, argv, {"ASAN_OPTIONS": "detect_leaks=0"}, file_actions=actions)

@@ -1,6 +1,6 @@
 """The gate that holds a command back until its walls stand: bubblewrap's `--seccomp` pipe."""
 
-import errno
+import fcntl
 import os
 import subprocess
 from pathlib import Path
@@ -47,17 +47,6 @@ def test_the_option_made_for_waiting_lets_the_command_run_when_its_writer_is_gon
     assert released_by_nothing(tool, "--block-fd").stdout == b"it runs\n"
 
 
-def placed(descriptor: int, number: int) -> int:
-    """Copy a descriptor to a number, also while another test's thread opens something (dup(2), EBUSY)."""
-    for _ in range(1000):
-        try:
-            return os.dup2(descriptor, number)
-        except OSError as error:
-            if error.errno != errno.EBUSY:
-                raise
-    raise AssertionError(number)
-
-
 def abandoned(tool: str, *, gated: bool) -> "subprocess.CompletedProcess[bytes]":
     """Start the tool as the launcher does, tell it some of what to mount, and be gone."""
     assembly = Assembly()
@@ -66,7 +55,13 @@ def abandoned(tool: str, *, gated: bool) -> "subprocess.CompletedProcess[bytes]"
         {"words": [], "outside": None, "composed": True, "private": [], "workspace": None, "sources": [], "files": []},
     )
     assemble(assembly, plan, cast("LaunchRequest", {"terminal": False, "argv": ["echo", "it runs"]}))
-    numbers = [placed(fd, assembly.base + index) for index, fd in enumerate(assembly.passed)]
+
+    def place() -> None:
+        """Give the tool its descriptors where it has them to itself: another test's thread may hold a number here."""
+        aside = assembly.base + len(assembly.passed)
+        for index, copy in enumerate([fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, aside) for fd in assembly.passed]):
+            os.dup2(copy, assembly.base + index)
+
     argv = [tool, *assembly.argv[1:]]
     if not gated:
         at = argv.index("--seccomp")
@@ -75,12 +70,12 @@ def abandoned(tool: str, *, gated: bool) -> "subprocess.CompletedProcess[bytes]"
         os.write(assembly.options, "\0".join(_SANDBOX).encode() + b"\0")
         os.close(assembly.options)
         os.close(assembly.gate)
-        return subprocess.run(argv, pass_fds=numbers, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        return subprocess.run(
+            argv, preexec_fn=place, close_fds=False, stdin=subprocess.DEVNULL, capture_output=True, check=False
+        )
     finally:
         os.close(assembly.status)
         assembly.close()
-        for number in numbers:
-            os.close(number)
 
 
 def test_a_launcher_that_ends_in_the_middle_of_what_it_tells_the_tool_has_started_nothing(tool: str) -> None:

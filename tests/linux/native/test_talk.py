@@ -4,6 +4,7 @@ Both are built with sanitizers, which end a program that reads or writes where i
 """
 
 import array
+import fcntl
 import os
 import random
 import runpy
@@ -48,7 +49,7 @@ class Talk:
         pids = os.memfd_create("pids")
         os.ftruncate(pids, 4096)
         self.errors = os.memfd_create("errors")
-        moved = [os.dup2(number, 100 + number) for number in (theirs.fileno(), pids, self.errors)]
+        moved = [fcntl.fcntl(number, fcntl.F_DUPFD, 100) for number in (theirs.fileno(), pids, self.errors)]
         actions = [(os.POSIX_SPAWN_DUP2, number, place) for number, place in zip(moved, (3, 4, 2), strict=True)]
         environ = {"ASAN_OPTIONS": "detect_leaks=0"}
         self.pid = os.posix_spawn(program, [str(program)], environ, file_actions=actions, setsid=True)
