@@ -1,7 +1,7 @@
 """The compiled front carries out what is the ordinary course of a run, and leaves everything else to Python."""
 
-import json
 import fcntl
+import json
 import os
 import runpy
 import signal
