@@ -32,7 +32,7 @@ FRONT = (
     *("entries.c", "front.c", "front.h", "group.c", "group.h", "hand.c", "helper.c", "input.c", "instruct.c"),
     *("join.c", "join.h", "kernel.c", "kernel.h", "launch.c", "look.c", "look.h", "look_data.h", "options.c"),
     *("output.c", "plan.c", "plan.h", "plan_name.c", "plan_read.c", "plan_read.h", "program.c", "record.c", "record.h"),
-    *("relay.h", "sha256.c", "sha256.h", "spawn.c", "stage.c", "stage.h", "start.c", "stay.c", "text.c"),
+    *("relay.h", "sha256.c", "sha256.h", "spawn.c", "stage.c", "stage.h", "start.c", "stay.c", "text.c", "watch.c"),
 )
 """What the compiled programs are made from, in aisbx-linux/native."""
 PROGRAMS = ("aisbx-front", "aisbx-helper", "aisbx-client.so")

@@ -17,7 +17,7 @@ inputs='requirements-run.lock requirements.lock tools/setup.py aisbx-core/pyproj
     aisbx-linux/native/plan.h aisbx-linux/native/plan_name.c aisbx-linux/native/plan_read.c
     aisbx-linux/native/plan_read.h aisbx-linux/native/record.c aisbx-linux/native/record.h aisbx-linux/native/relay.h
     aisbx-linux/native/sha256.c aisbx-linux/native/sha256.h aisbx-linux/native/spawn.c aisbx-linux/native/stage.c
-    aisbx-linux/native/stage.h aisbx-linux/native/start.c aisbx-linux/native/stay.c aisbx-linux/native/text.c'
+    aisbx-linux/native/stage.h aisbx-linux/native/start.c aisbx-linux/native/stay.c aisbx-linux/native/text.c aisbx-linux/native/watch.c'
 
 # Is the environment $venv complete for KIND, newer than what it was made from, and made for this very folder?
 venv_is_fresh() {

@@ -19,7 +19,7 @@ FOLDER = os.path.dirname(os.path.abspath(__file__))
 SOURCES = {
     "aisbx-front": (
         *("front", "options", "launch", "start", "hand", "assemble", "instruct", "spawn", "stage", "kernel"),
-        *("stay", "enter", "join", "program"),
+        *("stay", "enter", "join", "program", "watch"),
         *("output", "input", "plan", "plan_name", "plan_read", "look", "entries", "group", "record", "text", "sha256"),
     ),
     "aisbx-helper": ("helper", "command", "join", "plan_read", "sha256"),

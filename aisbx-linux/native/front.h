@@ -102,7 +102,7 @@ struct run {
     struct input input;
     struct output stdout_, stderr_;
     int64_t started, ended; /* monotonic nanoseconds; 0: not yet */
-    int64_t deadline, look_at; /* when Python is to act: time limit, first look of the watch; 0: never */
+    int64_t deadline, look_at; /* when there is something to do: time limit, next look of the watch; 0: never */
 
     bool done;          /* reaped, groups removed, workspace looked at */
     bool recorded;      /* the record is written */
@@ -112,9 +112,11 @@ struct run {
 };
 
 #define SECOND 1000000000LL
-/* When the watch looks first, after the start: Python's turn then. */
+/* When the watch looks first, after the start, and no sooner again. */
 #define LOOK (SECOND / 10)
 int64_t now(void); /* monotonic nanoseconds */
+/* Look at what the sandbox uses, and choose when next. False where that is Python's to do: it may be too much. */
+bool watch_look(struct run *run);
 /* Close a descriptor if it is open, and say so in its place. */
 void close_end(int *descriptor);
 /* Close the command's ends of the streams. */

@@ -137,8 +137,10 @@ static void relay(struct run *run)
             (waited[4].revents != 0 && output_step(&run->stderr_, &run->budget) != 0)) {
             hand_over(run);
         }
-        until = earlier(run->deadline, run->look_at);
-        if (until != 0 && now() >= until) {
+        if (run->deadline != 0 && now() >= run->deadline) {
+            hand_over(run);
+        }
+        if (run->look_at != 0 && now() >= run->look_at && !watch_look(run)) {
             hand_over(run);
         }
     }

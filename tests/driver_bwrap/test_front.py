@@ -16,6 +16,7 @@ from aisbx_linux.lasting import asking
 
 from .conftest import CORE, FRONT, NOT_LEAN, World, needs_front
 
+_BOUNDED = ("--memory", "48M")
 pytestmark = needs_front
 BUILD = Path(__file__).parents[2] / "aisbx-linux/native/build.py"
 
@@ -31,6 +32,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> World:
     environ = {"HOME": str(home), "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
     world = World(home, project, "front", environ)
     world.warm()
+    world.warm(*_BOUNDED)
     world.environ = {**environ, "AISBX_FRONT": "only"}
     return world
 
@@ -61,6 +63,34 @@ def test_words_streams_and_exit_code_are_the_commands(place: World, program: str
     assert (done.returncode, done.stdout, done.stderr) == (7, b"", b"a b x\ny\n")
     done = front(place, program, "--", "sh", "-c", "cat; kill -9 $$", input=b"\0\xff" * 90_000)
     assert (done.returncode, done.stdout, done.stderr) == (137, b"\0\xff" * 90_000, b"")
+
+
+_SUM = """
+import subprocess, sys
+
+own = bytearray(20 << 20)
+own[::4096] = b"x" * len(own[::4096])
+more, text = int(sys.argv[1]), sys.argv[2]
+if more:
+    subprocess.run([sys.executable, "-c", text, str(more - 1), text])
+sys.stdin.read()
+"""
+
+
+def test_it_looks_by_itself_at_what_a_run_uses(place: World, program: str) -> None:
+    """Where no cgroup bounds the sum, a look comes every tenth of a second; only what may be too much is Python's."""
+    argv = [program, sys.executable, f"{CORE}/aisbx/cli/fast.py", "run", *_BOUNDED, "--", "python3", "-c", _SUM]
+    how: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    environ = {**plain(place), "ASAN_OPTIONS": "detect_leaks=0"}
+    with subprocess.Popen([*argv, "0", _SUM], cwd=place.project, env=environ, **how) as within:
+        with pytest.raises(subprocess.TimeoutExpired):
+            within.wait(0.5)
+        assert Path(f"/proc/{within.pid}/comm").read_text() == "aisbx-front\n"
+        assert within.communicate() == (b"", b"")
+    assert within.returncode == 0
+    with subprocess.Popen([*argv, "3", _SUM], cwd=place.project, env=environ, **how) as beyond:
+        assert beyond.wait(20) == 137
+    assert place.records()[-1]["oom_killed"] is True
 
 
 @pytest.fixture(scope="module")

@@ -47,11 +47,9 @@ class Runs:
     ) -> Outcome:
         """Run one command in a sandbox of its own, as `Engine.run`; `engine` is asked for where there is no plan."""
         name = repr((os.geteuid(), replace(request, command=(), environment={})))
-        known = self._plans.get(name)
-        if known is not None and known[2] is not None and usual(stdio):
-            outcome = self._by_front(known[2], name, known, engine, request, principal, stdio, host)
-            if outcome is not None:
-                return outcome
+        outcome = self._by_front(name, engine, request, principal, stdio, host)
+        if outcome is not None:
+            return outcome
         found = self._find(name)
         if found is None:
             held = self._planning.acquire()
@@ -70,7 +68,8 @@ class Runs:
             finally:
                 if held:
                     self._planning.release()
-        return self._carry_out(name, found, engine, request, principal, stdio, host)
+            outcome = self._by_front(name, engine, request, principal, stdio, host)
+        return outcome or self._carry_out(name, found, engine, request, principal, stdio, host)
 
     def _find(self, name: str) -> "_Found | None":
         found = self._plans.get(name)
@@ -84,18 +83,19 @@ class Runs:
 
     def _by_front(
         self,
-        by: Fronted,
         name: str,
-        found: "_Found",
         engine: Callable[[], Engine],
         request: RunRequest,
         principal: Principal,
         stdio: Stdio,
         host: str,
     ) -> Outcome | None:
-        """Run by the compiled front; None where nothing has run."""
+        """Run by the compiled front; None where nothing has run, for it looks itself whether a plan holds."""
+        found = self._plans.get(name)
+        if found is None or found[2] is None or not usual(stdio):
+            return None
         wanted = _wanted(found[0], request, stdio)
-        result = by.run(wanted, principal.id, host)
+        result = found[2].run(wanted, principal.id, host)
         if result is None:
             return None
         return self._outcome(name, found, engine, request, stdio, wanted["run"], lambda: result)
