@@ -148,18 +148,22 @@ static void await(pid_t command, int process) {
         _exit(0);
     }
     struct rusage used;
-    int status = 0;
+    siginfo_t how;
     *running = 0; /* before it is reaped: nobody else can have the number yet */
-    while (wait4(command, &status, __WALL, &used) < 0 && errno == EINTR)
+    /* It is told of first and reaped then, while the client goes on. */
+    while (syscall(SYS_waitid, P_PID, command, &how, WEXITED | WNOWAIT | __WALL, &used) < 0 && errno == EINTR)
         ;
     struct answer answer = {
         ANSWER_ENDED,
-        status,
+        how.si_code == CLD_EXITED ? W_EXITCODE(how.si_status, 0)
+                                  : how.si_status | (how.si_code == CLD_DUMPED ? WCOREFLAG : 0),
         used.ru_utime.tv_sec * INT64_C(1000000) + used.ru_utime.tv_usec,
         used.ru_stime.tv_sec * INT64_C(1000000) + used.ru_stime.tv_usec,
         used.ru_maxrss,
     };
     say(&answer, sizeof answer, "");
+    while (waitpid(command, NULL, __WALL) < 0 && errno == EINTR)
+        ;
 }
 
 /* Start what is asked for, and tell what came of it. */
