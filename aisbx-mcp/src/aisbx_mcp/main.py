@@ -2,15 +2,18 @@
 
 import argparse
 import gc
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from aisbx.errors import AisbxError, UsageError
+from aisbx.hosting.arguments import Parser, number, seconds
 from aisbx.hosting.arguments import workspace as workspace_of
 
 from aisbx_mcp.options import HttpOptions, ServeOptions
+
+_SHORTEST = 1.0
+"""Seconds that a client may be away at least."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,7 +73,7 @@ def serve(options: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="aisbx-mcp", description="Give an agent a sandbox, over MCP.", allow_abbrev=False)
+    parser = Parser(prog="aisbx-mcp", description="Give an agent a sandbox, over MCP.", allow_abbrev=False)
     parser.add_argument(
         "--transport", default="stdio", metavar="NAME", help="how clients reach it: stdio, http (stdio)"
     )
@@ -96,13 +99,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     served = parser.add_argument_group("http", "with --transport http; clients show a key, see `aisbx key create`")
     served.add_argument("--host", metavar="H", help="the address (127.0.0.1)")
-    served.add_argument("--port", type=_port, metavar="N", help="the port (8080)")
+    served.add_argument("--port", type=number, metavar="N", help="the port (8080)")
     served.add_argument("--certfile", metavar="FILE", help="a certificate, PEM: HTTPS")
     served.add_argument("--keyfile", metavar="FILE", help="its key")
     served.add_argument("--no-auth", action="store_true", help="ask for no key: loopback addresses only")
     served.add_argument("--allow-host", action="append", metavar="NAME[:PORT]", help="another name it goes by")
     served.add_argument("--allow-origin", action="append", metavar="URL", help="web pages that may use it")
-    served.add_argument("--idle", type=_seconds, metavar="T", help="when what its client left alone ends (30m)")
+    served.add_argument("--idle", type=seconds, metavar="T", help="when what its client left alone ends (30m)")
     return parser
 
 
@@ -115,6 +118,8 @@ def _http(options: argparse.Namespace) -> HttpOptions:
         raise UsageError(f"--{name} says nothing to the transport {options.transport}", hint="add --transport http")
     given["hosts"] = tuple(given.pop("allow_host", ()))
     given["origins"] = tuple(given.pop("allow_origin", ()))
+    if "idle" in given:
+        given["idle"] = max(_SHORTEST, given["idle"])
     if options.no_auth:
         given["auth"] = ""
     return HttpOptions(**given)
@@ -137,25 +142,3 @@ def _modules(text: str) -> list[str]:
     if wrong := [name for name in names if not all(part.isidentifier() for part in name.split("."))]:
         raise argparse.ArgumentTypeError(f"{wrong[0]!r} is no module of Python's")
     return names
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) < 1 << 16):
-        raise argparse.ArgumentTypeError(f"{text!r} is no port")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    from aisbx.units import parse_duration
-
-    try:
-        return max(1.0, parse_duration(text))
-    except UsageError as error:
-        raise argparse.ArgumentTypeError(error.message) from error
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> "object":  # type: ignore[override]
-        """Say what is wrong as every command of aisbx does."""
-        print(f"aisbx-mcp: usage: {message}; hint: see aisbx-mcp --help", file=sys.stderr)
-        sys.exit(UsageError.exit_code)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from aisbx.errors import AisbxError, UsageError
+from aisbx.hosting.arguments import Parser, number, seconds
 from aisbx.hosting.arguments import workspace as workspace_of
 
 from aisbx_supervisor.options import ServeOptions
@@ -59,10 +60,10 @@ def _options(parsed: argparse.Namespace) -> ServeOptions:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="aisbx-supervisor", description="Serve sandboxes over HTTP.", allow_abbrev=False)
+    parser = Parser(prog="aisbx-supervisor", description="Serve sandboxes over HTTP.", allow_abbrev=False)
     add = parser.add_argument
     add("--host", metavar="H", help="the address (127.0.0.1)")
-    add("--port", type=_number, metavar="N", help="the port (8080)")
+    add("--port", type=number, metavar="N", help="the port (8080)")
     add("--uds", metavar="PATH", help="a Unix socket that only you can open, in place of an address")
     add("--certfile", default="", metavar="FILE", help="a certificate, PEM: HTTPS")
     add("--keyfile", default="", metavar="FILE", help="its key")
@@ -75,24 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--allow-profile", action="append", default=[], metavar="P", help="another that a client may ask for")
     add("--network", default="none", choices=("none", "open"), help="the most that a sandbox can have (none)")
     add("-d", "--driver", default="", metavar="NAME", help="what confines")
-    add("--sandboxes", type=_number, default=64, metavar="N", help="how many a key may have at once (64)")
-    add("--drain", type=_seconds, default=30.0, metavar="T", help="how long requests have when it is to end (30s)")
+    add("--sandboxes", type=number, default=64, metavar="N", help="how many a key may have at once (64)")
+    add("--drain", type=seconds, default=30.0, metavar="T", help="how long requests have when it is to end (30s)")
     return parser
-
-
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) < 1 << 16):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number up to 65535")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    from aisbx.units import parse_duration
-
-    try:
-        return parse_duration(text)
-    except UsageError as error:
-        raise argparse.ArgumentTypeError(error.message) from error
 
 
 def _unlink(path: str) -> None:
@@ -100,10 +86,3 @@ def _unlink(path: str) -> None:
         os.unlink(path)
     except OSError as error:
         sys.stderr.write(f"aisbx-supervisor: {path} stays: {error.strerror}\n")
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> "object":  # type: ignore[override]
-        """Say what is wrong as every command of aisbx does."""
-        print(f"aisbx-supervisor: usage: {message}; hint: see aisbx-supervisor --help", file=sys.stderr)
-        sys.exit(UsageError.exit_code)
