@@ -6,7 +6,7 @@ import stat
 from collections.abc import Mapping
 
 from aisbx.errors import UsageError
-from aisbx.hosting.addresses import is_loopback, split
+from aisbx.hosting.listening import bind, check, check_near
 
 from aisbx_supervisor.options import ServeOptions
 
@@ -16,30 +16,21 @@ _BACKLOG = 1024
 
 def listen(options: ServeOptions, environ: Mapping[str, str], *, said: bool) -> list[socket.socket]:
     """Give the sockets to serve; UsageError for what cannot be had. `said`: a place was named on the command line."""
-    if bool(options.certfile) != bool(options.keyfile):
-        raise UsageError("--certfile and --keyfile go together", hint="name both, or neither")
-    for one in options.hosts:
-        split(one)
+    check(options.certfile, options.keyfile, options.hosts)
     handed = _handed(environ)
     if handed and said:
         raise UsageError("sockets were handed over by systemd", hint="leave out --host, --port and --uds")
-    sockets = handed or [_unix(options.uds) if options.uds else _tcp(options)]
-    far = [str(one.getsockname()[0]) for one in sockets if one.family != socket.AF_UNIX]
-    far = [address for address in far if not is_loopback(address)]
-    if far and not options.auth:
-        for one in sockets:
+    if not handed:
+        return [_unix(options.uds) if options.uds else bind(options.host, options.port, near=not options.auth)]
+    try:
+        for one in handed if not options.auth else ():
+            if one.family != socket.AF_UNIX:
+                check_near(str(one.getsockname()[0]))
+    except UsageError:
+        for one in handed:
             one.close()
-        hint = "use --host 127.0.0.1, or leave out --no-auth"
-        raise UsageError(f"--no-auth: {far[0]} can be reached by others", hint=hint)
-    return sockets
-
-
-def shown(listener: socket.socket, *, tls: bool) -> str:
-    """Give an address as clients write it."""
-    if listener.family == socket.AF_UNIX:
-        return f"unix:{listener.getsockname()}"
-    host, port = listener.getsockname()[:2]
-    return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+        raise
+    return handed
 
 
 def _handed(environ: Mapping[str, str]) -> list[socket.socket]:
@@ -98,20 +89,3 @@ def _remove_dead(path: str) -> None:
             os.unlink(path)
             return
     raise UsageError(f"--uds: somebody serves {path} already", hint="end that one, or name another path")
-
-
-def _tcp(options: ServeOptions) -> socket.socket:
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-            listener.listen(_BACKLOG)
-        except BaseException:
-            listener.close()
-            raise
-    except OSError as error:
-        hint = "use another --host or --port"
-        raise UsageError(f"{options.host}:{options.port} cannot be served: {error.strerror}", hint=hint) from error
-    return listener
