@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from aisbx.hosting import connection
+from aisbx.hosting import connection, requests
 from aisbx.hosting.addresses import host_allowed, is_loopback
 from aisbx_mcp.main import main
 from aisbx_mcp.options import HttpOptions
-from aisbx_mcp.transports import front
 from aisbx_mcp.transports.ended import _is_failure, served_once
 from aisbx_mcp.transports.front import Front
 from aisbx_mcp.transports.http import _config
@@ -97,13 +96,13 @@ HEAD = b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\n"
 @pytest.mark.parametrize("data", [b"", HEAD, HEAD + b"Content-Length: 9\r\n\r\n{"], ids=["nothing", "head", "body"])
 def test_a_slow_client_is_not_waited_for(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "HEAD_SECONDS", 0.3)
-    monkeypatch.setattr(front, "BODY_SECONDS", 0.3)
+    monkeypatch.setattr(requests, "BODY_SECONDS", 0.3)
     assert not asyncio.run(_left_open(connection.BoundedProtocol, data))
 
 
 def test_without_the_bound_it_would_be(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asyncio.run(_left_open(H11Protocol, HEAD))
-    monkeypatch.setattr(front, "BODY_SECONDS", 60)
+    monkeypatch.setattr(requests, "BODY_SECONDS", 60)
     assert asyncio.run(_left_open(H11Protocol, HEAD + b"Content-Length: 9\r\n\r\n{"))
 
 

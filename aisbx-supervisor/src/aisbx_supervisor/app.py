@@ -4,13 +4,14 @@ import logging
 from typing import Any
 
 from aisbx.errors import AisbxError, UsageError
+from aisbx.hosting.requests import RefusedError
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from aisbx_supervisor.problems import RESPONSES, Problem, RefusedError, problem
+from aisbx_supervisor.problems import RESPONSES, Problem, problem
 from aisbx_supervisor.routes import audit, files, host, inside, keys, processes, review, running, sandboxes, status
 from aisbx_supervisor.service import Service
 

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from aisbx.errors import UsageError
+from aisbx.hosting.requests import RefusedError
 from fastapi import Request, WebSocket
 
-from aisbx_supervisor.problems import RefusedError
 
 if TYPE_CHECKING:
     from aisbx.types import Principal

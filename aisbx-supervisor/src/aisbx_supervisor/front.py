@@ -7,14 +7,24 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from aisbx.errors import AisbxError, AuthError
-from aisbx.hosting.addresses import host_allowed, is_loopback
+from aisbx.errors import AisbxError
+from aisbx.hosting.addresses import is_loopback
+from aisbx.hosting.requests import (
+    RefusedError,
+    again,
+    authenticated,
+    body_of,
+    check_address,
+    headers_of,
+    keys_of,
+    without_secrets,
+)
 from aisbx.types import Principal
 
 from aisbx_supervisor.asked import PRINCIPAL
 from aisbx_supervisor.connection import PEER
 from aisbx_supervisor.once import LARGEST, Answer
-from aisbx_supervisor.problems import RefusedError, problem, status_of
+from aisbx_supervisor.problems import problem, status_of
 from aisbx_supervisor.service import local
 
 if TYPE_CHECKING:
@@ -26,13 +36,11 @@ OPEN = frozenset({"/health", "/metrics"})
 """What needs no key from this machine."""
 STREAMED = "/files"
 """How paths end whose PUT has a body that is read as it comes."""
-BODY_BYTES = 8 << 20
-BODY_SECONDS = 30.0
+LARGE = "files are written with PUT .../files, which takes more"
 SEND_SECONDS = 60.0
 """So long may a client take to accept a part of an answer."""
 _ADDRESS_BYTES = 8 << 10
 _KEY = re.compile(rb"aisbx_[0-9a-f]{12}_")
-_SECRETS = frozenset({b"authorization", b"x-api-key", b"proxy-authorization", b"cookie"})
 _AGAIN = frozenset({401, 408, 413, 421, 429})
 """Statuses of requests that were not done: the same key may be used again."""
 _FAILED = 500
@@ -75,18 +83,18 @@ class Front:
             self._service.metrics.request(method, route, status, time.monotonic() - began)
 
     async def _serve(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
-        service, headers = self._service, _headers(scope)
+        service, headers = self._service, headers_of(scope)
         self._check_address(scope, headers)
-        if scope["path"] in OPEN and _is_near(scope) and not _shown(headers):
+        if scope["path"] in OPEN and _is_near(scope) and not keys_of(headers):
             await self._app(scope, receive, send)
             return
         principal = self._principal(scope, headers)
         body: bytes | None = b""
         if scope["type"] == "http" and not (scope["method"] == "PUT" and scope["path"].endswith(STREAMED)):
-            body = await _body(headers, receive)
+            body = await body_of(headers, receive, LARGE)
             if body is None:
                 return
-            receive = _again(body, receive)
+            receive = again(body, receive)
         with service.present(principal) as presence, service.door.serving(principal):
             try:
                 await self._pass_on(_known(scope, principal), headers, body, receive, send)
@@ -149,29 +157,14 @@ class Front:
             raise RefusedError(400, "usage", "there is a key in the address", hint)
         if _peer(scope) is not None:
             return  # no page of a browser reaches a Unix socket
-        options, scheme = self._service.options, scope["scheme"].replace("ws", "http")
-        hosts, origins = headers.get(b"host", []), headers.get(b"origin", [])
-        server: tuple[str, int] = scope.get("server") or ("", 0)
-        if len(hosts) != 1 or not host_allowed(hosts[0], server, scheme, options.host, options.hosts):
-            hint = "use the address that it was started with; whoever runs it can add one with --allow-host"
-            raise RefusedError(421, "host", "this server does not go by that Host", hint, Connection="close")
-        own = [f"{scheme}://{hosts[0]}"]
-        if origins and origins != own and (len(origins) > 1 or origins[0] not in options.origins):
-            hint = "whoever runs the server can allow it with --allow-origin"
-            raise RefusedError(403, "origin", "pages from that Origin may not use this server", hint)
+        options = self._service.options
+        check_address(scope, headers, named=options.host, hosts=options.hosts, origins=options.origins)
 
     def _principal(self, scope: "Scope", headers: Mapping[bytes, list[str]]) -> Principal:
-        shown = _shown(headers)
+        shown = keys_of(headers)
         if not shown and (not self._service.options.auth or _peer(scope) in {0, local_uid()}):
             return local()
-        if len(set(shown)) > 1:
-            raise RefusedError(400, "usage", "there is more than one key", "send one, in one header")
-        client = scope.get("client")
-        try:
-            return self._service.door.authenticate({"key": shown[0]} if shown else {}, client[0] if client else "")
-        except AuthError as error:
-            challenge = 'Bearer realm="aisbx"' + (', error="invalid_token"' if shown else "")
-            raise RefusedError(401, error.code, error.message, error.hint, WWW_Authenticate=challenge) from None
+        return authenticated(self._service.door, scope, shown)
 
 
 _FIXED = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
@@ -193,61 +186,12 @@ def _is_near(scope: "Scope") -> bool:
     return _peer(scope) is not None or bool(client and is_loopback(client[0]))
 
 
-def _shown(headers: Mapping[bytes, list[str]]) -> list[str]:
-    shown: list[str] = [*headers.get(b"x-api-key", [])]
-    for value in headers.get(b"authorization", []):
-        kind, _, key = value.partition(" ")
-        if kind.lower() == "bearer":
-            shown.append(key.strip())
-    return shown
-
-
-def _headers(scope: "Scope") -> dict[bytes, list[str]]:
-    found: dict[bytes, list[str]] = {}
-    for name, value in scope["headers"]:
-        found.setdefault(bytes(name).lower(), []).append(bytes(value).decode("latin-1"))
-    return found
-
-
-async def _body(headers: Mapping[bytes, list[str]], receive: "Receive") -> bytes | None:
-    """Read the whole body; None where the client has gone."""
-    hint = "files are written with PUT .../files, which takes more"
-    too_large = RefusedError(413, "usage", f"a body has at most {BODY_BYTES} bytes", hint, Connection="close")
-    for length in headers.get(b"content-length", []):
-        if not length.isdigit() or len(length) > 12 or int(length) > BODY_BYTES:  # noqa: PLR2004 - digits
-            raise too_large
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            while True:
-                message = await receive()
-                if message["type"] != "http.request":
-                    return None
-                body += message.get("body", b"")
-                if len(body) > BODY_BYTES:
-                    raise too_large
-                if not message.get("more_body", False):
-                    return bytes(body)
-    except TimeoutError:
-        told = f"a body takes at most {BODY_SECONDS:.0f} s to send"
-        raise RefusedError(408, "usage", told, "send it faster", Connection="close") from None
-
-
-def _again(body: bytes, receive: "Receive") -> "Receive":
-    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def replay() -> "Message":
-        return waiting.pop() if waiting else await receive()
-
-    return replay
-
-
 def _known(scope: "Scope", principal: Principal) -> "Scope":
     """Put into the scope whose it is, and take out what they showed: no route and no log needs to see that.
 
     The same object, for it will say which route was taken.
     """
-    scope["headers"] = [(name, value) for name, value in scope["headers"] if bytes(name).lower() not in _SECRETS]
+    scope["headers"] = without_secrets(scope)
     scope[PRINCIPAL] = principal
     return scope
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import cast
 
 from aisbx.errors import StateError
+from aisbx.hosting.requests import RefusedError
 from aisbx.paths import ensure_private, write_own
 
-from aisbx_supervisor.problems import RefusedError
 
 KEPT = 24 * 3600.0
 LONGEST = 255

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 
 from aisbx.errors import AdmissionError, AisbxError
+from aisbx.hosting.requests import RefusedError
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
@@ -59,17 +60,6 @@ class Problem(BaseModel):
     errors: list[dict[str, object]] | None = Field(None, description="Where a body or a parameter is wrong.")
     findings: list[str] | None = Field(None, description="What a command left behind all the same.")
     retry_after: float | None = Field(None, description="Seconds.")
-
-
-class RefusedError(AisbxError):
-    """A request that is refused with a status of its own."""
-
-    def __init__(self, status: int, code: str, message: str, hint: str = "", **headers: str) -> None:
-        """`headers` have `_` for `-`."""
-        super().__init__(message, hint=hint)
-        self.status = status
-        self.code = code
-        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
 
 def status_of(error: AisbxError) -> int:

@@ -8,7 +8,16 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, cast
 
 from aisbx.errors import AdmissionError, AuthError
-from aisbx.hosting.addresses import host_allowed
+from aisbx.hosting.requests import (
+    RefusedError,
+    again,
+    authenticated,
+    body_of,
+    check_address,
+    headers_of,
+    keys_of,
+    without_secrets,
+)
 from aisbx.types import Principal
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
@@ -27,21 +36,8 @@ PRINCIPAL = "aisbx.principal"
 """Where a request's scope says whose it is."""
 TAKEN = "aisbx.taken"
 """And in which scopes it was counted."""
-BODY_BYTES = 8 << 20
-BODY_SECONDS = 30.0
+LARGE = "write a large file in parts"
 _SESSION, _NOT_FOUND, _WRONG = b"mcp-session-id", 404, 400
-_SECRETS = frozenset({b"authorization", b"x-api-key", b"proxy-authorization", b"cookie"})
-
-
-class RefusedError(Exception):
-    """A request that goes no further, with the answer to it."""
-
-    def __init__(self, status: int, code: str, message: str, hint: str = "", **headers: str) -> None:
-        """`headers` have `_` for `-`."""
-        super().__init__(message)
-        self.status = status
-        self.error = {"code": code, "message": message, "hint": hint}
-        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
 
 class Front:
@@ -61,30 +57,31 @@ class Front:
                 await self._app(scope, receive, send)
             return
         try:
-            headers = _headers(scope)
-            self._check_address(scope, headers)
-            principal = self._principal(scope, headers)
-            body = await _body(scope, headers, receive)
+            await self._serve(scope, receive, send)
         except RefusedError as refused:
             await _answer(refused, send)
-            return
-        if body is None:
-            return
-        try:
-            with self._service.present(principal) as presence, self._service.door.serving(principal):
-                message = _parsed(body)
-                known = _known(scope, principal, self._take(principal, message))
-                begins = isinstance(message, dict) and cast("dict[str, object]", message).get("method") == "initialize"
-                opening = self._sessions.opening(principal.id) if begins else nullcontext("")
-                try:
-                    with opening as place:
-                        noting = self._noting(known, headers, (principal.id, place), send)
-                        await served_once(self._app, known, _again(body, receive), noting)
-                except asyncio.CancelledError:
-                    if not presence.over:
-                        raise
         except AdmissionError as error:
             await _answer(_limited(error), send)
+
+    async def _serve(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        headers = headers_of(scope)
+        self._check_address(scope, headers)
+        principal = self._principal(scope, headers)
+        body = await body_of(headers, receive, LARGE)
+        if body is None:
+            return
+        with self._service.present(principal) as presence, self._service.door.serving(principal):
+            message = _parsed(body)
+            known = _known(scope, principal, self._take(principal, message))
+            begins = isinstance(message, dict) and cast("dict[str, object]", message).get("method") == "initialize"
+            opening = self._sessions.opening(principal.id) if begins else nullcontext("")
+            try:
+                with opening as place:
+                    noting = self._noting(known, headers, (principal.id, place), send)
+                    await served_once(self._app, known, again(body, receive), noting)
+            except asyncio.CancelledError:
+                if not presence.over:
+                    raise
 
     def _noting(
         self, scope: "Scope", headers: Mapping[bytes, list[str]], owner: tuple[str, str], send: "Send"
@@ -118,19 +115,8 @@ class Front:
         return taken
 
     def _check_address(self, scope: "Scope", headers: Mapping[bytes, list[str]]) -> None:
-        options, scheme = self._options, str(scope["scheme"])
-        hosts, origins = headers.get(b"host", []), headers.get(b"origin", [])
-        server: tuple[str, int] = scope.get("server") or ("", 0)
-        if len(hosts) != 1 or not host_allowed(hosts[0], server, scheme, options.host, options.hosts):
-            hint = "use the address that it was started with; whoever runs it can add one with --allow-host"
-            raise RefusedError(421, "host", "this server does not go by that Host", hint)
-        if (
-            origins
-            and origins != [f"{scheme}://{hosts[0]}"]
-            and (len(origins) > 1 or origins[0] not in options.origins)
-        ):
-            hint = "whoever runs the server can allow it with --allow-origin"
-            raise RefusedError(403, "origin", "pages from that Origin may not use this server", hint)
+        options = self._options
+        check_address(scope, headers, named=options.host, hosts=options.hosts, origins=options.origins)
         if scope.get("query_string"):
             hint = "keys go into the header Authorization; revoke one that was in an address: logs have seen it"
             raise RefusedError(400, "usage", "this address takes no parameters", hint)
@@ -138,51 +124,7 @@ class Front:
     def _principal(self, scope: "Scope", headers: Mapping[bytes, list[str]]) -> Principal:
         if not self._options.auth:
             return local()
-        shown: list[str] = [*headers.get(b"x-api-key", [])]
-        for value in headers.get(b"authorization", []):
-            kind, _, key = value.partition(" ")
-            if kind.lower() == "bearer":
-                shown.append(key.strip())
-        if len(shown) > 1:
-            raise RefusedError(400, "usage", "there is more than one key", "send one, in one header")
-        client = scope.get("client")
-        try:
-            return self._service.door.authenticate({"key": shown[0]} if shown else {}, client[0] if client else "")
-        except AuthError as error:
-            challenge = 'Bearer realm="aisbx"' + (', error="invalid_token"' if shown else "")
-            raise RefusedError(401, error.code, error.message, error.hint, WWW_Authenticate=challenge) from None
-        except AdmissionError as error:
-            raise _limited(error) from None
-
-
-def _headers(scope: "Scope") -> dict[bytes, list[str]]:
-    found: dict[bytes, list[str]] = {}
-    for name, value in scope["headers"]:
-        found.setdefault(bytes(name).lower(), []).append(bytes(value).decode("latin-1"))
-    return found
-
-
-async def _body(scope: "Scope", headers: Mapping[bytes, list[str]], receive: "Receive") -> bytes | None:
-    """Read the whole body; None where the client has gone."""
-    too_large = RefusedError(413, "usage", f"a request has at most {BODY_BYTES} bytes", "write a large file in parts")
-    for length in headers.get(b"content-length", []):
-        if not length.isdigit() or len(length) > 12 or int(length) > BODY_BYTES:  # noqa: PLR2004 - digits
-            raise too_large
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            while scope["method"] == "POST":
-                message = await receive()
-                if message["type"] != "http.request":
-                    return None
-                body += message.get("body", b"")
-                if len(body) > BODY_BYTES:
-                    raise too_large
-                if not message.get("more_body", False):
-                    break
-    except TimeoutError:
-        raise RefusedError(408, "usage", f"a request takes at most {BODY_SECONDS:.0f} s to send") from None
-    return bytes(body)
+        return authenticated(self._service.door, scope, keys_of(headers))
 
 
 def _parsed(body: bytes) -> object:
@@ -212,23 +154,14 @@ def _limited(error: AdmissionError) -> RefusedError:
 
 def _known(scope: "Scope", principal: Principal, taken: list[str]) -> "Scope":
     """Give the scope with whose it is, and without what they showed: no tool and no log needs to see that."""
-    headers = [(name, value) for name, value in scope["headers"] if bytes(name).lower() not in _SECRETS]
     # The SDK lets a session be used by whoever began it only; the token itself is none of its business.
     token = AccessToken(token="", client_id=principal.id, scopes=sorted(principal.scopes), subject=principal.id)
-    return {**scope, "headers": headers, PRINCIPAL: principal, TAKEN: taken, "user": AuthenticatedUser(token)}
-
-
-def _again(body: bytes, receive: "Receive") -> "Receive":
-    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def replay() -> "Message":
-        return waiting.pop() if waiting else await receive()
-
-    return replay
+    return {**scope, "headers": without_secrets(scope), PRINCIPAL: principal, TAKEN: taken, "user": AuthenticatedUser(token)}
 
 
 async def _answer(refused: RefusedError, send: "Send") -> None:
-    error = {"code": -32000, "message": refused.error["message"], "data": refused.error}
+    data = {"code": refused.code, "message": refused.message, "hint": refused.hint}
+    error = {"code": -32000, "message": refused.message, "data": data}
     body = json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode()
     headers = {"content-type": "application/json", "content-length": str(len(body)), "cache-control": "no-store"}
     # Whatever else is on its way of that request is not read.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 import anyio
 from aisbx.hosting import listening
 from aisbx.hosting.connection import BoundedProtocol
+from aisbx.hosting.requests import BODY_BYTES
 from aisbx.hosting.serving import Server, configured
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Http:
     async def _serve(self, service: "Service", options: "HttpOptions", listener: socket.socket) -> None:
         from aisbx_mcp.transports.ended import keep_out_of_the_log
         from aisbx_mcp.transports.ends import leave, watch
-        from aisbx_mcp.transports.front import BODY_BYTES, Front, principal_of, was_taken
+        from aisbx_mcp.transports.front import Front, principal_of, was_taken
 
         service.identify, service.taken = principal_of, was_taken
         keep_out_of_the_log()

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from aisbx.errors import StateError, UsageError
+from aisbx.hosting.requests import RefusedError
 from aisbx.paths import ensure_private
 from aisbx.types import FileRow, Files
 from fastapi import APIRouter, Depends, Header, Query, Request
@@ -17,7 +18,6 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from aisbx_supervisor.asked import Asked, asked
 from aisbx_supervisor.models import Directory
 from aisbx_supervisor.options import UPLOAD
-from aisbx_supervisor.problems import RefusedError
 
 router = APIRouter(prefix="/sandboxes/{name}", tags=["files"])
 By = Annotated[Asked, Depends(asked)]
