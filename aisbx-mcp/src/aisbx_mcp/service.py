@@ -6,17 +6,14 @@ import logging
 import os
 import shutil
 import tempfile
-import time
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from aisbx.engine import Engine
 from aisbx.engine.door import Door
 from aisbx.errors import AisbxError, StateError
-from aisbx.keys import SCOPES
+from aisbx.hosting.principals import Presences, local
 from aisbx.plan.run import new_run
 from aisbx.types import Principal
 
@@ -27,17 +24,6 @@ from aisbx_mcp.room import Room
 
 if TYPE_CHECKING:
     from aisbx_mcp.server import Server
-
-
-@dataclass(slots=True)
-class Presence:
-    """Requests of one principal that are being served."""
-
-    tasks: "list[asyncio.Task[object]]" = field(default_factory=list["asyncio.Task[object]"])
-    last: float = 0.0
-    """When the latest ended (monotonic)."""
-    over: bool = False
-    """Whether they may not go on."""
 
 
 class Service:
@@ -62,7 +48,7 @@ class Service:
         self.scopes: dict[str, str] = {}
         """Tool → the scope that it needs."""
         self._rooms: dict[str, Room] = {}
-        self._present: dict[str, Presence] = {}
+        self.present = Presences()
         self._lifeline: Lifeline | None = None
         self._outputs = ""
         self.making = asyncio.Lock()
@@ -109,32 +95,13 @@ class Service:
             self._rooms[principal.id] = Room(self, principal)
         return self._rooms[principal.id]
 
-    @contextmanager
-    def present(self, principal: Principal) -> Generator[Presence]:
-        """Serve a request of a principal's, who is not away meanwhile."""
-        presence = self._present.setdefault(principal.id, Presence())
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a coroutine has one
-        presence.tasks.append(task)
-        try:
-            yield presence
-        finally:
-            presence.tasks.remove(task)
-            presence.last = time.monotonic()
-
     async def sweep(self, idle: float) -> None:
         """End all that belongs to those who have sent nothing for `idle` seconds, or may not any more."""
-        for who, presence in list(self._present.items()):
-            if not self._stands(who):
-                presence.over = True
-                for task in presence.tasks:
-                    task.cancel()
-            elif presence.tasks or time.monotonic() - presence.last < idle:
-                continue
-            del self._present[who]
-            if who in self._rooms:
-                await self._rooms.pop(who).close()
-                gc.collect()  # what ended holds descriptors until then: commands and interpreters know each other
+        # Taken before anything is waited for: who comes back meanwhile begins anew.
+        gone = [self._rooms.pop(who) for who in self.present.sweep(idle, self._stands) if who in self._rooms]
+        if gone:
+            await asyncio.gather(*(room.close() for room in gone))
+            gc.collect()  # what ended holds descriptors until then: commands and interpreters know each other
 
     async def save(self) -> None:
         """Write down how far limits are used; where that cannot be, say so and go on."""
@@ -198,11 +165,6 @@ class Service:
             await asyncio.to_thread(self.remove_directory, self._outputs)
         if self._lifeline is not None:
             await asyncio.to_thread(self._lifeline.close)
-
-
-def local() -> Principal:
-    """Give the user whom the server runs as."""
-    return Principal(f"uid:{os.geteuid()}", frozenset(SCOPES))
 
 
 def _not_taken(_request: object, _scope: str) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from aisbx.errors import AisbxError
 from aisbx.hosting.addresses import is_loopback
+from aisbx.hosting.principals import local
 from aisbx.hosting.requests import (
     RefusedError,
     again,
@@ -25,7 +26,6 @@ from aisbx_supervisor.asked import PRINCIPAL
 from aisbx_supervisor.connection import PEER
 from aisbx_supervisor.once import LARGEST, Answer
 from aisbx_supervisor.problems import problem, status_of
-from aisbx_supervisor.service import local
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -95,12 +95,8 @@ class Front:
             if body is None:
                 return
             receive = again(body, receive)
-        with service.present(principal) as presence, service.door.serving(principal):
-            try:
-                await self._pass_on(_known(scope, principal), headers, body, receive, send)
-            except asyncio.CancelledError:
-                if not presence.over:
-                    raise
+        with service.present.serving(principal), service.door.serving(principal):
+            await self._pass_on(_known(scope, principal), headers, body, receive, send)
 
     async def _pass_on(
         self, scope: "Scope", headers: Mapping[bytes, list[str]], body: bytes, receive: "Receive", send: "Send"

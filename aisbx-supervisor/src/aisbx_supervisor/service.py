@@ -5,17 +5,15 @@ import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from threading import Lock
 from typing import TypeVar
 
 from aisbx.engine import Engine
 from aisbx.engine.door import Door
 from aisbx.errors import AisbxError
-from aisbx.keys import SCOPES
+from aisbx.hosting.principals import Presences, local
 from aisbx.types import Principal
 
 from aisbx_supervisor.boxes import Boxes
@@ -30,15 +28,6 @@ _THREADS = 256
 """So many commands may be waited for at once."""
 _SWEEP = 2.0
 """Seconds between two looks at who may not stay."""
-
-
-@dataclass(slots=True)
-class Presence:
-    """Requests of one principal that are being served."""
-
-    tasks: "list[asyncio.Task[object]]" = field(default_factory=list["asyncio.Task[object]"])
-    over: bool = False
-    """Whether they may not go on."""
 
 
 class Service:
@@ -65,7 +54,7 @@ class Service:
         self.making = Lock()
         """Held while a sandbox is made: what an engine knows of one request is not for two at once."""
         self._threads = ThreadPoolExecutor(_THREADS, "aisbx")
-        self._present: dict[str, Presence] = {}
+        self.present = Presences()
         self._tasks: list[asyncio.Task[None]] = []
 
     def _load(self) -> None:
@@ -120,20 +109,6 @@ class Service:
         """How many have no thread yet."""
         return self._threads._work_queue.qsize()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
-    @contextmanager
-    def present(self, principal: Principal) -> Generator[Presence]:
-        """Serve a request of a principal's, who can be sent away meanwhile."""
-        presence = self._present.setdefault(principal.id, Presence())
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a coroutine has one
-        presence.tasks.append(task)
-        try:
-            yield presence
-        finally:
-            presence.tasks.remove(task)
-            if not presence.tasks:
-                self._present.pop(principal.id, None)
-
     def stands(self, principal: str) -> bool:
         """Say whether somebody who was let in earlier still would be."""
         try:
@@ -157,11 +132,7 @@ class Service:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(_SWEEP)
-            for who, presence in list(self._present.items()):
-                if not self.stands(who):
-                    presence.over = True
-                    for task in presence.tasks:
-                        task.cancel()
+            self.present.sweep(0, self.stands)
             await self._save()
 
     async def _save(self) -> None:
@@ -169,11 +140,6 @@ class Service:
             await self.aside(self.door.save())
         except AisbxError as error:
             _log.warning("%s; hint: %s", error.message, error.hint)
-
-
-def local() -> Principal:
-    """Give the user whom the server runs as."""
-    return Principal(f"uid:{os.geteuid()}", frozenset(SCOPES))
 
 
 _log = logging.getLogger("aisbx")

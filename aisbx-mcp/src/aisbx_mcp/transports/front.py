@@ -1,6 +1,5 @@
 """What every request over HTTP passes first: is it for us, whose is it, is it of a bounded size."""
 
-import asyncio
 import json
 import math
 from collections.abc import Mapping
@@ -8,6 +7,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, cast
 
 from aisbx.errors import AdmissionError, AuthError
+from aisbx.hosting.principals import local
 from aisbx.hosting.requests import (
     RefusedError,
     again,
@@ -22,7 +22,6 @@ from aisbx.types import Principal
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 
-from aisbx_mcp.service import local
 from aisbx_mcp.transports.ended import served_once
 from aisbx_mcp.transports.sessions import Sessions
 
@@ -70,18 +69,13 @@ class Front:
         body = await body_of(headers, receive, LARGE)
         if body is None:
             return
-        with self._service.present(principal) as presence, self._service.door.serving(principal):
+        with self._service.present.serving(principal), self._service.door.serving(principal):
             message = _parsed(body)
             known = _known(scope, principal, self._take(principal, message))
             begins = isinstance(message, dict) and cast("dict[str, object]", message).get("method") == "initialize"
-            opening = self._sessions.opening(principal.id) if begins else nullcontext("")
-            try:
-                with opening as place:
-                    noting = self._noting(known, headers, (principal.id, place), send)
-                    await served_once(self._app, known, again(body, receive), noting)
-            except asyncio.CancelledError:
-                if not presence.over:
-                    raise
+            with self._sessions.opening(principal.id) if begins else nullcontext("") as place:
+                noting = self._noting(known, headers, (principal.id, place), send)
+                await served_once(self._app, known, again(body, receive), noting)
 
     def _noting(
         self, scope: "Scope", headers: Mapping[bytes, list[str]], owner: tuple[str, str], send: "Send"
