@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 
 from aisbx.cli.request import parse_network
+from aisbx.hosting.profiles import narrows
 from aisbx.types import RunRequest, WorkspaceMode, WorkspaceRequest
 
 HOST = "mcp"
 """What the audit log says of whoever asked."""
-RESTRICTIONS = frozenset({"offline", "readonly", "strict"})
-"""Profiles that only narrow; anybody may add them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +61,7 @@ def request(
     mode = WorkspaceMode(options.mode) if options.mode else None
     chosen = workspace or WorkspaceRequest(directory, mode)
     # A restriction that allows less than the server does is not asked for more.
-    narrow = options.network != "none" and not RESTRICTIONS.isdisjoint(profile.split("+"))
+    narrow = options.network != "none" and narrows(profile)
     return RunRequest(
         command=(),
         cwd=chosen.path,

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from aisbx.engine.found import PAUSED, RUNNING
-from aisbx.errors import AisbxError, NotFoundError, PolicyError, StateError
+from aisbx.errors import AisbxError, NotFoundError, StateError
+from aisbx.hosting.profiles import Offer, offer
 from aisbx.plan.run import new_run
 from aisbx.types import Command, Principal, ReleasableSandbox
 
 from aisbx_mcp.box import Box
 from aisbx_mcp.kernels.pool import Kernels
-from aisbx_mcp.options import HOST, RESTRICTIONS, request
+from aisbx_mcp.options import HOST, request
 from aisbx_mcp.output import Output
 from aisbx_mcp.running import KILL, Running
 
@@ -167,23 +168,10 @@ class Room:
         return self._private
 
     @property
-    def usual(self) -> str:
-        """The profile of sandboxes whose maker names none."""
-        service = self.service
-        return self.principal.profile or service.options.profile or service.engine.settings.profile
-
-    @property
-    def profiles(self) -> frozenset[str]:
-        """What may be named; a principal with a profile has that one."""
-        return frozenset({self.usual, *(() if self.principal.profile else self.service.options.profiles)})
-
-    def _admit(self, profile: str) -> None:
-        allowed = self.profiles
-        asked = {one for one in profile.split("+") if one} - RESTRICTIONS - allowed
-        if asked and profile not in allowed:
-            names = ", ".join(sorted(allowed))
-            message = f"mcp.profile: this server does not offer the profile {'+'.join(sorted(asked))}"
-            raise PolicyError(message, hint=f"use {names}; whoever runs the server can add one with --allow-profile")
+    def profiles(self) -> Offer:
+        """What sandboxes may be made by."""
+        options = self.service.options
+        return offer(self.principal, options.profile or self.service.engine.settings.profile, options.profiles)
 
     async def _make(self, name: str, profile: str) -> Box:
         if self._closed:
@@ -191,9 +179,9 @@ class Room:
         limit = self.service.options.sandboxes
         if len(self.boxes) + len(self._ending) + self._places >= limit:
             raise StateError(f"there are {limit} sandboxes already", hint="sandbox_destroy one")
-        self._admit(profile)
-        if profile and set(profile.split("+")) <= RESTRICTIONS:
-            profile = f"{self.usual}+{profile}"
+        offered = self.profiles
+        offered.check(profile, "mcp.profile")
+        profile = offered.completed(profile)
         self._places += 1
         making = self._begun[name] = asyncio.ensure_future(self._made(name, profile))
         try:

@@ -12,11 +12,12 @@ from aisbx.engine.found import Found
 from aisbx.engine.inside import Inside
 from aisbx.engine.opened import Opened
 from aisbx.errors import NotFoundError, PolicyError, StateError, UsageError
+from aisbx.hosting.profiles import Offer, offer
 from aisbx.plan.run import new_run
 from aisbx.store import Record, Store
 from aisbx.types import Principal, ReleasableSandbox
 
-from aisbx_supervisor.options import HOST, RESTRICTIONS, Wanted, to_request
+from aisbx_supervisor.options import HOST, Wanted, to_request
 from aisbx_supervisor.places import Places
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Boxes:
         service = self._service
         name = name or f"box-{new_run()[:8]}"
         real = self.real(who, name)
-        self._admit(who, profile)
+        self.profiles(who).check(profile, "rest.profile")
         options = service.options
         with service.making:
             self._refuse_more(who)
@@ -148,29 +149,10 @@ class Boxes:
             found.add(record.workspace if record is not None else str(self.places.root / name))
         return found
 
-    def _admit(self, who: Principal, profile: str) -> None:
-        """Refuse a profile that the server does not offer; a key's own is all that it has."""
-        if not profile:
-            return
-        allowed = self.profiles(who)
-        asked = {one for one in profile.split("+") if one} - RESTRICTIONS - allowed
-        if asked and profile not in allowed:
-            message = f"rest.profile: this server does not offer the profile {'+'.join(sorted(asked))[:64]}"
-            hint = f"use {', '.join(sorted(allowed))}; whoever runs the server can add one with --allow-profile"
-            raise PolicyError(message, hint=hint)
-
-    def profiles(self, who: Principal) -> frozenset[str]:
-        """Give what they may name."""
+    def profiles(self, who: Principal) -> Offer:
+        """Give what they may have sandboxes made by."""
         options = self._service.options
-        usual = who.profile or options.profile or self._service.engine.settings.profile
-        return frozenset({usual, *(() if who.profile else options.profiles)})
-
-    def profile(self, who: Principal, asked: str) -> str:
-        """Give what a sandbox of theirs is made by; a restriction that is asked for alone goes on top of the usual."""
-        usual = who.profile or self._service.options.profile or self._service.engine.settings.profile
-        if asked and set(asked.split("+")) <= RESTRICTIONS:
-            return f"{usual}+{asked}"
-        return asked or who.profile
+        return offer(who, options.profile or self._service.engine.settings.profile, options.profiles)
 
     # -- use
 

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 
+from aisbx.hosting.profiles import narrows
 from aisbx.types import Network, NetworkMode, RunRequest, WorkspaceMode, WorkspaceRequest
 
 HOST = "rest"
 """What the audit log says of whoever asked."""
 UPLOAD = "upload-"
 """How the names of files begin that are on their way into a sandbox."""
-RESTRICTIONS = frozenset({"offline", "readonly", "strict"})
-"""Profiles that only narrow; anybody may add them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +68,7 @@ def to_request(options: ServeOptions, wanted: Wanted, directory: str) -> RunRequ
         workspace = WorkspaceRequest(workspace.path, WorkspaceMode(wanted.mode))
     profile = wanted.profile or options.profile
     # A restriction that allows less than the server does is not asked for more.
-    narrow = options.network != "none" and not RESTRICTIONS.isdisjoint(profile.split("+"))
+    narrow = options.network != "none" and narrows(profile)
     network = Network(NetworkMode(wanted.network or options.network))
     return RunRequest(
         command=(),

@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
+from aisbx.hosting.profiles import RESTRICTIONS
 from mcp.types import CallToolResult, InputRequiredResult
 from pydantic import Field
 
 from aisbx_mcp.approval import approved
 from aisbx_mcp.box import Box
-from aisbx_mcp.options import RESTRICTIONS
 from aisbx_mcp.render import CHARS, command_result, text
 from aisbx_mcp.room import DEFAULT
 from aisbx_mcp.tool import Call, Tool
@@ -67,8 +67,8 @@ async def aisbx_run(
 
 async def aisbx_profile_list(call: Call) -> CallToolResult:
     """List the profiles that sandbox_create and aisbx-run take."""
-    usual = call.room.usual
-    names = [f"{usual} (the usual one)", *sorted(call.room.profiles - {usual})]
+    offered = call.room.profiles
+    names = [f"{offered.usual} (the usual one)", *sorted(offered.names - {offered.usual})]
     added = ", ".join(sorted(RESTRICTIONS))
     return text(*names, f"each with +NAME for a restriction: {added}")
 

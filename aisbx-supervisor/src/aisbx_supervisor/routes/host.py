@@ -61,7 +61,7 @@ async def profiles(by: By) -> Response:
 
         def look() -> list[dict[str, str]]:
             known = _finder(by).names()
-            names = known if "admin" in by.who.scopes else by.service.boxes.profiles(by.who)
+            names = known if "admin" in by.who.scopes else by.service.boxes.profiles(by.who).names
             return [{"name": name, "origin": known.get(name, "composed")} for name in sorted(names)]
 
         return JSONResponse({"profiles": await by.service.aside(look)})
@@ -71,7 +71,7 @@ async def profiles(by: By) -> Response:
 async def profile(by: By, name: str) -> Response:
     """Show what a profile comes to."""
     with by.may("run", "profile"):
-        if "admin" not in by.who.scopes and name not in by.service.boxes.profiles(by.who):
+        if "admin" not in by.who.scopes and name not in by.service.boxes.profiles(by.who).names:
             raise NotFoundError(f"there is no profile {name[:64]!r}", name=name, hint="GET /api/v1/profiles lists them")
 
         def look() -> object:

@@ -24,7 +24,7 @@ async def create(by: By, body: Create) -> Response:
     with by.may("run", "create"):
         profile = body.profile or ""
         wanted = Wanted(
-            profile=boxes.profile(by.who, profile),
+            profile=boxes.profiles(by.who).completed(profile) or by.who.profile,
             workspace=by.who.workspace,
             environment=body.env,
             limits=body.limits(),
