@@ -1,10 +1,13 @@
 """Code in interpreters that keep their names, and what a crash, a time limit or a hostile session can do."""
 
+import os
 import shutil
 from typing import Any
 
 import anyio
 import pytest
+from aisbx_mcp.kernels import inside
+from aisbx_mcp.kernels.inside_session import Session
 
 from tests.mcp_host.conftest import Client, Home, connected, text_of
 
@@ -58,12 +61,15 @@ class Frame:
     def to_numpy(self): return [[1], ["x"]]
     @property
     def iloc(self): return type("I", (), {"__getitem__": lambda s, k: self})()
-display(Plot())
+class Page:
+    def _repr_html_(self): return "<b>bold</b>"
+display(Plot(), Page())
 Frame()
 """
     result = client.result("run_code", code=code, session="wrong")
     assert "| 0 | 1 |" in text_of(result)
     assert "a\\|b" in text_of(result)
+    assert "<b>bold</b>\n" in text_of(result)
     assert [block.type for block in result.content] == ["text", "image"]
 
 
@@ -84,6 +90,22 @@ def test_a_crash_takes_nothing_else_along(client: Client, code: str, said: str) 
     assert "its variables are lost" in told
     assert "NameError" in run(client, "y", session="crash")
     assert "[exit 0" in client.call("run_command", command="true")
+
+
+def test_a_session_that_cannot_be_begun_takes_no_other_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> int:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(inside.os, "fork", full)
+    asked, ask = os.pipe()
+    told, tell = os.pipe()
+    inside.write_frame(ask, inside.RUN, 7, b"{}")
+    assert inside.Host(asked, tell, Session).take()
+    frames = [inside.read_frame(told) for _ in range(2)]
+    assert [frame[:2] for frame in frames if frame] == [(inside.OUT, 7), (inside.GONE, 7)]
+    assert b"Resource temporarily unavailable" in frames[0][2]
+    for one in (asked, ask, told, tell):
+        os.close(one)
 
 
 def test_a_time_limit_interrupts_and_keeps_the_names(client: Client) -> None:

@@ -68,8 +68,8 @@ class Host:
             return False
         kind, number, data = frame
         if kind == RUN:
-            if number not in self.sessions:
-                self.begin(number)
+            if number not in self.sessions and not self.begin(number):
+                return True
             try:
                 write_frame(self.sessions[number]["in"], RUN, number, data)
             except BrokenPipeError:
@@ -82,7 +82,14 @@ class Host:
         code_in, code_out = os.pipe()
         said_in, said_out = os.pipe()
         told_in, told_out = os.pipe()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:  # the sandbox may have no more tasks: the other sessions have theirs
+            for one in (code_in, code_out, said_in, said_out, told_in, told_out):
+                os.close(one)
+            write_frame(self.target, OUT, number, ("no interpreter can be begun: %s\n" % error).encode())
+            write_frame(self.target, GONE, number, json.dumps({"code": 1}).encode())
+            return False
         if pid == 0:
             try:
                 for one in (self.source, self.target, code_out, said_in, told_in):
@@ -109,6 +116,7 @@ class Host:
         self.sessions[number] = {"pid": pid, "in": code_out, "said": said_in, "told": told_in, "rest": b""}
         for one in (said_in, told_in):
             self.selector.register(one, selectors.EVENT_READ, number)
+        return True
 
     def pass_on(self, number, descriptor):
         session = self.sessions[number]

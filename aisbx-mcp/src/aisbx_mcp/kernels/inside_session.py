@@ -157,6 +157,10 @@ def shown(value):
             return "text/markdown", data
     if hasattr(value, "columns") and hasattr(value, "to_numpy") and hasattr(value, "index"):
         return "text/markdown", table(value)
+    if callable(getattr(value, "_repr_html_", None)):
+        data = value._repr_html_()
+        if isinstance(data, str) and data:
+            return "text/html", data
     return "text/plain", repr(value)
 
 
