@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 from aisbx.errors import AdmissionError, StateError
+from aisbx.hosting.profiles import Offer, offer
 from aisbx.types import Principal
+from aisbx_mcp import progress, watching
 from aisbx_mcp import room as room_module
-from aisbx_mcp import watching
 from aisbx_mcp.kernels.pool import MOST as SESSIONS
 from aisbx_mcp.kernels.pool import Kernels
 from aisbx_mcp.options import ServeOptions
 from aisbx_mcp.output import IN_MEMORY, Output
+from aisbx_mcp.progress import Progress
 from aisbx_mcp.room import Room
 from aisbx_mcp.running import Running
 from aisbx_mcp.tools import processes
@@ -28,8 +30,9 @@ from tests.mcp_host.serving import keyring, serving
 class Slow(Room):
     """Its sandboxes take a moment to make."""
 
-    def _admit(self, profile: str) -> None:
-        pass
+    @property
+    def profiles(self) -> Offer:
+        return offer(self.principal, "shell", ())
 
     def _create(self, name: str, profile: str) -> Any:
         del profile
@@ -198,23 +201,35 @@ def test_the_oldest_output_goes_where_a_clients_is_too_much(tmp_path: Path, monk
     asyncio.run(work())
 
 
-def test_whoever_waits_for_output_hears_that_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[tuple[float, float]] = []
-    monkeypatch.setattr(processes, "PROGRESS", 0.02)
+def test_whoever_waits_hears_that_it_goes_on_whatever_it_is_that_they_wait_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[float, float | None, str]] = []
+    monkeypatch.setattr(progress, "EVERY", 0.02)
 
-    async def report(done: float, whole: float, _message: str) -> None:
-        told.append((done, whole))
+    async def report(done: float, whole: float | None, message: str) -> None:
+        told.append((done, whole, message))
 
     async def work() -> None:
         running = Running("p", "b", Output(str(tmp_path)))
         room = SimpleNamespace(find={"p": running}.get)
-        call: Any = SimpleNamespace(context=SimpleNamespace(report_progress=report), room=room)
-        await processes.process_output(call, "p", wait_s=0.1)
-        assert len(told) >= 3
-        assert told == sorted(told)
-        assert {whole for _, whole in told} == {0.1}
+        says = Progress(report)
+        call: Any = SimpleNamespace(progress=says, room=room)
+        with says.reported():
+            await asyncio.sleep(0.1)  # a sandbox that is being made, another's turn
+            first = len(told)
+            await processes.process_output(call, "p", wait_s=0.1)
+        heard = len(told)
+        await asyncio.sleep(0.1)
+        assert first >= 3
+        assert heard - first >= 3
+        assert len(told) == heard, "nothing after its end"
 
     asyncio.run(work())
+    assert told == sorted(told, key=lambda one: one[0])
+    assert [message.split(" for ")[0] for _, _, message in (told[0], told[-1])] == ["working", "nothing new"]
+    assert told[0][1] is None
+    assert all(whole is None or done <= whole + 0.1 for done, whole, _ in told)
 
 
 def test_looking_at_what_is_watched_takes_a_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:

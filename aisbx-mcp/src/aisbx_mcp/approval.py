@@ -79,6 +79,7 @@ async def _answer(
     call: "Call", key: str, message: str, schema: dict[str, Any], kept: Mapping[str, Any]
 ) -> ElicitResult | InputRequiredResult:
     if (call.context.protocol_version or "") < _ROUNDS:
+        call.progress.of("waiting for {:.0f} s for the user's answer".format, PATIENCE)
         try:
             async with asyncio.timeout(PATIENCE):
                 return await call.context.session.elicit_form(message, schema, call.context.request_context.request_id)

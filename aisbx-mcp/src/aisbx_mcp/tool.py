@@ -22,6 +22,7 @@ from typing import Any
 from mcp.server.mcpserver import Context
 from mcp.types import LoggingLevel
 
+from aisbx_mcp.progress import Progress
 from aisbx_mcp.room import Room
 from aisbx_mcp.service import Service
 from aisbx_mcp.watching import session_of, watching_of
@@ -29,11 +30,13 @@ from aisbx_mcp.watching import session_of, watching_of
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Who calls: their sandboxes, the server, and the SDK's context (progress, questions to the user)."""
+    """Who calls: their sandboxes, the server, and the SDK's context (questions to the user)."""
 
     room: Room
     service: Service
     context: Context
+    progress: Progress
+    """What the client is told while the call goes on, every few seconds."""
 
     async def log(self, level: LoggingLevel, data: object, logger: str = "") -> None:
         """Tell the client something as it comes about: `data` is what JSON can say.

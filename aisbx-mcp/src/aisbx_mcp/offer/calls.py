@@ -10,6 +10,7 @@ from mcp.server.mcpserver import Context
 from mcp.shared.exceptions import MCPError
 from mcp.types import INTERNAL_ERROR, INVALID_PARAMS
 
+from aisbx_mcp.progress import Progress
 from aisbx_mcp.room import DEFAULT, Room
 from aisbx_mcp.service import Service
 from aisbx_mcp.tool import Call
@@ -35,6 +36,14 @@ def entered(service: Service, request: object, scope: str, what: str, *, counted
         yield service.room(principal)
 
 
+@contextmanager
+def called(service: Service, context: Context, scope: str, what: str, *, counted: bool = True) -> Generator[Call]:
+    """Let a call in, as `entered` does, and tell its client every few seconds that it goes on."""
+    progress = Progress(context.report_progress)
+    with entered(service, context.request_context.request, scope, what, counted=counted) as room, progress.reported():
+        yield Call(room, service, context, progress)
+
+
 def bound(
     service: Service, name: str, scope: str, run: Callable[..., Awaitable[Any]], failed: Callable[[AisbxError], Any]
 ) -> Callable[..., Awaitable[Any]]:
@@ -42,13 +51,13 @@ def bound(
 
     async def call(context: Context, **arguments: Any) -> Any:  # noqa: ANN401 - whatever it takes and gives
         try:
-            with entered(service, context.request_context.request, scope, name) as room:
+            with called(service, context, scope, name) as its:
                 try:
-                    return await run(Call(room, service, context), **arguments)
+                    return await run(its, **arguments)
                 except StateError:
-                    box = room.boxes.get(arguments.get("sandbox", DEFAULT)) if of_one else None
+                    box = its.room.boxes.get(arguments.get("sandbox", DEFAULT)) if of_one else None
                     if box is not None:
-                        await room.check(box)  # that it has ended explains more
+                        await its.room.check(box)  # that it has ended explains more
                     raise
         except AisbxError as error:
             return failed(error)

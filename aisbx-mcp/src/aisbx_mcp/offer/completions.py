@@ -6,11 +6,11 @@ from aisbx.errors import AisbxError, NotFoundError
 from mcp.server.mcpserver import Context
 from mcp.types import CompleteRequestParams, Completion, PromptReference
 
-from aisbx_mcp.offer.calls import entered, protocol_error
+from aisbx_mcp.offer.calls import called, protocol_error
 from aisbx_mcp.offer.prompts import Prompts
 from aisbx_mcp.offer.resources import Resources
 from aisbx_mcp.service import Service
-from aisbx_mcp.tool import Call, Complete
+from aisbx_mcp.tool import Complete
 
 MOST = 100
 """Values of one answer (MCP, server/utilities/completion)."""
@@ -26,8 +26,8 @@ async def complete(
         if run is None:
             return Completion(values=[], total=0, has_more=False)
         known = (params.context.arguments if params.context else None) or {}
-        with entered(service, context.request_context.request, scope, "completion", counted=False) as room:
-            values = await run(Call(room, service, context), params.argument.value, known)
+        with called(service, context, scope, "completion", counted=False) as call:
+            values = await run(call, params.argument.value, known)
     except AisbxError as error:
         raise protocol_error(error) from error
     return Completion(values=list(values[:MOST]), total=len(values), has_more=len(values) > MOST)

@@ -13,11 +13,10 @@ from mcp.shared.uri_template import InvalidUriTemplate, UriTemplate
 from mcp.types import InputRequiredResult, ResourceTemplate
 from mcp.types import Resource as Listed
 
-from aisbx_mcp.offer.calls import described, entered, loaded
+from aisbx_mcp.offer.calls import called, described, loaded
 from aisbx_mcp.resource import Resource
 from aisbx_mcp.room import Room
 from aisbx_mcp.service import Service
-from aisbx_mcp.tool import Call
 
 Values = Mapping[str, str | list[str]]
 
@@ -66,9 +65,8 @@ class Resources:
         """Read one; a ResourceError says in a line what is wrong."""
         try:
             one, values = self.find(uri)
-            request = context.request_context.request
-            with entered(self._service, request, one.resource.scope, "resource") as room:
-                found = await one.resource.read(Call(room, self._service, context), **values)
+            with called(self._service, context, one.resource.scope, "resource") as call:
+                found = await one.resource.read(call, **values)
         except NotFoundError as error:
             raise ResourceNotFoundError(_line(error)) from error
         except AisbxError as error:

@@ -18,7 +18,7 @@ from aisbx_mcp.output import Output
 from aisbx_mcp.render import CHARS, bounded
 from aisbx_mcp.room import DEFAULT
 from aisbx_mcp.tool import Call, Tool
-from aisbx_mcp.tools.commands import PROGRESS, Chars, Name, Sandbox, Seconds
+from aisbx_mcp.tools.commands import Chars, Name, Sandbox, Seconds
 
 _MIB = 1 << 20
 WORDS = {"python": ("python3", "-c"), "node": ("node", "-e"), "bash": ("bash", "-c")}
@@ -65,12 +65,12 @@ async def _run(
     call: Call, box: Box, cell: Cell, code: str, language: str, session: str, timeout_s: float | None, memory: int
 ) -> float:
     began = time.monotonic()
+    call.progress.of("waiting for {:.0f} s for the session's turn".format)
     async with box.kernels.held(language, session) as interpreter:
+        call.progress.of("running for {:.0f} s".format, timeout_s)
         running = asyncio.ensure_future(interpreter.run(code, cell, timeout_s, memory))
         try:
-            while not (await asyncio.wait({running}, timeout=PROGRESS))[0]:
-                done = time.monotonic() - began
-                await call.context.report_progress(done, timeout_s, f"running for {done:.0f} s")
+            await asyncio.wait({running})
         except asyncio.CancelledError:
             running.cancel()
             # A scope that was cancelled cancels every wait in it; but nobody may have the interpreter meanwhile.

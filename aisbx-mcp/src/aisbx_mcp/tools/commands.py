@@ -1,7 +1,6 @@
 """`run_command`."""
 
 import asyncio
-import time
 from typing import Annotated
 
 from aisbx.errors import StateError
@@ -15,8 +14,6 @@ from aisbx_mcp.room import DEFAULT
 from aisbx_mcp.running import KILL, Running
 from aisbx_mcp.tool import Call, Tool
 
-PROGRESS = 5.0
-"""Seconds between two reports of progress at most."""
 _LONGEST = 7 * 24 * 3600
 _WORD = 128 << 10
 
@@ -83,15 +80,10 @@ async def run_command(
 
 
 async def attend(call: Call, running: Running, seconds: float) -> None:
-    """Wait for a command's end, at most so long, and report progress; cancelled, end it."""
-    until = time.monotonic() + seconds
+    """Wait for a command's end, at most so long; cancelled, end it."""
+    call.progress.of(lambda done: f"running for {done:.0f} s, {running.output.size:,} bytes of output", seconds)
     try:
-        while not await running.wait(max(0.0, min(PROGRESS, until - time.monotonic()))):
-            if (left := until - time.monotonic()) <= 0:
-                return
-            done = seconds - left
-            message = f"running for {done:.0f} s, {running.output.size:,} bytes of output"
-            await call.context.report_progress(done, seconds, message)
+        await running.wait(seconds)
     except asyncio.CancelledError:
         await running.signal(KILL)
         raise

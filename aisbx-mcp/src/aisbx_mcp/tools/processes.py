@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import time
 from functools import partial
 from typing import Annotated
 
@@ -13,9 +12,8 @@ from pydantic import Field
 from aisbx_mcp.approval import approved
 from aisbx_mcp.options import HOST
 from aisbx_mcp.render import CHARS, command_result, decoded, header, text
-from aisbx_mcp.running import Running
 from aisbx_mcp.tool import Call, Tool
-from aisbx_mcp.tools.commands import PROGRESS, Chars, attend
+from aisbx_mcp.tools.commands import Chars, attend
 
 Process = Annotated[str, Field(description="The id that run_command gave.", max_length=64)]
 
@@ -32,7 +30,8 @@ async def process_output(
     """Read what a process has printed since the last time, or from a position on, and whether it still runs."""
     running = call.room.find(process)
     start = running.seen if position is None else position
-    await _await_news(call, running, wait_s, start)
+    call.progress.of("nothing new for {:.0f} s".format, wait_s)
+    await running.news(wait_s, start)
     piece = running.output.read(start, max_output_chars)
     if position is None:
         running.seen = piece.following
@@ -40,17 +39,6 @@ async def process_output(
     more = f"[{left:,} bytes more: position={piece.following}]" if left > 0 else ""
     missing = f"[{piece.missing:,} bytes before this were not kept]" if piece.missing else ""
     return text(header(running), missing, decoded(piece.data), more)
-
-
-async def _await_news(call: Call, running: Running, seconds: float, position: int) -> None:
-    """Wait for output from a position on, or the end, at most so long, and report progress."""
-    began = time.monotonic()
-    while (left := began + seconds - time.monotonic()) > 0:
-        await running.news(min(PROGRESS, left), position)
-        if not running.lives or running.output.size > position:
-            return
-        done = time.monotonic() - began
-        await call.context.report_progress(min(done, seconds), seconds, f"nothing new for {done:.0f} s")
 
 
 async def process_input(
