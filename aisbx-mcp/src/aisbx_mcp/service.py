@@ -6,7 +6,6 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,8 @@ from aisbx_mcp.options import HOST, ServeOptions, request
 from aisbx_mcp.room import Room
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from aisbx_mcp.server import Server
 
 

@@ -8,7 +8,6 @@ from aisbx.errors import UsageError
 from aisbx.hosting.requests import RefusedError
 from fastapi import Request, WebSocket
 
-
 if TYPE_CHECKING:
     from aisbx.types import Principal
 

@@ -17,7 +17,6 @@ from aisbx.errors import StateError
 from aisbx.hosting.requests import RefusedError
 from aisbx.paths import ensure_private, write_own
 
-
 KEPT = 24 * 3600.0
 LONGEST = 255
 """Characters of a key."""

@@ -49,7 +49,7 @@ class Presences:
             presence.last = time.monotonic()
 
     def sweep(self, idle: float, stands: Callable[[str], bool]) -> list[str]:
-        """Send away those who may not stay as `stands` says, and forget who sent nothing for `idle` seconds: gives both.
+        """Send away those who may not stay as `stands` says, forget who sent nothing for `idle` seconds, and give both.
 
         Each is named by the principal's id.
         """

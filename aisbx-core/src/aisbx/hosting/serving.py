@@ -29,7 +29,7 @@ def configured(
     connections: int,
     certfile: str = "",
     keyfile: str = "",
-    **more: Any,
+    **more: Any,  # noqa: ANN401 - whatever uvicorn takes
 ) -> uvicorn.Config:
     """Give what serves `app` to at most so many connections; UsageError for a certificate or a key that is none.
 

@@ -150,7 +150,13 @@ def _known(scope: "Scope", principal: Principal, taken: list[str]) -> "Scope":
     """Give the scope with whose it is, and without what they showed: no tool and no log needs to see that."""
     # The SDK lets a session be used by whoever began it only; the token itself is none of its business.
     token = AccessToken(token="", client_id=principal.id, scopes=sorted(principal.scopes), subject=principal.id)
-    return {**scope, "headers": without_secrets(scope), PRINCIPAL: principal, TAKEN: taken, "user": AuthenticatedUser(token)}
+    return {
+        **scope,
+        "headers": without_secrets(scope),
+        PRINCIPAL: principal,
+        TAKEN: taken,
+        "user": AuthenticatedUser(token),
+    }
 
 
 async def _answer(refused: RefusedError, send: "Send") -> None:
