@@ -96,13 +96,13 @@ def test_a_session_that_cannot_be_begun_takes_no_other_along(monkeypatch: pytest
     def full() -> int:
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
-    monkeypatch.setattr(inside.os, "fork", full)
+    monkeypatch.setattr("os.fork", full)
     asked, ask = os.pipe()
     told, tell = os.pipe()
     inside.write_frame(ask, inside.RUN, 7, b"{}")
     assert inside.Host(asked, tell, Session).take()
-    frames = [inside.read_frame(told) for _ in range(2)]
-    assert [frame[:2] for frame in frames if frame] == [(inside.OUT, 7), (inside.GONE, 7)]
+    frames = [frame for frame in (inside.read_frame(told), inside.read_frame(told)) if frame]
+    assert [frame[:2] for frame in frames] == [(inside.OUT, 7), (inside.GONE, 7)]
     assert b"Resource temporarily unavailable" in frames[0][2]
     for one in (asked, ask, told, tell):
         os.close(one)

@@ -173,7 +173,7 @@ def test_every_other_failure_of_a_request_is_one(answered: bool, error: Exceptio
     [
         (["--transport", "http", "--no-auth", "--host", "0.0.0.0"], "--no-auth: 0.0.0.0 can be reached by others"),
         (["--transport", "http", "--no-au"], "unrecognized"),
-        (["--transport", "http", "--port", "65536"], "no port"),
+        (["--transport", "http", "--port", "65536"], "no number up to 65535"),
         (["--transport", "http", "--certfile", "x"], "go together"),
         (["--transport", "http", "--port", "0", "--certfile", "/no", "--keyfile", "/no"], "No such file"),
         (["--transport", "http", "--host", "192.0.2.1"], "cannot be served"),

@@ -97,7 +97,7 @@ def test_nor_does_one_that_was_made_for_one_command_end_unsaid() -> None:
             self.boxes.clear()
             raise StateError("was ended from outside", hint=hint)
 
-    progress = SimpleNamespace(of=lambda *_: None)
+    progress: Any = SimpleNamespace(of=print)
     call: Any = SimpleNamespace(room=Killed(), context=SimpleNamespace(request_state=None), progress=progress)
     with pytest.raises(StateError, match="was ended from outside"):
         anyio.run(aisbx_run, call, ["true"])
