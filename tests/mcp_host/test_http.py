@@ -61,7 +61,7 @@ REFUSALS: list[tuple[str, Callable[[str], list[str]], int]] = [
     ("a wrong key", lambda key: [bearer(key[:-1] + ("A" if key[-1] != "A" else "B"))], 401),
     ("another scheme", lambda key: [f"Authorization: Basic {key}"], 401),
     ("a cookie", lambda key: [f"Cookie: key={key}"], 401),
-    ("two keys", lambda key: [bearer(key), f"X-API-Key: {key}"], 400),
+    ("two keys", lambda key: [bearer(key), f"X-API-Key: {key[:-1]}"], 400),
     ("a forged host", lambda key: [bearer(key), "Host: evil.example"], 421),
     ("another port", lambda key: [bearer(key), "Host: 127.0.0.1:1"], 421),
     ("another address", lambda key: [bearer(key), "Host: 192.0.2.1"], 421),
