@@ -19,13 +19,13 @@ CHUNK = 65536
 
 
 def read_all(descriptor, size):
-    data = b""
+    data = bytearray()  # grows in place: code may have megabytes, and a pipe gives them in small pieces
     while len(data) < size:
         part = os.read(descriptor, min(CHUNK, size - len(data)))
         if not part:
             return None
         data += part
-    return data
+    return bytes(data)
 
 
 def read_frame(descriptor):
