@@ -17,7 +17,6 @@ import os
 for fd in range(3, 200):
     try: os.write(fd, b'x' * 100)
     except OSError: pass
-os._exit(1)
 """
 
 
@@ -79,7 +78,8 @@ Frame()
         ("import os; os.kill(os.getpid(), 11)", "ended by signal 11"),
         ("import os; os._exit(0)", "ended itself"),
         ("import os; os.kill(os.getppid(), 9)", "the interpreter has ended"),
-        (NOISE, ""),
+        (f"{NOISE}os._exit(1)", ""),
+        (NOISE, "ended by signal 9"),
     ],
 )
 def test_a_crash_takes_nothing_else_along(client: Client, code: str, said: str) -> None:
@@ -90,6 +90,31 @@ def test_a_crash_takes_nothing_else_along(client: Client, code: str, said: str) 
     assert "its variables are lost" in told
     assert "NameError" in run(client, "y", session="crash")
     assert "[exit 0" in client.call("run_command", command="true")
+
+
+def test_what_code_forks_does_not_read_what_is_asked_for_next(client: Client) -> None:
+    run(client, "import os; os.fork(); f = 1", session="fork")
+    assert [run(client, "f", session="fork").partition("]")[2] for _ in range(4)] == ["\n1\n"] * 4
+
+
+def test_code_ends_with_its_sandbox_and_its_caller_is_told(client: Client) -> None:
+    client.call("sandbox_create", name="under")
+    told: list[str] = []
+
+    async def waits() -> None:
+        code = {"code": "print('on')\nwhile True: pass", "sandbox": "under", "timeout_s": None}
+        found = await client.session.call_tool("run_code", code)
+        told.extend(block.text for block in found.content if block.type == "text")
+
+    async def destroyed() -> None:
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(waits)
+                await anyio.sleep(0.5)
+                await client.session.call_tool("sandbox_destroy", {"name": "under"})
+
+    client.portal.call(destroyed)
+    assert "the interpreter has ended" in told[0]
 
 
 def test_a_session_that_cannot_be_begun_takes_no_other_along(monkeypatch: pytest.MonkeyPatch) -> None:

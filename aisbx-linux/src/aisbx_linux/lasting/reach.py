@@ -117,7 +117,10 @@ def _write(path: str, data: bytes, mode: int) -> None:
     stream = trees.FILE + mode.to_bytes(4, "little") + bytes(4)
     stream += b"".join(len(part).to_bytes(4, "little") + part for part in parts) + bytes(4)
     stream += trees.END + bytes(8)
-    trees.receive(directory, name, read, trees.Bounds(len(data)))
+    try:
+        trees.receive(directory, name, read, trees.Bounds(len(data)))
+    except OSError as error:  # of the file beside it that was to take its place
+        raise OSError(error.errno, error.strerror, path) from error
 
 
 def _list(path: str) -> list[tuple[str, str, int, int, float]]:

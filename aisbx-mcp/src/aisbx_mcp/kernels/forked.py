@@ -149,8 +149,7 @@ class PythonSession:
         """End it."""
         with suppress(ConnectionError, TimeoutError):
             await asyncio.wait_for(self._host.send(inside.END, self.number), _GRACE)
-        self._host.sessions.pop(self.number, None)
-        self._gone = True
+        self.lose("it was ended")  # also for whoever waits for what it does
 
     def take(self, kind: int, data: bytes) -> None:
         """Take a frame."""

@@ -121,4 +121,4 @@ def _said(one: Offered) -> dict[str, Any]:
 
 
 def _line(error: AisbxError) -> str:
-    return f"{error.code}: {error.message}; hint: {error.hint}"
+    return f"{error.code}: {error.message}{f'; hint: {error.hint}' if error.hint else ''}"

@@ -1,9 +1,10 @@
 """`run_command`."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated
 
-from aisbx.errors import StateError
+from aisbx.errors import StateError, UsageError
 from mcp.types import CallToolResult, InputRequiredResult
 from pydantic import Field
 
@@ -15,7 +16,8 @@ from aisbx_mcp.running import KILL, Running
 from aisbx_mcp.tool import Call, Tool
 
 _LONGEST = 7 * 24 * 3600
-_WORD = 128 << 10
+_WORD = (128 << 10) - 1
+"""Bytes of one (Linux: MAX_ARG_STRLEN, with the NUL at its end)."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Sandbox = Annotated[Name, Field(description="Its name; left out, the one that is made by itself.")]
@@ -49,9 +51,7 @@ async def run_command(
     """
     box = await call.room.box(sandbox)
     # One stream, so that what comes on both stays in order; on the same line, so that lines count as written.
-    argv = [await shell(box), "-c", f"exec 2>&1; {command}"] if isinstance(command, str) else command
-    if not argv or not argv[0] or any("\0" in word or len(word) > _WORD for word in argv):
-        raise StateError("a command has words, without NUL, of at most 128 KiB", hint="write more into a file")
+    argv = words([await shell(box), "-c", f"exec 2>&1; {command}"] if isinstance(command, str) else command)
     given = stdin.encode(errors="surrogateescape") if stdin is not None else b""
     running = await approved(
         call,
@@ -77,6 +77,17 @@ async def run_command(
     if running.error is not None:
         await call.room.check(box)
     return command_result(running, max_output_chars)
+
+
+def words(argv: Sequence[str]) -> Sequence[str]:
+    """Give what can be a command's words; UsageError for what cannot."""
+    if (
+        not argv
+        or not argv[0]
+        or any("\0" in word or len(word.encode(errors="surrogateescape")) > _WORD for word in argv)
+    ):
+        raise UsageError("a command has words, without NUL, of at most 128 KiB", hint="write more into a file")
+    return argv
 
 
 async def attend(call: Call, running: Running, seconds: float) -> None:

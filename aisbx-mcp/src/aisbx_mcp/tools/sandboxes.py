@@ -11,7 +11,7 @@ from aisbx_mcp.box import Box
 from aisbx_mcp.render import CHARS, command_result, text
 from aisbx_mcp.room import DEFAULT
 from aisbx_mcp.tool import Call, Tool
-from aisbx_mcp.tools.commands import Sandbox, Seconds, attend
+from aisbx_mcp.tools.commands import Sandbox, Seconds, attend, words
 
 Profile = Annotated[
     str, Field(description="One that aisbx-profile-list names; left out, the usual one.", max_length=200)
@@ -49,6 +49,7 @@ async def aisbx_run(
     timeout: Annotated[Seconds | None, Field(description="Seconds after which it is ended.")] = None,  # noqa: ASYNC109
 ) -> CallToolResult | InputRequiredResult:
     """Run one command in a sandbox that is made for it and ends with it."""
+    words(command)
     name = f"once-{id(command):x}"
     box = await call.room.create(name, profile)
     try:
