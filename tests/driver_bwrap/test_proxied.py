@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -139,6 +140,57 @@ def test_a_sandbox_that_lasts_keeps_a_placeholder_and_a_fork_of_it_has_another(w
         assert "placeholders are given when a sandbox is made" in said
     finally:
         world("destroy", "--discard", "box", "other")
+
+
+def test_a_profile_names_secrets_of_every_kind_in_the_words_of_the_command_line(world: World) -> None:
+    world.server.got.clear()
+    profile = world.home / ".config/aisbx/profiles/own.yaml"
+    profile.parent.mkdir(parents=True, exist_ok=True)
+    here = f"localhost:{world.server.port}"
+    secrets = f'["key,type=proxy,target=KEY,host={here},path=/v1", "key,target=file", "key,type=env,target=PLAIN"]'
+    network = f'{{allow: ["{here}", "127.0.0.1:{world.server.port}"]}}'
+    profile.write_text(f"extends: shell\nnetwork: {network}\nsecrets: {secrets}\n")
+    script = (
+        'curl --noproxy none -sS -H "X-API-Key: $KEY" $PLACE >/dev/null; rev /run/secrets/file; echo; rev <<<"$PLAIN"'
+    )
+    for _ in range(2):  # a plan that was kept of the first would have none in the second
+        said = world("run", "-p", "own", "-e", f"PLACE=https://{here}/v1/p", "--", "bash", "-c", script)
+        assert said.split() == [VALUE[::-1]] * 2
+    assert [got.count(VALUE.encode()) for got in world.server.got] == [1, 1]
+    said = world("create", "-p", "own", code=125)
+    assert "profile own: the variable PLAIN is given with each command" in said
+    assert not world.kept(VALUE)
+
+
+def test_a_core_file_of_a_program_that_used_a_secret_has_its_placeholder_and_not_its_value(world: World) -> None:
+    """Where the kernel writes core files into the directory of what dies (core(5)); elsewhere it is the memory alone."""
+    profile = world.home / ".config/aisbx/profiles/dumping.yaml"
+    profile.parent.mkdir(parents=True, exist_ok=True)
+    profile.write_text("extends: shell\nlimits: {core: 1G}\n")
+    place = f"https://localhost:{world.server.port}/v1/core"
+    program = """if True:
+        import os, resource, urllib.request as u
+        resource.setrlimit(resource.RLIMIT_CORE, resource.getrlimit(resource.RLIMIT_CORE)[1:] * 2)
+        kept = u.urlopen(u.Request(os.environ["PLACE"], headers={"X-API-Key": os.environ["KEY"]})).read()
+        memory = b"".join(
+            os.pread(os.open("/proc/self/mem", os.O_RDONLY), int(end, 16) - int(begin, 16), int(begin, 16))
+            for begin, end in (line.split()[0].split("-") for line in open("/proc/self/maps") if " rw" in line)
+        )
+        open("memory", "wb").write(memory)
+        os.abort()
+    """
+    run = ("run", "-p", "dumping", *world.allowed, *world.secret, "-e", f"PLACE={place}", "-e", "no_proxy=")
+    world(*run, "--", "python3", "-c", program, code=134)
+    found = [path for path in world.project.iterdir() if path.name.startswith(("core", "memory"))]
+    pattern = Path("/proc/sys/kernel/core_pattern").read_text()
+    dumps = pattern.startswith("core") and resource.getrlimit(resource.RLIMIT_CORE)[1] not in {0, 1}
+    assert len(found) == 1 + dumps, found
+    for path in found:
+        data = path.read_bytes()
+        assert b"KEY=aisbx-" in data
+        assert b"/v1/core HTTP/1.1" in data, "the answer that shows the request is not in it"
+        assert VALUE.encode() not in data
+        path.unlink()
 
 
 def test_what_no_proxy_could_put_in_is_refused_before_anything_runs(world: World) -> None:

@@ -76,7 +76,7 @@ def test_an_error_says_nothing_of_a_value(given: object, kind: type[Exception], 
 
 
 def test_a_variable_that_is_given_twice_is_refused() -> None:
-    with pytest.raises(UsageError, match="by --env and by --secret"):
+    with pytest.raises(UsageError, match="by --env and by a secret"):
         supplied(Store(), environment={"T": "x"})
 
 

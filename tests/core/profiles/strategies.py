@@ -2,7 +2,7 @@
 
 from aisbx.profiles import hosts
 from aisbx.profiles.lattice import allowlist
-from aisbx.types import Limit, LimitStrength, Mount, Network, NetworkMode, Profile, WorkspaceMode
+from aisbx.types import Limit, LimitStrength, Mount, Network, NetworkMode, Profile, Secret, WorkspaceMode
 from hypothesis import strategies as st
 
 RULES = ["a.org", "b.org:443", "a.org:443", "*.org", "x.a.org", "*.a.org:443", "*.org:80", "[::1]:80", "10.0.0.1"]
@@ -38,6 +38,11 @@ runtimes = st.builds(
     network=networks,
     syscalls=st.frozensets(st.sampled_from(["base", "debug", "numa"])),
     limits=limits,
+    secrets=st.frozensets(
+        st.sampled_from([Secret("x", target="f"), Secret("y", target="f"), Secret("x", variable="X")])
+    )
+    .filter(lambda found: len({each.place for each in found}) == len(found))
+    .map(lambda found: tuple(sorted(found, key=lambda each: each.place))),
     preload=st.frozensets(st.sampled_from(["numpy", "pandas"])),
     shell=st.sampled_from(["", "/bin/sh", "/bin/bash"]),
 )

@@ -7,7 +7,7 @@ import pytest
 from aisbx.errors import ProfileError
 from aisbx.profiles import Composition, narrower, widened
 from aisbx.profiles.lattice import join, meet
-from aisbx.types import Limit, LimitStrength, Mount, Network, NetworkMode, Profile, WorkspaceMode
+from aisbx.types import Limit, LimitStrength, Mount, Network, NetworkMode, Profile, Secret, WorkspaceMode
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -129,6 +129,7 @@ WIDE = Profile(
     network=Network(NetworkMode.ALLOWLIST, ("a.org",)),
     syscalls=frozenset({"base"}),
     limits={"memory": Limit(2.0, LimitStrength.REQUIRED)},
+    secrets=(Secret("x", target="x"),),
     shell="/bin/sh",
     ceiling=Profile(name="r", restriction=True, limits={"memory": Limit(2.0)}),
 )
@@ -150,6 +151,8 @@ WIDE = Profile(
         ("limits", "limits", {"memory": Limit(3.0, LimitStrength.REQUIRED)}),
         ("limits", "limits", {"memory": Limit(2.0)}),
         ("limits", "limits", {}),
+        ("secrets", "secrets", (Secret("x", target="x"), Secret("y", target="y"))),
+        ("secrets", "secrets", (Secret("x", variable="X"),)),
         ("preload", "preload", frozenset({"numpy"})),
         ("shell", "shell", "/bin/bash"),
         ("restrictions", "ceiling", None),
@@ -169,7 +172,7 @@ def test_every_field_of_a_profile_is_compared() -> None:
 
     compared = {"toolchains", "mounts", "environment", "path", "cache", "workspace_mode", "network", "syscalls"}
     names = {field.name for field in fields(Profile)} - {"name", "description", "restriction"}
-    assert names == compared | {"limits", "preload", "shell", "ceiling"}
+    assert names == compared | {"limits", "secrets", "preload", "shell", "ceiling"}
 
 
 def test_contradicting_environment_names_both_values_and_profiles() -> None:
@@ -182,6 +185,13 @@ def test_two_sources_for_one_target_are_an_error() -> None:
     one, other = (Profile(name=name, mounts=(Mount(f"/{name}", "/m"),)) for name in ("x", "y"))
     with pytest.raises(ProfileError, match="mount both /x and /y at /m"):
         join(one, other)
+
+
+def test_two_secrets_for_one_place_are_an_error_and_a_profiles_own_replaces_what_it_extends() -> None:
+    one, other = (Profile(name=name, secrets=(Secret(name, variable="KEY"),)) for name in ("x", "y"))
+    with pytest.raises(ProfileError, match=r"profiles x\+y have two secrets for KEY"):
+        join(one, other)
+    assert Composition.of(one).over(other).profile().secrets == other.secrets
 
 
 def test_a_restriction_to_reading_makes_the_mounts_read_only_too() -> None:

@@ -43,7 +43,9 @@ def test_every_key_of_a_profile_is_documented(key: str) -> None:
     assert key not in FOREIGN
 
 
-@pytest.mark.parametrize("field", ["limits", "network", "workspace", "mounts", "environment", "path", "toolchains"])
+@pytest.mark.parametrize(
+    "field", ["limits", "network", "workspace", "mounts", "environment", "path", "toolchains", "secrets"]
+)
 def test_every_field_has_its_row_in_the_table_of_composition(field: str) -> None:
     assert re.search(rf"^\| `{field}` \|", PROFILES, re.MULTILINE)
 

@@ -3,7 +3,18 @@ from aisbx.errors import ProfileError
 from aisbx.inputs import Inputs
 from aisbx.profiles import Lookup, ProfileText, load_profile
 from aisbx.profiles.indexes import INDEXES
-from aisbx.types import LIMITS, Limit, LimitStrength, Mount, Network, NetworkMode, Profile, WorkspaceMode
+from aisbx.types import (
+    LIMITS,
+    Binding,
+    Limit,
+    LimitStrength,
+    Mount,
+    Network,
+    NetworkMode,
+    Profile,
+    Secret,
+    WorkspaceMode,
+)
 
 HOME = {"HOME": "/home/me"}
 REQUIRED = LimitStrength.REQUIRED
@@ -35,6 +46,7 @@ limits:
   wall_time: {amount: 2m, required: true}
   cpus: 0.5
   core: 0
+secrets: [token, "file:api,type=proxy,target=API,host=api.example"]
 preload: [pandas, numpy.linalg]
 shell: /bin/zsh
 """
@@ -58,6 +70,10 @@ shell: /bin/zsh
             "cpus": Limit(0.5),
             "core": Limit(0.0),
         },
+        secrets=(
+            Secret("token", target="token"),
+            Secret("api", "file", placeholder="API", binding=Binding(("api.example",))),
+        ),
         preload=frozenset({"numpy.linalg", "pandas"}),
         shell="/bin/zsh",
     )
@@ -115,6 +131,10 @@ def test_older_spellings_mean_the_same(older: str, newer: str) -> None:
         ("path: [relative]\n", 1, "path.0", "match"),
         ("path: ['/a:/b']\n", 1, "path", "colon"),
         ("shell: sh\n", 1, "shell", "match"),
+        ("secrets:\n  - token\n  - ../x\n", 3, "secrets.1", "a value is not the name of a secret"),
+        ("secrets: ['x,type=mount']\n", 1, "secrets.0", "x: there is no type 'mount'"),
+        ("secrets: [x, 'y,target=x']\n", 1, "secrets", "two are to be x"),
+        ("restriction: true\nsecrets: [x]\n", 1, "", "cannot have secrets"),
         ("preload: ['os; x']\n", 1, "preload.0", "match"),
         ('preload: ["a\\nb"]\n', 1, "preload.0", "match"),
         ("extends: ../up\n", 1, "extends", "match"),

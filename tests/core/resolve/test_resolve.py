@@ -20,6 +20,7 @@ from aisbx.types import (
     Profile,
     RunRequest,
     SandboxSpec,
+    Secret,
     Workspace,
     WorkspaceMode,
 )
@@ -104,6 +105,12 @@ def test_what_profile_and_settings_say_arrives() -> None:
     assert (found.profile, found.syscalls, found.publish) == ("base", ("base", "debug"), (80,))
     assert found.lowered == {"fs:protected"}
     assert spec(profile=Profile(name="empty")).syscalls == ("base",)
+
+
+def test_a_secret_of_the_request_comes_in_the_place_of_the_profiles_at_the_same_place() -> None:
+    profile = replace(BASE, secrets=(Secret("x", variable="X"), Secret("y", target="y")))
+    found = spec(replace(REQUEST, secrets=(Secret("z", "env", placeholder="X"),)), profile)
+    assert found.secrets == (Secret("z", "env", placeholder="X"), Secret("y", "vault", target="y"))
 
 
 # Network

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import cast
 
-from aisbx.types import LIMITS, Network, Profile
+from aisbx.types import LIMITS, Network, Profile, Secret
 from aisbx.units import format_duration, format_size
 
 
@@ -25,6 +25,8 @@ def profile_lines(profile: Profile) -> Iterator[str]:
     for name, limit in sorted(profile.limits.items()):
         yield from _row("limit", [f"{name} {amount(name, limit.amount)} ({limit.strength.value})"])
     yield from _row("cache", ["/var/cache, kept for each project"] if profile.cache else [])
+    for secret in profile.secrets:
+        yield from _row("secret", [_secret(secret)])
     yield from _row("preload", sorted(profile.preload))
     yield from _row("shell", [profile.shell])
     if profile.ceiling is not None:
@@ -39,6 +41,14 @@ def profile_record(profile: Profile) -> object:
 def network(asked: Network) -> str:
     """Write a network for people: its mode, and the hosts of a list."""
     return f"{asked.mode.value}: {', '.join(asked.allow)}" if asked.allow else asked.mode.value
+
+
+def _secret(secret: Secret) -> str:
+    name = f"{secret.store}:{secret.name}" if secret.store else secret.name
+    if not secret.placeholder:
+        return f"{name} at {secret.place}" if secret.target else f"{name} in ${secret.place}"
+    hosts = ", ".join(secret.binding.hosts) if secret.binding else "the hosts that it is bound to"
+    return f"{name} put into requests to {hosts}, for the placeholder in ${secret.place}"
 
 
 def amount(name: str, value: float) -> str:

@@ -6,7 +6,7 @@ from aisbx.cli.describe import amount, data, network
 from aisbx.cli.render import emit_json, printable, shell_words, table
 from aisbx.engine import Preview
 from aisbx.errors import ControlError
-from aisbx.types import SECRETS_PLACE, LocalPlan, RunRequest, SandboxSpec
+from aisbx.types import LocalPlan, RunRequest, SandboxSpec
 
 FILTER_STEP = 8
 """Bytes of one instruction (struct sock_filter, linux/filter.h)."""
@@ -33,7 +33,7 @@ def show(preview: Preview, request: RunRequest, *, as_json: bool) -> int:
 def _sections(preview: Preview, request: RunRequest) -> Iterator[tuple[str, Iterable[str]]]:
     spec = preview.spec
     yield "Sandbox", [f"driver     {preview.driver}: {preview.why}", *_sandbox(spec, request)]
-    yield "Files", _files(spec)
+    yield "Files", _files(spec, request)
     yield "Limits", _limits(spec)
     yield "System calls", _filter(spec, preview.plan)
     variables = [f"{name}={value}" for name, value in sorted(spec.environment.items())]
@@ -63,14 +63,16 @@ def _sandbox(spec: SandboxSpec, request: RunRequest) -> Iterator[str]:
         yield f"given up   {', '.join(sorted(spec.lowered))}"
 
 
-def _files(spec: SandboxSpec) -> Iterator[str]:
+def _files(spec: SandboxSpec, request: RunRequest) -> Iterator[str]:
     rows = [(mount.target, "rw" if mount.writable else "ro", mount.source, mount.origin) for mount in spec.mounts]
     if spec.workspace:
         rows.insert(0, (spec.workspace.path, spec.workspace.mode.value, spec.workspace.path, "workspace"))
     rows += [(path, "link", target, "") for path, target in sorted(spec.links.items())]
     for each in spec.secrets:
         if each.target:
-            rows.append((f"{SECRETS_PLACE}/{each.target}", "ro", f"the secret {each.store}:{each.name}", "request"))
+            asked = any(each.place == one.place for one in request.secrets)
+            origin = "request" if asked else f"profile {spec.profile}"
+            rows.append((each.place, "ro", f"the secret {each.store}:{each.name}", origin))
     yield from table(("INSIDE", "ACCESS", "FROM", "ASKED FOR BY"), rows).splitlines()
     yield "and the driver's runtime (/usr and a small /etc, read-only), private /tmp, /dev, /proc and an empty home"
 

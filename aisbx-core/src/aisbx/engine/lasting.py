@@ -69,10 +69,12 @@ class Sandboxes:
 
         engine = self._engine
         engine.enter(request)
-        if variable := next((secret.variable for secret in request.secrets if secret.variable), ""):
+        admitted = engine.admit(request, principal)
+        if variable := next((secret.variable for secret in admitted.spec.secrets if secret.variable), ""):
             hint = "aisbx exec NAME --secret SECRET,type=env; or leave out type=env"
-            raise UsageError(f"--secret: the variable {variable} is given with each command", hint=hint)
-        prepared = supply(engine, engine.admit(request, principal))
+            whose = "--secret" if any(each.variable for each in request.secrets) else f"profile {admitted.spec.profile}"
+            raise UsageError(f"{whose}: the variable {variable} is given with each command", hint=hint)
+        prepared = supply(engine, admitted)
         driver, spec = prepared.driver, prepared.spec
         if not isinstance(driver, LastingDriver):
             raise UsageError(f"driver {driver.name} makes no sandboxes that last", hint="use aisbx run, or -d bwrap")

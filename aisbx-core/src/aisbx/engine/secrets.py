@@ -169,7 +169,7 @@ def _variables(secrets: Iterable[Secret], values: Mapping[Secret, Given], presen
     for secret in secrets:
         if secret.variable:
             if secret.variable in present:
-                what = f"the variable {secret.variable} is given by --env and by --secret"
+                what = f"the variable {secret.variable} is given by --env and by a secret"
                 raise UsageError(what, hint="leave one out")
             given[secret.variable] = values[secret].value.decode("utf-8", "surrogateescape")
     return given

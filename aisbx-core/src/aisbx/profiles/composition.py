@@ -57,6 +57,7 @@ def _inherit(parent: Profile | None, own: Profile) -> Profile:
     if parent is None:
         return own
     mounts = {mount.target: mount for mount in (*parent.mounts, *own.mounts)}
+    secrets = {secret.place: secret for secret in (*parent.secrets, *own.secrets)}
     return replace(
         own,
         toolchains=parent.toolchains | own.toolchains,
@@ -68,6 +69,7 @@ def _inherit(parent: Profile | None, own: Profile) -> Profile:
         syscalls=parent.syscalls | own.syscalls,
         limits=dict(sorted({**parent.limits, **own.limits}.items())),
         cache=parent.cache if own.cache is None else own.cache,
+        secrets=tuple(secrets[place] for place in sorted(secrets)),
         preload=parent.preload | own.preload,
         shell=own.shell or parent.shell,
     )

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from aisbx.errors import ProfileError
 from aisbx.profiles import rules
-from aisbx.types import Limit, LimitStrength, Mount, Network, NetworkMode, Profile, WorkspaceMode
+from aisbx.types import Limit, LimitStrength, Mount, Network, NetworkMode, Profile, Secret, WorkspaceMode
 
 _T = TypeVar("_T")
 
@@ -37,6 +37,7 @@ def join(a: Profile, b: Profile) -> Profile:
         syscalls=a.syscalls | b.syscalls,
         limits=_limits(a.limits, b.limits, max),
         cache=_pick(a.cache, b.cache, lambda x, y: x or y),
+        secrets=_secrets(a, b),
         preload=a.preload | b.preload,
         shell=_same("shell", a.shell or b.shell, b.shell or a.shell, a, b),
     )
@@ -137,6 +138,15 @@ def _mounts(a: Profile, b: Profile) -> tuple[Mount, ...]:
             origin = min(present.origin, mount.origin)
             by_target[mount.target] = replace(present, writable=present.writable or mount.writable, origin=origin)
     return tuple(by_target[target] for target in sorted(by_target))
+
+
+def _secrets(a: Profile, b: Profile) -> tuple[Secret, ...]:
+    by_place: dict[str, Secret] = {}
+    for secret in (*a.secrets, *b.secrets):
+        if by_place.setdefault(secret.place, secret) != secret:
+            what = f"profiles {names(a.name, b.name)} have two secrets for {secret.place}"
+            raise ProfileError(what, key="secrets", hint="give one another target=")
+    return tuple(by_place[place] for place in sorted(by_place))
 
 
 def _environment(a: Profile, b: Profile) -> dict[str, str]:

@@ -13,7 +13,7 @@ from aisbx.plan.known import known
 from aisbx.profiles import rules
 from aisbx.profiles.composition import Composition
 from aisbx.profiles.lattice import allowlist
-from aisbx.types import LIMITS, Limit, LimitStrength, Mount, Network, NetworkMode, Profile, WorkspaceMode
+from aisbx.types import LIMITS, Limit, LimitStrength, Mount, Network, NetworkMode, Profile, Secret, WorkspaceMode
 
 DEFAULT = "base"
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -137,6 +137,7 @@ def _profile(found: ProfileText, said: Table, inputs: Inputs) -> Profile:
         syscalls=frozenset(said["syscalls"]),
         limits=_limits(found, said),
         cache=said["cache"],
+        secrets=_secrets(said["secrets"]),
         preload=frozenset(said["preload"]),
         shell=said["shell"] or "",
     )
@@ -163,6 +164,14 @@ def _network(said: str | Table | None) -> Network | None:
         return Network(NetworkMode(said))
     denied = [f"deny {rule}" for rule in said["deny"] if rule != "*"]
     return allowlist(rules.union(rules.spelled([*said["allow"], *denied])))
+
+
+def _secrets(texts: Sequence[str]) -> tuple[Secret, ...]:
+    if not texts:
+        return ()
+    from aisbx.secrets.spelled import parse_secrets  # few profiles have any
+
+    return tuple(sorted(parse_secrets(texts), key=lambda secret: secret.place))
 
 
 def _limits(found: ProfileText, said: Table) -> dict[str, Limit]:

@@ -24,6 +24,7 @@ def widened(a: Profile, b: Profile) -> tuple[str, ...]:
         "network": network_within(a.network or Network(), b.network or Network()),
         "syscalls": (a.syscalls or DEFAULT_SYSCALLS) <= (b.syscalls or DEFAULT_SYSCALLS),
         "limits": _bounded(a.limits, b.limits),
+        "secrets": set(a.secrets) <= set(b.secrets),
         "preload": a.preload <= b.preload,
         "shell": a.shell in {"", b.shell},
         "restrictions": b.ceiling is None or (a.ceiling is not None and _ceiling_within(a.ceiling, b.ceiling)),

@@ -15,7 +15,9 @@ from aisbx.profiles.indexes import INDEXES
 _METHOD = re.compile(r"[A-Z]{1,20}", re.ASCII)
 _PATH = re.compile(r"/[!-)+-~]*\*?", re.ASCII)
 # Servers read these in several ways, so that no rule can mean one of them.
-_UNCLEAR = re.compile(r"%(?:2e|2f|5c|25|00)|[\\;?#]|//|(?:^|/)\.{1,2}(?:/|$)", re.ASCII | re.IGNORECASE)
+_UNCLEAR = re.compile(
+    r"%(?:00|2[1-9a-f]|[3-6][0-9a-f]|7[0-9a-e])|[\\;?#]|//|(?:^|/)\.{1,2}(?:/|$)", re.ASCII | re.IGNORECASE
+)
 _HINT = "[deny ]HOST[:PORT][ METHOD|…][ /PATH]"
 
 

@@ -3,9 +3,10 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from aisbx import amounts
+from aisbx.errors import UsageError
 from aisbx.profiles import rules
 from aisbx.profiles.load import NAME
 
@@ -66,6 +67,20 @@ class MountEntry(_Strict):
     mode: Literal["ro", "rw"] = "ro"
 
 
+def _secret(text: str) -> str:
+    _read_secrets([text])
+    return text
+
+
+def _read_secrets(texts: list[str]) -> None:
+    from aisbx.secrets.spelled import parse_secrets  # few profiles have any
+
+    try:
+        parse_secrets(texts)
+    except UsageError as error:
+        raise ValueError(error.message.removeprefix("--secret").lstrip(": ")) from None
+
+
 class NetworkRules(_Strict):
     """`allow` has rules for what can be reached (docs/network.md), or `@INDEX`; nothing else can."""
 
@@ -123,6 +138,8 @@ class ProfileFile(_Strict):
     ) = None
     syscalls: list[Name] = []
     limits: Limits = Field(default_factory=Limits)
+    secrets: Annotated[list[Annotated[str, AfterValidator(_secret)]], Field(max_length=64)] = []
+    """Names of secrets, never values: `[STORE:]NAME[,type=file|env|proxy][,target=TARGET]`, as `--secret` has it."""
     preload: Annotated[list[Annotated[str, Field(pattern=MODULE, max_length=200)]], Field(max_length=64)] = []
     """Python modules that `run_code` of the MCP server has imported before code comes."""
     shell: Absolute | None = None
@@ -140,6 +157,12 @@ class ProfileFile(_Strict):
             raise ValueError("a directory of PATH cannot contain a colon: one entry each")
         return path
 
+    @field_validator("secrets")
+    @classmethod
+    def _one_for_a_place(cls, texts: list[str]) -> list[str]:
+        _read_secrets(texts)
+        return texts
+
     @field_validator("environment")
     @classmethod
     def _no_nul(cls, environment: dict[str, str | int]) -> dict[str, str | int]:
@@ -155,7 +178,7 @@ class ProfileFile(_Strict):
     @model_validator(mode="after")
     def _restricts(self) -> "ProfileFile":
         if self.restriction:
-            for key in ("toolchains", "mounts", "environment", "path", "cache", "preload", "shell"):
+            for key in ("toolchains", "mounts", "environment", "path", "cache", "secrets", "preload", "shell"):
                 if getattr(self, key):
                     raise ValueError(f"a restriction only takes away: it cannot have {key}")
         return self

@@ -24,6 +24,7 @@ from aisbx.types import (
     Profile,
     RunRequest,
     SandboxSpec,
+    Secret,
     Workspace,
 )
 
@@ -76,10 +77,17 @@ def resolve(
         publish=request.publish,
         syscalls=tuple(sorted(profile.syscalls or DEFAULT_SYSCALLS)),
         limits=limits,
-        secrets=tuple(replace(each, store=each.store or settings.secret_store) for each in request.secrets),
+        secrets=_secrets(request, profile, settings),
         lowered=frozenset(settings.lower),
         preload=tuple(sorted(profile.preload)),
     )
+
+
+def _secrets(request: RunRequest, profile: Profile, settings: Settings) -> tuple[Secret, ...]:
+    """Give the request's, and those of the profile in whose place it has none."""
+    own = {secret.place for secret in request.secrets}
+    both = (*request.secrets, *(secret for secret in profile.secrets if secret.place not in own))
+    return tuple(replace(each, store=each.store or settings.secret_store) for each in both)
 
 
 def _told(limits: Mapping[str, Limit], network: Network) -> dict[str, str]:

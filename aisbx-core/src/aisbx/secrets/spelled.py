@@ -3,6 +3,7 @@
 Of `type=proxy` there can be `host=`, `method=`, `path=` and `header=` as well, each as often as it takes.
 """
 
+import os.path
 import re
 from collections.abc import Sequence
 
@@ -23,10 +24,10 @@ _HINT = "write NAME, STORE:NAME, NAME,type=env,target=VARIABLE or NAME,type=prox
 def parse_secrets(values: Sequence[str]) -> tuple[Secret, ...]:
     """Read each value; UsageError for one that is malformed, and for two of one target."""
     secrets = tuple(parse_secret(value) for value in values)
-    places = [secret.variable or secret.placeholder or f"/{secret.target}" for secret in secrets]
+    places = [secret.place for secret in secrets]
     for place in places:
         if places.count(place) > 1:
-            raise UsageError(f"--secret: two are to be {place.lstrip('/')}", hint="give one another target=")
+            raise UsageError(f"--secret: two are to be {os.path.basename(place)}", hint="give one another target=")
     return secrets
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from aisbx.types.secret import Secret
 from aisbx.types.spec import Limit, Mount, Network, WorkspaceMode
 
 
@@ -27,6 +28,8 @@ class Profile:
     limits: Mapping[str, Limit] = field(default_factory=dict[str, Limit])
     cache: bool | None = None
     """`/var/cache` survives runs: one for each project and profile (`aisbx.caches`)."""
+    secrets: tuple[Secret, ...] = ()
+    """By name, never their values; one for each place inside."""
     preload: frozenset[str] = frozenset()
     """Python modules that a host's interpreter has imported before code comes."""
     shell: str = ""

@@ -43,6 +43,11 @@ class Secret:
     headers: tuple[str, ...] = ()
     """Of a placeholder: the names of the header fields that it is put into, in lower case; empty: the usual ones."""
 
+    @property
+    def place(self) -> str:
+        """Where it is, or what stands for it, inside: the name of a variable, or the path of a file."""
+        return self.variable or self.placeholder or f"{PLACE}/{self.target}"
+
 
 @dataclass(frozen=True, slots=True)
 class Proxied:
