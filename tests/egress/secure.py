@@ -4,7 +4,7 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 VALUE, OTHER = "s3cr3t/+va1ue&of=all", "an0ther-va1ue-0f-all"
 KEY, ANY = "aisbx-" + "a" * 40, "aisbx-" + "b" * 40
 USUAL = ("authorization", "x-api-key")
-Answering = Callable[[bytes], list[bytes]]
+Answering = Callable[[bytes], Iterable[bytes]]
 
 
 def echo(request: bytes) -> list[bytes]:

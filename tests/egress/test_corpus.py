@@ -46,6 +46,7 @@ HEADS = [
     POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
     POST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab",
     b"POST http://good.example:%d/ HTTP/1.0\r\nHost: good.example:%d\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"GET http://good.example:443/%d HTTP/1.1\r\nHost: good.example:443\r\n\r\n",
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     b"\x04\x01\0\x50\x7f\0\0\1\0",
 ]
@@ -57,6 +58,9 @@ TUNNELLED = {
     "two Hosts within the tunnel": GET + b"good.example\r\nHost: evil.example\r\n\r\n",
     "a proxy asked through the tunnel": b"CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\n\r\n",
     "a whole target within the tunnel": b"GET http://evil.example/ HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+    "a request after an empty line": b"\r\n" + GET + b"evil.example\r\n\r\n",
+    "a request of an unknown method": b"LIST / HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+    "a request of a method in small letters": b"get  / HTTP/1.1\r\nHost: evil.example\r\n\r\n",
     "a bare line feed within the tunnel": b"GET / HTTP/1.1\nHost: evil.example\n\n",
 }
 SOCKS = {

@@ -1,5 +1,6 @@
 """Which rule decides: a `deny`, then the most specific, and nothing by default."""
 
+from dataclasses import replace
 from itertools import islice, permutations
 
 import pytest
@@ -83,6 +84,22 @@ def test_a_path_that_servers_read_in_several_ways_fits_no_rule_with_a_path(path:
     assert decide(["a.org"], "a.org", 80, "GET", path) == "a.org"
 
 
+@pytest.mark.parametrize("path", ["/admin/x", "/%61dmin/x", "/a%64%6din", "/ADMIN", "/%41dmin/x"])
+def test_a_path_that_is_denied_is_so_in_any_spelling(path: str) -> None:
+    assert decide(["a.org", "deny a.org /admin*"], "a.org", 80, "GET", path) == "not deny a.org /admin*"
+    assert decide(["a.org /v1/*"], "a.org", 80, "GET", f"/v1{path}") == "a.org /v1/*"
+
+
+def test_a_field_that_asks_for_another_method_or_path_is_refused_where_a_rule_asks_for_one() -> None:
+    asked = Request("a.org", 80, "GET", "/v1/x", "x-original-url")
+    for rules in (["a.org GET /v1/*"], ["a.org", "deny a.org /admin*"]):
+        decision = compiled(rules).decide(asked)
+        assert not decision.allowed
+        assert "the field x-original-url asks for another method or path" in decision.reason
+        assert compiled(rules).decide(replace(asked, otherwise="")).allowed
+    assert compiled(["a.org"]).decide(asked).allowed
+
+
 @given(lists, requests)
 def test_the_order_of_rules_means_nothing(rules: list[str], request: Request) -> None:
     first, *others = [compiled(order).decide(request) for order in islice(permutations(rules), 24)]
@@ -124,6 +141,7 @@ def test_a_rule_means_what_it_means_to_profiles(text: str, request: Request) -> 
         "*.10.0.0.1",
         "a.org /a/../b",
         "a.org /x?y",
+        "a.org /%61*",
         "a.org:0",
         "bücher.example",
         "deny deny a.org",

@@ -19,6 +19,7 @@ _LONGEST = 1 << 14
 _NO_CONTENT, _NOT_MODIFIED, _SWITCHING = 204, 304, 101
 _DROPPED = HOP | {b"alt-svc"}
 """Another way to the server would lead around the proxy."""
+_COMPRESSIONS = ("br", "compress", "deflate", "gzip", "zstd")
 CHUNKS, UNTIL_CLOSE = -1, -2
 
 
@@ -71,8 +72,8 @@ def parse(data: bytes, method: str) -> Answer:
     size = _length(fields, minor, status, method)
     codings = {value.strip().lower() for key, value in fields if key == b"content-encoding"} - {b"identity", b""}
     if codings and size:
-        shown = b", ".join(sorted(codings)).decode("latin-1")
-        raise HeadProblem(f"the server compresses ({shown}) although it was not asked to")
+        shown = [name for name in _COMPRESSIONS if name.encode() in codings]  # what else stands there may be anything
+        raise HeadProblem(f"the server compresses ({', '.join(shown) or 'somehow'}) although it was not asked to")
     return Answer(status, minor, matched[3] or b"", fields, size)
 
 

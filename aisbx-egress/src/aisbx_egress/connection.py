@@ -113,7 +113,7 @@ class Connection:
                 request = self._named(_tunnel(found))
             else:
                 host, port, path = found.destination()
-                request = Request(host, port, found.method, path)
+                request = Request(host, port, found.method, path, found.otherwise)
         except head.HeadProblem as problem:
             refused = self._session.malformed(via, str(problem))
             self.client.write(sorry("400 Bad request", str(problem)))
@@ -168,7 +168,7 @@ class Connection:
             self.client.write(sorry("400 Bad request", str(problem)))
             raise self._session.refused(meant, "direct", Decision(allowed=False, reason=str(problem))) from None
         self.client.keep(parts[1])
-        request = Request(meant.host, meant.port, found.method, path)
+        request = Request(meant.host, meant.port, found.method, path, found.otherwise)
         try:
             server = await self._connect(request, "direct")
         except RefusedError as error:

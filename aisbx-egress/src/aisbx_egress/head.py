@@ -11,6 +11,7 @@ from aisbx_egress import names
 
 MOST = 1 << 16
 """Bytes of a head."""
+_TLS_PORT = 443
 _FIELDS = 200
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _LINE = re.compile(rb"([A-Z]{1,20}) ([\x21-\x7e]+) HTTP/1\.([01])")
@@ -23,6 +24,10 @@ HOP = frozenset(
 )
 """Fields of one connection (7.6.1): none of them goes on to the server."""
 
+_OTHERWISE = frozenset(
+    b"x-http-method-override x-http-method x-method-override x-original-url x-rewrite-url x-original-method".split()
+)
+"""Fields by which some servers take a request for one of another method or path."""
 METHODS = frozenset(
     b"GET HEAD POST PUT DELETE PATCH OPTIONS TRACE CONNECT PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK REPORT "
     b"SEARCH MERGE QUERY".split()
@@ -45,6 +50,11 @@ class Head:
     host: str
     length: int
 
+    @property
+    def otherwise(self) -> str:
+        """The name of a field by which some servers take it for a request of another method or path; empty: none."""
+        return next((key.decode() for key, _ in self.fields if key in _OTHERWISE), "")
+
     def destination(self) -> tuple[str, int, str]:
         """Give host, port and path of a request to a proxy (3.2.2); HeadProblem where target and Host differ."""
         scheme, separator, rest = self.target.partition("://")
@@ -57,6 +67,8 @@ class Head:
         found = _authority(place, 80)
         if self.host and _authority(self.host, 80) != found:
             raise HeadProblem("the Host field names another host than the request")
+        if found[1] == _TLS_PORT:
+            raise HeadProblem(f"port {_TLS_PORT} is for TLS: ask for a tunnel to it")
         return *found, path if path.startswith("/") else f"/{path}"
 
     def inner(self, host: str, port: int) -> str:
@@ -94,7 +106,11 @@ class Head:
 
 
 def begins(data: bytes) -> bool:
-    """Tell whether the first bytes of a connection could be a request's: a method of HTTP's or WebDAV's, a space."""
+    """Tell whether the first bytes of a connection could be a request's: a method of HTTP's or WebDAV's, a space.
+
+    Line ends before it, which servers pass over (RFC 9112, 2.2), are passed over here too.
+    """
+    data = data.lstrip(b"\r\n")
     word, space, _ = data[: _METHOD_SIZE + 1].partition(b" ")
     return word in METHODS if space else any(method.startswith(word) for method in METHODS)
 

@@ -16,10 +16,6 @@ from aisbx_egress.rules import Request, Rule
 
 _HTTPS = 443
 _BASIC = re.compile(rb"(basic) +([A-Za-z0-9+/]+={0,2})", re.IGNORECASE)
-_OTHERWISE = frozenset(
-    b"x-http-method-override x-http-method x-method-override x-original-url x-rewrite-url x-original-method".split()
-)
-"""Fields by which some servers take a request for one of another method or path."""
 _LEFT_OUT = frozenset(b"accept-encoding range if-range".split())
 """What would have the answer compressed or in parts, where a secret could not be found."""
 
@@ -113,8 +109,8 @@ class Injector:
                     given = plain
             if key not in _LEFT_OUT:
                 fields.append((key, given))
-        if any(used.values()) and (other := next((key for key, _ in fields if key in _OTHERWISE), b"")):
-            raise HeadProblem(f"the field {other.decode()} asks for another method or path")
+        if any(used.values()) and head.otherwise:
+            raise HeadProblem(f"the field {head.otherwise} asks for another method or path")
         fields.append((b"accept-encoding", b"identity"))
         return replace(head, fields=tuple(fields)), tuple(used), tuple(shown)
 

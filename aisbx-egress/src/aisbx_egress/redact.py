@@ -15,6 +15,17 @@ _LEAST = 6
 _SAFE = ("", "/", "/-_.~!*'()", "!*'()")
 """What percent-encoders leave as it is (RFC 3986, ECMAScript's encodeURIComponent)."""
 
+_IN_JSON = ("", "<>&", "<>&='", "<>&+'\"`")
+"""What is written as a number in JSON: by most; by Go's encoding/json and Ruby on Rails; Gson; System.Text.Json."""
+_QUOTES = ("&#x27;", "&#39;", "&#039;", "&apos;")
+_IN_HTML = tuple(
+    str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "'": single, '"': double, **more})
+    for single in _QUOTES
+    for double in ("&quot;", "&#34;")
+    for more in ({}, {"+": "&#43;"}, {"/": "&#x2F;", "`": "&#x60;", "=": "&#x3D;"})
+)
+"""Python's and PHP's ways, that of Go's html/template, and that of templates of the Mustache family."""
+
 
 def forms(value: bytes) -> frozenset[bytes]:
     """Give the ways in which a value may be written."""
@@ -29,8 +40,12 @@ def forms(value: bytes) -> frozenset[bytes]:
         except UnicodeDecodeError:
             continue
         written = json.dumps(text)[1:-1]
-        texts = {text, written, json.dumps(text, ensure_ascii=False)[1:-1], written.replace("/", "\\/")}
-        texts |= {html.escape(text), html.escape(text, quote=False), quote_plus(text)}
+        texts = {text, json.dumps(text, ensure_ascii=False)[1:-1], quote_plus(text)}
+        for special in _IN_JSON:
+            for form in ("\\u{:04x}", "\\u{:04X}"):
+                escaped = "".join(form.format(ord(each)) if each in special else each for each in written)
+                texts |= {escaped, escaped.replace("/", "\\/")}
+        texts |= {html.escape(text, quote=False), *(text.translate(table) for table in _IN_HTML)}
         found |= {each.encode() for each in texts}
     return frozenset(each for each in found if len(each) >= _LEAST)
 
@@ -51,54 +66,54 @@ def _base64(value: bytes) -> set[bytes]:
 
 
 class Cover:
-    """Covers what is given to it, piece by piece; `take` keeps back what may be the beginning of a secret."""
+    """Covers what is given to it, piece by piece.
+
+    As many of the last bytes are kept back as the longest text has, less one, whatever they are: were it only what may
+    be the beginning of a text, whoever has a server show guesses would see by it how far they are right. Up to a line's
+    end all goes on, since no text has one: so nobody waits for the last event of a stream. What was passed on is
+    remembered as far, so that the rest of a text is covered whose beginning `flush` let by.
+    """
 
     def __init__(self, hidden: Iterable[bytes]) -> None:
-        """`hidden` are the texts that are not to be seen."""
+        """`hidden` are the texts that are not to be seen; none has a line's end."""
         self._hidden = tuple(hidden)
-        self._kept = b""
-        self._covered = 0
-        """How many bytes of `_kept` belong to what was found already."""
+        assert not any(b"\n" in text for text in self._hidden)  # noqa: S101 - see the class
+        self._held = max(map(len, self._hidden), default=1) - 1
+        self._window = b""
+        self._passed = 0
+        """How many bytes of `_window` were passed on."""
+
+    @property
+    def keeps(self) -> bool:
+        """Whether something is kept back."""
+        return self._passed < len(self._window)
 
     def take(self, data: bytes) -> bytes:
         """Give what can be passed on."""
-        return self._pass(data, last=False)
+        self._window += data
+        return self._pass(max(len(self._window) - self._held, self._window.rfind(b"\n") + 1))
 
-    def end(self) -> bytes:
-        """Give what was kept back."""
-        return self._pass(b"", last=True)
+    def flush(self) -> bytes:
+        """Give what was kept back: nothing more is to come, or not soon."""
+        return self._pass(len(self._window))
 
-    def _pass(self, data: bytes, *, last: bool) -> bytes:
-        data = self._kept + data
-        found = [(0, self._covered)]
+    def _pass(self, cut: int) -> bytes:
+        if cut <= self._passed:
+            return b""
+        passed = bytearray(self._window[:cut])
         for text in self._hidden:
-            at = data.find(text)
-            while at >= 0:
-                found.append((at, at + len(text)))
-                at = data.find(text, at + 1)
-        cut = len(data) if last else self._begins(data)
-        passed = bytearray(data[:cut])
-        for begin, end in found:
-            if begin < min(end, cut):
-                passed[begin : min(end, cut)] = b"*" * (min(end, cut) - begin)
-        self._covered = max(0, max(end for _, end in found) - cut)
-        self._kept = data[cut:]
-        return bytes(passed)
-
-    def _begins(self, data: bytes) -> int:
-        """Give where the end of the data may be the beginning of a text; its length where it is of none."""
-        first = len(data)
-        for text in self._hidden:
-            at = data.find(text[:1], max(0, len(data) - len(text) + 1))
-            while 0 <= at < first:
-                if text.startswith(data[at:]):
-                    first = at
-                    break
-                at = data.find(text[:1], at + 1)
-        return first
+            at = self._window.find(text)
+            while 0 <= at < cut:
+                end = min(at + len(text), cut)
+                passed[at:end] = b"*" * (end - at)
+                at = self._window.find(text, at + 1)
+        given = bytes(passed[self._passed :])
+        first = max(0, cut - self._held)
+        self._window, self._passed = self._window[first:], cut - first
+        return given
 
 
 def covered(data: bytes, hidden: Iterable[bytes]) -> bytes:
     """Give a whole text, covered."""
     cover = Cover(hidden)
-    return cover.take(data) + cover.end()
+    return cover.take(data) + cover.flush()

@@ -25,6 +25,7 @@ from aisbx_egress import names
 _METHOD = re.compile(r"[A-Z]{1,20}", re.ASCII)
 _PATH = re.compile(r"/[!-)+-~]*\*?", re.ASCII)
 _AMBIGUOUS = re.compile(r"%(?:2e|2f|5c|25|00)|\\|;|//|(?:^|/)\.{1,2}(?:/|$)", re.ASCII | re.IGNORECASE)
+_ENCODED = re.compile(r"%(2[1-9a-f]|[3-6][0-9a-f]|7[0-9a-e])", re.ASCII | re.IGNORECASE)
 _WORDS = 3
 COMMON = (22, 80, 443)
 """Ports that programs reach by themselves, without the proxy, where a rule names none: of SSH, HTTP and HTTPS."""
@@ -52,23 +53,29 @@ class Rule:
         return fits and self.port in {0, port}
 
     def fits(self, request: "Request") -> bool:
-        """Tell whether it fits a request by method and path."""
+        """Tell whether it fits a request by method and path: one that denies in any reading, one that allows in all."""
         if self.methods and request.method not in self.methods:
             return False
         if not self.path:
             return True
         path = request.path.partition("?")[0]
-        return path.startswith(self.path[:-1]) if self.path.endswith("*") else path == self.path
+        if self.denies:  # some servers take a letter for the other
+            return any(_within(each.lower(), self.path.lower()) for each in (path, _decoded(path)))
+        return all(_within(each, self.path) for each in (path, _decoded(path)))
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked for: `method` and `path` are empty for a tunnel."""
+    """What is asked for: `method` and `path` are empty for a tunnel.
+
+    `otherwise` is the name of a field by which some servers take it for a request of another method or path.
+    """
 
     host: str
     port: int
     method: str = ""
     path: str = ""
+    otherwise: str = ""
 
     @property
     def tunnel(self) -> bool:
@@ -103,6 +110,13 @@ class Rules:
         allowing = [rule for rule in about if not rule.denies]
         if not allowing:
             return Decision(allowed=False, reason="no rule allows it")
+        if request.otherwise and (asking := next((rule for rule in about if not rule.opaque), None)):
+            reason = f"the field {request.otherwise} asks for another method or path"
+            return Decision(allowed=False, rule=asking.id, reason=reason)
+        return self._among(allowing, request, unclear=unclear)
+
+    def _among(self, allowing: list[Rule], request: Request, *, unclear: bool) -> Decision:
+        """Decide by those that allow and are about a request's host and port."""
         most = max(_specificity(rule) for rule in allowing)
         deciding = [rule for rule in allowing if _specificity(rule) == most]
         for rule in deciding:
@@ -136,6 +150,15 @@ class Rules:
         return next((rule.id for rule in self.rows if rule.denies and rule.covers(address, port)), "")
 
 
+def _within(path: str, wanted: str) -> bool:
+    return path.startswith(wanted[:-1]) if wanted.endswith("*") else path == wanted
+
+
+def _decoded(path: str) -> str:
+    """Give a path as servers read it: what is encoded without need stands for itself (RFC 3986, 6.2.2.2)."""
+    return _ENCODED.sub(lambda found: chr(int(found[1], 16)), path)
+
+
 def ambiguous(path: str) -> bool:
     """Tell whether two servers could take a path for two."""
     return _AMBIGUOUS.search(path) is not None
@@ -165,7 +188,9 @@ def parse(text: str, identity: str = "") -> Rule:
     several = frozenset(methods.split("|")) if methods else frozenset[str]()
     if not all(_METHOD.fullmatch(method) for method in several):
         raise ValueError(f"{names.shown(text)}: a method is written in capital letters")
-    if path and (not _PATH.fullmatch(path) or _AMBIGUOUS.search(path) or "?" in path or "#" in path):
+    if path and (
+        not _PATH.fullmatch(path) or _AMBIGUOUS.search(path) or _ENCODED.search(path) or "?" in path or "#" in path
+    ):
         raise ValueError(f"{names.shown(text)}: {names.shown(path)} is not a plain path")
     rule = Rule("", host, port, several, path, denies)
     return Rule(identity or spelled(rule), host, port, several, path, denies)

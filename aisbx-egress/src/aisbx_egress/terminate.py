@@ -20,6 +20,9 @@ from aisbx_egress.secure import Secure
 from aisbx_egress.session import RefusedError, Session
 from aisbx_egress.tunnel import ACCESS_DENIED, TLS_PORT, same
 
+_LONG = 1.0
+"""Seconds in which a server says nothing: more than its words are on their way to who reads slowly on purpose."""
+
 
 class Carried(Protocol):
     """The connection that it is."""
@@ -106,7 +109,7 @@ async def _asked(session: Session, injector: Injector, client: Secure, meant: Re
         path = found.inner(meant.host, meant.port)
     except head.HeadProblem as problem:
         raise _refused(session, meant, via, str(problem)) from None
-    request = Request(meant.host, meant.port, found.method, path)
+    request = Request(meant.host, meant.port, found.method, path, found.otherwise)
     decision = session.rules.decide(request)
     if not decision.allowed:
         raise session.refused(request, via, decision)
@@ -157,7 +160,7 @@ async def _answer(client: Secure, server: Secure, asked: _Asked) -> None:
     cover, chunks, left = Cover(asked.hidden), answers.Unchunked(), found.length
     chunked = left == answers.CHUNKS
     while left:
-        if not data and not (data := await server.read()):
+        if not data and not (data := await _read(client, server, cover, chunked=chunked)):
             if left == answers.UNTIL_CLOSE:
                 break
             raise ClosedError
@@ -169,8 +172,20 @@ async def _answer(client: Secure, server: Secure, asked: _Asked) -> None:
             left = 0 if chunks.done else left
         passed, data = cover.take(data), b""
         await client.write(answers.chunk(passed) if chunked else passed)
-    passed = cover.end()
+    passed = cover.flush()
     await client.write(answers.chunk(passed) + answers.LAST if chunked else passed)
+
+
+async def _read(client: Secure, server: Secure, cover: Cover, *, chunked: bool) -> bytes:
+    """Read on; where nothing comes for long, what is kept back goes to the client first: it may wait for that."""
+    reading = asyncio.get_running_loop().create_task(server.read())
+    try:
+        if cover.keeps and not (await asyncio.wait({reading}, timeout=_LONG))[0]:
+            passed = cover.flush()
+            await client.write(answers.chunk(passed) if chunked else passed)
+        return await reading
+    finally:
+        reading.cancel()
 
 
 async def _answer_head(client: Secure, server: Secure, asked: _Asked) -> tuple[answers.Answer, bytes]:

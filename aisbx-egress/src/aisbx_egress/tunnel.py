@@ -1,5 +1,6 @@
 """A connection to a server whose bytes are passed on, once it is certain whom they are for."""
 
+import re
 from collections.abc import Callable
 
 from aisbx_egress import head, hello, names
@@ -9,6 +10,10 @@ from aisbx_egress.rules import Decision, Request
 from aisbx_egress.session import Session
 
 TLS_PORT, HTTP_PORT = 443, 80
+_REQUEST = re.compile(rb"\S+[ \t]+\S.*HTTP/[0-9]")
+_TEXT = re.compile(rb"[\t\r\x20-\xff]*")
+_LONGEST = 1 << 14
+"""Bytes of a line."""
 ACCESS_DENIED = bytes([21, 3, 3, 0, 2, 2, 49])
 """What TLS has for a refusal, a fatal alert (RFC 8446, 6.2): clients show its name."""
 
@@ -37,7 +42,30 @@ async def carry(session: Session, client: Peer, server: Peer, request: Request, 
             client.write(ACCESS_DENIED)
         raise session.refused(request, via, Decision(allowed=False, reason=str(problem))) from None
     client.keep(data)
-    client.relay_to(server)
+    client.relay_to(server, _NoRequest(session, request, via))
+
+
+class _NoRequest:
+    """Lets by what is no request of HTTP. One of a method that nobody knows, servers may answer as any other."""
+
+    def __init__(self, session: Session, request: Request, via: str) -> None:
+        self._said = (session, request, via)
+        self._line: bytes | None = b""
+        """What came of the first line; None once it is known to be none of a request."""
+
+    def __call__(self, data: bytes) -> bytes:
+        if self._line is None:
+            return data
+        self._line = (self._line + data[:_LONGEST]).lstrip(b"\r\n")
+        line, end, _ = self._line.partition(b"\n")
+        if end and _REQUEST.match(line):
+            session, request, via = self._said
+            reason = "it is a request of an unknown method"
+            session.refused(request, via, Decision(allowed=False, reason=reason))
+            raise head.HeadProblem(reason)
+        if end or len(line) >= _LONGEST or not _TEXT.fullmatch(line):
+            self._line = None
+        return data
 
 
 def same(name: str, host: str) -> None:
