@@ -1,13 +1,15 @@
 """A sandbox with an allow-list reaches what that names, through its proxy; nothing else, and not without a record."""
 
 import contextlib
+import gzip
 import json
 import os
 import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,51 @@ def test_a_run_reaches_what_is_allowed_and_nothing_else(box: Box, server: int) -
     assert rules == {f"localhost:{server}", f"127.0.0.1:{server}"}
     refused = {(row["host"], row["port"], row["reason"]) for row in records(box, "egress.refused")}
     assert {port for host, port, _ in refused if host == "example.org"} == {80, 443}
+
+
+@contextlib.contextmanager
+def collector() -> Generator[tuple[int, list[bytes]]]:
+    """Take OTLP over HTTP, as a collector does: its port, and what came."""
+    bodies: list[bytes] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            bodies.append(gzip.decompress(body) if self.headers.get("content-encoding") == "gzip" else body)
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name is the base class's
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as made:
+        thread = threading.Thread(target=made.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        yield made.server_port, bodies
+        made.shutdown()
+        thread.join()
+
+
+def test_each_decision_has_reached_a_sink_with_its_rule_before_the_command_ends(box: Box, server: int) -> None:
+    with collector() as (port, bodies):
+        sink = f'[sink_settings.otel]\nendpoint = "http://127.0.0.1:{port}/v1/traces"\ntimeout = 5\n'
+        configure(box, f'sinks = ["otel"]\n{sink}')
+        box.out(
+            "create", "--name", "told", "--network", f"allow=localhost:{server},127.0.0.1:{server},deny evil.example"
+        )
+        running = box.start(
+            *("exec", "told", "--", "sh", "-c"),
+            f"{FETCH} http://localhost:{server}/; {FETCH} http://evil.example/; echo; sleep 60",
+        )
+        assert running.stdout is not None
+        assert b"a rule denies it" in b"".join(running.stdout.readline() for _ in range(2))
+        told = b"".join(bodies)
+        running.kill()
+        running.communicate()
+        for kind, rule in ((b"egress.allowed", f"localhost:{server}"), (b"egress.refused", "deny evil.example")):
+            assert kind in told
+            assert rule.encode() in told
 
 
 def test_a_grant_goes_no_further_than_the_profiles_restriction(box: Box) -> None:
