@@ -163,7 +163,7 @@ def test_a_profile_names_secrets_of_every_kind_in_the_words_of_the_command_line(
 
 
 def test_a_core_file_of_a_program_that_used_a_secret_has_its_placeholder_and_not_its_value(world: World) -> None:
-    """Where the kernel writes core files into the directory of what dies (core(5)); elsewhere it is the memory alone."""
+    """Where the kernel writes core files into the directory of what dies (core(5)); else it is the memory alone."""
     profile = world.home / ".config/aisbx/profiles/dumping.yaml"
     profile.parent.mkdir(parents=True, exist_ok=True)
     profile.write_text("extends: shell\nlimits: {core: 1G}\n")
