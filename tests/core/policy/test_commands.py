@@ -67,6 +67,11 @@ echo 'rm -rf /' | sh
 echo 'rm -rf /' | cat | bash -s
 bash <<< 'rm -rf /'
 find . -exec rm -rf / ;
+find / -exec rm -rf {} +
+find -L /tmp / -mindepth 1 -maxdepth 1 -type d -exec rm -rf {} +
+cd / && find -execdir rm -rf {} \;
+find ~ -depth | xargs rm -r
+find / -print0 | xargs -0 rm -rf
 su -c 'rm -rf /' root
 trap 'rm -rf /' EXIT
 true && { false || rm -rf /; }
@@ -98,6 +103,9 @@ rm -f /tmp/*
 cd /tmp && rm -rf *
 ls -rf /
 find . -name '*.pyc' -delete
+find ~ -name node_modules -prune -exec rm -rf {} +
+find / -name core -print | xargs rm -rf
+find . build -exec rm -rf {} +
 dd if=a of=b
 chmod -R go-w .
 git push

@@ -4,7 +4,7 @@ import posixpath
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from aisbx.policy.words import UNKNOWN, Scope
+from aisbx.policy.words import MOST, UNKNOWN, Scope
 from aisbx.policy.wrappers import PREFIXES, SHELLS, inner, script_of
 
 if TYPE_CHECKING:
@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 
 NOTHING = "\ue002"
 """Standard input that nobody said anything about."""
+
+_FOLLOWING = frozenset({"-H", "-L", "-P"})
+_PASSED = frozenset("( ) -a -and -depth -d -xdev -mount -true -print -print0 -noleaf -warn -nowarn -follow".split())
+_PASSED_WITH = frozenset({"-mindepth", "-maxdepth", "-type"})
+"""Of `find`: where it looks through links; and what leaves out next to nothing, alone and with a word (find(1))."""
 
 Starter = Callable[["Reader", list[str], Scope, str], str]
 """Reads on in what a command starts; gives what it prints, UNKNOWN for nearly all."""
@@ -74,13 +79,23 @@ def _by_option(reader: "Reader", argv: list[str], scope: Scope, stdin: str) -> s
 
 
 def _find(reader: "Reader", argv: list[str], scope: Scope, _: str) -> str:
+    begin = next((place for place in range(1, len(argv)) if argv[place] not in _FOLLOWING), len(argv))
+    end = next((place for place in range(begin, len(argv)) if argv[place][:1] in {*"-(!,"}), len(argv))
+    starts, printed = (argv[begin:end] or ["."])[:MOST], True
     for place, word in enumerate(argv):
         if word in {"-exec", "-execdir", "-ok", "-okdir"}:
+            printed = False
             rest = argv[place + 1 :]
-            end = next((number for number, each in enumerate(rest) if each in {";", "+"}), len(rest))
-            if rest[:end]:
-                reader.command([each.replace("{}", UNKNOWN) for each in rest[:end]], scope, UNKNOWN)
-    return UNKNOWN
+            length = next((number for number, each in enumerate(rest) if each in {";", "+"}), len(rest))
+            for path in (starts if _finds_all(argv[end:place]) else [UNKNOWN]) if rest[:length] else ():
+                reader.command([each.replace("{}", path) for each in rest[:length]], scope, UNKNOWN)
+    return "\n".join(starts) if printed and _finds_all(argv[end:]) else UNKNOWN
+
+
+def _finds_all(tests: list[str]) -> bool:
+    """Say whether next to all that lies where `find` looks passes these."""
+    words = iter(tests)
+    return all(word in _PASSED or (word in _PASSED_WITH and next(words, "")) for word in words)
 
 
 def _env(reader: "Reader", argv: list[str], scope: Scope, stdin: str) -> str:
