@@ -14,7 +14,25 @@ NOTHING = "\ue002"
 """Standard input that nobody said anything about."""
 
 _FOLLOWING = frozenset({"-H", "-L", "-P"})
-_PASSED = frozenset("( ) -a -and -depth -d -xdev -mount -true -print -print0 -noleaf -warn -nowarn -follow".split())
+_PASSED = frozenset(
+    {
+        "(",
+        ")",
+        "-a",
+        "-and",
+        "-depth",
+        "-d",
+        "-xdev",
+        "-mount",
+        "-true",
+        "-print",
+        "-print0",
+        "-noleaf",
+        "-warn",
+        "-nowarn",
+        "-follow",
+    }
+)
 _PASSED_WITH = frozenset({"-mindepth", "-maxdepth", "-type"})
 """Of `find`: where it looks through links; and what leaves out next to nothing, alone and with a word (find(1))."""
 
