@@ -1,9 +1,13 @@
-"""Inside: runs each client of `clients.json` in turn, and prints what came of it as JSON."""
+"""Inside: runs each client of `clients.json` in turn, and prints what came of it as JSON.
+
+With the argument `secret` it is by the command for that, where a client has one.
+"""
 
 import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 
 _LONGEST = 60
@@ -30,8 +34,11 @@ def main() -> None:
     bare = {
         k: v for k, v in os.environ.items() if k.lower() not in _VARIABLES and not k.startswith(("NODE_USE", "JAVA_T"))
     }
-    told: dict[str, dict[str, object]] = {"with": {}, "without": {}, "other": {}}
+    command = "secret" if sys.argv[1:] == ["secret"] else "run"
+    told: dict[str, dict[str, object]] = {"with": {}, "without": {}, **({"other": {}} if command == "run" else {})}
     for client in clients:
+        if command not in client:
+            continue
         name = client["name"]
         for way, rows in told.items():
             other = way == "other"
@@ -43,16 +50,18 @@ def main() -> None:
                 "reached": False,
                 "seconds": 0,
                 "said": "",
+                "shown": "",
             }
             if not skipped:
                 environ = dict(os.environ if way == "with" else bare, host="other.example" if other else "web.example")
                 begin = time.monotonic()
                 try:
                     done = subprocess.run(
-                        ["sh", "-c", client["run"]],
+                        ["sh", "-c", client[command]],
                         env=environ, capture_output=True, timeout=_LONGEST, stdin=subprocess.DEVNULL, check=False,
                     )  # fmt: skip
                     row["reached"] = client.get("wants", "hello").encode() in done.stdout
+                    row["shown"] = (done.stdout + done.stderr)[-10000:].decode(errors="replace")
                     row["said"] = (done.stderr or done.stdout)[-300:].decode(errors="replace")
                 except subprocess.TimeoutExpired:
                     row["said"] = f"it took more than {_LONGEST} s"

@@ -3,9 +3,11 @@
     python -m benchmarks.network DIRECTORY -- COMMAND [ARGUMENT]...
 
 runs a command where `NAMES` are hosts (on 127.0.0.2), each of which serves HTTP, HTTPS by a certificate of the
-authority in DIRECTORY/ca.pem, on `ECHO` what it gets, and on 22 a greeting. No right is needed but to make namespaces.
+authority in DIRECTORY/ca.pem, on `ECHO` what it gets, and on 22 a greeting. What lies
+below `/secret` is for who sends what DIRECTORY/secret has, where that is. No right is needed but to make namespaces.
 """
 
+import base64
 import contextlib
 import fcntl
 import http.server
@@ -55,8 +57,11 @@ def serve(directory: Path, root: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
 
+    secret = directory / "secret"
+
     class Handler(Pages):
         shown = root
+        key = secret.read_text() if secret.exists() else ""
 
     for port, secured in ((80, None), (443, context)):
         server = http.server.ThreadingHTTPServer((ADDRESS, port), Handler)
@@ -72,16 +77,33 @@ class Pages(http.server.SimpleHTTPRequestHandler):
     """Files of a directory for each host, and a greeting."""
 
     shown: Path
+    key: str
+    """What has to be sent for what lies below `/secret`; `/secret/hello` shows what was."""
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         """Give a greeting, or a file."""
         self.directory = str(self.shown / str(self.headers.get("Host", "")).partition(":")[0])
-        if self.path != "/hello":
+        sent = self._sent()
+        if self.path.startswith("/secret/") and self.key not in sent:
+            self._say(401, "who are you?\n")
+        elif self.path in {"/hello", "/secret/hello"}:
+            self._say(200, f"hello from {self.headers.get('Host')} {sent if self.path != '/hello' else ''}\n")
+        else:
             super().do_GET()
-            return
-        body = f"hello from {self.headers.get('Host')}\n".encode()
-        self.send_response(200)
+
+    def _sent(self) -> str:
+        """Give the key that was sent: in a field of its own, to a bearer, or as a password."""
+        kind, _, word = str(self.headers.get("Authorization", "")).partition(" ")
+        with contextlib.suppress(ValueError):
+            word = base64.b64decode(word).decode() if kind == "Basic" else word
+        return f"{self.headers.get('X-API-Key', '')} {word}"
+
+    def _say(self, status: int, text: str) -> None:
+        body = text.encode()
+        self.send_response(status)
+        if status == 401:  # noqa: PLR2004 - unauthorized
+            self.send_header("WWW-Authenticate", 'Basic realm="secret"')
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
