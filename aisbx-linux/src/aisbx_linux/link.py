@@ -46,12 +46,15 @@ class Link:
         self._sides = (client, server)
         self._ways = (_Way(client, server), _Way(server, client))
         self._wanted = [0, 0]
+        self._over = False
         for side in self._sides:
             side.settimeout(0)
         self._register()
 
     def serve(self, side: object, ready: int) -> bool:
-        """Do what can be done on one side; False when the connection is over."""
+        """Do what can be done on one side; False when the connection is over, as it may be since it was looked at."""
+        if self._over:
+            return False
         try:
             for way in self._ways:
                 if way.source is side and ready & selectors.EVENT_READ and way.reads:
@@ -70,7 +73,10 @@ class Link:
         return True
 
     def close(self) -> None:
-        """Close both sides."""
+        """Close both sides; may be called twice."""
+        if self._over:
+            return
+        self._over = True
         for index, side in enumerate(self._sides):
             if self._wanted[index]:
                 self._selector.unregister(side)
