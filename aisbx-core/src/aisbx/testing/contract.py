@@ -13,7 +13,6 @@ from aisbx.testing.attacks import ATTACKS
 from aisbx.testing.behaviour import BEHAVIOUR, Behaviour
 from aisbx.testing.record import ATTACK, CONTROL, UNCONFINED
 from aisbx.testing.results import HELD, REFUSED
-from aisbx.testing.scene import Scene
 from aisbx.testing.specs import asking_for
 from aisbx.testing.unconfined import Unconfined
 from aisbx.testing.ways import LASTING, opened, perform, ways
@@ -73,7 +72,7 @@ class DriverContract(Behaviour, contract=True):
     @pytest.mark.parametrize("attack", _EVERY)
     def test_the_attack_fails_or_the_spec_is_refused(self, driver: Driver, attack: Attack) -> None:
         """Claimed → the attack fails, on every way into the sandbox. Not claimed → nobody gets that far."""
-        with Scene() as scene:
+        with self.scenes() as scene:
             attack.stage(scene)
             spec = attack.shape(scene, scene.spec())
             state = driver.check(spec)[attack.control]
@@ -84,7 +83,7 @@ class DriverContract(Behaviour, contract=True):
         for name, way in ways(driver).items():
             if name in LASTING and attack.kills_launcher:
                 continue  # a sandbox that lasts outlives whoever asked for the command
-            result = perform(attack, way, self.python)
+            result = perform(attack, way, self.python, self.scenes)
             assert result.breached is not None, f"{attack.id} proved nothing ({name}): {result.what}"
             assert not result.breached, (
                 f"{attack.control} is claimed {state.level} by {state.mechanism!r}, but the inside could "
@@ -95,7 +94,7 @@ class DriverContract(Behaviour, contract=True):
     @pytest.mark.parametrize("control", CONTROLS)
     def test_what_is_not_claimed_is_refused(self, driver: Driver, control: str) -> None:
         """A spec that asks for a control is admitted only if the driver says FULL."""
-        with Scene() as scene:
+        with self.scenes() as scene:
             spec = asking_for(control, scene)
             assert control in spec.required_controls()
             enforcement = driver.check(spec)

@@ -16,9 +16,9 @@ import time
 from collections.abc import Callable, Generator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
-from aisbx.types import Identity, Limit, SandboxSpec, Workspace
+from aisbx.types import Identity, Limit, SandboxSpec, Workspace, WorkspaceMode
 
 _ROOT_UID = 0
 _SANDBOX_UID = 1000
@@ -46,7 +46,13 @@ def _remove(root: str) -> None:
 
 
 class Scene:
-    """A home with a workspace in it, secrets around it, and whatever an attack adds; gone when it is left."""
+    """A home with a workspace in it, secrets around it, and whatever an attack adds; gone when it is left.
+
+    A driver whose sandboxes get copies has one of its own: what they write is not seen here while they run.
+    """
+
+    mode: ClassVar[WorkspaceMode] = WorkspaceMode.RW
+    """Of the ordinary spec's workspace: `rw`, or `guarded` where there can be no live one."""
 
     def __init__(self) -> None:
         """Only names; `with` makes the directories."""
@@ -97,7 +103,10 @@ class Scene:
         }
 
     def spec(self) -> SandboxSpec:
-        """Give the ordinary spec: the workspace live, no network, the caller's account (root: another's)."""
+        """Give the ordinary spec: what is written reaches the workspace, no network, the caller's account.
+
+        For root it is another's.
+        """
         root = os.geteuid() == _ROOT_UID
         identity = Identity(
             name="sandbox" if root else "me",
@@ -109,7 +118,7 @@ class Scene:
             profile="contract",
             identity=identity,
             cwd=self.workspace,
-            workspace=Workspace(self.workspace),
+            workspace=Workspace(self.workspace, self.mode),
             limits={"wall_time": Limit(60)},
         )
 
@@ -171,16 +180,27 @@ class Scene:
         """The file in the workspace that a daemon of an attack writes a byte to every 30 ms."""
         return os.path.join(self.workspace, "heart")
 
+    def inside(self, path: str) -> bytes | None:
+        """Give what a file of the workspace holds for the sandbox that runs; None where there is none."""
+        try:
+            return Path(path).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def beats(self) -> int:
+        """Say how often the daemon has beaten."""
+        return len(self.inside(self.heart) or b"")
+
     def beating(self) -> bool:
         """Say whether the daemon has begun."""
-        return bool(self.read(self.heart))
+        return self.beats() > 0
 
     def survivor(self) -> str:
         """Give evidence if the daemon's heart still beats a while after everything should have ended."""
         time.sleep(0.5)
-        before = len(self.read(self.heart))
+        before = self.beats()
         time.sleep(0.4)
-        beats = len(self.read(self.heart)) - before
+        beats = self.beats() - before
         return f"a daemon lives on: {beats} beats in 0.4 s" if beats else ""
 
     def processes(self) -> list[int]:

@@ -8,6 +8,7 @@ it that has other things to do.
 
 import importlib
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -21,6 +22,7 @@ from aisbx.types import (
     ExitStatus,
     JoinableSandbox,
     LastingDriver,
+    LayeredDriver,
     LocalDriver,
     ReleasableSandbox,
     Sandbox,
@@ -114,7 +116,7 @@ def joined(driver: LastingDriver) -> Way:
         except BaseException:
             driver.end(own)
             raise
-        result["findings"] += driver.end(own)
+        result["findings"] += _ended(driver, own)
         return exit_status(result)
 
     return run
@@ -138,13 +140,21 @@ def spawned(driver: LastingDriver) -> Way:
                 if isinstance(sandbox, ReleasableSandbox):
                     sandbox.release()
         finally:
-            findings = driver.end(own)
+            findings = _ended(driver, own)
         if status is None:
             msg = f"the command did not end within {seconds:g} s"
             raise TimeoutError(msg)
         return replace(status, findings=(*status.findings, *findings))
 
     return run
+
+
+def _ended(driver: LastingDriver, home: Path) -> list[str]:
+    """End a sandbox, and do with its layer what the mode of its workspace says, as `aisbx destroy` does."""
+    findings = [*driver.end(home)]
+    if isinstance(driver, LayeredDriver) and (layers := driver.layers(home)) is not None:
+        findings += layers.finish()
+    return findings
 
 
 def _executed(sandbox: Sandbox, command: Command, stdio: Stdio, home: Path, seconds: float) -> LaunchResult:
@@ -159,9 +169,9 @@ def _executed(sandbox: Sandbox, command: Command, stdio: Stdio, home: Path, seco
     return launch_result(given(status))
 
 
-def perform(attack: Attack, way: Way, python: str) -> Result:
+def perform(attack: Attack, way: Way, python: str, scenes: Callable[[], Scene] = Scene) -> Result:
     """Set the scene, run the attack in it, and judge. `python` is the interpreter's path inside."""
-    with Scene() as scene:
+    with scenes() as scene:
         facts = attack.stage(scene)
         spec = attack.shape(scene, scene.spec())
         command, stdio, home = attack.command(scene, facts, python), attack.stdio(scene), Path(scene.state)

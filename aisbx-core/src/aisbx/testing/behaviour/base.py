@@ -34,6 +34,9 @@ class Base(Contract, contract=True):
     python: ClassVar[str] = "/usr/bin/python3"
     """A Python 3 inside the sandbox; attacks and checks are programs of it."""
 
+    scenes: ClassVar[type[Scene]] = Scene
+    """What the host's side is, for drivers whose sandboxes get a copy of the workspace."""
+
     @pytest.fixture
     def driver(self) -> Driver:
         """Give the driver; the one thing that an author must write."""
@@ -42,7 +45,7 @@ class Base(Contract, contract=True):
     @pytest.fixture
     def scene(self) -> Iterator[Scene]:
         """Give a host with a home and a workspace."""
-        with Scene() as scene:
+        with self.scenes() as scene:
             yield scene
 
     def run(

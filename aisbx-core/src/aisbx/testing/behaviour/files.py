@@ -95,7 +95,7 @@ class InsideFiles(Base, contract=True):
             assert os.listdir(scene.elsewhere) == ["large"], "half a copy is left on the host"
             files.write(path, b"a" * 300_000, 0o644)
             reader = sandbox.spawn(Command(argv=(self.python, "-I", "-S", "-c", _READER)), Stdio())
-            until(lambda: reader.wait(0.02) is not None or os.path.exists(f"{scene.workspace}/reading"))
+            until(lambda: reader.wait(0.02) is not None or scene.inside(f"{scene.workspace}/reading") is not None)
             for letter in b"ba" * 4:
                 files.write(path, bytes([letter]) * 300_000)
             files.write(f"{scene.workspace}/stop", b"")

@@ -35,7 +35,7 @@ open({ready!r}, "w").close()
 time.sleep(20)
 """
         with self.running(driver, scene, program) as process:
-            until(lambda: process.wait(0.02) is None and os.path.exists(ready))
+            until(lambda: process.wait(0.02) is None and scene.inside(ready) is not None)
             process.signal(signal.SIGTERM)
             status = process.wait(SECONDS)
             assert status is not None
