@@ -1,22 +1,37 @@
-"""In a real machine: what a command is given, how it ends, and the kit's attacks on what the driver claims."""
+"""In a real machine: what a command is given, how it ends, and what lasts; the kit's part is `test_contract.py`."""
 
 import hashlib
 import os
+import shutil
 import signal
 import socket
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from aisbx.admission import unmet
-from aisbx.errors import CommandNotExecutableError, CommandNotFoundError, LaunchError, UsageError
-from aisbx.testing.attack import Attack
-from aisbx.testing.attacks import ATTACKS
+from aisbx.errors import CommandNotExecutableError, CommandNotFoundError, LaunchError, StateError
 from aisbx.testing.scene import Scene
-from aisbx.testing.ways import opened, perform
-from aisbx.types import Command, Driver, ExitStatus, Level, Limit, Mount, SandboxSpec, Stdio, Workspace, WorkspaceMode
+from aisbx.testing.ways import opened
+from aisbx.types import (
+    Command,
+    Driver,
+    ExitStatus,
+    Limit,
+    Mount,
+    ObservableSandbox,
+    Sandbox,
+    SandboxSpec,
+    SnapshotDriver,
+    Stdio,
+    Workspace,
+    WorkspaceMode,
+)
+
+from tests.driver_lima.guest import PLACE, inside
 
 PYTHON = ("/usr/bin/python3", "-I", "-S", "-c")
 SECONDS = 60.0
@@ -138,49 +153,13 @@ def test_a_mount_is_copied_and_one_that_is_too_large_is_refused(lima: Driver, sc
 
 def test_the_guest_itself_reaches_no_server_of_the_host(lima: Driver, scene: Scene) -> None:
     """By ssh, outside of any sandbox: as whoever has got out of one."""
-    import subprocess
-
     assert run(lima, scene, "/bin/true").code == 0
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        home = lima.machine._configuration.home  # pyright: ignore[reportAttributeAccessIssue]
         probe = f'import socket; socket.create_connection(("192.168.5.2", {port}), 3)'
-        words = ["ssh", "-F", f"{home}/aisbx/ssh.config", "lima-aisbx", f"python3 -c '{probe}'"]
-        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+        done = inside(lima, f"python3 -c '{probe}'")
     assert done.returncode != 0
-    assert "TimeoutError" in done.stderr or "unreachable" in done.stderr or "refused" in done.stderr, done.stderr
-
-
-def _shaped(attack: Attack, scene: Scene, spec: SandboxSpec) -> SandboxSpec:
-    """What the attack asks for, in a workspace that there can be in a guest."""
-    shaped = attack.shape(scene, spec)
-    live = shaped.workspace is not None and shaped.workspace.mode is WorkspaceMode.RW
-    return copied(shaped) if live else shaped
-
-
-# What kills the launcher is told by files that the command writes on the host, where it has only a copy.
-_HERE = [pytest.param(attack, id=attack.id) for attack in ATTACKS.values() if not attack.kills_launcher]
-
-
-@pytest.mark.parametrize("attack", _HERE)
-def test_the_kits_attack_fails_or_what_it_attacks_is_refused(lima: Driver, attack: Attack) -> None:
-    """Without a live workspace; what an attack shows by files of the host proves nothing then."""
-    with Scene() as scene:
-        attack.stage(scene)
-        spec = _shaped(attack, scene, scene.spec())
-        try:
-            enforcement = lima.check(spec)
-        except UsageError:
-            return  # it asks for a network, or a writable mount
-        if enforcement[attack.control].level is not Level.FULL:
-            assert attack.control in {state.control for state in unmet(spec, enforcement)} or not spec.workspace
-            return
-
-    def shape(scene: Scene, spec: SandboxSpec) -> SandboxSpec:
-        return _shaped(attack, scene, spec)
-
-    result = perform(replace(attack, shape=shape), opened(lima), PYTHON[0])
-    assert not result.breached, f"{attack.sentence}: {result.what}"
+    assert b"TimeoutError" in done.stderr or b"unreachable" in done.stderr or b"refused" in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("mode", [WorkspaceMode.COW, WorkspaceMode.GUARDED])
@@ -200,3 +179,71 @@ def test_what_is_written_over_a_copy_comes_back_as_a_layer_for_the_host(
     assert not Path(scene.workspace, ".envrc").exists()
     (layer,) = os.listdir(f"{scene.state}/layers")
     assert any(f"aisbx diff {layer}" in line for line in status.findings)
+
+
+@contextmanager
+def lasting(driver: Driver, scene: Scene, spec: SandboxSpec) -> Generator[tuple[Sandbox, Path]]:
+    assert isinstance(driver, SnapshotDriver)
+    home = Path(tempfile.mkdtemp(dir=scene.state))
+    try:
+        yield driver.create(spec, home, Path(scene.state), 0.0), home
+    finally:
+        driver.end(home)
+
+
+def said(sandbox: Sandbox, *argv: str) -> str:
+    status = sandbox.spawn(Command(argv=argv), Stdio()).wait(SECONDS)
+    assert status is not None
+    assert status.code == 0, status.stderr.data
+    return status.stdout.data.decode()
+
+
+def test_what_lasts_outlives_who_made_it_and_the_agent_and_leaves_nothing(lima: Driver, scene: Scene) -> None:
+    assert isinstance(lima, SnapshotDriver)
+    scene.file("home", "project", "given", text="from the host")
+    with lasting(lima, scene, replace(scene.spec(), workspace=Workspace(scene.workspace, WorkspaceMode.COW))) as made:
+        sandbox, home = made
+        said(sandbox, "/bin/sh", "-c", "sleep 300 </dev/null >/dev/null 2>&1 & cat given; echo >/tmp/kept")
+        inside(lima, "kill $(cat /run/user-aisbx/agent.pid)")
+        again = lima.attach(str(home))  # what answers now was started anew
+        assert "kept" in said(again, "/bin/ls", "/tmp")
+        assert isinstance(again, ObservableSandbox)
+        (sleeper,) = [row for row in again.processes() if row.argv[0] == "sleep"]
+        again.signal(sleeper.pid, signal.SIGKILL)
+        with pytest.raises(StateError):
+            again.signal(sleeper.pid, signal.SIGKILL)
+        tag = Path(tempfile.mkdtemp(dir=scene.state))
+        lima.snapshot(home, Path(scene.state), tag)
+    shutil.rmtree(tag)
+    lima.sweep(Path(scene.state))
+    left = inside(
+        lima, f"cd {PLACE}; ls runs sandboxes copies snapshots outlets kept/frozen; grep -lx bwrap /proc/[0-9]*/comm"
+    )
+    names = set(left.stdout.decode().split()) - {f"{name}:" for name in ("runs", "sandboxes", "copies", "snapshots")}
+    assert names <= {"outlets:", "kept/frozen:"}
+    with pytest.raises(StateError):
+        lima.attach(str(home))
+
+
+def test_with_an_allow_list_what_it_names_is_reached_through_the_host_and_nothing_else(
+    lima: Driver, scene: Scene
+) -> None:
+    """In what lasts; the kit attacks it in single commands too."""
+    from aisbx.testing import listeners
+    from aisbx.testing.specs import with_allowlist
+
+    allowed, other = (listeners.tcp(scene, socket.AF_INET) for _ in range(2))
+    scene.rules = (f"127.0.0.1:{allowed}",)
+    spec = with_allowlist(scene, copied(scene.spec()))
+    program = (
+        "import socket, sys\n"
+        "for port in sys.argv[1:]:\n"
+        "    with socket.create_connection(('127.0.0.1', 3128), 20) as client:\n"
+        "        place = f'127.0.0.1:{port}'\n"
+        "        client.sendall(f'CONNECT {place} HTTP/1.1\\r\\nHost: {place}\\r\\n\\r\\n'.encode())\n"
+        "        print(client.recv(99).split()[1].decode())"
+    )
+    with lasting(lima, scene, spec) as (sandbox, _):
+        assert said(sandbox, *PYTHON, program, *map(str, [allowed, other] * 3)).split() == ["200", "403"] * 3
+        names = "import socket\ntry: socket.gethostbyname('a.example')\nexcept socket.gaierror: print('none')"
+        assert said(sandbox, *PYTHON, names) == "none\n"

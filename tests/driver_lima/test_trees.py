@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from aisbx_driver_lima.guest import trees
+from aisbx_driver_lima.guest import upper as layers
 
 
 def unpacked(data: bytes, place: Path, *, layer: bool = False) -> bool:
@@ -125,13 +126,45 @@ def test_a_layer_keeps_its_whiteouts_and_opaque_directories_and_other_trees_have
     os.setxattr(upper / "anew", "user.overlay.opaque", b"y")
     os.mknod(upper / "gone", stat.S_IFCHR, 0)
     stream = io.BytesIO()
-    trees.pack(str(upper), stream, layer=True)
+    layers.pack([str(upper)], stream)
     unpacked(stream.getvalue(), tmp_path / "layer", layer=True)
     found = os.lstat(tmp_path / "layer/gone")
     assert (stat.S_ISCHR(found.st_mode), found.st_rdev) == (True, 0)
     assert os.getxattr(tmp_path / "layer/anew", "user.overlay.opaque") == b"y"
     with pytest.raises(ValueError, match="no file, directory or link"):
         unpacked(stream.getvalue(), tmp_path / "plain")
+
+
+def test_a_layer_of_several_arrives_as_what_they_show_together(tmp_path: Path) -> None:
+    """As the kernel merges them: the uppermost that has a name decides, down to one that is opaque."""
+    above, below = tmp_path / "above", tmp_path / "below"
+    for name in ("merged", "anew", "replaced"):
+        (above / name).mkdir(parents=True)
+        (above / name / "above").write_text("above")
+    for name in ("merged", "anew", "removed"):
+        (below / name).mkdir(parents=True)
+        (below / name / "below").write_text("below")
+    (below / "merged" / "above").write_text("below")
+    (below / "replaced").write_text("a file")
+    os.setxattr(above / "anew", "user.overlay.opaque", b"y")
+    os.mknod(above / "removed", stat.S_IFCHR, 0)
+    os.mknod(below / "gone", stat.S_IFCHR, 0)
+    stream = io.BytesIO()
+    layers.pack([str(above), str(below)], stream)
+    unpacked(stream.getvalue(), tmp_path / "layer", layer=True)
+    place = tmp_path / "layer"
+    assert sorted(os.listdir(place)) == ["anew", "gone", "merged", "removed", "replaced"]
+    assert {path.name: path.read_text() for path in (place / "merged").iterdir()} == {
+        "above": "above",
+        "below": "below",
+    }
+    assert os.listdir(place / "anew") == os.listdir(place / "replaced") == ["above"]
+    for name in ("gone", "removed"):
+        assert stat.S_ISCHR(os.lstat(place / name).st_mode)
+    # What a directory of the lower layer hid of the workspace stays hidden.
+    for name in ("anew", "replaced"):
+        assert os.getxattr(place / name, "user.overlay.opaque") == b"y"
+    assert "user.overlay.opaque" not in os.listxattr(place / "merged")
 
 
 def test_a_set_uid_bit_of_the_guest_does_not_reach_the_host(tmp_path: Path) -> None:

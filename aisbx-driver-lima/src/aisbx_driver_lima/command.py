@@ -22,6 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     build.add_argument("--mirror", default="", metavar="URL", help="a package mirror (usually: that of this system)")
     for name, told in (("status", "say in what state the machine is"), ("stop", "end the machine and remove it")):
         each = commands.add_parser(name, help=told)
+        if name == "stop":
+            each.add_argument("--force", action="store_true", help="also where sandboxes that last are in it")
         each.add_argument("--home", default="", metavar="DIR", help="home of [drivers.lima], where that is set")
     try:
         options = parser.parse_args(arguments)
@@ -54,7 +56,7 @@ def _carry_out(options: argparse.Namespace) -> None:
         settings["home"] = os.path.abspath(options.home)
     machine = Machine(read(settings), os.environ)
     if options.command == "stop":
-        machine.remove()
+        machine.remove(force=options.force)
     print(machine.status())
 
 

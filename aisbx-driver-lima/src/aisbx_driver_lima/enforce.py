@@ -6,7 +6,7 @@ from dataclasses import replace
 from aisbx.errors import UsageError
 from aisbx.types import ControlState, Enforcement, Level, NetworkMode, SandboxSpec, WorkspaceMode
 from aisbx_linux.cgroup.find import Place, Places
-from aisbx_linux.local.enforce import Facts, enforcement
+from aisbx_linux.local.enforce import Facts, enforcement, refuse_unsupported
 
 _GROUPS = Places(
     by_limit={name: Place("/sys/fs/cgroup/aisbx", 2, frozenset()) for name in ("memory", "pids", "cpus")},
@@ -16,12 +16,13 @@ _GROUPS = Places(
 GUEST = Facts(tool="bubblewrap in the guest", cgroups=_GROUPS)
 _LIVE = "the guest gets a copy of the workspace, not the workspace itself"
 _LIVE_REMEDY = "use -w DIR:guarded, which applies itself at the end, :cow or :ro"
-_CUT_OFF = "the guest's network is cut off, and nothing leads out of it"
-_CUT_OFF_REMEDY = "leave out --network, or use another driver: aisbx plugin list"
+_CUT_OFF = "the guest's network is cut off, and leads only to an allow-list"
+_CUT_OFF_REMEDY = "name what is to be reached: --network allow=HOST:PORT; or use another driver: aisbx plugin list"
 _REPLACED = {
     "fs:workspace": "a copy in the guest",
     "priv:not-root": "an ordinary user of the guest",
     "net:deny": "network namespace in the guest, and a machine that is cut off (QEMU restrict=on)",
+    "net:allowlist": "network namespace in the guest, a machine that is cut off, and the egress proxy on the host",
     "limit:output": "count in the guest",
     "limit:wall-time": "clock in the guest, SIGTERM then SIGKILL",
     "proc:no-survivors": "PID namespaces in the guest, which end with the connection",
@@ -35,7 +36,6 @@ def promised(spec: SandboxSpec) -> Enforcement:
     for control, mechanism in _REPLACED.items():
         if states[control].level is Level.FULL:
             states[control] = replace(states[control], mechanism=mechanism)
-    states["net:allowlist"] = ControlState("net:allowlist", Level.NONE, reason=_CUT_OFF, remedy=_CUT_OFF_REMEDY)
     if spec.workspace is not None and spec.workspace.mode is WorkspaceMode.RW:
         for control in ("fs:workspace", "fs:protected"):
             states[control] = ControlState(control, Level.NONE, reason=_LIVE, remedy=_LIVE_REMEDY)
@@ -44,8 +44,8 @@ def promised(spec: SandboxSpec) -> Enforcement:
 
 def refuse(spec: SandboxSpec) -> None:
     """Raise UsageError for what is no control, so that nobody can give it up, and is not there."""
-    listed = spec.network.mode is NetworkMode.ALLOWLIST and "net:allowlist" not in spec.lowered  # said of that control
-    if spec.network.mode is not NetworkMode.NONE and not listed:
+    refuse_unsupported(spec, "lima")
+    if spec.network.mode is NetworkMode.OPEN:
         raise UsageError(f"driver lima: {_CUT_OFF}", hint=_CUT_OFF_REMEDY)
     if writable := next((mount for mount in spec.mounts if mount.writable), None):
         raise UsageError(

@@ -2,35 +2,33 @@
 
 import contextlib
 import hashlib
-import json
 import os
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Generator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aisbx.errors import StateError
+from aisbx.types import NetworkMode, SandboxSpec
 
 from aisbx_driver_lima import qemu
+from aisbx_driver_lima.agent import Agent
 from aisbx_driver_lima.bundle import bundle
 from aisbx_driver_lima.configuration import INSTANCE, Configuration
 from aisbx_driver_lima.errors import unavailable
-from aisbx_driver_lima.guest import frames
-from aisbx_driver_lima.guest.frames import Channel, ClosedError
+from aisbx_driver_lima.guest.frames import Channel
 from aisbx_driver_lima.image import find
 from aisbx_driver_lima.limactl import Instance, Limactl, hindrance
-from aisbx_driver_lima.template import USER, VM_TYPES, template
+from aisbx_driver_lima.lodgers import Lodgers
+from aisbx_driver_lima.template import VM_TYPES, template
 
-_OWN = f"/home/{USER}/.aisbx"
-_START = (
-    "umask 077; rm -rf {own}; mkdir -p {own}/code && tar -x -C {own}/code && "
-    "exec setsid -f /usr/bin/python3 -I -S -c '"
-    'import sys; sys.path.insert(0, "{own}/code"); '
-    'sys.argv[0] = "aisbx"; import runpy; runpy.run_module("aisbx_driver_lima.guest.agent", run_name="__main__")'
-    "' {own} {socket} </dev/null >{own}/log 2>&1"
-)
-_PAUSE = 0.05
-_ANSWER = 20.0
+if TYPE_CHECKING:
+    from aisbx_driver_lima.outlet import Running
+
+
+def here() -> bool:
+    """Tell whether this is a platform on which the driver has been run."""
+    return VM_TYPES.get(sys.platform) == "qemu"
 
 
 class Machine:
@@ -40,10 +38,14 @@ class Machine:
         """Look at nothing yet."""
         self._configuration = configuration
         self._environ = environ
-        self.socket = os.path.join(configuration.home, "agent.sock")
+        self._agent = Agent(configuration.home)
+        self.lasting = Lodgers(os.path.join(configuration.home, "lasting"))
+        """Those of its sandboxes, and of their snapshots, that last."""
 
     def hindrance(self) -> tuple[str, str]:
         """Say why there can be none here, and what to do; two empty texts where there can. Starts nothing."""
+        if not here():
+            return f"on {sys.platform} nothing of this driver has been run yet", "use it on Linux"
         root = hasattr(os, "geteuid") and os.geteuid() == 0
         reason, remedy = hindrance(self._configuration, root=root)
         if reason:
@@ -51,8 +53,6 @@ class Machine:
         image = find(self._configuration.image)
         if isinstance(image, str):
             return image, f"aisbx-driver-lima image build {self._configuration.image}"
-        if VM_TYPES.get(sys.platform) != "qemu":
-            return f"on {sys.platform} nothing of this driver has been run yet", "use it on Linux"
         if not qemu.find(image.arch):
             return f"there is no qemu-system-{image.arch} on PATH", "install QEMU (Debian: qemu-system-x86)"
         return "", ""
@@ -66,52 +66,62 @@ class Machine:
             channel = self._dialled()
             if channel is None:
                 self._start()
-                channel = self._awaited()
+                channel = self._agent.await_one(self._configuration.start)
         return channel
+
+    def reach(self, *, anew: bool = False) -> Channel:
+        """Give a connection into a machine that runs; StateError where it has ended, and its sandboxes with it.
+
+        `anew`: what the last connection led to did not answer.
+        """
+        if not anew:
+            with contextlib.suppress(OSError):
+                return self._agent.dial()
+        with self._held():
+            found = self._limactl().instance(INSTANCE)
+            if found is None or found.status != "Running":
+                raise StateError("the machine that it was in has ended", hint="see: aisbx-driver-lima status")
+            channel = self._agent.greet()
+            if channel is None:
+                self._serve(found)
+                channel = self._agent.await_one(self._configuration.start)
+        return channel
+
+    def outlet(self, spec: SandboxSpec, name: str, home: Path | None = None) -> "Running | None":
+        """Have an allow-list held for the sandbox that the guest knows as `name`; None where it has none.
+
+        `home` is that of one that lasts. DriverUnavailableError says why it is not held.
+        """
+        proxy = spec.network.proxy
+        if proxy is None or spec.network.mode is not NetworkMode.ALLOWLIST:
+            return None
+        from aisbx_driver_lima.outlet import Job, Running
+
+        who = (proxy.words, proxy.job, proxy.principal, "" if home else name, str(home or ""))
+        return Running(Job(self._configuration.home, name, *who))
 
     def status(self) -> str:
         """Give the state of the instance in Lima's word; `absent` where there is none."""
         found = self._limactl().instance(INSTANCE) if os.path.isdir(self._configuration.home) else None
         return found.status if found else "absent"
 
-    def remove(self) -> None:
-        """End the machine and take it away with all in it."""
+    def remove(self, *, force: bool = True) -> None:
+        """End the machine and take it away with all in it; StateError for sandboxes that last, without `force`."""
         if os.path.isdir(self._configuration.home):
             with self._held():
+                if not force and self.status() == "Running":
+                    self._refuse_losses("--force ends them too")
                 self._limactl().delete(INSTANCE)
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(self.socket)
+                self._agent.forget()
+                self.lasting.clear()
+
+    def _refuse_losses(self, hint: str) -> None:
+        if lodgers := self.lasting.all():
+            raise StateError(f"sandboxes that last are in the machine: {', '.join(lodgers)}", hint=hint)
 
     def _dialled(self) -> Channel | None:
         """Connect to an agent that is there and has this code; None where there is none."""
-        digest = self._known()
-        if digest != self._wanted():
-            return None
-        connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(_ANSWER)
-        try:
-            connection.connect(self.socket)
-            channel = Channel(connection)
-            channel.send(frames.QUESTION, json.dumps({"op": "hello"}).encode())
-            connection.settimeout(_ANSWER)
-            kind, _ = channel.receive()
-            channel.close()
-            if kind != frames.RESULT:
-                return None
-            connection = socket.socket(socket.AF_UNIX)
-            connection.connect(self.socket)
-        except (OSError, ClosedError):
-            connection.close()
-            return None
-        return Channel(connection)
-
-    def _awaited(self) -> Channel:
-        end = time.monotonic() + self._configuration.start
-        while (channel := self._dialled()) is None:
-            if time.monotonic() > end:
-                raise unavailable("the agent in the guest does not answer", "aisbx-driver-lima stop, and try again")
-            time.sleep(_PAUSE)
-        return channel
+        return self._agent.greet() if self._agent.known() == self._wanted() else None
 
     def _start(self) -> None:
         reason, remedy = self.hindrance()
@@ -123,7 +133,10 @@ class Machine:
         place = Path(self._configuration.home)
         made = place / "made"
         if found is not None and (found.status != "Running" or not made.exists() or made.read_text() != digest):
+            if found.status == "Running":
+                self._refuse_losses("its image or its settings have changed: aisbx destroy them, and it starts anew")
             limactl.delete(INSTANCE)
+            self.lasting.clear()
             found = None
         if found is None:
             made.unlink(missing_ok=True)
@@ -142,45 +155,11 @@ class Machine:
         self._serve(found)
 
     def _serve(self, found: Instance) -> None:
-        """Bring the code in, start the agent, and have ssh forward a socket of ours to it."""
-        digest, code = bundle()
-        remote = f"/run/user-{USER}/agent-{digest}.sock"
-        ssh = ["ssh", "-F", found.ssh_config, f"lima-{INSTANCE}"]
-        self._ssh([*ssh, _START.format(own=_OWN, socket=remote)], code)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.socket)
-        forward = ["-o", "ControlPath=none", "-o", "ControlMaster=no", "-o", "ExitOnForwardFailure=yes"]
-        forward += ["-o", "ServerAliveInterval=15", "-o", "StreamLocalBindMask=0177"]
-        self._ssh([*ssh[:-1], *forward, "-f", "-N", "-L", f"{self.socket}:{remote}", ssh[-1]], b"")
-        Path(self._configuration.home, "digest").write_text(self._wanted())
-
-    def _ssh(self, words: list[str], given: bytes) -> None:
-        log = os.path.join(self._configuration.home, "ssh.log")
-        with open(log, "wb") as told:
-            try:
-                done = subprocess.run(
-                    words,
-                    input=given,
-                    stdout=told,
-                    stderr=told,
-                    check=False,
-                    timeout=60,
-                    env=self._limactl().environment,
-                    cwd="/",
-                )
-            except (OSError, subprocess.TimeoutExpired) as error:
-                raise unavailable(f"ssh to the guest: {error}", f"see {log}") from error
-        if done.returncode:
-            raise unavailable(f"ssh to the guest ended with {done.returncode}", f"see {log}")
+        self._agent.start(found, self._limactl().environment)
+        self._agent.note(self._wanted())
 
     def _wanted(self) -> str:
         return f"{bundle()[0]} {self._template()[1]}"
-
-    def _known(self) -> str:
-        try:
-            return Path(self._configuration.home, "digest").read_text()
-        except OSError:
-            return ""
 
     def _template(self) -> tuple[str, str]:
         image = find(self._configuration.image)

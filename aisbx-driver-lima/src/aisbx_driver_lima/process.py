@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from aisbx.errors import AbortedError, AisbxError, LaunchError, UsageError
+from aisbx.errors import AbortedError, AisbxError, UsageError
 from aisbx.types import Captured, ExitStatus, Stdio, Usage, exit_status
 
+from aisbx_driver_lima.asking import refused
 from aisbx_driver_lima.guest import frames
 from aisbx_driver_lima.guest.frames import CHUNK, WINDOW, Channel, ClosedError
 from aisbx_driver_lima.terminal import Raw
@@ -25,11 +26,17 @@ _STREAMS = {frames.OUTPUT: "stdout", frames.ERRORS: "stderr"}
 class LimaProcess:
     """A command whose connection is its life: when that closes, the guest ends it. For one thread at a time."""
 
-    def __init__(self, channel: Channel, stdio: Stdio, settle: Callable[[], list[str]]) -> None:
-        """`settle` does what is to be done after the result has come, and gives the findings."""
+    def __init__(
+        self, channel: Channel, stdio: Stdio, settle: Callable[[], list[str]], done: Callable[[Channel], None]
+    ) -> None:
+        """`settle` does what is to be done after the result has come, and gives the findings.
+
+        `done` gets the connection when all has come that it had to bring.
+        """
         self._channel = channel
         self._stdio = stdio
         self._settle = settle
+        self._done = done
         self._began = time.monotonic()
         self._status: ExitStatus | None = None
         self._error: AisbxError | None = None
@@ -88,9 +95,14 @@ class LimaProcess:
 
     def end(self) -> None:
         """End it by closing the connection, and wait until the guest has ended it."""
-        if self._status is None and self._error is None:
+        if not self.over:
             self._error = AbortedError("the sandbox was closed")
-        self._channel.close()
+            self._channel.close()
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended, and the connection is its own no more."""
+        return self._status is not None or self._error is not None
 
     def _size(self, rows: int, columns: int) -> None:
         self._say(frames.SIZE, struct.pack(">HH", rows, columns))
@@ -159,9 +171,8 @@ class LimaProcess:
         elif kind == frames.RESULT:
             self._ended(data)
         elif kind == frames.FAILED:
-            code, message, hint = (str(word) for word in json.loads(data))
-            self._error = LaunchError(f"{code}: {message}", hint=hint)
-            self._channel.close()
+            self._error = refused(data)
+            self._done(self._channel)
         else:
             raise ClosedError(f"it sent {kind!r}")
 
@@ -191,7 +202,7 @@ class LimaProcess:
         except (ValueError, TypeError, KeyError) as error:
             self._error = AbortedError(f"the guest did not say how the command ended: {error}")
         findings = self._settle()
-        self._channel.close()
+        self._done(self._channel)
         if self._status is not None:
             self._status = replace(self._status, findings=(*self._status.findings, *findings))
         elif self._error is not None:

@@ -1,26 +1,25 @@
 """`Sandbox` of the Lima driver: each command gets a connection, a copy of the workspace, and walls of its own."""
 
 import contextlib
-import json
 import os
-import pickle
 import tarfile
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aisbx.errors import LaunchError, StateError, UsageError
-from aisbx.types import LAYERED, Command, Enforcement, Files, Freezer, Layers, SandboxSpec, Stdio, failed
+from aisbx.errors import StateError, UsageError
+from aisbx.types import LAYERED, Command, Enforcement, Files, Freezer, Layers, SandboxSpec, Stdio
 from aisbx_linux.layer.end import RunLayer
 from aisbx_linux.layer.place import drop, make
 
-from aisbx_driver_lima.enforce import weaker
-from aisbx_driver_lima.guest import frames, trees
-from aisbx_driver_lima.guest.frames import Channel, ClosedError, TreeReader, TreeWriter
+from aisbx_driver_lima.guest import trees
+from aisbx_driver_lima.guest.frames import Channel, ClosedError, TreeReader
 from aisbx_driver_lima.process import LimaProcess
+from aisbx_driver_lima.showing import show, shown
 
 if TYPE_CHECKING:
     from aisbx_driver_lima.machine import Machine
+    from aisbx_driver_lima.outlet import Running
 
 _OWN_LIMITS = ("wall_time", "output")
 
@@ -41,6 +40,7 @@ class LimaSandbox:
         self._machine = machine
         self._most = most
         self._running: list[LimaProcess] = []
+        self._outlets: list[Running] = []
 
     def spawn(self, command: Command, stdio: Stdio) -> LimaProcess:
         """Copy in what the spec shows, and start a command; what kept it from running may also come from `wait`."""
@@ -50,8 +50,12 @@ class LimaSandbox:
         channel = self._machine.connect()
         back = _Back(self._spec, self._home, self._most)
         try:
-            left = self._send(channel, command, stdio)
-            process = LimaProcess(channel, stdio, lambda: [*left, *back.settle(channel)])
+            name = os.urandom(8).hex()
+            streams = {"op": "run", "id": name, "terminal": stdio.terminal, "stdin": stdio.stdin is not None}
+            left = show(channel, streams, self._spec, (shown(self._spec), replace(command, stdin=None)), self._most)
+            if (outlet := self._machine.outlet(self._spec, name)) is not None:
+                self._outlets.append(outlet)
+            process = LimaProcess(channel, stdio, lambda: [*left, *back.settle(channel)], Channel.close)
         except BaseException:
             channel.close()
             back.drop()
@@ -60,67 +64,13 @@ class LimaSandbox:
         return process
 
     def close(self) -> None:
-        """End every command that still runs."""
+        """End every command that still runs, and the way out of each; may be called twice."""
         for process in self._running:
             process.end()
         self._running.clear()
-
-    def _send(self, channel: Channel, command: Command, stdio: Stdio) -> list[str]:
-        sources = {mount.target: mount.source for mount in self._spec.mounts}
-        if self._spec.workspace is not None:
-            sources[self._spec.workspace.path] = self._spec.workspace.path
-        question = {
-            "op": "run",
-            "trees": list(sources),
-            "terminal": stdio.terminal,
-            "stdin": stdio.stdin is not None,
-        }
-        left: list[str] = []
-        try:
-            channel.send(frames.QUESTION, json.dumps(question).encode())
-            channel.send(frames.DATA, pickle.dumps((self._spec, command)))
-            for source in sources.values():
-                left += self._copied(channel, source)
-            observed = _answered(*channel.receive())
-            if lacking := weaker(self._spec, observed):
-                raise LaunchError(
-                    f"the guest does not hold {', '.join(lacking)}",
-                    hint="build its image anew: aisbx-driver-lima image build",
-                )
-            channel.send(frames.GO)
-        except ClosedError as error:
-            raise LaunchError(f"the guest has gone: {error}", hint="try again") from error
-        return left
-
-    def _copied(self, channel: Channel, source: str) -> list[str]:
-        sink = _Bounded(TreeWriter(channel), self._most)
-        try:
-            if trees.size(source) > self._most:  # before gigabytes go to a guest that is slow to take them
-                raise ValueError(f"it is larger than {self._most >> 20} MiB")  # noqa: TRY301 - it may also grow, as below
-            left = trees.pack(source, sink)
-        except ValueError as error:
-            hint = "set copy in [drivers.lima] to more MiB, or show less"
-            raise LaunchError(f"{source} is not copied into the guest: {error}", hint=hint) from error
-        except (OSError, tarfile.TarError) as error:
-            raise LaunchError(f"{source} cannot be copied into the guest: {error}", hint="try again") from error
-        sink.writer.end()
-        return left
-
-
-class _Bounded:
-    """A sink that takes so many bytes."""
-
-    def __init__(self, writer: TreeWriter, most: int) -> None:
-        self.writer = writer
-        self._left = most
-        self._most = most
-
-    def write(self, data: bytes) -> int:
-        """Take bytes; ValueError beyond the bound."""
-        self._left -= len(data)
-        if self._left < 0:
-            raise ValueError(f"it is larger than {self._most >> 20} MiB")
-        return self.writer.write(data)
+        for outlet in self._outlets:
+            outlet.end()
+        self._outlets.clear()
 
 
 class _Back:
@@ -165,14 +115,3 @@ class _Back:
             os.close(self._opened)
             with contextlib.suppress(OSError):
                 drop(self._place)
-
-
-def _answered(kind: bytes, data: bytes) -> Mapping[str, object]:
-    """Give the guest's promise, or raise what it failed with."""
-    if kind == frames.FAILED:
-        code, message, hint = (str(word) for word in json.loads(data))
-        raise failed((code if code in {"launch", "state"} else "launch", message, hint))
-    found = json.loads(data) if kind == frames.PROMISE else None
-    if not isinstance(found, dict):
-        raise ClosedError("it sent no promise")
-    return found  # pyright: ignore[reportUnknownVariableType]

@@ -21,7 +21,7 @@ else:
 
 SOCKET, PROCESS = 3, 4
 """The numbers at which both get the socket between them, and a pidfd of the sandbox's first process."""
-_FILE = __file__.rpartition("/")[0] + "/listen.py"
+_LISTEN = __file__.rpartition("/")[0] + "/listen.py"
 _KILL = 9
 
 
@@ -33,15 +33,15 @@ class Egress:
     def __init__(self, plan: "LocalPlan", egress: "EgressPlan", first: int, run: str, home: str) -> None:
         """Have it serve a sandbox whose first process the host knows as `first`; OSError says why it cannot."""
         try:
-            process = _above(open_process((first, started(first))))
+            process = above(open_process((first, started(first))))
         except ProcessLookupError:
             raise OSError("the sandbox ended before its network could be served") from None
         ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
-        ours, theirs = _above(ours.detach()), _above(theirs.detach())
+        ours, theirs = above(ours.detach()), above(theirs.detach())
         served = (egress["job"], run, egress["principal"], home, egress.get("proxied", ""))
         inside = (egress["port"], egress["block"], first, plan["rlimits"], plan["filter"])
-        self.pid, answer = _start(egress["words"], ours, process, marshal.dumps(served))
-        listener, last = _start([sys.executable, "-I", "-S", _FILE], theirs, process, marshal.dumps(inside))
+        self.pid, answer = start(egress["words"], ours, process, marshal.dumps(served))
+        listener, last = start([sys.executable, "-I", "-S", _LISTEN], theirs, process, marshal.dumps(inside))
         for descriptor in (ours, theirs, process):
             posix.close(descriptor)
         problem = _read(last)
@@ -59,11 +59,11 @@ class Egress:
         posix.waitpid(self.pid, 0)
 
 
-def _start(words: "list[str]", socket: int, process: int, told: bytes) -> "tuple[int, int]":
+def start(words: "list[str]", socket: int, process: int, told: bytes) -> "tuple[int, int]":
     """Start a process that is told something on stdin; gives its number, and what its answer is to be read from."""
     source, tell = posix.pipe2(posix.O_CLOEXEC)
     answer, answers = posix.pipe2(posix.O_CLOEXEC)
-    source, answers = _above(source), _above(answers)
+    source, answers = above(source), above(answers)
     actions = [
         (posix.POSIX_SPAWN_DUP2, source, 0),
         (posix.POSIX_SPAWN_DUP2, answers, 1),
@@ -93,7 +93,7 @@ def _read(descriptor: int) -> bytes:
     return said
 
 
-def _above(descriptor: int) -> int:
+def above(descriptor: int) -> int:
     """Give a descriptor another number, which is none of those that the processes get."""
     import fcntl
 

@@ -1,40 +1,45 @@
-"""The guest's end: runs one command for each connection, in a sandbox of its own, and is gone with the connection.
+"""The guest's end: serves each connection of the host's in a process of its own, which goes when that does.
 
-Started over ssh by the host, which forwards a Unix socket to it. Each connection has a process of its own here; the
-command's launcher is another one, exactly as `aisbx run` is on a Linux host.
+Started over ssh by the host, which forwards a Unix socket to it. Processes that wait for a connection are there before
+one comes: to fork takes a while where everything is emulated. A command's launcher is one more, exactly as `aisbx run`
+is on a Linux host.
 """
 
 import contextlib
 import json
 import os
-import pickle
-import shutil
 import signal
 import socket
 import sys
 import tempfile
+import time
 from typing import Any
 
 from aisbx.errors import AisbxError
-from aisbx.types import LAYERED, Command, SandboxSpec
+from aisbx_linux import syscalls
+from aisbx_linux.layer.remove import remove
 
-from aisbx_driver_lima.guest import frames, trees
-from aisbx_driver_lima.guest.driver import GuestDriver, placed, plan_of
-from aisbx_driver_lima.guest.frames import Channel, ClosedError, TreeReader, TreeWriter
-from aisbx_driver_lima.guest.serve import Wanted, serve
+from aisbx_driver_lima.guest import frames, once
+from aisbx_driver_lima.guest.asked import answer
+from aisbx_driver_lima.guest.driver import GuestDriver
+from aisbx_driver_lima.guest.frames import Channel, ClosedError
+from aisbx_driver_lima.guest.lasting import PARTS, Lasting
 
-_MOST = 64 << 30  # the guest's disk is the bound
-RUN = "0" * 12
-"""The name of the run to the launcher: each has a state directory of its own."""
+_WAITING = 2
+"""Processes that wait for a connection."""
+_PATIENCE = 15.0
+"""Seconds in which a sandbox with an allow-list has begun, or ended."""
+_PAUSE = 0.05
 
 
 def main(arguments: list[str]) -> None:
     """Serve until this machine ends; `arguments` are a directory of our own and the socket's path."""
     place, path = arguments
-    for name in ("runs", "cache"):
+    _alone(os.path.dirname(path))
+    for name in ("runs", "cache", *PARTS):
         os.makedirs(f"{place}/{name}", mode=0o700, exist_ok=True)
     for left in os.listdir(f"{place}/runs"):
-        shutil.rmtree(f"{place}/runs/{left}", ignore_errors=True)
+        remove(f"{place}/runs/{left}")
     listener = socket.socket(socket.AF_UNIX)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
@@ -42,115 +47,119 @@ def main(arguments: list[str]) -> None:
     listener.bind(path)
     os.umask(0o022)
     listener.listen(64)
-    GuestDriver({"cache_dir": f"{place}/cache"}).probe()  # what is loaded and remembered now, each process has
-    while True:
-        connection, _ = listener.accept()
-        child = os.fork()
-        if child == 0:
-            code = 1
-            try:
-                listener.close()
-                one(Channel(connection), place)
-                code = 0
-            finally:
-                os._exit(code)
-        connection.close()
+    GuestDriver({"cache_dir": f"{place}/cache"}, {}).probe()  # what is loaded and remembered now, each process has
+    told, tell = os.pipe()
+    for _ in range(_WAITING):
+        _wait(listener, place, told, tell)
+    while os.read(told, 1):
+        _wait(listener, place, told, tell)
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
 
 
-def one(channel: Channel, place: str) -> None:
-    """Serve one connection to its end; all that it made is gone then."""
-    work = tempfile.mkdtemp(dir=f"{place}/runs")
+def _alone(running: str) -> None:
+    """End the agent that was here before, of other code; the sandboxes that last stay. `running` is in memory."""
+    with contextlib.suppress(OSError, ValueError), open(f"{running}/agent.pid", encoding="ascii") as file:
+        os.kill(int(file.read()), signal.SIGKILL)
+    with open(f"{running}/agent.pid", "w", encoding="ascii") as file:
+        file.write(str(os.getpid()))
+
+
+def _wait(listener: socket.socket, place: str, told: int, tell: int) -> None:
+    """Have a process wait for the next connection; it ends with this one, and says when it is taken."""
+    parent = os.getpid()
+    if os.fork():
+        return
+    code = 1
     try:
-        kind, data = channel.receive()
-        question: dict[str, Any] = json.loads(data) if kind == frames.QUESTION else {}
-        if question.get("op") == "hello":
-            channel.send(frames.RESULT, json.dumps(hello()).encode())
-        elif question.get("op") == "run":
-            _run(channel, question, place, work)
-    except AisbxError as error:
-        _failed(channel, error.code, error.message, error.hint)
+        os.close(told)
+        syscalls.die_with_parent()
+        if os.getppid() == parent:
+            connection, _ = listener.accept()
+            os.write(tell, b".")
+            os.close(tell)
+            listener.close()
+            one(Channel(connection), place)
+            code = 0
+    finally:
+        os._exit(code)
+
+
+def one(channel: Channel, place: str) -> None:
+    """Serve one connection to its end: one question after the other."""
+    try:
+        while True:
+            kind, data = channel.receive()
+            if kind == frames.QUESTION:  # what else may come belongs to one that was answered before it was read
+                _answer(channel, json.loads(data), place)
     except ClosedError:
         pass  # the host has gone, and with it whom anything could be said to
-    except (OSError, ValueError) as error:
-        _failed(channel, "launch", f"in the guest: {error}", "")
     finally:
-        _remove(work)
         channel.close()
 
 
-def hello() -> dict[str, str]:
+def _answer(channel: Channel, question: dict[str, Any], place: str) -> None:
+    try:
+        if question.get("version") != frames.VERSION:
+            hint = "aisbx run -d lima -- true starts it anew"
+            channel.fail("launch", "another version of aisbx started what runs in the guest", hint)
+        else:
+            _serve(channel, question, place)
+    except AisbxError as error:
+        channel.fail(error.code, error.message, error.hint)
+    except (OSError, ValueError) as error:
+        channel.fail("launch", f"in the guest: {error}", "")
+
+
+def _serve(channel: Channel, question: dict[str, Any], place: str) -> None:
+    op, name = question["op"], str(question.get("id", ""))
+    lasting = Lasting(place)
+    if op == "run":
+        work = tempfile.mkdtemp(dir=f"{place}/runs")
+        try:
+            once.run(channel, question, place, work)
+        finally:
+            remove(work)
+    elif op == "execute":
+        lasting.execute(channel, question)
+    elif op == "ask":
+        answer(channel, lasting.find(name), question)
+    elif op == "create":
+        lasting.create(channel, question)
+    elif op == "fork":
+        lasting.fork(channel, question)
+    elif op == "outlet":
+        bring(channel, f"{place}/outlets/{name}")
+    elif op == "layer":
+        lasting.layer(channel, name)
+    elif op == "end":
+        lasting.end(channel, name)
+    else:
+        works = {"snapshot": lasting.snapshot, "restore": lasting.restore, "remove": lasting.remove, "hello": _hello}
+        value = works[op](*question.get("arguments", ()))
+        channel.send(frames.RESULT, json.dumps(value).encode())
+
+
+def bring(channel: Channel, place: str) -> None:
+    """Hand this connection to the outlet of a sandbox, see `outlet`; it is nobody's here then."""
+    until = time.monotonic() + _PATIENCE
+    with socket.socket(socket.AF_UNIX) as messenger:
+        while True:
+            try:
+                messenger.connect(place)
+                break
+            except OSError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(_PAUSE)
+        socket.send_fds(messenger, [b"."], [channel.fileno()])
+    raise ClosedError("it is the outlet's")
+
+
+def _hello() -> dict[str, str]:
     """Say what this guest is."""
     return {"kernel": os.uname().release, "python": sys.version.split()[0], "uid": str(os.geteuid())}
-
-
-def _run(channel: Channel, question: dict[str, Any], place: str, work: str) -> None:
-    kind, data = channel.receive()
-    if kind != frames.DATA:
-        raise ClosedError("no spec came")
-    spec, command = _unpickled(data)
-    places: dict[str, str] = {}
-    for number, target in enumerate(question["trees"]):
-        places[str(target)] = _unpacked(channel, f"{work}/tree{number}")
-    driver = GuestDriver({"cache_dir": f"{place}/cache"})
-    spec = placed(spec, places)
-    plan = plan_of(driver, spec, places)
-    channel.send(frames.PROMISE, json.dumps(driver.check(spec).as_record()).encode())
-    if channel.receive()[0] != frames.GO:
-        return
-    state = f"{work}/state"
-    os.mkdir(state, 0o700)
-    wanted = Wanted(
-        plan, command, state, RUN, terminal=question.get("terminal") is True, stdin=question.get("stdin") is True
-    )
-    result = serve(channel, wanted)
-    layered = spec.workspace is not None and spec.workspace.mode in LAYERED
-    if layered:
-        result["findings"] = []  # of the layer here; the host speaks of its own
-    channel.send(frames.RESULT, json.dumps(result).encode())
-    if layered:
-        writer = TreeWriter(channel)
-        upper = f"{state}/layers/{RUN}/upper"
-        if os.path.isdir(upper):
-            os.chmod(upper, 0o700)
-            trees.pack(upper, writer, layer=True)
-        writer.end()
-
-
-def _unpickled(data: bytes) -> tuple[SandboxSpec, Command]:
-    spec, command = pickle.loads(data)  # noqa: S301 - from the host, which started this and owns the guest
-    if not isinstance(spec, SandboxSpec) or not isinstance(command, Command):
-        raise ClosedError("that is no spec and command")
-    return spec, command
-
-
-def _unpacked(channel: Channel, place: str) -> str:
-    os.mkdir(place, 0o700)
-    root = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        reader = TreeReader(channel, _MOST)
-        single = trees.unpack(reader, root)
-        reader.drain()
-    finally:
-        os.close(root)
-    return f"{place}/{trees.SINGLE}" if single else place
-
-
-def _failed(channel: Channel, code: str, message: str, hint: str) -> None:
-    with contextlib.suppress(ClosedError):
-        channel.send(frames.FAILED, json.dumps([code, message, hint]).encode())
-
-
-def _remove(work: str) -> None:
-    for above, folders, _ in os.walk(work):
-        for name in folders:
-            path = os.path.join(above, name)
-            if not os.path.islink(path):
-                with contextlib.suppress(OSError):
-                    os.chmod(path, 0o700)
-    shutil.rmtree(work, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,18 @@
 """The driver of the guest: bubblewrap there, by the code that confines on a Linux host."""
 
+import json
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 
-from aisbx.types import LAYERED, LocalPlan, Probe, SandboxSpec, WorkspaceMode
+from aisbx.types import LAYERED, LocalPlan, Probe, Proxy, SandboxSpec, WorkspaceMode
 from aisbx_linux.local import memo
 from aisbx_linux.local.driver import NamespaceDriver, Tool
 from aisbx_linux.local.trial import ARGUMENTS, trial, unfit
 
 BWRAP = "/usr/bin/bwrap"
+_OUTLET = os.path.join(os.path.dirname(__file__), "outlet.py")
 
 
 class GuestDriver(NamespaceDriver):
@@ -18,6 +21,11 @@ class GuestDriver(NamespaceDriver):
     name = "lima"
     setting = "path"
     example = BWRAP
+
+    def __init__(self, settings: Mapping[str, object], places: Mapping[str, str]) -> None:
+        """`places`: target → copy, of what a placed spec shows."""
+        super().__init__(settings)
+        self._places_of_copies = places
 
     def find_tool(self, remembered: str) -> tuple[Tool | None, Probe]:
         """Try the guest's bubblewrap; what worked is remembered until the guest starts again."""
@@ -31,25 +39,32 @@ class GuestDriver(NamespaceDriver):
             memo.keep(remembered, name, "it works")
         return tool, Probe(usable=True)
 
+    def _plan(self, spec: SandboxSpec) -> LocalPlan:
+        """Give the launch of a placed spec: its workspace is the copy, seen where it is on the host."""
+        made = super()._plan(spec)
+        if spec.workspace is None:
+            return made
+        path, copy = spec.workspace.path, self._places_of_copies[spec.workspace.path]
+        status = os.stat(copy)
+        for source in made["sources"]:
+            if source["target"] == path:
+                source["path"], source["identity"] = copy, (status.st_dev, status.st_ino)
+        return made
 
-def placed(spec: SandboxSpec, places: Mapping[str, str]) -> SandboxSpec:
-    """Give the spec with the guest's copies as the sources of its mounts; `places`: target → copy."""
+
+def placed(spec: SandboxSpec, places: Mapping[str, str], outlet: str) -> SandboxSpec:
+    """Give the spec with the guest's copies as the sources of its mounts; `places`: target → copy.
+
+    `outlet` is the path at which the host brings connections for an allow-list.
+    """
     mounts = (replace(mount, source=places[mount.target]) for mount in spec.mounts)
     workspace = spec.workspace
+    if workspace is not None:
+        os.makedirs(workspace.path, exist_ok=True)  # only a name to the launcher: what is shown is the copy
     if workspace is not None and workspace.mode in LAYERED:
         workspace = replace(workspace, mode=WorkspaceMode.COW)  # what becomes of the layer is decided on the host
-    return replace(spec, mounts=tuple(mounts), workspace=workspace)
-
-
-def plan_of(driver: GuestDriver, spec: SandboxSpec, places: Mapping[str, str]) -> LocalPlan:
-    """Give the launch of a placed spec: its workspace is the copy, seen where it is on the host."""
-    if spec.workspace is None:
-        return driver.plan(spec)
-    path, copy = spec.workspace.path, places[spec.workspace.path]
-    os.makedirs(path, exist_ok=True)  # only a name to the launcher: what is shown is the copy
-    made = driver.plan(spec)
-    status = os.stat(copy)
-    for source in made["sources"]:
-        if source["target"] == path:
-            source["path"], source["identity"] = copy, (status.st_dev, status.st_ino)
-    return made
+    network = spec.network
+    if network.proxy is not None:
+        words = (sys.executable, "-I", "-S", _OUTLET)
+        network = replace(network, proxy=Proxy(words, json.dumps({"place": outlet})))
+    return replace(spec, mounts=tuple(mounts), workspace=workspace, network=network)

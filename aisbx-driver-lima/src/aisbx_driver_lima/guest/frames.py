@@ -3,6 +3,8 @@
 The peer of the host's side is the guest, which may have been taken over: whatever it sends is bounded and checked.
 """
 
+import contextlib
+import json
 import socket
 import struct
 from typing import Final
@@ -34,6 +36,8 @@ RESULT: Final = b"R"
 FAILED: Final = b"F"
 """JSON from the guest: [code, message, hint] of what kept it from running."""
 
+VERSION: Final = 2
+"""Of what is asked: an agent of another answers that it is of another version."""
 CHUNK: Final = 1 << 16
 WINDOW: Final = 1 << 17
 """Bytes of input that may be under way: a command that reads none must not keep a signal from it."""
@@ -83,6 +87,10 @@ class Channel:
         finally:
             self.socket.settimeout(0.0)
 
+    def fail(self, code: str, message: str, hint: str) -> None:
+        """Say what kept what was asked for from being done; ClosedError."""
+        self.send(FAILED, json.dumps([code, message, hint]).encode())
+
     def pull(self) -> bool:
         """Read what is there now; False at the end of the stream."""
         try:
@@ -108,10 +116,10 @@ class Channel:
         del self._received[:end]
         return kind, data
 
-    def receive(self) -> tuple[bytes, bytes]:
-        """Wait for the next frame; ClosedError at the end of the stream."""
+    def receive(self, seconds: float | None = None) -> tuple[bytes, bytes]:
+        """Wait for the next frame; ClosedError at the end of the stream, and where nothing comes for so long."""
         while (found := self.frame()) is None:
-            self.socket.settimeout(None)
+            self.socket.settimeout(seconds)
             try:
                 more = self.pull()
             finally:
@@ -119,6 +127,11 @@ class Channel:
             if not more:
                 raise ClosedError("the other side has ended")
         return found
+
+    def hang_up(self) -> None:
+        """End it, whoever waits for it in another thread; may be called twice."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close it; the other side sees its end."""

@@ -12,11 +12,8 @@ import termios
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from aisbx.types import Command, LaunchRequest, LocalPlan
+from aisbx.types import Command, LaunchRequest, LaunchResult
 from aisbx_linux import syscalls
-from aisbx_linux.bounds import narrowed
-from aisbx_linux.launch import launch
-from aisbx_linux.sandbox import own_limits
 
 from aisbx_driver_lima.guest import frames
 from aisbx_driver_lima.guest.frames import CHUNK, Channel, ClosedError
@@ -29,9 +26,9 @@ _KILLED = {"code": 128 + signal.SIGKILL, "signal": int(signal.SIGKILL)}
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A launch, the command, a state directory and the run's name in it, and which streams it has."""
+    """What launches, the command, a state directory and the run's name in it, and which streams it has."""
 
-    plan: LocalPlan
+    launch: Callable[[LaunchRequest], LaunchResult]
     command: Command
     state: str
     run: str
@@ -216,14 +213,17 @@ def _launch(wanted: Wanted, inside: tuple[int, int, int], report: int, parent: i
             "run": wanted.run,
             "keep_output": 0,
         }
-        result = dict(launch(narrowed(wanted.plan, own_limits(wanted.command)), request))
+        result = dict(wanted.launch(request))
         result["stdout"] = result["stderr"] = ""  # they went by
         with open(report, "wb") as file:
             file.write(json.dumps(result).encode())
         code = 0
     except Exception as error:  # noqa: BLE001 - whatever it was: it is told
+        failure = ["launch", f"in the guest: {error}", ""]
+        if isinstance(error, ProcessLookupError):
+            failure = ["state", "the sandbox has ended", "see: aisbx ls"]
         with open(report, "wb") as file:
-            file.write(json.dumps({"code": 125, "failure": ["launch", f"in the guest: {error}", ""]}).encode())
+            file.write(json.dumps({"code": 125, "failure": failure}).encode())
     finally:
         sys.stdout.flush()
         os._exit(code)

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from typing import IO, Protocol, cast
 
 _OPAQUE = "user.overlay.opaque"
-_HEADER = f"SCHILY.xattr.{_OPAQUE}"
+OPAQUE_HEADER = f"SCHILY.xattr.{_OPAQUE}"
+"""Of a directory of a layer that hides what is below it."""
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-_READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _MOST_ENTRIES = 1_000_000
 SINGLE = "file"
 """The name of a tree that is one file, in the directory that it was unpacked in."""
@@ -36,17 +37,16 @@ class Source(Protocol):
         ...
 
 
-def pack(root: str, sink: Sink, *, layer: bool = False) -> list[str]:
+def pack(root: str, sink: Sink) -> list[str]:
     """Write the directory, or the one file, `root`; gives a line for what was left out.
 
-    `layer`: also the marks of an overlay's upper directory (overlayfs.rst: whiteouts, opaque directories). OSError
-    where a file changes while it is read.
+    OSError where a file changes while it is read.
     """
     left: list[str] = []
     with tarfile.open(fileobj=cast("IO[bytes]", sink), mode="w|", format=tarfile.PAX_FORMAT) as archive:
         for path, name in _entries(root, left):
             try:
-                _pack_one(archive, path, name, layer=layer)
+                _pack_one(archive, path, name)
             except PermissionError as error:
                 left.append(f"not copied: {name}: {error.strerror}")
             except FileNotFoundError:
@@ -80,39 +80,28 @@ def _entries(root: str, left: list[str]) -> Iterator[tuple[str, str]]:
             yield path, os.path.relpath(path, root)
 
 
-def _pack_one(archive: tarfile.TarFile, path: str, name: str, *, layer: bool) -> None:
+def _pack_one(archive: tarfile.TarFile, path: str, name: str) -> None:
     status = os.lstat(path)
     info = tarfile.TarInfo(name)
     info.mode, info.mtime = stat.S_IMODE(status.st_mode), status.st_mtime
     if stat.S_ISDIR(status.st_mode):
         info.type = tarfile.DIRTYPE
-        if layer and _opaque(path):
-            info.pax_headers = {_HEADER: "y"}
         archive.addfile(info)
     elif stat.S_ISLNK(status.st_mode):
         info.type, info.linkname = tarfile.SYMTYPE, os.readlink(path)
         archive.addfile(info)
     elif stat.S_ISREG(status.st_mode):
-        with open(os.open(path, _READ), "rb") as file:
+        with open(os.open(path, READ), "rb") as file:
             info.size = os.fstat(file.fileno()).st_size
             archive.addfile(info, file)
-    elif layer and stat.S_ISCHR(status.st_mode) and status.st_rdev == 0:
-        info.type, info.devmajor, info.devminor = tarfile.CHRTYPE, 0, 0
-        archive.addfile(info)
     # Sockets, pipes and devices are no content.
-
-
-def _opaque(path: str) -> bool:
-    try:
-        return os.getxattr(path, _OPAQUE, follow_symlinks=False) == b"y"
-    except OSError:
-        return False
 
 
 def unpack(source: Source, root: int, *, layer: bool = False) -> bool:
     """Make what a tree holds in the open, empty directory `root`; tells whether it was one file, called `SINGLE`.
 
-    ValueError for what is no plain file, directory or link, or lies elsewhere; with `layer` as for `pack`. Set-uid and
+    ValueError for what is no plain file, directory or link, or lies elsewhere; with `layer` also the marks of an
+    overlay's upper directory (overlayfs.rst: whiteouts, opaque directories). Set-uid and
     set-gid bits of files are left out.
     """
     modes: list[tuple[str, int]] = []
@@ -134,7 +123,7 @@ def unpack(source: Source, root: int, *, layer: bool = False) -> bool:
             try:
                 if info.isdir():
                     os.mkdir(parts[-1], 0o700, dir_fd=above)
-                    if layer and info.pax_headers.get(_HEADER) == "y":
+                    if layer and info.pax_headers.get(OPAQUE_HEADER) == "y":
                         _mark(above, parts[-1])
                     modes.append(("/".join(parts), info.mode & 0o7777))
                 else:

@@ -20,7 +20,7 @@ LIMIT = 4 << 30
 _GONE = "the sandbox has ended, or what worked on its files was killed"
 
 
-class _Worker(subprocess.Popen[bytes]):
+class Worker(subprocess.Popen[bytes]):
     """A process that works on files, and meanwhile uses the sandbox."""
 
     used = -1
@@ -60,9 +60,9 @@ class JoinedFiles:
     def pull(self, path: str, target: str, limit: int = LIMIT) -> Sequence[str]:
         """Copy a file or a tree out, to `target` or into it if that is a directory; gives what was left out."""
         bounds = trees.Bounds(limit)
-        process = self._start("pull", path, limit)
+        process = self.start("pull", path, limit)
         try:
-            directory, name = _place(target, os.path.basename(path.rstrip("/")))
+            directory, name = place(target, os.path.basename(path.rstrip("/")))
             try:
                 trees.receive(directory, name, _reader(process), bounds)
             finally:
@@ -72,7 +72,7 @@ class JoinedFiles:
         except OSError as error:
             raise StateError(f"{target}: {error.strerror or error}", hint="see whether there is room") from None
         finally:
-            _end(process)
+            end(process)
         return bounds.notes
 
     def push(self, source: str, path: str, limit: int = LIMIT) -> Sequence[str]:
@@ -80,7 +80,7 @@ class JoinedFiles:
         source = source.rstrip("/") or "/"
         name = os.path.basename(os.path.abspath(source))
         bounds = trees.Bounds(limit)
-        process = self._start("push", path, name, limit)
+        process = self.start("push", path, name, limit)
         try:
             directory = os.open(os.path.dirname(os.path.abspath(source)), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
@@ -94,23 +94,24 @@ class JoinedFiles:
         except BrokenPipeError:
             pass  # the other end says why
         except OSError as error:
-            _end(process)
+            end(process)
             raise StateError(f"{source}: {error.strerror or error}") from None
         return cast("list[str]", self._answer(process))
 
     def watch(self, path: str) -> "JoinedWatch":
         """Give what happens in a directory (not below it) from now on, until it is gone or the watch is closed."""
-        process = self._start("watch", path)
+        process = self.start("watch", path)
         begun = _told(process)
         if not isinstance(begun, tuple):
-            _end(process)
+            end(process)
             raise StateError(str(begun or "") or _GONE)
         return JoinedWatch(process)
 
     def _ask(self, work: str, *arguments: object) -> object:
-        return self._answer(self._start(work, *arguments))
+        return self._answer(self.start(work, *arguments))
 
-    def _start(self, work: str, *arguments: object) -> _Worker:
+    def start(self, work: str, *arguments: object) -> Worker:
+        """Start what does some work (see `reach`); its stdin and stdout are for whoever has it `end`."""
         if changing(self._home):
             try:
                 ask("recover", self._home)
@@ -120,7 +121,7 @@ class JoinedFiles:
             used = use.begin(self._home)
         except OSError as error:
             raise StateError(f"{error.filename}: {error.strerror}", hint="see where it lies") from error
-        process = _Worker(
+        process = Worker(
             [sys.executable, "-I", "-S", reach.__file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -134,11 +135,11 @@ class JoinedFiles:
         return process
 
     @staticmethod
-    def _answer(process: _Worker) -> object:
+    def _answer(process: Worker) -> object:
         try:
             answer = _told(process)
         finally:
-            _end(process)
+            end(process)
         if isinstance(answer, tuple):
             return cast("tuple[object]", answer)[0]
         raise StateError(str(answer or "") or _GONE)
@@ -147,7 +148,7 @@ class JoinedFiles:
 class JoinedWatch:
     """A `Watch`: what a process inside tells."""
 
-    def __init__(self, process: _Worker) -> None:
+    def __init__(self, process: Worker) -> None:
         """`process` watches already."""
         self._process = process
 
@@ -170,14 +171,14 @@ class JoinedWatch:
         """Watch no longer; who waits meanwhile hears of no more."""
         self._process.kill()
         self._process.wait()  # then also who waits in another thread has come to the end
-        _end(self._process)
+        end(self._process)
 
     def __del__(self) -> None:
         """Leave no process behind."""
         self.close()
 
 
-def _place(target: str, name: str) -> tuple[int, bytes]:
+def place(target: str, name: str) -> tuple[int, bytes]:
     """Give the directory that something is to be made in, open, and its name there."""
     above, last = os.path.split(target)
     if os.path.isdir(target) or not last:
@@ -185,7 +186,7 @@ def _place(target: str, name: str) -> tuple[int, bytes]:
     return os.open(above or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), os.fsencode(last)
 
 
-def _reader(process: _Worker) -> Callable[[int], bytes]:
+def _reader(process: Worker) -> Callable[[int], bytes]:
     def read(count: int) -> bytes:
         data = process.stdout.read(count) if process.stdout is not None else b""
         if len(data) < count:
@@ -195,7 +196,7 @@ def _reader(process: _Worker) -> Callable[[int], bytes]:
     return read
 
 
-def _writer(process: _Worker) -> Callable[[bytes], None]:
+def _writer(process: Worker) -> Callable[[bytes], None]:
     def write(data: bytes) -> None:
         if process.stdin is not None:
             process.stdin.write(data)
@@ -204,7 +205,7 @@ def _writer(process: _Worker) -> Callable[[bytes], None]:
     return write
 
 
-def _told(process: _Worker) -> object:
+def _told(process: Worker) -> object:
     """Give the next thing that is told, None at the end."""
     if process.stdout is None:
         return None
@@ -216,7 +217,8 @@ def _told(process: _Worker) -> object:
         return None
 
 
-def _end(process: _Worker) -> None:
+def end(process: Worker) -> None:
+    """End what `start` gave, and note that the sandbox is used no longer."""
     for stream in (process.stdin, process.stdout):
         if stream is not None:
             try:
