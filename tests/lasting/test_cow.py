@@ -131,12 +131,6 @@ def test_the_host_never_sees_the_layer_inside_and_the_inside_never_sees_where_it
     assert box("exec", "work", "--", "ls", str(box.state)).returncode != 0
 
 
-def test_what_is_asked_for_and_not_held_is_refused(box: Box) -> None:
-    error = box.refused("create", "-p", "shell", "-w", ".:cow", "--disk", "10M", code="not-enforced")
-    assert "the layer over the workspace lies on the host's disk" in error
-    assert box.json("ls", "--json") == {"sandboxes": [], "runs": []}
-
-
 def test_a_run_in_a_cow_workspace_leaves_its_changes_for_a_review(box: Box) -> None:
     (box.project / "file").write_text("one\n")
     done = box("run", "-p", "shell", "-w", ".:cow", "--", "sh", "-c", "echo two >> file")

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 from aisbx import keeper as core
+from aisbx.engine.found import ENDED, RUNNING, Found
+from aisbx.store import Record
 from aisbx_linux.lasting import identity, keeping, use
 
 from .conftest import Box, eventually
@@ -83,6 +85,20 @@ def test_a_keeper_that_is_killed_is_missed_by_the_next_who_looks(box: Box) -> No
     assert keeper(box) not in {0, first}
     assert eventually(lambda: ends(box))
     assert ends(box)[0]["reason"] == "idle-ttl"
+
+
+def test_what_is_left_of_it_is_told_by_the_clock_it_counts_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    words: Any = dict.fromkeys(("name", "principal", "driver", "profile", "workspace", "mode", "network", "static"), "")
+    now, clock = time.time(), time.monotonic()
+    record = Record(**words, created=now, until=now + 600, clock=clock)
+    monkeypatch.setattr(time, "monotonic", lambda: clock + 100)
+    for jump in (3 * 86_400, -6 * 86_400, 100):
+        monkeypatch.setattr(time, "time", lambda jump=jump: now + jump)
+        found = Found("work", RUNNING, record)
+        assert found.left == pytest.approx(500)
+        assert found.until == pytest.approx(now + jump + 500)
+    ended = Found("work", ENDED, record)
+    assert (ended.left, ended.until) == (None, record.until)
 
 
 def test_what_is_too_short_is_refused(box: Box) -> None:

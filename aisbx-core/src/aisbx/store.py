@@ -43,6 +43,8 @@ class Record:
     """The part of audit records that is the same for all its commands, as JSON members."""
     idle: float = 0.0
     """Seconds without use after which it ends; 0 for any."""
+    clock: float = 0.0
+    """What CLOCK_MONOTONIC, which nobody sets, said at `created`, in seconds; 0 where it was not noted."""
     format: int = FORMAT
 
 

@@ -43,7 +43,7 @@ LATE = (
         ).split()
     ),
     *LAYER,
-    *(f"aisbx_linux.layer.{name}" for name in ("layers", "walk", "union", "marks", "git", "carry")),
+    *(f"aisbx_linux.layer.{name}" for name in ("layers", "journal", "walk", "union", "marks", "git", "carry")),
     *(
         f"aisbx_linux.protect.{name}"
         for name in (  # noqa: SIM905 - one line each otherwise

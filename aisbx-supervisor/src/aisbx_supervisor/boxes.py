@@ -230,7 +230,7 @@ def row(found: Found, name: str) -> dict[str, object]:
         "mode": record.mode if record else None,
         "network": record.network if record else None,
         "created": record.created if record else None,
-        "until": record.until or None if record else None,
+        "until": found.until,
         "idle_ttl": record.idle or None if record else None,
         "end": {"reason": end.reason, "time": end.time, "findings": end.findings} if end else None,
     }

@@ -9,7 +9,7 @@ from aisbx.cli import complete
 from aisbx.cli.options import Json
 from aisbx.cli.render import as_text, emit_json, error_line, say, table
 from aisbx.cli.session import engine, principal
-from aisbx.engine.found import ENDED, PAUSED, RUNNING
+from aisbx.engine.found import ENDED
 from aisbx.errors import AisbxError, StateError, UsageError
 from aisbx.units import format_duration
 
@@ -144,7 +144,7 @@ def _row(one: "Found") -> dict[str, object]:
             "mode": record.mode,
             "network": record.network,
             "created": record.created,
-            "until": record.until or None,
+            "until": one.until,
             "idle_ttl": record.idle or None,
         }
     if one.end is not None:
@@ -157,7 +157,7 @@ def _cells(one: "Found") -> tuple[str, ...]:
     if record is None:
         return (one.name, one.state, "", one.problem, "", "")
     now = time.time()
-    left = format_duration(max(0.0, record.until - now)) if record.until and one.state in {RUNNING, PAUSED} else ""
+    left = "" if one.left is None else format_duration(one.left)
     where = f"{record.workspace}:{record.mode}" if record.workspace else ""
     state = f"{one.state}: {one.end.reason}" if one.end is not None and one.end.reason != ENDED else one.state
     return (one.name, state, record.profile, where, format_duration(max(0.0, now - record.created)), left)

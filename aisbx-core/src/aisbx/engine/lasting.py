@@ -79,10 +79,12 @@ class Sandboxes:
         if not isinstance(driver, LastingDriver):
             raise UsageError(f"driver {driver.name} makes no sandboxes that last", hint="use aisbx run, or -d bwrap")
         self.sweep()
+        now = time.time()
         record = Record(
             name=name or f"box-{new_run()[:6]}",
-            created=round(time.time(), 3),
-            until=round(time.time() + ttl, 3) if ttl else 0.0,
+            created=round(now, 3),
+            clock=time.monotonic(),
+            until=round(now + ttl, 3) if ttl else 0.0,
             idle=idle,
             principal=principal.id,
             driver=driver.name,

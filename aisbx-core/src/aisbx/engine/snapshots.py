@@ -94,6 +94,7 @@ class Snapshots:
                 origin,
                 name=new or f"box-{new_run()[:6]}",
                 created=round(now, 3),
+                clock=time.monotonic(),
                 until=round(now + ttl, 3) if ttl else 0.0,
                 principal=principal.id,
             )

@@ -47,6 +47,7 @@ from aisbx_linux.lasting.kept import Kept
 from aisbx_linux.lasting.mark import left
 from aisbx_linux.lasting.own import by_groups, has_own
 from aisbx_linux.launch import FORMAT
+from aisbx_linux.layer import sized
 from aisbx_linux.layer.snapshots import snapshot
 from aisbx_linux.sandbox import OWN_LIMITS, LocalProcess, own_limits
 
@@ -247,6 +248,8 @@ def _recalled(home: Path) -> Enforcement:
 def end(home: Path) -> list[str]:
     """End a sandbox, see `aisbx_linux.lasting.end`; StateError where it does not end."""
     try:
-        return ending.end(str(home))
+        found = ending.end(str(home))
+        sized.clear(home / "layer")
     except OSError as error:
         raise StateError(str(error), hint="it may hang in the kernel: try again") from error
+    return found

@@ -18,6 +18,7 @@ _LONGEST = 4096
 """Bytes of a name, a link's target or a message: PATH_MAX (limits.h)."""
 _DEEPEST = 200
 _MODES = 0o777
+_OPEN = "/proc/self/fd"
 _LISTED = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -189,7 +190,10 @@ def _make_link(directory: int, name: bytes, target: bytes) -> None:
 
 def _make_file(directory: int, name: bytes, mode: int, read: Callable[[int], bytes], bounds: Bounds) -> None:
     temporary = _temporary()
-    file = os.open(temporary, _WRITE, 0o600, dir_fd=directory)
+    file = _unnamed(directory)
+    named = file < 0
+    if named:
+        file = os.open(temporary, _WRITE, 0o600, dir_fd=directory)
     try:
         while length := _length(read, _CHUNK):
             bounds.take(length)
@@ -197,12 +201,30 @@ def _make_file(directory: int, name: bytes, mode: int, read: Callable[[int], byt
             while rest:
                 rest = rest[os.write(file, rest) :]
         os.fchmod(file, mode & _MODES)
+        if not named:
+            os.link(f"{_OPEN}/{file}", temporary, dst_dir_fd=directory)
     except BaseException:
-        os.unlink(temporary, dir_fd=directory)
+        if named:
+            os.unlink(temporary, dir_fd=directory)
         raise
     finally:
         os.close(file)
     _put(directory, temporary, name)
+
+
+def _unnamed(directory: int) -> int:
+    """Open a new file that has no name yet, so that nothing is left of it if this process is killed; -1 if it can't be.
+
+    Not every file system has them (open(2), O_TMPFILE), and to be named they need a /proc that shows this process.
+    """
+    try:
+        file = os.open(".", os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o600, dir_fd=directory)
+    except OSError:
+        return -1
+    if os.path.exists(f"{_OPEN}/{file}"):
+        return file
+    os.close(file)
+    return -1
 
 
 def _put(directory: int, temporary: bytes, name: bytes) -> None:

@@ -41,6 +41,8 @@ class Carrier:
         self._move = move
         self._root = posix.geteuid() == 0
         self._later: list[tuple[str, posix.stat_result]] = []
+        self.temporary = f".aisbx-{posix.urandom(6).hex()}"
+        """What is being made is called this, beside its place."""
 
     def close(self) -> None:
         """Give directories the modes and times that they are to have, inner ones first."""
@@ -174,9 +176,8 @@ class Carrier:
         return True
 
     def _copied(self, opened: int, above: int, name: str, mode: int, now: "posix.stat_result") -> None:
-        temporary = _temporary()
         flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
-        made = posix.open(temporary, flags, 0o600, dir_fd=above)
+        made = posix.open(self.temporary, flags, 0o600, dir_fd=above)
         try:
             try:
                 pour(opened, made)
@@ -189,23 +190,22 @@ class Carrier:
                     raise UndoneError("it is being changed inside")
             finally:
                 posix.close(made)
-            posix.rename(temporary, name, src_dir_fd=above, dst_dir_fd=above)
+            posix.rename(self.temporary, name, src_dir_fd=above, dst_dir_fd=above)
         except BaseException:
-            posix.unlink(temporary, dir_fd=above)
+            posix.unlink(self.temporary, dir_fd=above)
             raise
 
     def _made(self, beneath: int, above: int, name: str, kind: str, now: "posix.stat_result") -> None:
-        temporary = _temporary()
         if kind == LINK:
-            posix.symlink(posix.readlink(name, dir_fd=beneath), temporary, dir_fd=above)
+            posix.symlink(posix.readlink(name, dir_fd=beneath), self.temporary, dir_fd=above)
         else:
-            posix.mkfifo(temporary, now.st_mode & 0o777, dir_fd=above)
+            posix.mkfifo(self.temporary, now.st_mode & 0o777, dir_fd=above)
         try:
             if self._root:
-                posix.chown(temporary, now.st_uid, now.st_gid, dir_fd=above, follow_symlinks=False)
-            posix.rename(temporary, name, src_dir_fd=above, dst_dir_fd=above)
+                posix.chown(self.temporary, now.st_uid, now.st_gid, dir_fd=above, follow_symlinks=False)
+            posix.rename(self.temporary, name, src_dir_fd=above, dst_dir_fd=above)
         except BaseException:
-            posix.unlink(temporary, dir_fd=above)
+            posix.unlink(self.temporary, dir_fd=above)
             raise
 
 
@@ -221,10 +221,6 @@ def _unlock(directory: int) -> int:
 def _lock(directory: int, mode: int) -> None:
     if mode:
         posix.fchmod(directory, mode & _PERMISSIONS)
-
-
-def _temporary() -> str:
-    return f".aisbx-{posix.urandom(6).hex()}"
 
 
 def pour(source: int, target: int) -> None:

@@ -4,11 +4,11 @@ What the host would execute goes there only where it is named, and nothing goes 
 """
 
 import errno
-import marshal
 import posix
 
 from aisbx_linux import syscalls
 from aisbx_linux.layer.carry import Carrier, UndoneError
+from aisbx_linux.layer.journal import Journal
 from aisbx_linux.layer.place import about, cut_short, drop, since
 from aisbx_linux.layer.stack import below
 from aisbx_linux.layer.walk import ADDED, DIRECTORY, SOCKET, Difference, Walk
@@ -18,11 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from aisbx_linux.layer.place import About
-    from aisbx_linux.layer.walk import Stamp
 
-_APPLIED = "applied"
-_REPLACED = ""
-"""Among what was applied by path: the inodes of the workspace's files that were replaced or removed by it."""
 _DIRECTORY = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
 NAMED_ONLY = "the host would execute it"
 _MOST_LINES = 20
@@ -45,7 +41,7 @@ class Layer:
         self.workspace = syscalls.open_folder(known["workspace"])
         self.layers = tuple(_upper(path) for path in (place, *below(place)))
         """The open layers, the uppermost first."""
-        self._applied, self._replaced = self._recall()
+        self._journal = Journal(place)
 
     def close(self) -> None:
         """Close both."""
@@ -73,6 +69,8 @@ class Layer:
         """
         # What was moved out of the uppermost would be seen again as those below it have it.
         carrier = Carrier(self.layers, self.workspace, move=move and len(self.layers) == 1)
+        self._tidy()
+        self._journal.begin(carrier.temporary)
         try:
             for difference in self.differences(paths):
                 if difference.kind == SOCKET:
@@ -85,7 +83,7 @@ class Layer:
                     yield difference, self._carry(carrier, difference)
         finally:
             carrier.close()
-            self._keep()
+            self._journal.close()
 
     def discard(self, paths: "Sequence[str]") -> "Iterator[Difference]":
         """Take these changes out of a layer that nothing uses any more; gives each."""
@@ -96,34 +94,34 @@ class Layer:
 
     def _walk(self) -> Walk:
         known = self.known
-        return Walk(self.layers, self.workspace, known["workspace"], since(known), self._applied, self._replaced)
+        return Walk(self.layers, self.workspace, known["workspace"], since(known), self._journal.applied, self._journal.replaced)
 
     def _carry(self, carrier: Carrier, difference: Difference) -> str:
+        self._journal.step(difference.path)
         try:
             there = carrier.carry(difference)
         except UndoneError as error:
             return str(error)
-        if difference.was is not None:
-            self._replaced.add(difference.was.st_ino)
-        if there is None:
-            self._applied.pop(difference.path, None)
-        else:
-            self._applied[difference.path] = (there.st_ino, there.st_ctime_ns)
+        self._journal.done(difference.path, there, difference.was)
         return ""
 
-    def _recall(self) -> "tuple[dict[str, Stamp], set[int]]":
-        try:
-            with open(f"{self.place}/{_APPLIED}", "rb") as stream:
-                applied = dict(marshal.load(stream))  # noqa: S302 - in a private directory of ours
-        except (OSError, EOFError, ValueError, TypeError):
-            return {}, set()
-        return applied, set(applied.pop(_REPLACED, ()))
+    def _tidy(self) -> None:
+        """Take away what an apply was making when it was killed."""
+        name, path = self._journal.unfinished
+        if not name:
+            return
+        from aisbx_linux.protect.walk import open_beneath
 
-    def _keep(self) -> None:
-        temporary = f"{self.place}/.{_APPLIED}"
-        with open(temporary, "wb") as stream:
-            stream.write(marshal.dumps({**self._applied, _REPLACED: tuple(self._replaced)}))
-        posix.rename(temporary, f"{self.place}/{_APPLIED}")
+        try:
+            above = open_beneath(self.workspace, path.rpartition("/")[0])
+        except OSError:
+            return  # gone, with its directory
+        try:
+            posix.unlink(name, dir_fd=above)
+        except FileNotFoundError:
+            return  # it had its place already, or was not made yet
+        finally:
+            posix.close(above)
 
 
 def _upper(place: str) -> int:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 LAYERED = ("cow", "guarded")
 """The modes of a workspace that have one."""
+DISK = ".disk"
+"""Behind a layer's name: the file system that it lies in, where it has one of its own; see `sized`."""
 _FILE = "about"
 _MOST = 16_384
 
@@ -44,18 +46,23 @@ def make(place: str, workspace: str, mode: str, owner: tuple[int, int] | None, *
         posix.mkdir(place.rpartition("/")[0], 0o700)
         posix.mkdir(place, 0o700)
     try:
-        mode_bits = posix.stat(workspace).st_mode & 0o7777
-        for name in ("upper", "work"):
-            posix.mkdir(f"{place}/{name}", 0o700)
-        posix.chmod(f"{place}/upper", mode_bits)
-        if owner is not None:
-            for name in ("", "/upper", "/work"):
-                posix.chown(place + name, *owner)
-        _write(f"{place}/{_FILE}", workspace, mode, posix.stat(f"{place}/upper").st_ctime_ns, volatile=volatile)
+        fill(place, workspace, mode, owner, volatile=volatile)
         return posix.open(place, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
     except BaseException:
         drop(place)
         raise
+
+
+def fill(place: str, workspace: str, mode: str, owner: tuple[int, int] | None, *, volatile: bool) -> None:
+    """Make an empty directory of ours a layer, as `make` does it."""
+    mode_bits = posix.stat(workspace).st_mode & 0o7777
+    for name in ("upper", "work"):
+        posix.mkdir(f"{place}/{name}", 0o700)
+    posix.chmod(f"{place}/upper", mode_bits)
+    if owner is not None:
+        for name in ("", "/upper", "/work"):
+            posix.chown(place + name, *owner)
+    _write(f"{place}/{_FILE}", workspace, mode, posix.stat(f"{place}/upper").st_ctime_ns, volatile=volatile)
 
 
 def opened(place: str) -> int:
@@ -119,9 +126,18 @@ def cut_short(known: "About") -> bool:
 
 def drop(place: str) -> None:
     """Remove a layer and all in it; OSError where that fails."""
-    from aisbx_linux.layer.remove import remove
+    try:
+        posix.lstat(place + DISK)
+    except FileNotFoundError:
+        from aisbx_linux.layer.remove import remove
 
-    remove(place)
+        remove(place)
+    else:
+        from pathlib import Path
+
+        from aisbx_linux.layer import sized  # few have one
+
+        sized.remove(Path(place))
 
 
 def _started() -> float:

@@ -11,6 +11,7 @@ from aisbx.types import Change
 
 from aisbx_linux.lasting.identity import lives, other_version, recall
 from aisbx_linux.lasting.pause import changing
+from aisbx_linux.layer import sized
 from aisbx_linux.layer.ask import RefusedError, ask
 from aisbx_linux.layer.equal import OPEN_FILE
 from aisbx_linux.layer.layers import GoneError, Layer, finish
@@ -136,6 +137,10 @@ def find(home: Path) -> OverlayLayers | None:
             ask("recover", str(home))
         except RefusedError as error:
             raise StateError(str(error), hint="try again") from None
+    try:
+        sized.bring(home / "layer")
+    except OSError as error:
+        raise StateError(f"{home}/layer cannot be mounted: {error}", hint="see: dmesg, losetup") from None
     for place in (home / "layer", home):
         if (place / "about").exists():
             return OverlayLayers(place, home)

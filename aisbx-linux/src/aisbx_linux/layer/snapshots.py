@@ -7,7 +7,7 @@ from aisbx.errors import StateError
 
 from aisbx_linux.lasting.freezer import TreeFreezer
 from aisbx_linux.lasting.identity import lives, recall
-from aisbx_linux.layer import stack
+from aisbx_linux.layer import sized, stack
 from aisbx_linux.layer.ask import RefusedError, ask
 
 BUSY = "BusyError"
@@ -18,6 +18,7 @@ def snapshot(home: Path, kept: Path, place: Path) -> str:
 
     While commands run in it they are stopped and the layer is copied. StateError where it can't be.
     """
+    refuse_sized(home)
     try:
         return ask("take", str(home), str(kept), str(place))
     except RefusedError as error:
@@ -31,6 +32,13 @@ def snapshot(home: Path, kept: Path, place: Path) -> str:
         return _asked(lambda: ask("copy", str(home), str(kept), str(place)))
     finally:
         freezer.resume()
+
+
+def refuse_sized(home: Path) -> None:
+    """Refuse, with a StateError, a sandbox whose layer lies in a file system of its own: links don't lead out of it."""
+    if sized.there(home / "layer"):
+        told = "its layer has a file system of its own (--disk), and cannot be put below another"
+        raise StateError(told, hint="make it without --disk")
 
 
 def restore(home: Path, kept: Path, place: Path) -> None:

@@ -8,6 +8,7 @@ Builtin modules only.
 import posix
 
 from aisbx_linux import syscalls
+from aisbx_linux.layer.journal import BOOKED
 from aisbx_linux.layer.place import about
 
 FROZEN = "frozen"
@@ -17,7 +18,7 @@ NEXT = "next"
 """Beside the layer: the one that is to take its place, and afterwards the one that had it."""
 MOST = 100
 """Layers below one; a line of mount(2) options has room for more, and each costs a look at names that are nowhere."""
-ABOUT, APPLIED = "about", "applied"
+ABOUT = "about"
 _BELOW, _FROM, _FRESH = "below", "from", "fresh"
 _RENAMES = {"x86_64": 316, "aarch64": 276}
 """Machine → number of renameat2(2)."""
@@ -223,7 +224,7 @@ def copy_known(source: str, place: str) -> None:
     """Copy what is known of a layer; `about` last, for one without is half made."""
     from aisbx_linux.processes import write_all
 
-    for name in (APPLIED, ABOUT):
+    for name in (*BOOKED, ABOUT):
         try:
             with open(f"{source}/{name}", "rb", buffering=0) as stream:
                 data = stream.readall()

@@ -7,15 +7,15 @@ from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
-from aisbx.errors import AisbxError, ConfigError, DriverUnavailableError, UsageError
+from aisbx.errors import AisbxError, ConfigError, DriverUnavailableError, StateError, UsageError
 from aisbx.types import LAYERED, Enforcement, Layers, LocalPlan, Probe, Proxied, Sandbox, SandboxSpec, WorkspaceMode
 
 from aisbx_linux import cradle, stage
 from aisbx_linux.cgroup import find
 from aisbx_linux.lasting.sandbox import LastingSandbox, end, make
-from aisbx_linux.layer import overlay, snapshots
+from aisbx_linux.layer import overlay, sized, snapshots
 from aisbx_linux.layer.review import find as find_layer
-from aisbx_linux.local import etc, memo
+from aisbx_linux.local import etc, memo, private
 from aisbx_linux.local.argv import plan
 from aisbx_linux.local.enforce import Facts, enforcement, lasting, refuse_unsupported
 from aisbx_linux.local.secrets import bear
@@ -96,6 +96,9 @@ class NamespaceDriver(ABC):
 
     def plan(self, spec: SandboxSpec) -> LocalPlan:
         """Give the launch as data; DriverUnavailableError where `probe` says unusable, UsageError as `check`."""
+        if private.layer(spec):
+            hint = "aisbx create and aisbx exec, or a read-only workspace"
+            raise UsageError("--disk bounds the layer over the workspace of a sandbox that lasts only", hint=hint)
         return bear(self._plan(spec), self._secrets, self._proxied)
 
     def _plan(self, spec: SandboxSpec) -> LocalPlan:
@@ -144,6 +147,7 @@ class NamespaceDriver(ABC):
 
     def fork(self, spec: SandboxSpec, home: Path, kept: Path, ttl: float, origin: Path) -> Sandbox:
         """Make a sandbox whose layer begins with a snapshot, or with what another sandbox has now."""
+        snapshots.refuse_sized(origin)
         self._make(spec, home, kept, ttl, origin)
         return self.attach(str(home))
 
@@ -153,6 +157,13 @@ class NamespaceDriver(ABC):
 
     def _make(self, spec: SandboxSpec, home: Path, kept: Path, ttl: float, origin: Path | None = None) -> None:
         plan = self._plan(spec)
+        if (size := private.layer(spec)) and plan["workspace"] is not None:
+            outside = plan["outside"]
+            try:
+                sized.make(home / "layer", size, plan["workspace"], outside and outside[:2])
+            except OSError as error:
+                told = f"{home}/layer: no file system of {size} bytes can be made for it: {error.strerror or error}"
+                raise StateError(told, hint="see whether there is room, and loop devices") from error
         make(plan, lasting(self.check(spec)), home, kept, ttl, origin, bear(plan, self._secrets, self._proxied))
 
     def _tool(self) -> tuple[Tool | None, Probe]:
@@ -184,6 +195,7 @@ class NamespaceDriver(ABC):
             counts_tasks=(int(release[0]), int(release[1].split("-")[0])) >= _NPROC_PER_NAMESPACE,
             filter_problem=self._filter_problem(spec),
             layer_problem=self._layer_problem(spec) if probed.usable and not unmappable else "",
+            unsized=sized.problem(size) if (size := private.layer(spec)) else ("", ""),
             cgroups=self._cgroups(),
             contained=contained,
         )

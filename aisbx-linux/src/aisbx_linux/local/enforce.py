@@ -31,6 +31,8 @@ class Facts:
     filter_problem: str = ""
     layer_problem: str = ""
     """Why no layer can be laid over the workspace."""
+    unsized: tuple[str, str] = ("", "")
+    """Why the layer over it can have no bound on its size, where it is to have one, and the remedy."""
     contained: bool = True
     """Namespaces of the launcher's own can be made (`aisbx_linux.cradle`)."""
 
@@ -179,7 +181,12 @@ def _network(spec: SandboxSpec) -> list[ControlState]:
 def _limits(spec: SandboxSpec, facts: Facts) -> list[ControlState]:
     none = Level.NONE
     states = [_sum(limit, facts) for limit in ("memory", "pids", "cpus")]
-    if spec.workspace is not None and spec.workspace.mode is not WorkspaceMode.RO:
+    if private.layer(spec):
+        why, remedy = facts.unsized
+        states.append(
+            ControlState("limit:disk", none, reason=why, remedy=remedy) if why else _private_space(spec, facts)
+        )
+    elif spec.workspace is not None and spec.workspace.mode is not WorkspaceMode.RO:
         reason = _RW_DISK if spec.workspace.mode is WorkspaceMode.RW else _LAYER_DISK
         states.append(ControlState("limit:disk", none, reason=reason, remedy="use a read-only workspace"))
     else:
@@ -190,7 +197,10 @@ def _limits(spec: SandboxSpec, facts: Facts) -> list[ControlState]:
 def _private_space(spec: SandboxSpec, facts: Facts) -> ControlState:
     own_uid = facts.root and "priv:not-root" not in spec.lowered
     if private.counted(spec, contained=facts.contained, own_uid=own_uid):
-        return ControlState("limit:disk", Level.FULL, "tmpfs with a size and a number of files")
+        mechanism = "tmpfs with a size and a number of files"
+        if private.layer(spec):
+            mechanism += ", an ext4 with both for the layer"
+        return ControlState("limit:disk", Level.FULL, mechanism)
     reason = "private space holds as many empty files as the kernel lets a tmpfs have"
     remedy = facts.remedy or f"let processes other than {facts.tool} make user namespaces"
     if facts.contained:

@@ -6,7 +6,7 @@ launcher makes these mounts itself, beside the sources that it lays out, and the
 
 from dataclasses import dataclass
 
-from aisbx.types import SandboxSpec
+from aisbx.types import LAYERED, SandboxSpec
 
 from aisbx_linux.sources import private_place
 
@@ -41,10 +41,18 @@ def spaces(spec: SandboxSpec) -> list[Space]:
     """Give the places in the order in which they are mounted."""
     # A tmpfs takes up to half of the machine's memory by default (tmpfs(5)); here the memory limit is the machine.
     disk, memory = (int(limit.amount) if (limit := spec.limits.get(name)) else 0 for name in ("disk", "memory"))
+    disk -= layer(spec)
     return [
         Space(target, mode, max(BLOCK, disk * eighths // 8 if disk else memory // 2) if disk or memory else 0)
         for target, mode, eighths in (("/tmp", "1777", 4), (spec.identity.home, "0700", 3), ("/dev/shm", "1777", 1))
     ]
+
+
+def layer(spec: SandboxSpec) -> int:
+    """Give the size of the layer over the workspace in bytes: half of the disk where that must be held; 0 for any."""
+    if spec.workspace is None or spec.workspace.mode not in LAYERED or "limit:disk" not in spec.required_controls():
+        return 0
+    return int(spec.limits["disk"].amount) // 2
 
 
 def counted(spec: SandboxSpec, *, contained: bool, own_uid: bool) -> bool:
