@@ -8,6 +8,10 @@ import pytest
 from aisbx_linux.lasting import trees
 
 
+def _none(_: int) -> int:
+    return -1
+
+
 def copied_until_it_is_killed(place: Path) -> None:
     rows: list[bytes] = []
     (place / "source").write_bytes(b"x" * 300_000)
@@ -39,6 +43,6 @@ def copied_until_it_is_killed(place: Path) -> None:
 @pytest.mark.parametrize("named", [False, True])
 def test_a_file_that_is_being_made_has_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, named: bool) -> None:
     if named:  # where the file system has no such files: that is what is left then
-        monkeypatch.setattr(trees, "_unnamed", lambda _: -1)
+        monkeypatch.setattr(trees, "_unnamed", _none)
     copied_until_it_is_killed(tmp_path)
     assert len(os.listdir(tmp_path / "target")) == named

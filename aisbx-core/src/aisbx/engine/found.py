@@ -39,7 +39,7 @@ class Found:
 
     @property
     def until(self) -> float | None:
-        """Give when it ends, or would have, in seconds since the epoch by the clock of now; None where it just lasts."""
+        """Give when it ends, or would have, in seconds since the epoch by the clock of now; None where it lasts."""
         if self.record is None or not self.record.until:
             return None
         left = self.left

@@ -94,7 +94,9 @@ class Layer:
 
     def _walk(self) -> Walk:
         known = self.known
-        return Walk(self.layers, self.workspace, known["workspace"], since(known), self._journal.applied, self._journal.replaced)
+        return Walk(
+            self.layers, self.workspace, known["workspace"], since(known), self._journal.applied, self._journal.replaced
+        )
 
     def _carry(self, carrier: Carrier, difference: Difference) -> str:
         self._journal.step(difference.path)

@@ -1,7 +1,7 @@
 """A layer whose size is bounded: it lies in an ext4 file system of its own, in a file beside it. As root only.
 
-The file takes all its room from the host's disk at once, so that the layer cannot grow beyond it, and never meets a
-disk that others have filled. It is mounted where the layer is, in the mount namespace of who made it; whoever looks at
+The file takes all its room from the host's disk at once, so that the layer neither grows beyond it nor meets a disk
+that others have filled. It is mounted where the layer is, in the mount namespace of who made it; whoever looks at
 the layer where it is not mounted, as after the machine was restarted, mounts it again.
 """
 
@@ -21,8 +21,11 @@ LEAST = 8 << 20
 _BLOCK = 4096
 _PLACES = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _CONTROL = "/dev/loop-control"
-_KEPT = ("-q", "-F", "-m", "0", "-b", str(_BLOCK), "-i", str(_BLOCK), "-E", "nodiscard,root_owner=0:0")
-"""A file for each block, as private space has them; no blocks for root alone, and no hole in the file."""
+_KEPT = ("-q", "-F", "-m", "0", "-b", str(_BLOCK), "-i", str(_BLOCK))
+"""A file for each block, as private space has them; no blocks for root alone."""
+_BARE = "nodiscard,root_owner=0:0,lazy_itable_init=1,lazy_journal_init=1"
+_MOUNTED = "loop,nosuid,nodev,noinit_itable"
+"""With `lazy_itable_init`: tables are written when they are needed. To zero them would punch holes into the file."""
 
 
 def problem(size: int) -> tuple[str, str]:
@@ -51,10 +54,11 @@ def make(place: Path, size: int, workspace: tuple[str, str], owner: tuple[int, i
     making = f"{place}.making"
     opened = os.open(making, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
+        os.ftruncate(opened, size // _BLOCK * _BLOCK)
+        _run("mkfs.ext4", *_KEPT, "-E", _BARE, making)
         os.posix_fallocate(opened, 0, size // _BLOCK * _BLOCK)
     finally:
         os.close(opened)
-    _run("mkfs.ext4", *_KEPT, making)
     os.rename(making, _disk(place))
     mount(place)
     os.chmod(place, 0o700)
@@ -67,10 +71,10 @@ def there(place: Path) -> bool:
 
 
 def mount(place: Path) -> None:
-    """Mount it where it is not mounted; OSError where that fails. The same file is never two file systems (mount(8))."""
+    """Mount it where it is not; OSError where that fails. One file is never two file systems (mount(8))."""
     with _alone(place):
         if not _mounted(place):
-            _run("mount", "-n", "-t", "ext4", "-o", "loop,nosuid,nodev", _disk(place), str(place))
+            _run("mount", "-n", "-t", "ext4", "-o", _MOUNTED, _disk(place), str(place))
 
 
 def bring(place: Path) -> None:
