@@ -1,6 +1,6 @@
 """`./dev bench`: the benchmark whose targets a change must not miss; with `--peers`, the table of all; with
 `--warm`, that of commands of sandboxes that last; with `--fork`, that of forks; with `--agents`, that of the MCP
-server; with `--egress`, that of allow-lists."""
+server; with `--egress`, that of allow-lists; with `--drivers`, that of the drivers side by side."""
 
 import sys
 
@@ -24,6 +24,10 @@ elif "--egress" in sys.argv[1:]:
     from benchmarks.egress import main
 
     sys.exit(main([word for word in sys.argv[1:] if word != "--egress"]))
+elif "--drivers" in sys.argv[1:]:
+    from benchmarks.drivers import main
+
+    sys.exit(main([word for word in sys.argv[1:] if word != "--drivers"]))
 else:
     from benchmarks.cold import main
 

@@ -12,7 +12,7 @@ static const struct known_option RUN[] = {
     {"-t", "timeout"},          {"--profile", "profile"}, {"--driver", "driver"}, {"--workspace", "workspace"},
     {"--env", "env"},           {"--mount", "mount"},     {"--network", "network"}, {"--timeout", "timeout"},
     {"--memory", "memory"},     {"--pids", "pids"},       {"--cpus", "cpus"},    {"--disk", "disk"},
-    {"--output", "output"},     {NULL, NULL},
+    {"--output", "output"},     {"--rootfs", "rootfs"},   {NULL, NULL},
 };
 static const struct known_option EXEC[] = {
     {"-e", "env"},           {"-t", "timeout"},     {"--env", "env"}, {"--timeout", "timeout"},

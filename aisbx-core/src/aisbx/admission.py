@@ -12,6 +12,7 @@ from aisbx.types import (
     LayeringDriver,
     Level,
     PublishingDriver,
+    RootedDriver,
     SandboxSpec,
     WorkspaceMode,
 )
@@ -23,6 +24,9 @@ def require_able(spec: SandboxSpec, driver: Driver) -> None:
     if mode in LAYERED and not isinstance(driver, LayeringDriver):
         hint = "use -w DIR:ro, or another driver: aisbx plugin list"
         raise UsageError(f"driver {driver.name} lays no layer over a workspace, as {mode} needs it", hint=hint)
+    if spec.rootfs and not isinstance(driver, RootedDriver):
+        hint = "leave out --rootfs, or use another driver: aisbx plugin list"
+        raise UsageError(f"driver {driver.name} shows no other system than its own", hint=hint)
     if spec.publish and not isinstance(driver, PublishingDriver):
         hint = "leave out --publish, or use another driver: aisbx plugin list"
         raise UsageError(f"driver {driver.name} publishes no ports of its sandboxes", hint=hint)

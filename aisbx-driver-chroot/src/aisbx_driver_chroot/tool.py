@@ -4,16 +4,23 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from aisbx.types import Probe
+from aisbx_linux import cradle
 from aisbx_linux.confine import carry
 from aisbx_linux.local import memo
 from aisbx_linux.local.driver import Tool
-from aisbx_linux.local.trial import ARGUMENTS, OUTSIDE_ID, ground, reachable, trial, unfit
+from aisbx_linux.local.trial import ARGUMENTS, OUTSIDE_ID, PLAIN, PRIVILEGED, ground, reachable, trial, unfit
 from aisbx_linux.remedy import remedy
 
 SYSTEM = ("/usr/bin/python3", "/usr/local/bin/python3")
 """Where everybody's Python is: for root, whose sandboxes are another user's from the start."""
+LEVELS = {
+    "privileged": "no user namespace: root makes the others, and gives up its privileges",
+    "plain": "no namespaces: chroot(2) alone",
+}
+"""What is done with less, as `aisbx doctor` tells it."""
 CALLED = "the tool"
 """What it is to people."""
 _INSTALL = "apt-get install python3"
@@ -46,9 +53,24 @@ def probe(settings: Mapping[str, object], remembered: str) -> tuple[Tool | None,
         if not refusal:
             memo.keep(remembered, name, "it works")
             return tool, Probe(usable=True, facts=_facts(tool))
+        if os.geteuid() == 0 and (less := _less(tool)) is not None:
+            return less, Probe(usable=True, facts={**_facts(tool), "level": LEVELS[less.level]})
         mend = remedy(refusal) or _BY_HAND
         return tool, Probe(usable=False, reason=refusal, remedy=mend, facts=_facts(tool))
     return None, Probe(usable=False, reason="; ".join(reasons) or "there is no Python here", remedy=_INSTALL)
+
+
+def _less(tool: Tool) -> Tool | None:
+    """Give what works with less, for root where the kernel makes no user namespace; None where nothing does."""
+    if cradle.makes_users():
+        return None  # something else is wrong, which is no reason to do with less
+    become = ("--become", f"{OUTSIDE_ID}:{OUTSIDE_ID}")
+    for level, arguments in (("privileged", PRIVILEGED), ("plain", PLAIN)):
+        if level == "plain" and cradle.possible():
+            return None
+        if not trial(tool.path, None, tool.words, tool.files, (*become, *arguments)):
+            return replace(tool, level=level)
+    return None
 
 
 def _candidates(settings: Mapping[str, object]) -> Iterator[tuple[str, str]]:

@@ -64,6 +64,16 @@ def possible() -> bool:
     return _in_child(attempt)
 
 
+def makes_users() -> bool:
+    """Tell whether the kernel lets this process make a user namespace (user_namespaces(7))."""
+
+    def attempt() -> bool:
+        syscalls.unshare(syscalls.CLONE_NEWUSER)
+        return True
+
+    return _in_child(attempt)
+
+
 def _in_child(attempt: "Callable[[], bool]") -> bool:
     child = posix.fork()
     if child == 0:

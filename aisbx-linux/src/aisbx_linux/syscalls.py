@@ -227,11 +227,16 @@ def die_with_parent() -> None:
     call("prctl", _PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
 
 
-def give_up() -> None:
-    """Give up every capability and any way to new ones; OSError if the kernel refuses."""
+def narrow() -> None:
+    """Empty the bounding set of capabilities: no program that is executed later has any (capabilities(7))."""
     for capability in range(_MOST_CAPABILITIES):
         if call("prctl", _BOUNDING_DROP, capability, 0, 0, 0) != 0:
             break  # this kernel has no more
+
+
+def give_up() -> None:
+    """Give up every capability and any way to new ones; OSError if the kernel refuses."""
+    narrow()
     call("prctl", _AMBIENT, _CLEAR_ALL, 0, 0, 0)
     header = _CAPABILITIES_V3.to_bytes(4, "little") + bytes(4)
     if call("syscall", NUMBERS[posix.uname().machine][1], header, bytes(24)) != 0:

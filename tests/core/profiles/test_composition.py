@@ -154,6 +154,7 @@ WIDE = Profile(
         ("secrets", "secrets", (Secret("x", target="x"), Secret("y", target="y"))),
         ("secrets", "secrets", (Secret("x", variable="X"),)),
         ("preload", "preload", frozenset({"numpy"})),
+        ("rootfs", "rootfs", "/other"),
         ("shell", "shell", "/bin/bash"),
         ("restrictions", "ceiling", None),
         ("restrictions", "ceiling", Profile(name="r", restriction=True)),
@@ -172,7 +173,7 @@ def test_every_field_of_a_profile_is_compared() -> None:
 
     compared = {"toolchains", "mounts", "environment", "path", "cache", "workspace_mode", "network", "syscalls"}
     names = {field.name for field in fields(Profile)} - {"name", "description", "restriction"}
-    assert names == compared | {"limits", "secrets", "preload", "shell", "ceiling"}
+    assert names == compared | {"limits", "secrets", "preload", "rootfs", "shell", "ceiling"}
 
 
 def test_contradicting_environment_names_both_values_and_profiles() -> None:

@@ -23,6 +23,8 @@ class Options(TypedDict, total=False):
     mounts: Mapping[str, str]
     """Host path → path inside, read-only."""
     writable_mounts: Mapping[str, str]
+    rootfs: str | os.PathLike[str]
+    """A root directory, as `aisbx init --rootfs` makes one."""
     env: Mapping[str, str]
     """Variables of all its commands."""
     network: str
@@ -74,6 +76,7 @@ def to_request(options: Options, command: Sequence[str] = ()) -> RunRequest:
         driver=options.get("driver", ""),
         workspace=WorkspaceRequest(workspace or ".", mode) if workspace or mode else None,
         mounts=tuple(mounts),
+        rootfs=os.fspath(options.get("rootfs", "")),
         environment=dict(options.get("env", {})),
         network=_network(options),
         publish=tuple(options.get("publish", ())),

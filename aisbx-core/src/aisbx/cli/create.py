@@ -7,7 +7,7 @@ import typer
 from aisbx.cli.options import Json
 from aisbx.cli.render import emit_json
 from aisbx.cli.request import to_request
-from aisbx.cli.request_options import Cpus, Disk, Driver, Env, Memory, Mount, Pids, Profile, Publish, Secret
+from aisbx.cli.request_options import Cpus, Disk, Driver, Env, Memory, Mount, Pids, Profile, Publish, Rootfs, Secret
 from aisbx.cli.session import directory, engine, principal
 from aisbx.units import parse_duration
 
@@ -41,6 +41,7 @@ def create(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one param
     ] = None,
     env: Env = None,
     mount: Mount = None,
+    rootfs: Rootfs = None,
     network: Annotated[
         list[str] | None, typer.Option("--network", metavar="NET", help="none or open; none is the default.")
     ] = None,
@@ -65,6 +66,7 @@ def create(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one param
         "workspace": workspace,
         "env": env,
         "mount": mount,
+        "rootfs": rootfs,
         "network": network,
         "publish": publish,
         "secret": secret,

@@ -28,6 +28,7 @@ def profile_lines(profile: Profile) -> Iterator[str]:
     for secret in profile.secrets:
         yield from _row("secret", [_secret(secret)])
     yield from _row("preload", sorted(profile.preload))
+    yield from _row("root", [profile.rootfs])
     yield from _row("shell", [profile.shell])
     if profile.ceiling is not None:
         yield from _row("at most", [profile.ceiling.name + ": a run cannot ask for more than it allows"])

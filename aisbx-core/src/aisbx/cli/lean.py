@@ -23,6 +23,7 @@ VALUED = {
     "--workspace": "workspace",
     "--env": "env",
     "--mount": "mount",
+    "--rootfs": "rootfs",
     "--network": "network",
     "--timeout": "timeout",
     "--memory": "memory",

@@ -74,7 +74,8 @@ def _files(spec: SandboxSpec, request: RunRequest) -> Iterator[str]:
             origin = "request" if asked else f"profile {spec.profile}"
             rows.append((each.place, "ro", f"the secret {each.store}:{each.name}", origin))
     yield from table(("INSIDE", "ACCESS", "FROM", "ASKED FOR BY"), rows).splitlines()
-    yield "and the driver's runtime (/usr and a small /etc, read-only), private /tmp, /dev, /proc and an empty home"
+    whose = f"the runtime of {spec.rootfs}" if spec.rootfs else "the driver's runtime"
+    yield f"and {whose} (/usr and a small /etc, read-only), private /tmp, /dev, /proc and an empty home"
 
 
 def _filter(spec: SandboxSpec, plan: LocalPlan | None) -> Iterator[str]:

@@ -19,6 +19,7 @@ OPTIONS = frozenset(
         "pids",
         "profile",
         "publish",
+        "rootfs",
         "sandbox",
         "secret",
         "timeout",
@@ -50,6 +51,7 @@ def to_request(options: Mapping[str, Sequence[str]], command: Sequence[str], cwd
         driver=_driver(_last(options, "driver")),
         workspace=None if workspace is None else parse_workspace(workspace),
         mounts=tuple(parse_mount(value) for value in options.get("mount", ())),
+        rootfs=_rootfs(_last(options, "rootfs")),
         environment=dict(_variable(value) for value in options.get("env", ())),
         network=None if network is None else parse_network(network),
         publish=tuple(_port(value, "--publish") for value in options.get("publish", ())),
@@ -127,6 +129,12 @@ def _profiles(value: str) -> list[str]:
 def _driver(value: str | None) -> str:
     if value == "":
         raise UsageError("--driver: the name is empty", hint="write auto, or a name of: aisbx plugin list")
+    return value or ""
+
+
+def _rootfs(value: str | None) -> str:
+    if value == "" or (value and "\0" in value):
+        raise UsageError("--rootfs: the directory is missing", hint="make one first: aisbx init --rootfs DIR")
     return value or ""
 
 

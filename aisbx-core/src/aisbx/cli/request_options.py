@@ -24,6 +24,10 @@ Env = Annotated[_Strings, typer.Option("--env", "-e", metavar="K=V", help="Set a
 Mount = Annotated[
     _Strings, typer.Option("--mount", metavar="SRC:DST[:rw]", help="Show a host path inside; may be repeated.")
 ]
+Rootfs = Annotated[
+    _Strings,
+    typer.Option("--rootfs", metavar="DIR", help="Run on the system in DIR: see aisbx init --rootfs."),
+]
 Network = Annotated[
     _Strings,
     typer.Option("--network", metavar="NET", help="none, open or allow=HOST[:PORT],@pypi,...; none is the default."),

@@ -16,7 +16,7 @@ from aisbx.paths import cache_dir
 from aisbx.plan.known import DIRECTORY
 from aisbx.plugins import Plugins
 from aisbx.profiles import Finder, choose
-from aisbx.resolve import real_sources, resolve
+from aisbx.resolve import real_rootfs, real_sources, resolve
 from aisbx.settings import Settings
 from aisbx.toolchains import discover
 from aisbx.types import (
@@ -128,12 +128,15 @@ class Preparation:
         finder = Finder(self.settings, self.plugins, self.inputs)
         profile = choose(request.profile, self.settings, finder, self.inputs, cache=self._known)
         workspace = choose_workspace(request, profile, self.inputs)
-        toolchain = discover(profile.toolchains, workspace, self.environ, self.inputs)
+        # What a root directory has is what there is: programs of the host's would not find their libraries.
+        wanted = frozenset[str]() if request.rootfs or profile.rootfs else profile.toolchains
+        toolchain = discover(wanted, workspace, self.environ, self.inputs)
         who = identity(self.environ, self.inputs)
         root = Path(cache) if cache else cache_dir(self.inputs)
         kept = kept_cache(profile, workspace, root) if cache != os.devnull else None
         spec = resolve(request, profile, self.settings, workspace, toolchain, who, kept)
         spec = real_sources(spec, self.settings.own_dirs, self.inputs)
+        spec = real_rootfs(spec, self.settings.own_dirs, self.inputs)
         spec = hold(spec, parts(self.inputs), self.inputs)
         if spec.network.mode is NetworkMode.ALLOWLIST:
             from aisbx.egress import job  # most have no network

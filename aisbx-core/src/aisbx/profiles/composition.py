@@ -71,5 +71,6 @@ def _inherit(parent: Profile | None, own: Profile) -> Profile:
         cache=parent.cache if own.cache is None else own.cache,
         secrets=tuple(secrets[place] for place in sorted(secrets)),
         preload=parent.preload | own.preload,
+        rootfs=own.rootfs or parent.rootfs,
         shell=own.shell or parent.shell,
     )

@@ -39,6 +39,7 @@ def join(a: Profile, b: Profile) -> Profile:
         cache=_pick(a.cache, b.cache, lambda x, y: x or y),
         secrets=_secrets(a, b),
         preload=a.preload | b.preload,
+        rootfs=_same("rootfs", a.rootfs or b.rootfs, b.rootfs or a.rootfs, a, b),
         shell=_same("shell", a.shell or b.shell, b.shell or a.shell, a, b),
     )
 

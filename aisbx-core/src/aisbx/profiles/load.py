@@ -139,6 +139,7 @@ def _profile(found: ProfileText, said: Table, inputs: Inputs) -> Profile:
         cache=said["cache"],
         secrets=_secrets(said["secrets"]),
         preload=frozenset(said["preload"]),
+        rootfs=_path(said["rootfs"] or "", inputs),
         shell=said["shell"] or "",
     )
 
@@ -146,15 +147,19 @@ def _profile(found: ProfileText, said: Table, inputs: Inputs) -> Profile:
 def _mounts(found: ProfileText, entries: Sequence[Table], inputs: Inputs) -> tuple[Mount, ...]:
     mounts: dict[str, Mount] = {}
     for position, entry in enumerate(entries):
-        source = entry["source"]
-        if source.startswith("~/"):
-            source = os.path.join(home(inputs), source[2:])
-        source = os.path.normpath(source)
+        source = _path(entry["source"], inputs)
         target = os.path.normpath(entry["target"]) if entry["target"] else source
         if target in mounts:
             raise _error(found, ("mounts", position), f"{target} is already mounted above")
         mounts[target] = Mount(source, target, entry["mode"] == "rw", f"profile {found.name}")
     return tuple(mounts[target] for target in sorted(mounts))
+
+
+def _path(written: str, inputs: Inputs) -> str:
+    """Give a path as one that is absolute and normalised; "" stays."""
+    if written.startswith("~/"):
+        written = os.path.join(home(inputs), written[2:])
+    return os.path.normpath(written) if written else ""
 
 
 def _network(said: str | Table | None) -> Network | None:

@@ -26,6 +26,7 @@ def widened(a: Profile, b: Profile) -> tuple[str, ...]:
         "limits": _bounded(a.limits, b.limits),
         "secrets": set(a.secrets) <= set(b.secrets),
         "preload": a.preload <= b.preload,
+        "rootfs": a.rootfs in {"", b.rootfs},
         "shell": a.shell in {"", b.shell},
         "restrictions": b.ceiling is None or (a.ceiling is not None and _ceiling_within(a.ceiling, b.ceiling)),
     }

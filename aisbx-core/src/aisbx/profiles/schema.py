@@ -142,6 +142,8 @@ class ProfileFile(_Strict):
     """Names of secrets, never values: `[STORE:]NAME[,type=file|env|proxy][,target=TARGET]`, as `--secret` has it."""
     preload: Annotated[list[Annotated[str, Field(pattern=MODULE, max_length=200)]], Field(max_length=64)] = []
     """Python modules that `run_code` of the MCP server has imported before code comes."""
+    rootfs: Annotated[str, Field(pattern=SOURCE)] | None = None
+    """A root directory, as `aisbx init --rootfs` makes one, whose runtime is shown in the place of the host's."""
     shell: Absolute | None = None
     cpu: AnyLimit | None = None
     """Older spelling of `limits.cpus`."""
@@ -178,7 +180,8 @@ class ProfileFile(_Strict):
     @model_validator(mode="after")
     def _restricts(self) -> "ProfileFile":
         if self.restriction:
-            for key in ("toolchains", "mounts", "environment", "path", "cache", "secrets", "preload", "shell"):
+            giving = ("toolchains", "mounts", "environment", "path", "cache", "secrets", "preload", "rootfs", "shell")
+            for key in giving:
                 if getattr(self, key):
                     raise ValueError(f"a restriction only takes away: it cannot have {key}")
         return self

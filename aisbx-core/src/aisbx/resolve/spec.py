@@ -1,5 +1,6 @@
 """`resolve`: the parts put together."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -69,6 +70,7 @@ def resolve(
         workspace=workspace,
         mounts=mounts,
         links=dict(sorted(links.items())),
+        rootfs=os.path.normpath(os.path.join(request.cwd, request.rootfs)) if request.rootfs else profile.rootfs,
         path=path,
         environment=dict(
             sorted({**_told(limits, network), **_environment(profile, toolchain, identity, path, network)}.items())

@@ -1,6 +1,6 @@
 """The protocols that plugins fill. Methods raise `aisbx.errors`; data in, data out, never the host."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -125,6 +125,19 @@ class PublishingDriver(Driver, Protocol):
 
     publishes: bool
     """True."""
+
+
+@runtime_checkable
+class RootedDriver(Driver, Protocol):
+    """A driver that shows the runtime of the root directory that `SandboxSpec.rootfs` names."""
+
+    def make_root(self, place: Path, origin: str, told: Callable[[str], None]) -> bool:
+        """Make a root directory at `place`, absolute, whole or not at all; False where it was there already.
+
+        `origin` is `debian`, `host` or `tar:FILE`; `told` gets lines for people on the way. UsageError for an origin
+        that cannot be had here, StateError where something else is at `place`, or making it failed.
+        """
+        ...
 
 
 @runtime_checkable

@@ -32,6 +32,8 @@ class Profile:
     """By name, never their values; one for each place inside."""
     preload: frozenset[str] = frozenset()
     """Python modules that a host's interpreter has imported before code comes."""
+    rootfs: str = ""
+    """A root directory on the host, absolute, whose runtime is shown in the place of the host's own."""
     shell: str = ""
     """What `run` without a command starts on a terminal, an absolute path inside."""
     ceiling: "Profile | None" = None

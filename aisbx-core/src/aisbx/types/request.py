@@ -52,6 +52,8 @@ class RunRequest:
     driver: str = ""
     workspace: WorkspaceRequest | None = None
     mounts: tuple[MountRequest, ...] = ()
+    rootfs: str = ""
+    """A root directory as the caller wrote it; "": the profile's, or the host's own runtime."""
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     network: Network | None = None
     publish: tuple[int, ...] = ()

@@ -123,6 +123,8 @@ class SandboxSpec:
     mounts: tuple[Mount, ...] = ()
     links: Mapping[str, str] = field(default_factory=dict[str, str])
     """Symbolic links made inside: absolute path → target (such as `python` → `python3`)."""
+    rootfs: str = ""
+    """A root directory on the host, absolute, whose runtime is shown in the place of the host's own; "" for that."""
     path: tuple[str, ...] = ("/usr/local/bin", "/usr/bin", "/bin")
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     """From the profile and the toolchain; what a request adds goes with each `Command`."""

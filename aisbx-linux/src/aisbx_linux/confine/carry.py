@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MODULES = (
     "aisbx_linux",
     *(f"aisbx_linux.{name}" for name in ("syscalls", "processes", "sources", "compose", "confine")),
-    *(f"aisbx_linux.confine.{name}" for name in ("options", "root", "main")),
+    *(f"aisbx_linux.confine.{name}" for name in ("options", "root", "plain", "main")),
 )
 """What the tool imports, each after what it needs."""
 _START = """import sys, marshal

@@ -8,6 +8,7 @@ with `confine: ` before it, and then nothing has run. Builtin modules only.
 import posix
 
 from aisbx_linux import syscalls
+from aisbx_linux.confine import plain
 from aisbx_linux.confine.options import NEWNET, NEWUSER, Options, read, read_all
 from aisbx_linux.confine.root import make
 from aisbx_linux.processes import leave, put, write_all
@@ -56,10 +57,15 @@ def _watch(options: Options) -> None:
     ready, tell = posix.pipe2(posix.O_CLOEXEC)
     failed, fails = posix.pipe2(posix.O_CLOEXEC)
     who = posix.geteuid(), posix.getegid()
-    first = syscalls.call("syscall", syscalls.NUMBERS[posix.uname().machine][0], options.flags | _SIGCHLD, 0, 0, 0, 0)
+    own = posix.getpid()
+    flags = _SIGCHLD if options.plain else options.flags | _SIGCHLD
+    first = syscalls.call("syscall", syscalls.NUMBERS[posix.uname().machine][0], flags, 0, 0, 0, 0)
     if first == 0:
         try:
-            _begin(options, who, tell, fails)
+            if options.plain:
+                _stand(options, own, tell, fails, status)
+            else:
+                _begin(options, who, tell, fails)
         except BaseException as error:  # noqa: BLE001 - the same
             _complain(error)
             posix.write(fails, b"!")
@@ -83,7 +89,6 @@ def _watch(options: Options) -> None:
 def _begin(options: Options, who: "tuple[int, int]", tell: int, fails: int) -> None:
     """Be the sandbox's first process: make its root, wait for the filter at the gate, and let the command run."""
     import _socket
-    import fcntl
 
     if options.die:
         syscalls.die_with_parent()
@@ -93,13 +98,10 @@ def _begin(options: Options, who: "tuple[int, int]", tell: int, fails: int) -> N
         # As its root: a file system of terminals needs one (fs/devpts/inode.c).
         _map(proc, (0, 0), who)
     if options.flags & NEWNET:
-        any_socket = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
-        # struct ifreq: a name of 16 bytes and the flags, in 40 bytes.
-        fcntl.ioctl(any_socket.fileno(), _SIOCSIFFLAGS, _LOOPBACK.ljust(16, b"\0") + bytes((_UP,)).ljust(24, b"\0"))
-        any_socket.close()
+        _raise_loopback()
     if name := options.values.get("--hostname"):
         _socket.sethostname(name)
-    make(options.steps, _terminal())
+    make(options.steps, _terminal(), options.owner)
     if options.flags & NEWUSER:
         # In another user namespace than the one that owns the mounts: whatever it becomes in there, it can't undo them.
         syscalls.unshare(NEWUSER)
@@ -110,13 +112,10 @@ def _begin(options: Options, who: "tuple[int, int]", tell: int, fails: int) -> N
     _start_in(options)
     if options.die:
         syscalls.die_with_parent()  # a change of user namespace may have undone that
-    posix.write(tell, b"1")
-    posix.close(tell)
-    program = read_all(gate) if gate >= 0 else b""
-    if gate >= 0 and (not program or len(program) % _INSTRUCTION):
-        msg = "the system-call filter never came"
-        raise OSError(msg)
+    program = _wait(tell, gate)
     posix.umask(usual)
+    if options.owner is not None:
+        _become(*options.owner, die=options.die)
     # What runs inside has the same user: it must not look into this process, nor write to it (proc(5)).
     syscalls.call("prctl", _DUMPABLE, 0, 0, 0, 0)
     syscalls.give_up()
@@ -128,11 +127,67 @@ def _begin(options: Options, who: "tuple[int, int]", tell: int, fails: int) -> N
     _execute(options.command, options.environment)
 
 
+def _raise_loopback() -> None:
+    import _socket
+    import fcntl
+
+    any_socket = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
+    # struct ifreq: a name of 16 bytes and the flags, in 40 bytes.
+    fcntl.ioctl(any_socket.fileno(), _SIOCSIFFLAGS, _LOOPBACK.ljust(16, b"\0") + bytes((_UP,)).ljust(24, b"\0"))
+    any_socket.close()
+
+
+def _wait(tell: int, gate: int) -> bytes:
+    """Say that all is ready, and wait for the filter, which is the gate; OSError where it never came."""
+    posix.write(tell, b"1")
+    posix.close(tell)
+    program = read_all(gate) if gate >= 0 else b""
+    if gate >= 0 and (not program or len(program) % _INSTRUCTION):
+        msg = "the system-call filter never came"
+        raise OSError(msg)
+    return program
+
+
+def _stand(options: Options, above: int, tell: int, fails: int, status: int) -> None:
+    """Have the least there is; the status pipe stays open until nothing of the run is left."""
+    gate = int(options.values.get("--seccomp", "-1"))
+    _close_all_but(0, 1, 2, gate, tell, fails, status)
+
+    stand = posix.getpid()
+
+    def run(uid: int, filter_: bytes) -> None:
+        try:
+            plain.enter(options, stand, uid, filter_)
+            _close_all_but(0, 1, 2, fails)
+            _start_in(options)
+            _execute(options.command, options.environment)
+        except BaseException as error:  # noqa: BLE001 - the same
+            _complain(error)
+            posix.write(fails, b"!")
+        finally:
+            leave(1)
+
+    def before() -> bytes:
+        return _wait(tell, gate)
+
+    plain.stand(options, above, before, run)
+
+
 def _map(proc: int, inside: "tuple[int, ...]", outside: "tuple[int, int]") -> None:
     """Have this process's new user namespace know one uid and gid (user_namespaces(7))."""
     put("self/setgroups", "deny", proc)
     for kind, known, meant in zip(("uid", "gid"), inside, outside, strict=True):
         put(f"self/{kind}_map", f"{known} {meant} 1", proc)
+
+
+def _become(uid: int, gid: int, *, die: bool) -> None:
+    """Be somebody else than root for good, without a user namespace; OSError if the kernel refuses."""
+    syscalls.narrow()
+    posix.setgroups([])
+    posix.setresgid(gid, gid, gid)
+    posix.setresuid(uid, uid, uid)
+    if die:
+        syscalls.die_with_parent()  # undone by another uid too
 
 
 def _terminal() -> str:

@@ -33,7 +33,7 @@ _STEPS = {
     "--remount-ro": 1,
 }
 """Options that are steps → how many words follow them."""
-_VALUES = ("--uid", "--gid", "--hostname", "--chdir", "--json-status-fd", "--seccomp")
+_VALUES = ("--uid", "--gid", "--hostname", "--chdir", "--json-status-fd", "--seccomp", "--become", "--chroot")
 
 
 class Options:
@@ -51,6 +51,17 @@ class Options:
         self.values: dict[str, str] = {}
         self.steps: list[Step] = []
         self.command: list[str] = []
+
+    @property
+    def plain(self) -> bool:
+        """Whether chroot(2) is all there is, and no namespace is made."""
+        return "--chroot" in self.values
+
+    @property
+    def owner(self) -> "tuple[int, int] | None":
+        """Who the command is, uid and gid, where no user namespace says so; this process is root then."""
+        uid, colon, gid = self.values.get("--become", "").partition(":")
+        return (int(uid), int(gid)) if colon else None
 
 
 def read(words: "list[str]") -> Options:

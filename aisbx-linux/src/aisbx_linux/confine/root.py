@@ -26,12 +26,15 @@ _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _KERNELS_OWN = ("sys", "sysrq-trigger", "irq", "bus")
 """What of procfs can be written to change the machine."""
 _LARGEST = 1 << 16
+_OWNED = ("file", "dir", "tmpfs")
+"""Steps that make what is the command's own."""
 
 
-def make(steps: "list[Step]", terminal: str) -> None:
+def make(steps: "list[Step]", terminal: str, owner: "tuple[int, int] | None" = None) -> None:
     """Build the root and enter it, in a mount namespace of this process's own; the old one is gone then.
 
-    `terminal` is the path of the pty that the command has, or empty. OSError where the kernel refuses.
+    `terminal` is the path of the pty that the command has, or empty. What is made belongs to `owner`, uid and gid, None
+    for this process's own. OSError where the kernel refuses.
     """
     syscalls.mount("none", "/", "", syscalls.MS_REC | syscalls.MS_SLAVE, "")
     # First all copies: what is mounted from here on hides none of their sources.
@@ -51,6 +54,8 @@ def make(steps: "list[Step]", terminal: str) -> None:
             _dev(root, step[1][0], devices)
         else:
             _STEPS[step[0]](root, step)
+            if owner is not None and step[0] in _OWNED:
+                _give(_existing(root, step[1][-1]), owner)
     posix.fchdir(root)
     posix.close(root)
     if syscalls.call("pivot_root", b".\0", b".\0") != 0:
@@ -59,6 +64,11 @@ def make(steps: "list[Step]", terminal: str) -> None:
     # The old root lies over the new one now: what is taken away is the old (pivot_root(2)).
     syscalls.detach(".")
     posix.chdir("/")
+
+
+def _give(place: int, owner: "tuple[int, int]") -> None:
+    posix.chown(f"/proc/self/fd/{place}", *owner)
+    posix.close(place)
 
 
 def _tree(step: "Step") -> int:

@@ -7,14 +7,12 @@ from aisbx.types import PROXY_PORT, SYNTHETIC, LocalPlan, Mount, NetworkMode, Sa
 
 from aisbx_linux.cgroup.find import Places, rows
 from aisbx_linux.launch import FORMAT
-from aisbx_linux.local import etc, private
+from aisbx_linux.local import etc, private, runtime
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from aisbx_linux.local.driver import Tool
 
-# Top-level directories of the runtime: links into /usr on a merged system, directories of their own elsewhere.
-_RUNTIME = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _COVERS = {
     "/proc/kallsyms": "/dev/null",
     # No namespace keeps keyrings apart: the names of all keys that the user holds, and how many others hold.
@@ -38,11 +36,13 @@ def plan(
     places: Places,
     *,
     contained: bool,
+    become: tuple[int, int] | None = None,
 ) -> LocalPlan:
     """Give the whole launch as data.
 
     `outside` is (uid on disk, gid on disk, uid and gid on the host) for root; `etc_directory` holds what is
     shown as /etc; `places` is where cgroups can be made; `contained`: the launcher can have namespaces of its own.
+    `become`: (uid, gid) of the command where root makes it without a user namespace.
     """
     spaces = private.spaces(spec)
     counted = private.counted(spec, contained=contained, own_uid=outside is not None)
@@ -52,27 +52,28 @@ def plan(
     if spec.workspace is not None:
         path = spec.workspace.path
         mounts.append(Mount(path, path, writable=spec.workspace.mode is not WorkspaceMode.RO, origin="workspace"))
+    mounts += runtime.mounts(spec, [spec.identity.home, *(mount.target for mount in mounts)])
     mounts.sort(key=lambda mount: mount.target.count("/"))
     made: LocalPlan = {
         "format": FORMAT,
         "launcher": "aisbx_linux.launch",
         "program": tool.path,
         "words": list(tool.words),
-        "head": [*_namespaces(spec), *_runtime(), *_private(spec, own), *_links(spec)],
+        "head": [*_namespaces(spec, become), *runtime.words(spec), *_private(spec, own), *_links(spec)],
         "sources": [_source(mount, _within(mount, mounts)) for mount in mounts],
         "tail": ["--remount-ro", "/dev", "--remount-ro", "/"],
         "files": [etc.gitconfig(spec), *tool.files],
         "environment": dict(spec.environment),
-        "inputs": [*_RUNTIME, *etc.INPUTS],
+        "inputs": [*runtime.inputs(spec), *etc.inputs(spec)],
         "filter": filter_,
-        "rlimits": rlimits(spec, places),
+        "rlimits": [row for row in rlimits(spec, places) if become is None or row[0] != resource.RLIMIT_NPROC],
         "cgroup": (places.own, groups) if groups else None,
         "watch": _watch(spec, places),
         "publish": [] if spec.network.mode is NetworkMode.OPEN else list(spec.publish),
         "outside": outside,
         "contained": "proc:no-survivors" not in spec.lowered,
         "composed": outside is not None or "fs:host-hidden" not in spec.lowered,
-        "private": [space.options for space in spaces] if counted else [],
+        "private": [_owned(space.options, become) for space in spaces] if counted else [],
         "workspace": (spec.workspace.path, spec.workspace.mode.value) if spec.workspace else None,
         "cwd": spec.cwd,
         "wall_time": _amount(spec, "wall_time"),
@@ -111,25 +112,24 @@ def _watch(spec: SandboxSpec, places: Places) -> tuple[int, int, list[str]] | No
     return (memory, pids, ["/tmp", "/dev/shm", spec.identity.home]) if memory or pids else None
 
 
-def _namespaces(spec: SandboxSpec) -> list[str]:
-    words = ["--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts"]
+def _owned(options: str, become: tuple[int, int] | None) -> str:
+    return options if become is None else f"{options},uid={become[0]},gid={become[1]}"
+
+
+def _namespaces(spec: SandboxSpec, become: tuple[int, int] | None) -> list[str]:
+    words = ["--unshare-user"] if become is None else []
+    words += ["--unshare-ipc", "--unshare-pid", "--unshare-uts"]
     if Path("/proc/self/ns/cgroup").exists():
         words.append("--unshare-cgroup")
     if spec.network.mode is not NetworkMode.OPEN:
         words.append("--unshare-net")
     who = spec.identity
-    words += ["--uid", str(who.uid), "--gid", str(who.gid), "--hostname", "sandbox"]
+    if become is None:
+        words += ["--uid", str(who.uid), "--gid", str(who.gid)]
+    else:
+        words += ["--become", f"{become[0]}:{become[1]}"]
+    words += ["--hostname", "sandbox"]
     return [*words, "--die-with-parent", "--clearenv"]
-
-
-def _runtime() -> list[str]:
-    words = ["--ro-bind", "/usr", "/usr"]
-    for path in _RUNTIME:
-        if Path(path).is_symlink():
-            words += ["--symlink", str(Path(path).readlink()), path]
-        elif Path(path).is_dir():
-            words += ["--ro-bind", path, path]
-    return words
 
 
 def _private(spec: SandboxSpec, own: list[str]) -> list[str]:

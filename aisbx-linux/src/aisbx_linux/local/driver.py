@@ -4,7 +4,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aisbx.errors import AisbxError, ConfigError, DriverUnavailableError, StateError, UsageError
@@ -15,7 +15,7 @@ from aisbx_linux.cgroup import find
 from aisbx_linux.lasting.sandbox import LastingSandbox, end, make
 from aisbx_linux.layer import overlay, sized, snapshots
 from aisbx_linux.layer.review import find as find_layer
-from aisbx_linux.local import etc, memo, private
+from aisbx_linux.local import etc, memo, plain, private, privileged
 from aisbx_linux.local.argv import plan
 from aisbx_linux.local.enforce import Facts, enforcement, lasting, refuse_unsupported
 from aisbx_linux.local.secrets import bear
@@ -44,6 +44,9 @@ class Tool:
     """What it is given to read as memory files."""
     inputs: tuple[str, ...] = ()
     """Paths that `files` were made from."""
+    level: str = ""
+    """What it is without: `privileged` makes no user namespace and is root until the command starts (`privileged.py`),
+    `plain` makes no namespace at all (`plain.py`)."""
 
 
 class NamespaceDriver(ABC):
@@ -86,7 +89,8 @@ class NamespaceDriver(ABC):
     def check(self, spec: SandboxSpec) -> Enforcement:
         """Say how far each control of this spec will hold; UsageError for what is no control and not there yet."""
         refuse_unsupported(spec, self.name)
-        return enforcement(spec, self._facts(spec))
+        facts = self._facts(spec)
+        return _REPORTS[facts.level](spec, facts)
 
     def bearing(self, secrets: Mapping[str, bytes], proxied: Proxied | None = None) -> "NamespaceDriver":
         """Give this driver for one request that has secrets as files, or by the proxy of its network."""
@@ -109,9 +113,22 @@ class NamespaceDriver(ABC):
         if place := _writable(spec, found.path):
             hint = "use one that is installed elsewhere, or a read-only workspace"
             raise DriverUnavailableError(f"{self.name}: the command could write {found.path}, in {place}", hint=hint)
+        if found.level == "plain":
+            if self._secrets:
+                hint = "give them as variables, or " + plain.REMEDY
+                raise DriverUnavailableError(f"{self.name}: there is no place for secrets: {plain.WHY}", hint=hint)
+            made = plain.plan(spec, found, self._filter(spec), self.name)
+            made["inputs"] += [library_path(), *found.inputs]
+            return made
+        become = None
+        if found.level:
+            privileged.refuse(spec, self.name)
+            become = privileged.who(spec)
+            spec = replace(spec, identity=replace(spec.identity, uid=become[0], gid=become[1]))
         directory = materialise(etc.content(spec), self._cache / "etc")
-        facts = (found, self._filter(spec), _outside(spec), str(directory), self._cgroups())
-        made = plan(spec, *facts, contained=self._contained())
+        outside = None if found.level else _outside(spec)
+        facts = (found, self._filter(spec), outside, str(directory), self._cgroups())
+        made = plan(spec, *facts, contained=self._contained(), become=become)
         # A run without a plan is refused once the library has gone, so a plan must not outlive it.
         made["inputs"] += [library_path(), *found.inputs]
         return made
@@ -151,12 +168,20 @@ class NamespaceDriver(ABC):
         self._make(spec, home, kept, ttl, origin)
         return self.attach(str(home))
 
+    def make_root(self, place: Path, origin: str, told: Callable[[str], None]) -> bool:
+        """Make a root directory from Debian's packages, the host's runtime or a tar; see `roots.make.make_root`."""
+        from aisbx_linux.roots.make import make_root  # no run makes one
+
+        return make_root(place, origin, cached_filter(("base",), self._cache / "filters"), told)
+
     def sweep(self, kept: Path) -> None:
         """Remove the layers that nothing stands on any more."""
         snapshots.sweep(kept)
 
     def _make(self, spec: SandboxSpec, home: Path, kept: Path, ttl: float, origin: Path | None = None) -> None:
         plan = self._plan(spec)
+        if "--become" in plan["head"]:
+            raise DriverUnavailableError(f"{self.name}: {privileged.NOT_LASTING}", hint=privileged.REMEDY)
         if (size := private.layer(spec)) and plan["workspace"] is not None:
             outside = plan["outside"]
             try:
@@ -183,9 +208,11 @@ class NamespaceDriver(ABC):
         writable = [spec.workspace.path] if spec.workspace else []
         writable += [mount.source for mount in spec.mounts if mount.writable]
         unmappable = ""
-        if root and probed.usable and "priv:not-root" not in spec.lowered:
+        level = found.level if found is not None and probed.usable else ""
+        with_users = probed.usable and not level
+        if root and with_users and "priv:not-root" not in spec.lowered:
             unmappable = next((path for path in writable if not self._maps(path)), "")
-        contained = not probed.usable or self._contained()
+        contained = not probed.usable or level == "plain" or self._contained()
         return Facts(
             unusable="" if probed.usable else probed.reason,
             tool=found.called if found else self.name,
@@ -194,10 +221,11 @@ class NamespaceDriver(ABC):
             unmappable=unmappable,
             counts_tasks=(int(release[0]), int(release[1].split("-")[0])) >= _NPROC_PER_NAMESPACE,
             filter_problem=self._filter_problem(spec),
-            layer_problem=self._layer_problem(spec) if probed.usable and not unmappable else "",
+            layer_problem=self._layer_problem(spec) if with_users and not unmappable else "",
             unsized=sized.problem(size) if (size := private.layer(spec)) else ("", ""),
             cgroups=self._cgroups(),
             contained=contained,
+            level=level,
         )
 
     def _contained(self) -> bool:
@@ -237,6 +265,10 @@ class NamespaceDriver(ABC):
         except AisbxError as error:
             return error.message
         return ""
+
+
+_REPORTS = {"": enforcement, "privileged": privileged.enforcement, "plain": plain.enforcement}
+"""The level of a tool → what is said of a spec."""
 
 
 def _writable(spec: SandboxSpec, program: str) -> str:

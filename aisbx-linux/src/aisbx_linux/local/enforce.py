@@ -35,6 +35,8 @@ class Facts:
     """Why the layer over it can have no bound on its size, where it is to have one, and the remedy."""
     contained: bool = True
     """Namespaces of the launcher's own can be made (`aisbx_linux.cradle`)."""
+    level: str = ""
+    """Of the tool: what it does without."""
 
 
 def enforcement(spec: SandboxSpec, facts: Facts) -> Enforcement:

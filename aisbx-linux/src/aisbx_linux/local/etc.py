@@ -25,8 +25,6 @@ SHARED = (
     "/etc/ssl/openssl.cnf",
 )
 """Public data of the host that programs need; it is copied, links as links, where it is there and readable by all."""
-INPUTS = (*SHARED, "/etc/localtime", "/etc/resolv.conf")
-"""What the content depends on beside the spec."""
 _BUNDLES = (
     "ssl/certs/ca-certificates.crt",
     "ssl/cert.pem",
@@ -42,11 +40,17 @@ Content = dict[str, bytes | str | None]
 """Path below /etc → bytes of a file, target of a link, or None for a directory."""
 
 
+def inputs(spec: SandboxSpec) -> list[str]:
+    """Give the paths that the content depends on."""
+    return [*(spec.rootfs + path for path in SHARED), "/etc/localtime", "/etc/resolv.conf"]
+
+
 def content(spec: SandboxSpec) -> Content:
-    """Give everything that is in the inside's `/etc`."""
+    """Give everything that is in the inside's `/etc`; what is shared is the root directory's, if there is one."""
     found: Content = {}
     for path in SHARED:
-        found.update(_shared(path))
+        if not spec.rootfs or _unlinked(spec.rootfs + path):
+            found.update(_shared(path, spec.rootfs))
     zone = _zone()
     if zone:
         found["localtime"] = zone
@@ -115,18 +119,24 @@ def _made(spec: SandboxSpec) -> Content:
     return made | {"mtab": "/proc/self/mounts"}
 
 
-def _shared(path: str) -> Iterator[tuple[str, bytes | str]]:
-    """Walk one shared path: files that everybody may read, and links as they are."""
+def _unlinked(path: str) -> bool:
+    """Tell whether no link leads to a path of a root directory: it would be one of the host's that is read then."""
+    above = os.path.dirname(path)
+    return os.path.realpath(above) == above
+
+
+def _shared(path: str, root: str) -> Iterator[tuple[str, bytes | str]]:
+    """Walk one shared path below a root: files that everybody may read, and links as they are."""
     name = path.removeprefix("/etc/")
     try:
-        found = os.lstat(path)
+        found = os.lstat(root + path)
         if stat.S_ISLNK(found.st_mode):
-            yield name, os.readlink(path)
+            yield name, os.readlink(root + path)
         elif stat.S_ISDIR(found.st_mode):
-            for child in sorted(os.listdir(path)):
-                yield from _shared(f"{path}/{child}")
+            for child in sorted(os.listdir(root + path)):
+                yield from _shared(f"{path}/{child}", root)
         elif stat.S_ISREG(found.st_mode) and found.st_size <= _LARGEST and found.st_mode & 0o004:
-            with open(path, "rb") as file:
+            with open(root + path, "rb") as file:
                 yield name, file.read()
     except OSError:
         return  # gone or closed to us: then the inside does without

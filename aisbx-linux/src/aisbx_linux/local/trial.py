@@ -13,6 +13,10 @@ from aisbx_linux.remedy import MOUNT_PROC, OTHERS_PROC, others_proc
 
 ARGUMENTS = ("--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--", "/bin/true")
 _SPOKEN = 1000
+PRIVILEGED = (*("--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-net"), *ARGUMENTS[1:])
+"""The same without a user namespace, for root; who the command is comes before them."""
+PLAIN = ("--chroot", "/", "--", "/bin/true")
+"""The same without any namespace."""
 UNMAPPED = "belongs to nobody that is known here"
 _NOBODY = 65534
 """The kernel's overflow uid: owners that a user namespace does not map (user_namespaces(7))."""
@@ -20,7 +24,13 @@ OUTSIDE_ID = 2_000_000_000
 """The uid and gid on the host of sandboxes that root runs: above what adduser and systemd give away."""
 
 
-def trial(path: str, other: int | None, words: tuple[str, ...] = (), files: tuple[bytes, ...] = ()) -> str:
+def trial(
+    path: str,
+    other: int | None,
+    words: tuple[str, ...] = (),
+    files: tuple[bytes, ...] = (),
+    arguments: tuple[str, ...] = ARGUMENTS,
+) -> str:
     """Give the first line of what the tool at `path` complains of, or nothing if an empty sandbox works.
 
     `words` and `files` are those of its `Tool`. It runs as the uid and gid `other` where that is given. As in a launch
@@ -33,7 +43,9 @@ def trial(path: str, other: int | None, words: tuple[str, ...] = (), files: tupl
         try:
             with suppress(OSError):  # `cradle.possible` tells of that
                 cradle.contain(pids=True, mounts=True)
-            os.write(writer, _complaint(path, other, words, files).encode(errors="replace")[:_SPOKEN] or b"\0")
+            os.write(
+                writer, _complaint(path, other, words, files, arguments).encode(errors="replace")[:_SPOKEN] or b"\0"
+            )
         finally:
             leave(0)
     os.close(writer)
@@ -44,14 +56,16 @@ def trial(path: str, other: int | None, words: tuple[str, ...] = (), files: tupl
     return "" if told == b"\0" else told.decode(errors="replace") or "it could not be tried"
 
 
-def _complaint(path: str, other: int | None, words: tuple[str, ...], files: tuple[bytes, ...]) -> str:
+def _complaint(
+    path: str, other: int | None, words: tuple[str, ...], files: tuple[bytes, ...], arguments: tuple[str, ...]
+) -> str:
     import subprocess  # 8 ms, and what worked once is not tried again
 
     passed = [_memory(content) for content in files]
     own = [str(passed[int(word[6:-1]) - 1]) if word.startswith("{file:") else word for word in words]
     try:
         answer = subprocess.run(
-            [path, *own, *ARGUMENTS],
+            [path, *own, *arguments],
             pass_fds=passed,
             capture_output=True,
             text=True,

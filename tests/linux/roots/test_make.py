@@ -1,0 +1,181 @@
+"""A root directory is whole or not there, and what an archive says leads nowhere else."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+from aisbx.errors import StateError, UsageError
+from aisbx_linux.roots import make as module
+from aisbx_linux.roots.host import HostStream
+from aisbx_linux.roots.making import making
+from aisbx_linux.roots.unpack import Bounds
+
+from tests.linux.roots.conftest import Make
+from tests.linux.roots.systems import entry, written
+
+USR = (entry("usr", tarfile.DIRTYPE, 0o755), b"")
+
+
+def test_a_tar_becomes_a_root_directory_once(make: Make, told: list[str], system: str, tmp_path: Path) -> None:
+    place = tmp_path / "root"
+    assert make(place, system)
+    assert (place / "usr/bin/sh").stat().st_mode & 0o7777 == 0o755
+    assert (place / "lib").readlink() == Path("usr/lib")
+    assert told[-1].startswith(f"made {place}: ")
+    before = (place / "usr/bin/sh").stat()
+    assert not make(place, system)
+    assert told[-1].startswith(f"{place} is there already, made from tar:")
+    assert (place / "usr/bin/sh").stat() == before
+    with pytest.raises(StateError, match="was made from tar:"):
+        make(place, "host")
+    assert os.listdir(tmp_path) == ["root"]
+
+
+def test_a_directory_of_somebody_elses_is_not_touched(make: Make, system: str, tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "mine").write_text("mine")
+    with pytest.raises(StateError, match="not made by aisbx"):
+        make(tmp_path / "root", system)
+    assert [*tmp_path.rglob("*")] == [tmp_path / "root", tmp_path / "root/mine"]
+
+
+def hostile(tmp_path: Path) -> tuple[str, Path]:
+    """Give an archive that plants a file beside where it is unpacked: by a link, and by a file that goes through it."""
+    out = tmp_path / "out"
+    out.mkdir()
+    link = (entry("usr/out", tarfile.SYMTYPE, link=str(out)), b"")
+    return written(tmp_path / "hostile.tar", USR, link, (entry("usr/out/planted"), b"planted")), out
+
+
+def test_the_way_by_a_link_leads_out_where_nothing_confines_who_unpacks(tmp_path: Path) -> None:
+    origin, out = hostile(tmp_path)
+    with tarfile.open(origin.removeprefix("tar:")) as archive:
+        archive.extractall(tmp_path / "plain", filter="fully_trusted")
+    assert os.listdir(out) == ["planted"]
+
+
+def test_a_link_in_an_archive_leads_nowhere_out_of_it(make: Make, tmp_path: Path) -> None:
+    origin, out = hostile(tmp_path)
+    with pytest.raises(StateError, match="cannot be unpacked"):  # inside, that link leads to nothing
+        make(tmp_path / "root", origin)
+    assert os.listdir(out) == []
+    assert sorted(os.listdir(tmp_path)) == ["hostile.tar", "out"]
+
+
+@pytest.mark.parametrize("name", ["../planted", "usr/../../planted"])
+def test_a_path_that_leads_out_is_refused(make: Make, name: str, tmp_path: Path) -> None:
+    origin = written(tmp_path / "a.tar", USR, (entry(name), b"planted"))
+    with pytest.raises(StateError, match="leads out of it"):
+        make(tmp_path / "root", origin)
+    assert os.listdir(tmp_path) == ["a.tar"]
+
+
+def test_a_hard_link_to_a_file_of_the_hosts_is_none(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    origin = written(tmp_path / "a.tar", USR, (entry("usr/x", tarfile.LNKTYPE, link=f"{tmp_path}/secret"), b""))
+    with pytest.raises(StateError, match="cannot be unpacked"):
+        make(tmp_path / "root", origin)
+    assert (tmp_path / "secret").stat().st_nlink == 1
+
+
+def test_no_devices_pipes_or_programs_that_run_as_others_come_of_an_archive(
+    make: Make, told: list[str], tmp_path: Path
+) -> None:
+    device = entry("dev/sda", tarfile.BLKTYPE, 0o666)
+    device.devmajor, device.devminor = 8, 0
+    members = [(entry("usr/su", mode=0o6755), b"x"), (device, b""), (entry("dev/pipe", tarfile.FIFOTYPE), b"")]
+    make(tmp_path / "root", written(tmp_path / "a.tar", USR, *members))
+    assert (tmp_path / "root/usr/su").stat().st_mode & 0o7777 == 0o755
+    kinds = {stat.S_IFMT(path.lstat().st_mode) for path in (tmp_path / "root").rglob("*")}
+    assert kinds <= {stat.S_IFREG, stat.S_IFDIR}
+    assert "2 devices and pipes were left out" in told[-1]
+
+
+@pytest.mark.parametrize(("bounds", "why"), [(Bounds(size=1 << 20), "bytes"), (Bounds(entries=3), "entries")])
+def test_a_bomb_ends_at_its_bounds_and_leaves_nothing(
+    make: Make, bounds: Bounds, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "bounds_of", {tmp_path / ".root.making/root": bounds}.__getitem__)
+    many = [(entry(f"usr/{number}"), bytes(1 << 18)) for number in range(8)]
+    plain = written(tmp_path / "a.tar", USR, *many).removeprefix("tar:")
+    subprocess.run(["gzip", plain], check=True, timeout=30)
+    assert os.stat(f"{plain}.gz").st_size < 1 << 14
+    with pytest.raises(StateError, match=f"more than .* {why}"):
+        make(tmp_path / "root", f"tar:{plain}.gz")
+    assert os.listdir(tmp_path) == ["a.tar.gz"]
+
+
+def test_a_header_that_takes_all_memory_is_refused(make: Make, tmp_path: Path) -> None:
+    """The reader keeps such a header whole, as long as it says it is."""
+    header = entry("h", tarfile.XHDTYPE, size=7 << 30).tobuf(tarfile.PAX_FORMAT)
+    with (tmp_path / "a.tar").open("wb") as file:
+        file.write(header)
+        file.truncate(9 << 30)  # sparse
+    with pytest.raises(StateError, match="memory"):
+        make(tmp_path / "root", f"tar:{tmp_path}/a.tar")
+    assert os.listdir(tmp_path) == ["a.tar"]
+
+
+@pytest.mark.parametrize("content", [b"", b"no tar", b"\x1f\x8b\x08broken"])
+def test_what_is_no_archive_is_refused(make: Make, content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(content)
+    with pytest.raises(StateError, match="cannot be unpacked"):
+        make(tmp_path / "root", f"tar:{tmp_path}/a.tar")
+    assert os.listdir(tmp_path) == ["a.tar"]
+
+
+@pytest.mark.parametrize("origin", ["debain", "tar", "tar:", "host:x", "tar:/no/such", "tar:/"])
+def test_another_origin_is_refused(make: Make, origin: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--from"):
+        make(tmp_path / "root", origin)
+
+
+def test_only_one_process_makes_it(make: Make, system: str, tmp_path: Path) -> None:
+    with making(tmp_path / "root", "host", lambda _: None), pytest.raises(StateError, match="by another process"):
+        make(tmp_path / "root", system)
+
+
+def test_what_a_killed_process_left_half_made_is_removed(
+    make: Make, told: list[str], system: str, tmp_path: Path
+) -> None:
+    code = (
+        "import sys, pathlib, time; from aisbx_linux.roots.making import making\n"
+        "with making(pathlib.Path(sys.argv[1]), 'host', print) as beside:\n"
+        "    (beside / 'root/half').mkdir(); print('half', flush=True); time.sleep(60)"
+    )
+    place = tmp_path / "root"
+    with subprocess.Popen([sys.executable, "-c", code, str(place)], stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"half\n"
+        child.send_signal(signal.SIGKILL)
+    assert not place.exists()
+    assert os.listdir(tmp_path) == [".root.making"]
+    make(place, system)
+    assert told[0] == "removing what was left half made"
+    assert os.listdir(tmp_path) == ["root"]
+    assert not (place / "half").exists()
+
+
+def test_the_hosts_runtime_is_copied_without_what_programs_do_not_need(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    top = tmp_path / "host"
+    for name in ("usr/bin/tool", "usr/share/doc/tool", "etc/ssl/certs/one", "etc/shadow", "home/me/secret"):
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_text(name)
+    (top / "bin").symlink_to("usr/bin")
+    (top / "usr/bin/tool").chmod(0o4755)
+    monkeypatch.setattr(module, "HostStream", lambda: HostStream(str(top)))
+    make(tmp_path / "root", "host")
+    made = {
+        str(path.relative_to(tmp_path / "root"))
+        for path in (tmp_path / "root").rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    }
+    assert made == {"usr/bin/tool", "bin", "etc/ssl/certs/one", ".aisbx-rootfs.json"}
+    assert (tmp_path / "root/usr/bin/tool").stat().st_mode & 0o7777 == 0o755
