@@ -129,14 +129,10 @@ class PublishingDriver(Driver, Protocol):
 
 @runtime_checkable
 class RootedDriver(Driver, Protocol):
-    """A driver that shows the runtime of the root directory that `SandboxSpec.rootfs` names."""
+    """A driver that shows the runtime of `SandboxSpec.rootfs`, and makes such root directories."""
 
     def make_root(self, place: Path, origin: str, told: Callable[[str], None]) -> bool:
-        """Make a root directory at `place`, absolute, whole or not at all; False where it was there already.
-
-        `origin` is `debian`, `host` or `tar:FILE`; `told` gets lines for people on the way. UsageError for an origin
-        that cannot be had here, StateError where something else is at `place`, or making it failed.
-        """
+        """Make one at `place`, absolute, from `debian`, `host` or `tar:FILE`; False: there already (docs/rootfs.md)."""
         ...
 
 
