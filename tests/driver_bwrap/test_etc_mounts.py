@@ -68,7 +68,7 @@ def test_no_place_is_made_in_a_directory_of_the_host_that_a_link_of_etc_leads_to
     host.mkdir()
     data.mkdir()
 
-    def shared(_path: str) -> Iterator[tuple[str, bytes | str]]:
+    def shared(_path: str, _root: str) -> Iterator[tuple[str, bytes | str]]:
         yield "alternatives/tool", str(host)
 
     monkeypatch.setattr(etc, "_shared", shared)
