@@ -20,6 +20,7 @@ from aisbx.hosting.requests import (
     keys_of,
     without_secrets,
 )
+from aisbx.hosting.traces import HEADER, carried
 from aisbx.types import Principal
 
 from aisbx_supervisor.asked import PRINCIPAL
@@ -95,7 +96,9 @@ class Front:
             if body is None:
                 return
             receive = again(body, receive)
-        with service.present.serving(principal), service.door.serving(principal):
+        named = headers.get(HEADER.encode(), [])
+        traced = carried({HEADER: named[0]} if len(named) == 1 else {})
+        with traced, service.present.serving(principal), service.door.serving(principal):
             await self._pass_on(_known(scope, principal), headers, body, receive, send)
 
     async def _pass_on(

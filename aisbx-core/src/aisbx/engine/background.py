@@ -14,6 +14,7 @@ from aisbx.audit.write import RESERVE, append_once, refusal, start
 from aisbx.background import record, supervisor
 from aisbx.background.caller import Caller
 from aisbx.background.door import SIGNAL
+from aisbx.engine import requests
 from aisbx.errors import StateError, UsageError
 from aisbx.types import BackgroundSandbox, Command, Event, Sandbox, failed
 
@@ -80,6 +81,7 @@ class Background:
         """
         background = background_of(sandbox, found.driver)
         engine, (run, principal, host) = self._engine, who
+        requests.remember(engine, run)
         job: Job = {
             "sandbox": self._place,
             "id": run,
@@ -186,7 +188,8 @@ class Background:
             return  # they have, or it cannot be noted: then the next who looks tries again
         told = {"run": row["id"], "sandbox": os.path.basename(self._place)}
         told |= {key: row[key] for key in _RESULT if key in row}
-        self._engine.emit(Event("exec.end", row["ended"], told, began=row["started"]))
+        request = requests.begun.pop(row["id"], "")
+        self._engine.emit(Event("exec.end", row["ended"], told, request, row["started"]))
 
     def _lose(self, place: str, row: dict[str, Any]) -> dict[str, Any]:
         """Record, once, that a command has ended with its supervisor."""

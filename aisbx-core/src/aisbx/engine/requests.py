@@ -13,11 +13,23 @@ if TYPE_CHECKING:
     from aisbx.engine.engine import Engine
 
 _REQUEST: ContextVar[str] = ContextVar("aisbx_request", default="")
+begun: dict[str, str] = {}
+"""Requests that commands in the background were started in, by the command's id, until those have ended."""
+_MOST = 4096
 
 
 def current() -> str:
     """Give the id of the request that is served here, "" for none."""
     return _REQUEST.get()
+
+
+def remember(engine: "Engine", run: str) -> None:
+    """Remember, for sinks, which request a command was started in that goes on after it."""
+    if not engine.settings.sinks:
+        return
+    if len(begun) >= _MOST:
+        begun.pop(next(iter(begun)))
+    begun[run] = current()
 
 
 @contextmanager
