@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPResponse
@@ -162,6 +162,7 @@ def serving(
     key: str = "",
     env: dict[str, str] | None = None,
     listener: socket.socket | None = None,
+    server: Sequence[str] = SERVER,
 ) -> Generator[Served]:
     """Start a service on a port that is free, where the options say, or with a socket as systemd hands it over.
 
@@ -171,9 +172,9 @@ def serving(
     where = () if "--uds" in options or listener else ("--port", "0")
     places = () if "--workspaces" in options else ("--workspaces", str(home.path / "boxes"))
     with stderr.open("wb") as file:
-        argv, handed, environ = [*SERVER, *where, *places, *options], (), {**home.env, **(env or {})}
+        argv, handed, environ = [*server, *where, *places, *options], (), {**home.env, **(env or {})}
         if listener is not None:
-            argv, handed = [SERVER[0], "-c", HANDED, str(listener.fileno()), *argv], (listener.fileno(),)
+            argv, handed = [server[0], "-c", HANDED, str(listener.fileno()), *argv], (listener.fileno(),)
             environ["LISTEN_FDS"] = "1"
         null = subprocess.DEVNULL
         process = subprocess.Popen(argv, env=environ, cwd="/", stdin=null, stderr=file, pass_fds=handed)
@@ -198,7 +199,7 @@ def clear(home: Home) -> None:
         sandboxes.destroy(name, Principal("test"), "test", discard=True)
 
 
-def until(holds: Callable[[], bool], seconds: float = 20.0) -> bool:
+def until(holds: Callable[[], bool], seconds: float = 60.0) -> bool:
     end = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > end:

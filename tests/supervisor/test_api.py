@@ -1,10 +1,13 @@
 """Sandboxes over HTTP: made, used, looked at, ended; each key's are its own."""
 
+import json
 import uuid
 from contextlib import suppress
 from http.client import IncompleteRead
 from pathlib import Path
 
+from aisbx.audit.write import append_once, start
+from aisbx.engine import Engine
 from aisbx.keys import Keyring
 
 from tests.supervisor.conftest import Home, Served, until
@@ -232,3 +235,34 @@ def test_a_sandbox_whose_time_is_over_says_so(served: Served) -> None:
     assert served.done("GET", "sandboxes/short")["end"]["reason"] in {"ttl", "ended"}
     assert served.refused(409, "POST", "sandboxes/short/exec", {"argv": ["true"]})["code"] == "state"
     served.done("DELETE", "sandboxes/short")
+
+
+def test_violations_are_told_to_whose_they_are_by_what_is_asked_for_and_counted(
+    served: Served, home: Home, box: str
+) -> None:
+    found = served.done("GET", f"sandboxes/{box}")
+    for number, (severity, rule) in enumerate((("high", "sys.mount"), ("low", "net.scan"))):
+        told = {"id": f"v{number}", "sandbox": found["id"], "rule": rule, "severity": severity, "times": 2}
+        members = json.dumps(told)[1:]
+        append_once(Engine(home.env, "/").audit, f"{start('violation', '', found['principal'], 'rest', [])},{members}")
+    rows = served.done("GET", f"violations?severity=high&sandbox={box}")["violations"]
+    assert [(row["id"], row["rule"]) for row in rows] == [("v0", "sys.mount")]
+    stream = served.events("violations/events?rule=net.scan", Last_Event_ID=str(rows[0]["seq"] - 1))
+    assert next(stream)[1:] == ("violation", served.done("GET", "violations?rule=net.scan")["violations"][0])
+    stream.close()  # type: ignore[attr-defined]
+    assert served.done("GET", "violations", key=home.key("no-violations"))["violations"] == []
+    boss = home.key("sees-violations", "admin", "run")
+    assert len(served.done("GET", "violations", key=boss)["violations"]) == 2
+    counted = 'aisbx_violations_total{rule="sys.mount",severity="high"} 2.0'
+    assert until(lambda: counted in served.ask("GET", "/metrics", key="").body.decode())
+
+
+def test_a_command_may_have_less_than_its_sandbox_and_its_output_as_much_as_is_asked_for(
+    served: Served, box: str
+) -> None:
+    found = served.run(box, "seq", "1000", capture=10)
+    assert (found["stdout"]["text"], found["stdout"]["truncated"]) == ("1\n2\n3\n4\n5\n", True)
+    answer = served.ask("POST", f"sandboxes/{box}/exec", {"argv": ["true"], "pids": 5})
+    assert answer.status in {200, 422}, answer.body  # held, or refused where nothing could hold it
+    if answer.status == 422:
+        assert answer.json["code"] == "not-enforced"

@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from aisbx.store import Store
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import (
     AcceptConnection,
@@ -200,3 +201,36 @@ def _goes_on(home: Home, key: str, listener: socket.socket, known: tuple[Any, ..
             two.ask("DELETE", f"sandboxes/{name}")
         assert until(lambda: not home.sandboxes())
         assert not [row for row in (home.path / "boxes").iterdir() if row.name.endswith(".lives")]
+
+
+def waiting(home: Home) -> list[str]:
+    """Give the sandboxes of pools that are whole and nobody's."""
+    store = Store(home.state)
+    records = [store.read(name) for name in store.names()]
+    return [record.name for record in records if record is not None and record.principal == "pool"]
+
+
+def test_a_sandbox_of_a_pool_is_given_to_who_asks_and_waits_for_the_next_service(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    key, other = home.key("k"), home.key("other")
+    try:
+        with serving(home, "--profile", "shell", "--pool", "shell=1", key=key) as one:
+            assert until(lambda: len(waiting(home)) == 1)
+            (waits,) = waiting(home)
+            one.refused(404, "GET", f"sandboxes/{waits}")  # it is nobody's yet
+            made = one.done("POST", "sandboxes", {"profile": "shell"})
+            assert (made["name"], made["id"], made["state"]) == (waits, waits, "running")
+            assert one.run(waits, "pwd")["stdout"]["text"].strip() == made["workspace"]
+            assert [row["name"] for row in one.done("GET", "sandboxes")["sandboxes"]] == [waits]
+            one.refused(404, "GET", f"sandboxes/{waits}", key=other)
+            one.refused(404, "DELETE", f"sandboxes/{waits}", key=other)
+            assert one.done("POST", "sandboxes", {"ttl": 60})["name"].startswith("box-")
+            assert until(lambda: len(waiting(home)) == 1)
+            (another,) = waiting(home)
+        with serving(home, "--profile", "shell", "--pool", "shell=1", key=key) as two:
+            assert two.run(waits, "true")["exit_code"] == 0
+            assert two.done("POST", "sandboxes", {}, key=other)["name"] == another
+        kinds = [(row["kind"], row["run"]) for row in home.audit()]
+        assert {("sandbox.give", waits), ("sandbox.give", another)} <= set(kinds)
+    finally:
+        clear(home)

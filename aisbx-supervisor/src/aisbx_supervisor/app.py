@@ -12,13 +12,25 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from aisbx_supervisor.problems import RESPONSES, Problem, problem
-from aisbx_supervisor.routes import audit, files, host, inside, keys, processes, review, running, sandboxes, status
+from aisbx_supervisor.routes import (
+    audit,
+    files,
+    host,
+    inside,
+    keys,
+    processes,
+    review,
+    running,
+    sandboxes,
+    status,
+    violations,
+)
 from aisbx_supervisor.service import Service
 
 API = "/api/v1"
 _SOCKETS = (f"{API}/sandboxes/{{name}}/pty", f"{API}/sandboxes/{{name}}/processes/{{process}}/attach")
 """Paths of WebSockets, which OpenAPI has no words for."""
-_ROUTES = (sandboxes, running, processes, inside, files, review, host, keys, audit)
+_ROUTES = (sandboxes, running, processes, inside, files, review, host, keys, audit, violations)
 _CODES = {404: "not-found", 405: "usage"}
 _FAILED = 500
 _MOST_ERRORS = 20

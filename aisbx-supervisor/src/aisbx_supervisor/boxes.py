@@ -19,6 +19,7 @@ from aisbx.types import Principal, ReleasableSandbox
 
 from aisbx_supervisor.options import HOST, Wanted, to_request
 from aisbx_supervisor.places import Places
+from aisbx_supervisor.pools import NAME as POOLED
 
 if TYPE_CHECKING:
     from aisbx_supervisor.service import Service
@@ -65,6 +66,8 @@ class Boxes:
         own = f"{prefix(who)}{name}"
         if _NAME.fullmatch(name) and store.exists(own) and self._is_theirs(who, own):
             return own
+        if name.startswith(POOLED) and _NAME.fullmatch(name) and store.exists(name) and self._is_theirs(who, name):
+            return name
         if "admin" in who.scopes and len(name) <= _LONGEST and store.exists(name):
             return name
         raise NotFoundError(f"there is no sandbox {name[:64]!r}", name=name, hint="GET /api/v1/sandboxes lists yours")
@@ -78,13 +81,15 @@ class Boxes:
         return [name for name in self.store.names() if self._is_theirs(who, name)]
 
     def _is_theirs(self, who: Principal, real: str) -> bool:
-        if who.id.startswith(_KEY):
+        if who.id.startswith(_KEY) and not real.startswith(POOLED):
             return real.startswith(prefix(who))
         try:
             record = self.store.read(real)
         except StateError:
             return "admin" in who.scopes
-        return record is None or record.principal == who.id
+        if record is None:
+            return not real.startswith(POOLED)
+        return record.principal == who.id
 
     @property
     def store(self) -> Store:
@@ -96,10 +101,15 @@ class Boxes:
     def create(self, who: Principal, name: str, wanted: Wanted, *, profile: str, ttl: float, idle: float) -> str:
         """Make a sandbox by the profile that was asked for and give its real name; an AisbxError says why not."""
         service = self._service
-        name = name or f"box-{new_run()[:8]}"
-        real = self.real(who, name)
         self.profiles(who).check(profile, "rest.profile")
         options = service.options
+        usual = wanted.profile or options.profile or service.engine.settings.profile
+        if not (name or ttl or idle) and wanted == Wanted(profile=wanted.profile, environment={}, limits={}):
+            self._refuse_more(who)
+            if taken := service.pools.take(who, usual):
+                return taken
+        name = name or f"box-{new_run()[:8]}"
+        real = self.real(who, name)
         with service.making:
             self._refuse_more(who)
             if self.store.exists(real):

@@ -29,7 +29,10 @@ MOST = 40
 _ALIVE = 15.0
 """Seconds of silence after which a comment is sent: what lies between closes connections on which nothing happens."""
 _NAMES = {1: "stdout", 2: "stderr"}
-_RESULT = ("exit_code", "signal", "timed_out", "oom_killed", "pids_limited", "duration", "usage", "findings", "error")
+_RESULT = (
+    *("exit_code", "signal", "timed_out", "oom_killed", "pids_limited", "duration", "usage", "findings", "output"),
+    "error",
+)
 
 
 def described(one: BackgroundCommand) -> dict[str, object]:
@@ -42,6 +45,7 @@ def described(one: BackgroundCommand) -> dict[str, object]:
         "started": row.get("started"),
         "ended": row.get("ended"),
         "exit_code": row.get("exit_code"),
+        "terminal": bool(row.get("terminal")),
         "result": {key: row[key] for key in _RESULT if key in row} or None,
     }
 

@@ -11,6 +11,8 @@ from aisbx.hosting.arguments import workspace as workspace_of
 
 from aisbx_supervisor.options import ServeOptions
 
+_MOST_WAITING = 100
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until a signal ends it; gives the exit code."""
@@ -55,6 +57,7 @@ def _options(parsed: argparse.Namespace) -> ServeOptions:
         network=parsed.network,
         driver=parsed.driver,
         sandboxes=parsed.sandboxes,
+        pools=tuple(parsed.pool),
         drain=parsed.drain,
     )
 
@@ -77,8 +80,16 @@ def _parser() -> argparse.ArgumentParser:
     add("--network", default="none", choices=("none", "open"), help="the most that a sandbox can have (none)")
     add("-d", "--driver", default="", metavar="NAME", help="what confines")
     add("--sandboxes", type=number, default=64, metavar="N", help="how many a key may have at once (64)")
+    add("--pool", type=_pool, action="append", default=[], metavar="P=N", help="have N sandboxes of a profile wait")
     add("--drain", type=seconds, default=30.0, metavar="T", help="how long requests have when it is to end (30s)")
     return parser
+
+
+def _pool(text: str) -> tuple[str, int]:
+    profile, equals, count = text.rpartition("=")
+    if not equals or not profile or not 0 < number(count) <= _MOST_WAITING:
+        raise argparse.ArgumentTypeError(f"{text!r} is no PROFILE=N with N from 1 to {_MOST_WAITING}")
+    return profile, number(count)
 
 
 def _unlink(path: str) -> None:

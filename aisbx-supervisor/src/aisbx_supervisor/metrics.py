@@ -29,6 +29,8 @@ _MOST = 32
 _DENIALS = frozenset(
     {"auth.denied", "auth.failed", "scope.denied", "limit.denied", "anomaly", "run.refused", "exec.refused"}
 )
+KIND = "violation"
+_SEVERITIES = frozenset({"info", "low", "medium", "high", "critical"})
 _LIMITS = {"timed_out": "time", "oom_killed": "memory", "pids_limited": "pids"}
 _LONG = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 4 * 3600.0, 24 * 3600.0, 7 * 24 * 3600.0)
 
@@ -69,9 +71,16 @@ class Metrics:
             "aisbx_denials_total", "What was denied, by the kind of its record.", ("kind",), registry=registry
         )
         self._limits = Counter("aisbx_limits_total", "Commands that met a limit.", ("limit",), registry=registry)
+        self._violations = Counter(
+            "aisbx_violations_total", "What was tried and denied.", ("rule", "severity"), registry=registry
+        )
         pool = Gauge("aisbx_pool_waiting", "Requests that wait for a thread.", registry=registry)
         pool.set_function(lambda: service.waiting)
+        self._pools = Gauge(
+            "aisbx_pool_sandboxes", "Sandboxes that wait to be asked for.", ("profile",), registry=registry
+        )
         self._known: set[str] = set()
+        self._rules: set[str] = set()
         self._made: dict[str, float] = {}
         self._used: dict[str, float] = {}
         self._states: set[str] = set()
@@ -117,12 +126,18 @@ class Metrics:
     def _take(self, record: Record) -> None:
         kind, name = record.text("kind"), record.text("run")
         if kind in {"sandbox.create", "sandbox.fork"}:
-            self._starts.labels(self._bounded(record.text("profile"))).inc()
+            self._starts.labels(self._bounded(record.text("profile"), self._known)).inc()
             self._made[name] = record.time
         elif kind == "sandbox.end":
             self._stopped(name, record.text("reason") if record.text("reason") in _REASONS else "other", record.time)
         elif kind == "sandbox.destroy" and name in self._made:  # one that ended by itself has been counted
             self._stopped(name, "destroyed", record.time)
+        elif kind == KIND:
+            severity = record.text("severity")
+            times = record.data.get("times")
+            self._violations.labels(
+                self._bounded(record.text("rule"), self._rules), severity if severity in _SEVERITIES else "other"
+            ).inc(times if isinstance(times, int) and times > 0 else 1)
         elif kind in _DENIALS:
             self._denials.labels(kind).inc()
         for key, limit in _LIMITS.items():
@@ -161,14 +176,17 @@ class Metrics:
             self._alive.labels(state).set(states.get(state, 0))
         self._states |= states.keys()
         self._cpu.set(100 * spent / max(1e-3, now - self._when) if self._when else 0.0)
+        for profile, count in self._service.pools.waiting().items():
+            self._pools.labels(profile).set(count)
         self._memory.set(memory)
         self._disk.set(boxes.places.bytes())
         self._used, self._when = used, now
 
-    def _bounded(self, value: str) -> str:
-        if value not in self._known and len(self._known) >= _MOST:
+    @staticmethod
+    def _bounded(value: str, known: set[str]) -> str:
+        if value not in known and len(known) >= _MOST:
             return "other"
-        self._known.add(value)
+        known.add(value)
         return value
 
 

@@ -59,17 +59,22 @@ class Create(_Body):
 class Run(_Body):
     """A command."""
 
-    argv: Annotated[list[Word], Field(min_length=1, max_length=4096)]
+    argv: Annotated[
+        list[Word],
+        Field(min_length=1, max_length=4096, json_schema_extra={"prefixItems": [{"type": "string", "minLength": 1}]}),
+    ]
     env: dict[Variable, Value] = Field(default={}, max_length=256)
     cwd: Annotated[str, Field(max_length=4096, pattern=r"^/[^\x00]*$")] | None = None
     timeout: Seconds | None = None
     output: Bytes | None = None
+    memory: Bytes | None = Field(None, description="Of the command and all that came of it, within its sandbox's.")
+    pids: Annotated[int, Field(gt=0, le=1 << 22)] | None = None
 
     def command(self) -> Command:
         """Give it for the engine; UsageError where it is none."""
         if not self.argv[0]:
             raise UsageError("the first word of argv is empty", hint="name a command")
-        limits = {"wall_time": self.timeout, "output": self.output}
+        limits = {"wall_time": self.timeout, "output": self.output, "memory": self.memory, "pids": self.pids}
         return Command(
             argv=tuple(self.argv),
             environment=self.env,
@@ -83,6 +88,9 @@ class Exec(Run):
 
     stdin: Annotated[str, Field(max_length=8 << 20)] | None = None
     stdin_base64: Annotated[str, Field(max_length=8 << 20)] | None = None
+    capture: Annotated[int, Field(ge=0, le=64 << 20)] = Field(
+        4 << 20, description="Bytes of each stream in the answer; a stream of events, and a process, give all."
+    )
 
     def given(self) -> bytes | None:
         """Give its input; UsageError where that is no base64."""
@@ -251,6 +259,7 @@ class Process(BaseModel):
     started: float | None
     ended: float | None
     exit_code: int | None
+    terminal: bool = Field(description="It has a pty.")
     result: dict[str, object] | None = Field(description="How it ended.")
 
 

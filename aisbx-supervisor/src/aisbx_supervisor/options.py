@@ -42,6 +42,8 @@ class ServeOptions:
     driver: str = ""
     sandboxes: int = 64
     """So many of a key's at once."""
+    pools: tuple[tuple[str, int], ...] = ()
+    """Profiles of which so many sandboxes wait, made before they are asked for."""
     drain: float = 30.0
     """Seconds that requests have to end when it is to end."""
 

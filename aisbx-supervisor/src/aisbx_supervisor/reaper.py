@@ -11,6 +11,7 @@ from aisbx.errors import AisbxError
 from aisbx.types import Principal
 
 from aisbx_supervisor.options import HOST, UPLOAD
+from aisbx_supervisor.pools import NAME as POOLED
 
 if TYPE_CHECKING:
     from aisbx_supervisor.service import Service
@@ -44,8 +45,10 @@ class Reaper:
         """Look once."""
         boxes = self._service.boxes
         for name in boxes.store.names():
-            owner = key_of(name)
             found = boxes.look(name)  # which starts the process anew that keeps its time, if that was killed
+            owner = key_of(name)
+            if name.startswith(POOLED) and found.record is not None and found.record.principal.startswith("key:"):
+                owner = found.record.principal
             if found.record is None or found.record.principal != owner:
                 continue  # not whole, see below; somebody's at the command line, or another host's
             if not self._service.stands(owner):

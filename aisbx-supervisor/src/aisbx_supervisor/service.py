@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from threading import Lock
 from typing import TypeVar
 
@@ -21,6 +22,7 @@ from aisbx_supervisor.health import Health
 from aisbx_supervisor.metrics import Metrics
 from aisbx_supervisor.once import Once
 from aisbx_supervisor.options import HOST, ServeOptions, Wanted, to_request
+from aisbx_supervisor.pools import Pools
 from aisbx_supervisor.reaper import Reaper
 
 T = TypeVar("T")
@@ -42,6 +44,7 @@ class Service:
         self.health = Health(self)
         self.once = Once(self.engine.state / "supervisor" / "once")
         self.reaper = Reaper(self)
+        self.pools = Pools(self)
         self.connections: Callable[[], int] = int
         """How many there are."""
         self.routes: list[str] = []
@@ -67,7 +70,7 @@ class Service:
     def check(self) -> None:
         """See that a sandbox could be made, as the server's profiles say; an AisbxError says why not."""
         directory = self.boxes.places.probe()
-        for profile in (self.options.profile, *self.options.profiles):
+        for profile in (self.options.profile, *self.options.profiles, *(name for name, _ in self.options.pools)):
             wanted = Wanted(profile=profile, environment={}, limits={})
             request = to_request(self.options, wanted, self.options.workspace or directory)
             self.engine.enter(request)
@@ -81,12 +84,15 @@ class Service:
 
     def begin(self) -> None:
         """Begin to look after things; called in the loop."""
-        self._tasks = [asyncio.ensure_future(work) for work in (self._sweep(), self.reaper.run(), self.metrics.watch())]
+        self.pools.adopt()
+        works = [self._sweep(), self.reaper.run(), self.metrics.watch(), self.pools.run()]
+        self._tasks = [asyncio.ensure_future(work) for work in works]
 
     async def reload(self) -> None:
         """Read the settings anew; what runs goes on as it was begun. An AisbxError says why all stays as it was."""
         await self.aside(self.door.save())
         await self.aside(self._load)
+        await self.aside(self.pools.clear)
 
     def reload_aside(self) -> None:
         """Do that without anybody who waits."""
@@ -102,7 +108,9 @@ class Service:
 
     async def aside(self, work: Callable[[], T]) -> T:
         """Do something that blocks in a thread; cancelled, it is done all the same."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        # What is told meanwhile belongs to the request that is served here.
+        context = copy_context()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: context.run(work))
 
     @property
     def waiting(self) -> int:

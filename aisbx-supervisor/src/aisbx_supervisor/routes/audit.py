@@ -1,6 +1,6 @@
 """The audit log: of a key what it did, of all for who has `admin`; read, and followed as it grows."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated
 
 from aisbx.audit.read import Record, read_log
@@ -14,7 +14,7 @@ from aisbx_supervisor.events import MEDIA, event, position, until_ending
 router = APIRouter(prefix="/audit", tags=["audit"])
 By = Annotated[Asked, Depends(asked)]
 Kind = Annotated[str | None, Query(max_length=64)]
-_BACK = 10_000
+BACK = 10_000
 """Records that are looked through for those that were missed, or that are asked for."""
 
 
@@ -34,8 +34,8 @@ async def read(
     """Give the last records."""
     with by.may("run", "audit"):
         path = by.service.engine.audit["path"]
-        found = await by.service.aside(lambda: read_log(path, tail=_BACK, since=since).records)
-        rows = [_row(one) for one in found if _theirs(by, one) and kind in {None, one.text("kind")}]
+        found = await by.service.aside(lambda: read_log(path, tail=BACK, since=since).records)
+        rows = [row_of(one) for one in found if theirs(by, one) and kind in {None, one.text("kind")}]
         return JSONResponse({"records": rows[-limit:]})
 
 
@@ -52,28 +52,33 @@ async def events(
     """Stream records as they are written; `Last-Event-ID`, a record's `seq`, goes on behind that one."""
     with by.may("run", "audit"):
         after = position(last) if last else -1
-    return StreamingResponse(_following(by, kind, after), media_type=MEDIA)
+    return StreamingResponse(
+        following(by, lambda one: theirs(by, one) and kind in {None, one.text("kind")}, after, "record"),
+        media_type=MEDIA,
+    )
 
 
-async def _following(by: Asked, kind: str | None, after: int) -> AsyncIterator[bytes]:
+async def following(by: Asked, wanted: Callable[[Record], bool], after: int, name: str) -> AsyncIterator[bytes]:
+    """Give the records that are wanted, behind the number `after` (-1: from now on), as events of a name."""
     listening = by.service.metrics.feed.listen()
-    yield b": audit\n\n"
+    yield f": {name}s\n\n".encode()
     if after >= 0:
         path = by.service.engine.audit["path"]
-        for record in await by.service.aside(lambda: read_log(path, tail=_BACK).records):
+        for record in await by.service.aside(lambda: read_log(path, tail=BACK).records):
             number = _number(record)
             if number > after:
                 after = number
-                if _theirs(by, record) and kind in {None, record.text("kind")}:
-                    yield event("record", _row(record), str(number))
+                if wanted(record):
+                    yield event(name, row_of(record), str(number))
     async for record in until_ending(by, listening):
         if record is None:
             yield b": alive\n\n"
-        elif _number(record) > after and _theirs(by, record) and kind in {None, record.text("kind")}:
-            yield event("record", _row(record), str(_number(record)))
+        elif _number(record) > after and wanted(record):
+            yield event(name, row_of(record), str(_number(record)))
 
 
-def _theirs(by: Asked, record: Record) -> bool:
+def theirs(by: Asked, record: Record) -> bool:
+    """Tell whether a record is of what whoever asks did; all are for who has `admin`."""
     return "admin" in by.who.scopes or record.text("principal") == by.who.id
 
 
@@ -82,5 +87,6 @@ def _number(record: Record) -> int:
     return found if isinstance(found, int) else 0
 
 
-def _row(record: Record) -> dict[str, object]:
+def row_of(record: Record) -> dict[str, object]:
+    """Give a record as data, without its place in the chain."""
     return {key: value for key, value in record.data.items() if key != "mac"}

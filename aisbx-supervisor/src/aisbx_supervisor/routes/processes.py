@@ -4,6 +4,7 @@ from typing import Annotated
 
 from aisbx.api.aio.background import AsyncBackgroundProcess
 from aisbx.api.background import BackgroundProcess
+from aisbx.background.output import position_of
 from aisbx.engine.background import BackgroundCommand
 from aisbx.errors import NotFoundError, StateError
 from fastapi import APIRouter, Depends, Header, Query
@@ -27,6 +28,12 @@ class Processes(BaseModel):
     """The commands in the background of a sandbox, the oldest first."""
 
     processes: list[Process]
+
+
+class Position(BaseModel):
+    """A place in an output."""
+
+    cursor: int
 
 
 class Output(BaseModel):
@@ -88,6 +95,20 @@ async def output(
         if chunk is None:
             return JSONResponse({"stream": None, "cursor": cursor})
         return JSONResponse({"stream": chunk.stream, "cursor": chunk.cursor, **written(chunk)})
+
+
+@router.get("/{process}/position", response_model=Position)
+async def where(
+    by: By,
+    name: str,
+    process: Id,
+    tail: Annotated[int | None, Query(ge=0, le=1 << 40)] = None,
+    since: Annotated[float, Query(ge=0, le=1e12, description="Seconds since the epoch.")] = 0.0,
+) -> Response:
+    """Say where its last `tail` lines begin, or what it printed `since` a time: whichever is later."""
+    with by.may("run", "position"):
+        _, command = await found(by, by.box(name), process)
+        return JSONResponse({"cursor": await by.service.aside(lambda: position_of(command.place, tail, since))})
 
 
 @router.get(

@@ -1,9 +1,12 @@
 """What a sandbox changed in a `cow` or `guarded` workspace, and what was kept of it."""
 
+import base64
 from typing import Annotated
 
 from aisbx.cli import difftext
 from aisbx.engine.review import below
+from aisbx.errors import NotFoundError
+from aisbx.snapshots import Snapshot
 from aisbx.types import Change
 from fastapi import APIRouter, Depends, Query
 from fastapi import Path as InPath
@@ -19,6 +22,8 @@ By = Annotated[Asked, Depends(asked)]
 Tag = Annotated[str, InPath(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
 Some = Annotated[list[str] | None, Query(alias="path", max_length=1000)]
 _LINES = 200_000
+_LARGEST = 8 << 20
+"""Bytes of a file's contents in an answer."""
 
 
 class Changed(BaseModel):
@@ -27,8 +32,11 @@ class Changed(BaseModel):
     path: str
     action: str
     kind: str
+    was_kind: str
     mode: int
+    was_mode: int
     size: int
+    was_size: int
     protected: str
     conflict: str
     left: str | None = None
@@ -53,6 +61,7 @@ class Kept(BaseModel):
     tag: str
     created: float
     mechanism: str
+    principal: str
 
 
 class Snapshots(BaseModel):
@@ -97,6 +106,36 @@ async def diff(by: By, name: str, path: Some = None) -> Response:
         return Response(await by.service.aside(look), media_type="text/plain; charset=utf-8")
 
 
+class Contents(BaseModel):
+    """A file in the workspace and in the layer, in base64; null for none, and for more than was asked for."""
+
+    before: str | None
+    after: str | None
+
+
+@router.get("/changes/contents", response_model=Contents)
+async def contents(
+    by: By,
+    name: str,
+    path: Annotated[str, Query(min_length=1, max_length=4096, pattern=r"^[^\x00]+$")],
+    limit: Annotated[int, Query(ge=0, le=_LARGEST)] = 1 << 20,
+) -> Response:
+    """Give what a changed file held, and what it holds now."""
+    with by.may("files", "contents"):
+        real = by.box(name)
+
+        def look() -> dict[str, str | None]:
+            layers = by.service.engine.changes.layers(real)
+            wanted = below(layers.workspace, [path])
+            change = next((one for one in layers.changes(wanted) if one.path in wanted), None)
+            if change is None:
+                raise NotFoundError(f"{path[:200]!r} was not changed", name=path, hint="GET .../changes lists them")
+            before, after = layers.contents(change, limit)
+            return {"before": _coded(before), "after": _coded(after)}
+
+        return JSONResponse(await by.service.aside(look))
+
+
 @router.post("/changes/apply", response_model=Applied)
 async def apply(by: By, name: str, body: Apply) -> Response:
     """Take changes over into the workspace of the host; needs `admin`, for whoever made them is to be reviewed."""
@@ -130,8 +169,7 @@ async def snapshots(by: By, name: str) -> Response:
     with by.may("run", "snapshots"), as_it_stands():
         real = by.box(name)
         rows = await by.service.aside(lambda: by.service.engine.snapshots.all(real))
-        told = [{"tag": one.tag, "created": one.created, "mechanism": one.mechanism} for one in rows]
-        return JSONResponse({"snapshots": told})
+        return JSONResponse({"snapshots": [_kept(one) for one in rows]})
 
 
 @router.post("/snapshots", status_code=201, response_model=Kept)
@@ -140,7 +178,7 @@ async def snapshot(by: By, name: str, body: Keep) -> Response:
     with by.may("run", "snapshot"), as_it_stands():
         real = by.box(name)
         one = await by.service.aside(lambda: by.service.engine.snapshots.create(real, by.who, HOST, body.tag or ""))
-        return JSONResponse({"tag": one.tag, "created": one.created, "mechanism": one.mechanism}, 201)
+        return JSONResponse(_kept(one), 201)
 
 
 @router.delete("/snapshots/{tag}", status_code=204, response_class=Response)
@@ -161,13 +199,24 @@ async def restore(by: By, name: str, tag: Tag) -> Response:
     return Response(status_code=204)
 
 
+def _coded(data: bytes | None) -> str | None:
+    return base64.b64encode(data).decode() if data is not None else None
+
+
+def _kept(one: Snapshot) -> dict[str, object]:
+    return {"tag": one.tag, "created": one.created, "mechanism": one.mechanism, "principal": one.principal}
+
+
 def _row(change: Change) -> dict[str, object]:
     return {
         "path": change.path.encode(errors="surrogateescape").decode(errors="replace"),
         "action": change.action,
         "kind": change.kind,
+        "was_kind": change.was_kind,
         "mode": change.mode,
+        "was_mode": change.was_mode,
         "size": change.size,
+        "was_size": change.was_size,
         "protected": change.protected,
         "conflict": change.conflict,
     }

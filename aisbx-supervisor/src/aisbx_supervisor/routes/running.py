@@ -12,8 +12,6 @@ from aisbx_supervisor.models import Exec, Result
 from aisbx_supervisor.options import HOST
 
 router = APIRouter(prefix="/sandboxes/{name}", tags=["commands"])
-CAPTURE = 4 << 20
-"""Bytes of each stream in an answer; a stream of events, and a process in the background, give more."""
 
 
 @router.post(
@@ -33,7 +31,7 @@ async def execute(by: Annotated[Asked, Depends(asked)], name: str, body: Exec, r
         return await streamed(by, name, command, given)
     with by.may("run", "exec"):
         real = by.box(name)
-        stdio = Stdio(given, capture=CAPTURE)
+        stdio = Stdio(given, capture=body.capture)
         who = by.who
 
         def run() -> dict[str, object]:

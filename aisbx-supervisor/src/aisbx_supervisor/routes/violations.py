@@ -1,0 +1,81 @@
+"""What was tried and denied: the records of the kind `violation`; of a key its own, of all for who has `admin`."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+from aisbx.audit.read import Record, read_log
+from fastapi import APIRouter, Depends, Header, Query
+from pydantic import BaseModel
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from aisbx_supervisor.asked import Asked, asked
+from aisbx_supervisor.events import MEDIA, position
+from aisbx_supervisor.routes.audit import BACK, following, row_of, theirs
+
+router = APIRouter(prefix="/violations", tags=["violations"])
+KIND = "violation"
+_Word = Annotated[str | None, Query(max_length=256)]
+
+
+class Violations(BaseModel):
+    """Violations, the oldest first."""
+
+    violations: list[dict[str, object]]
+
+
+class Wanted:
+    """Which of them: those with every member that is named."""
+
+    def __init__(self, sandbox: _Word = None, rule: _Word = None, severity: _Word = None, source: _Word = None) -> None:
+        """Keep what is named."""
+        named = {"sandbox": sandbox, "rule": rule, "severity": severity, "source": source}
+        self._named = {key: value for key, value in named.items() if value is not None}
+
+    def of(self, by: Asked) -> Callable[[Record], bool]:
+        """Give what tells whether a record is one of them; a sandbox is named as whoever asks knows it."""
+        named = dict(self._named)
+        if "sandbox" in named:
+            named["sandbox"] = by.box(named["sandbox"])
+
+        def wanted(record: Record) -> bool:
+            mine = record.text("kind") == KIND and theirs(by, record)
+            return mine and all(record.text(key) == value for key, value in named.items())
+
+        return wanted
+
+
+By = Annotated[Asked, Depends(asked)]
+Which = Annotated[Wanted, Depends(Wanted)]
+
+
+@router.get("", response_model=Violations)
+async def read(
+    by: By,
+    which: Which,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    since: Annotated[float, Query(ge=0, le=1e12, description="Seconds since the epoch.")] = 0.0,
+) -> Response:
+    """Give the last violations."""
+    with by.may("run", "violations"):
+        wanted = which.of(by)
+        path = by.service.engine.audit["path"]
+        found = await by.service.aside(lambda: read_log(path, tail=BACK, since=since).records)
+        rows = [row_of(one) for one in found if wanted(one)]
+        return JSONResponse({"violations": rows[-limit:]})
+
+
+@router.get(
+    "/events",
+    response_class=Response,
+    responses={200: {"content": {MEDIA: {"schema": {"type": "string"}}}, "description": "Violations as they come."}},
+)
+async def events(
+    by: By,
+    which: Which,
+    last: Annotated[str | None, Header(alias="Last-Event-ID", pattern="^[0-9]{1,18}$")] = None,
+) -> Response:
+    """Stream violations as they are recorded; `Last-Event-ID`, a record's `seq`, goes on behind that one."""
+    with by.may("run", "violations"):
+        wanted = which.of(by)
+        after = position(last) if last else -1
+    return StreamingResponse(following(by, wanted, after, KIND), media_type=MEDIA)
