@@ -1,6 +1,7 @@
 """`./dev bench`: the benchmark whose targets a change must not miss; with `--peers`, the table of all; with
 `--warm`, that of commands of sandboxes that last; with `--fork`, that of forks; with `--agents`, that of the MCP
-server; with `--egress`, that of allow-lists; with `--drivers`, that of the drivers side by side."""
+server; with `--egress`, that of allow-lists; with `--drivers`, that of the drivers side by side; with `--supervisor`,
+that of the REST host."""
 
 import sys
 
@@ -28,6 +29,10 @@ elif "--drivers" in sys.argv[1:]:
     from benchmarks.drivers import main
 
     sys.exit(main([word for word in sys.argv[1:] if word != "--drivers"]))
+elif "--supervisor" in sys.argv[1:]:
+    from benchmarks.supervisor import main
+
+    sys.exit(main([word for word in sys.argv[1:] if word != "--supervisor"]))
 else:
     from benchmarks.cold import main
 

@@ -1,6 +1,7 @@
 """`./dev soak`: a thousand sandboxes made, used and destroyed, and everything killed at random; then nothing is left.
 
-python -m benchmarks.soak [--cycles N] [--kills N] [--seed N]; with --mcp see `benchmarks/mcp_soak.py`
+python -m benchmarks.soak [--cycles N] [--kills N] [--seed N]; with --mcp see `benchmarks/mcp_soak.py`,
+with --supervisor `benchmarks/rest_soak.py`
 
 Each cycle makes a sandbox, runs a command in it and destroys it, through the engine, from one process. Then clients
 of the command line, first processes, tools and forwarders get SIGKILL at random moments, while the commands go on. In
@@ -210,6 +211,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from benchmarks.mcp_soak import main as of_agents
 
         return of_agents([word for word in words if word != "--mcp"])
+    if "--supervisor" in words:
+        from benchmarks.rest_soak import main as of_rest
+
+        return of_rest([word for word in words if word != "--supervisor"])
     parser = argparse.ArgumentParser(prog="benchmarks.soak", description="is anything lost or left behind?")
     parser.add_argument("--cycles", type=int, default=1000, metavar="N")
     parser.add_argument("--kills", type=int, default=200, metavar="N")
