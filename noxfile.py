@@ -16,6 +16,7 @@ nox.options.default_venv_backend = "none"
 BIN = os.path.dirname(sys.executable)
 CACHE = os.path.join(sys.prefix, "cache")
 RESULTS = "docs/kit-results.json"
+SCHEMA = "tests/supervisor/test_schema.py"
 WHO = {"user": "an ordinary user", "root": "root"}
 DISTRIBUTIONS = [
     "aisbx-core",
@@ -121,7 +122,7 @@ def fuzz(session: nox.Session) -> None:
     """Try what nobody would write: 5000 of each kind, others each time; the first argument is another number."""
     tries, *rest = session.posargs or ["5000"]
     session.env["FUZZ_TRIES"] = tries
-    _pytest(session, "-n", "2", "--timeout", "3600", "tests/mcp_host/test_fuzz.py", "tests/core/policy", *rest)
+    _pytest(session, "-n", "2", "--timeout", "3600", "tests/mcp_host/test_fuzz.py", "tests/core/policy", SCHEMA, *rest)
 
 
 @nox.session
