@@ -16,6 +16,7 @@
     │   └── ApprovalError           a policy wants somebody to be asked, and nobody has said yes
     ├── AuthError                   nobody knows who asks
     ├── AdmissionError              not now: too often, or too much at once
+    ├── RemoteError                 a supervisor cannot be asked, or is none
     ├── LaunchError                 the sandbox could not be made
     ├── AbortedError                a run that had begun could not be served to its end
     ├── CommandNotFoundError        exit code 127
@@ -168,6 +169,12 @@ class AdmissionError(AisbxError):
     def as_record(self) -> dict[str, object]:
         """Give the error with the seconds to wait."""
         return {**super().as_record(), "retry_after": round(self.retry_after, 3)}
+
+
+class RemoteError(AisbxError):
+    """A supervisor cannot be asked, or what answers is none; nobody knows whether what was asked was done."""
+
+    code = "remote"
 
 
 class LaunchError(AisbxError):

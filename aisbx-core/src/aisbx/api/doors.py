@@ -2,6 +2,7 @@
 
 import os
 from functools import lru_cache
+from typing import cast
 
 from aisbx.engine import Engine
 from aisbx.types import Principal
@@ -10,9 +11,14 @@ HOST = "python"
 """What the audit log says of whoever asked."""
 
 
-def engine() -> Engine:
-    """Make the engine for this process's environment and directory."""
-    return Engine(os.environ, os.getcwd())
+def engine(remote: str = "") -> Engine:
+    """Make the engine for this process's environment and directory, or what asks a supervisor at an address."""
+    if not remote:
+        return Engine(os.environ, os.getcwd())
+    from aisbx.remote.engine import RemoteEngine
+    from aisbx.remote.server import Server
+
+    return cast("Engine", RemoteEngine(Server(remote)))  # as far as it is used here; tests hold both to the same
 
 
 def principal() -> Principal:

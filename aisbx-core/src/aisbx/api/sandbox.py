@@ -13,6 +13,7 @@ from aisbx.api.result import Result, to_result
 from aisbx.api.running import Running
 from aisbx.api.stream import Stream
 from aisbx.engine import Engine
+from aisbx.engine.background import Background
 from aisbx.engine.found import Found
 from aisbx.engine.inside import Inside
 from aisbx.engine.opened import Opened, Started
@@ -29,17 +30,22 @@ def run(
     *,
     input: bytes | str | None = None,  # noqa: A002 - as subprocess.run has it
     check: bool = False,
+    remote: str = "",
     **options: Unpack[Options],
 ) -> Result:
     """Run one command in a sandbox of its own, of which nothing is left; an AisbxError says why it was refused.
 
-    In a `cow` workspace its changes are left: `Changes(result.run)`.
+    In a `cow` workspace its changes are left: `Changes(result.run)`. `remote` is a supervisor's address.
     """
-    from aisbx.engine import again  # plans are for systems with `posix`
-
     request = to_request(options, words_of(argv))
     stdio = Stdio(_fed(input), capture=CAPTURE)
-    result = to_result(request.command, again.shared.run(engine, request, principal(), stdio, HOST))
+    if remote:
+        outcome = engine(remote).run(request, principal(), stdio, HOST)
+    else:
+        from aisbx.engine import again  # plans are for systems with `posix`
+
+        outcome = again.shared.run(engine, request, principal(), stdio, HOST)
+    result = to_result(request.command, outcome)
     return result.check() if check else result
 
 
@@ -61,30 +67,33 @@ class Sandbox:
         self._made = made
 
     @classmethod
-    def create(cls, name: str = "", *, ttl: float = 0.0, idle_ttl: float = 0.0, **options: Unpack[Options]) -> Self:
+    def create(
+        cls, name: str = "", *, ttl: float = 0.0, idle_ttl: float = 0.0, remote: str = "", **options: Unpack[Options]
+    ) -> Self:
         """Make one; without a name one is made up.
 
-        It ends after `ttl` seconds, and when nobody has used it for `idle_ttl` seconds; 0 is for neither.
+        It ends after `ttl` seconds, and when nobody has used it for `idle_ttl` seconds; 0 is for neither. `remote` is
+        the address of a supervisor that makes it: `https://HOST:PORT`, `unix:PATH`.
         """
-        made = engine()
+        made = engine(remote)
         record = made.sandboxes.create(to_request(options), principal(), HOST, name, ttl, idle_ttl)
         return cls(made.sandboxes.open(record.name), made, made=True)
 
     @classmethod
-    def attach(cls, name: str) -> Self:
+    def attach(cls, name: str, *, remote: str = "") -> Self:
         """Find one that is there; StateError where there is none, or it has ended."""
-        found = engine()
+        found = engine(remote)
         return cls(found.sandboxes.open(name), found, made=False)
 
     @staticmethod
-    def names() -> list[str]:
+    def names(*, remote: str = "") -> list[str]:
         """Give the names of all that there are."""
-        return engine().sandboxes.names()
+        return engine(remote).sandboxes.names()
 
     @staticmethod
-    def list() -> list[Found]:
-        """Give every sandbox as it is now: name, state, record and what is enforced."""
-        return [*engine().sandboxes.all()]
+    def list(*, remote: str = "") -> list[Found]:
+        """Give every sandbox as it is now: name, state, record and what is enforced (of a supervisor's: `info`)."""
+        return [*engine(remote).sandboxes.all()]
 
     @property
     def info(self) -> Found:
@@ -154,17 +163,17 @@ class Sandbox:
         command = to_command(words_of(argv), own)
         sandboxes = self._engine.sandboxes
         run = sandboxes.detach(self.name, command, principal(), HOST, terminal=terminal, stdin=stdin)
-        return BackgroundProcess(sandboxes.background(self.name), run)
+        return self._process(sandboxes.background(self.name), run)
 
     def process(self, id: str = "") -> BackgroundProcess:  # noqa: A002 - it is its name everywhere
         """Find a command in the background by its id, or the beginning of one; without one, the last started."""
         background = self._engine.sandboxes.background(self.name)
-        return BackgroundProcess(background, background.find(id).id)
+        return self._process(background, background.find(id).id)
 
     def processes(self) -> "list[BackgroundProcess]":
         """Give the commands in the background, also those that have ended, the oldest first."""
         background = self._engine.sandboxes.background(self.name)
-        return [BackgroundProcess(background, one.id) for one in background.all()]
+        return [self._process(background, one.id) for one in background.all()]
 
     def ps(self) -> Sequence[ProcessRow]:
         """Give every process that runs in it, with its number inside."""
@@ -231,8 +240,15 @@ class Sandbox:
     def _begin(self, command: Command, stdio: Stdio) -> Started:
         return self._opened.start(command, stdio, principal(), HOST)
 
+    def _process(self, background: Background, id: str) -> BackgroundProcess:  # noqa: A002 - as above
+        if not self._opened.far:
+            return BackgroundProcess(background, id)
+        from aisbx.api.remoted import RemoteBackgroundProcess
+
+        return RemoteBackgroundProcess(background, id)
+
     def _inside(self) -> Inside:
-        return Inside(self._engine, self._opened.record, self._opened.sandbox)
+        return self._opened.inside()
 
     def __enter__(self) -> Self:
         """Give itself."""

@@ -11,6 +11,7 @@ from importlib import import_module
 import typer
 
 from aisbx import __version__
+from aisbx.cli import session
 from aisbx.cli.answer import answer
 from aisbx.cli.extra import mount
 from aisbx.cli.groups import show_help
@@ -51,6 +52,15 @@ TOGETHER = {
 }
 """The commands of modules that register several."""
 
+REMOTE = "--remote"
+FAR = frozenset(
+    {
+        *("run", "create", "exec", "ls", "inspect", "pause", "resume", "destroy", "prune", "diff", "apply", "discard"),
+        *("snapshot", "fork", "ps", "kill", "attach", "input", "logs", "cp", "key", "audit", "config"),
+    }
+)
+"""The commands that a supervisor can be asked for."""
+
 EXAMPLES = """\b
 Examples:
   aisbx run -p python-dev python script.py   run a script, confined to this directory
@@ -87,16 +97,36 @@ def _version(asked: bool) -> None:
 def _root(
     context: typer.Context,
     version: bool = typer.Option(False, "--version", "-V", callback=_version, is_eager=True, help="Show the version."),
+    remote: str = typer.Option(
+        "", REMOTE, metavar="URL", help="Ask a supervisor: https://HOST:PORT, unix:PATH. First."
+    ),
 ) -> None:
     """Run commands in a sandbox: private, quiet, bounded."""
     del version  # its callback has answered already
+    if remote:
+        raise UsageError("--remote stands before everything else", hint="aisbx --remote URL COMMAND ...")
     show_help(context)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and give its exit code; `argv` None is the process's own."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    return answer(lambda: _dispatch(arguments), as_json=lambda: wants_json(arguments))
+    session.remote.clear()
+    return answer(lambda: _dispatch(_local(arguments)), as_json=lambda: wants_json(arguments))
+
+
+def _local(arguments: list[str]) -> list[str]:
+    """Give the words of a command line without the supervisor that it is for, which is remembered."""
+    word = arguments[0] if arguments else ""
+    if word != REMOTE and not word.startswith(f"{REMOTE}="):
+        return arguments
+    place, rest = (arguments[1:2], arguments[2:]) if word == REMOTE else ([word.partition("=")[2]], arguments[1:])
+    if not place or not place[0]:
+        raise UsageError("--remote: the address is missing", hint=f"write {REMOTE} https://HOST:PORT or unix:PATH")
+    if rest[:1] and rest[0] not in FAR and not rest[0].startswith("-"):
+        raise UsageError(f"aisbx {rest[0]} is about this machine", hint="leave out --remote, or run it over there")
+    session.remote.append(place[0])
+    return rest
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -39,7 +39,7 @@ def attached(background: "Background", command: "BackgroundCommand", *, logs: bo
         raise StateError(f"the command {command.id} has ended", hint="see: aisbx logs, or attach --logs")
     for part in reader.rest():
         show(part)
-    return _end(background.find(command.id))
+    return concluded(background.find(command.id))
 
 
 def keys_of(text: str) -> bytes:
@@ -62,7 +62,8 @@ def show(part: Part) -> None:
         rest = rest[os.write(part.stream, rest) :]
 
 
-def _end(command: "BackgroundCommand") -> int:
+def concluded(command: "BackgroundCommand") -> int:
+    """Tell how a command ended; gives its exit code."""
     row = command.row
     if "exit_code" not in row:
         raise StateError(f"the command {command.id}: {row.get('error', {}).get('message', 'it has ended')}")

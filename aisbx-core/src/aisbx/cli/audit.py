@@ -15,7 +15,7 @@ from aisbx.audit.verify import verify as look_through
 from aisbx.cli.groups import group
 from aisbx.cli.options import Json, Since, Tail
 from aisbx.cli.render import emit_json, shell_words, table
-from aisbx.cli.session import audit_path, audit_place
+from aisbx.cli.session import audit_path, audit_place, remote, server
 from aisbx.cli.when import local, parse_since, parse_tail
 from aisbx.errors import UsageError
 
@@ -66,13 +66,21 @@ SANDBOXES = {
 
 def show(tail: Tail = "", since: Since = "", json: Json = False) -> None:
     """Show the audit records, oldest first: one for each run, refused ones included, and for sandboxes that last."""
-    reading = read_log(audit_path(), tail=parse_tail(tail), since=parse_since(since, time.time()))
+    reading = _read(parse_tail(tail), parse_since(since, time.time()))
     if json:
         damaged = [{"file": damage.path, "line": damage.line, "reason": damage.reason} for damage in reading.damaged]
         emit_json({"records": [record.data for record in reading.records], "damaged": damaged})
         return
     print(table(("TIME", "RUN", "WHO", "PROFILE", "DRIVER", "RESULT", "COMMAND"), map(_row, reading.records)))
     complain(reading)
+
+
+def _read(tail: int | None, since: float) -> Reading:
+    if remote:
+        from aisbx.remote.host import audit
+
+        return audit(server(), tail, since)
+    return read_log(audit_path(), tail=tail, since=since)
 
 
 def verify(
@@ -82,6 +90,8 @@ def verify(
     json: Json = False,
 ) -> None:
     """Find out whether the audit log is as it was written: nothing changed, missing, put in, swapped or cut off."""
+    if remote:
+        raise UsageError("the key of an audit log is its host's alone", hint="verify it over there")
     place = audit_place()
     known = dict(map(parse_head, head))
     if os.path.isabs(place["export"]):

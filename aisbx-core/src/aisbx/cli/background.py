@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aisbx.cli import complete
+from aisbx.cli import complete, session
 from aisbx.cli.audit import command as as_words
 from aisbx.cli.options import Json
 from aisbx.cli.render import emit_json, table
@@ -102,6 +102,10 @@ def attach(
     from aisbx.cli.attach import attached, keys_of
 
     keys = keys_of(detach_keys)
+    if session.remote:
+        from aisbx.cli.far import attached as attached_far
+
+        return attached_far(engine(), name, target, logs=logs, stdin=stdin)
     background = engine().sandboxes.background(name)
     return attached(background, background.find(target), logs=logs, stdin=stdin, keys=keys)
 
@@ -115,6 +119,11 @@ def feed(
     from aisbx.background.caller import Caller
     from aisbx.background.door import END, INPUT, LONGEST
 
+    if session.remote:
+        from aisbx.cli.far import fed
+
+        fed(engine(), name, target, eof=eof)
+        return
     caller = Caller(engine().sandboxes.background(name).find(target).place)
     try:
         taken = True

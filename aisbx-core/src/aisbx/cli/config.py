@@ -9,7 +9,7 @@ from pydantic_core import to_jsonable_python
 from aisbx.cli.groups import group
 from aisbx.cli.options import Json
 from aisbx.cli.render import as_text, emit_json, printable
-from aisbx.cli.session import session
+from aisbx.cli.session import remote, server, session
 
 EXAMPLES = """\b
 Examples:
@@ -33,15 +33,21 @@ def show(
     json: Json = False,
 ) -> None:
     """Show every setting: the user's, the environment's, the project's, or the default."""
-    settings = session().settings
-    origins = settings.origins()
-    data: dict[str, object] = to_jsonable_python(settings.as_table())
+    data, origins = _settings()
     if json:
         emit_json({"settings": data} | ({"origins": origins} if origin else {}))
         return
     for key, value in _leaves(data):
         line = printable(f"{key} = {as_text(value)}")
         print(f"{line}  # {printable(_origin(key, origins))}" if origin else line)
+
+
+def _settings() -> tuple[dict[str, object], Mapping[str, str]]:
+    if remote:
+        found = server().get("configuration")
+        return found["settings"], found["origins"]
+    settings = session().settings
+    return to_jsonable_python(settings.as_table()), settings.origins()
 
 
 def _leaves(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:

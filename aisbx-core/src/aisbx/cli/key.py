@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from contextlib import suppress
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,7 +15,7 @@ from aisbx.cli import complete
 from aisbx.cli.groups import group
 from aisbx.cli.options import Json
 from aisbx.cli.render import emit_json, printable, table
-from aisbx.cli.session import audit_place, principal, session
+from aisbx.cli.session import audit_place, principal, remote, server, session
 from aisbx.cli.when import local
 from aisbx.errors import StateError, UsageError, WorkspaceError
 from aisbx.inputs import Inputs
@@ -23,6 +23,9 @@ from aisbx.keys import SCOPES, Key, Keyring
 from aisbx.paths import state_dir
 from aisbx.plan.run import new_run
 from aisbx.units import parse_duration
+
+if TYPE_CHECKING:
+    from aisbx.remote.host import RemoteKeyring
 
 CREATE = """\b
 Examples:
@@ -72,8 +75,8 @@ def create(
     seconds = 0.0 if expires == NEVER else parse_duration(expires, name="--expires")
     if expires != NEVER and seconds < 1:
         raise UsageError(f"--expires: {expires!r} is over at once", hint=f"write 12h, 30d or {NEVER}")
-    directory, mode = _workspace(workspace) if workspace else ("", "")
-    if profile:
+    directory, mode = (workspace, "") if remote else _workspace(workspace) if workspace else ("", "")
+    if profile and not remote:
         from aisbx.profiles import load_profile
 
         here = session(project=False)
@@ -114,11 +117,17 @@ def revoke(
         print(f"revoked {key.id} ({key.name})")
 
 
-def _keyring() -> Keyring:
+def _keyring() -> "Keyring | RemoteKeyring":
+    if remote:
+        from aisbx.remote.host import RemoteKeyring
+
+        return RemoteKeyring(server())
     return Keyring(state_dir(Inputs()))
 
 
 def _record(kind: str, key: Key) -> None:
+    if remote:
+        return  # the supervisor has
     beginning = start(kind, new_run(), principal().id, "cli", [])
     line = f'{beginning},"key":{dumps({"id": key.id, "name": key.name, "scopes": list(key.scopes)})}}}'
     place = audit_place()

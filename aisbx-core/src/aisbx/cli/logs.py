@@ -11,7 +11,7 @@ import typer
 from aisbx.audit.follow import INTERVAL, follow_log
 from aisbx.audit.output import Output, find_run
 from aisbx.audit.read import Record, read_log
-from aisbx.cli import complete
+from aisbx.cli import complete, session
 from aisbx.cli.audit import SANDBOXES, command, complain, result
 from aisbx.cli.options import Json, Since, Tail
 from aisbx.cli.render import emit_json, printable, say, table
@@ -62,7 +62,7 @@ def logs(
     if json and follow:
         raise UsageError("--json gives one object, so it cannot --follow", hint="leave out one of the two")
     count, start = parse_tail(tail), parse_since(since, time.time())
-    if run in Store(state_dir(Inputs())).names():
+    if session.remote or run in Store(state_dir(Inputs())).names():
         of_command(run, command, count, start, follow=follow, as_json=json)
         return
     if command:
@@ -114,6 +114,11 @@ def show(chunks: Iterable[bytes]) -> None:
 
 def of_command(name: str, beginning: str, tail: int | None, since: float, *, follow: bool, as_json: bool) -> None:
     """Show what a command in the background of a sandbox printed."""
+    if session.remote:
+        from aisbx.cli.far import printed
+
+        printed(name, beginning, tail, since, follow=follow, as_json=as_json)
+        return
     from aisbx.background.output import position_of
     from aisbx.cli.session import engine
 

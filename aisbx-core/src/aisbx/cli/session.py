@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aisbx.errors import WorkspaceError
 from aisbx.inputs import Inputs
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from aisbx.engine import Engine
     from aisbx.plugins import Plugins
     from aisbx.profiles import Finder
+    from aisbx.remote.server import Server
     from aisbx.settings import Settings
 
 
@@ -38,11 +39,26 @@ def session(*, project: bool = True) -> Session:
     return Session(settings, plugins, Finder(settings, plugins, inputs), inputs)
 
 
+remote: list[str] = []
+"""The supervisor's address, where the command line names one."""
+
+
 def engine() -> "Engine":
-    """Make the engine for this process's environment and directory."""
+    """Make the engine for this process's environment and directory, or what asks the supervisor that was named."""
+    if remote:
+        from aisbx.remote.engine import RemoteEngine
+
+        return cast("Engine", RemoteEngine(server()))  # as far as commands use it; tests hold both to the same
     from aisbx.engine import Engine
 
     return Engine(os.environ, directory(), exclusive=True)
+
+
+def server() -> "Server":
+    """Give the supervisor that the command line names."""
+    from aisbx.remote.server import Server
+
+    return Server(remote[-1])
 
 
 def directory() -> str:

@@ -34,6 +34,7 @@ from aisbx.types import (
 
 if TYPE_CHECKING:
     from aisbx.engine.engine import Engine
+    from aisbx.engine.inside import Inside
 
 Who = tuple[str, str, str, list[str]]
 """Run, principal, host, and what is recorded of a command."""
@@ -98,6 +99,9 @@ def ended(
 
 class Opened:
     """A sandbox that is there; any number of threads may start commands in it."""
+
+    far = False
+    """Whether it is a supervisor's (`aisbx.remote`)."""
 
     def __init__(self, engine: "Engine", store: Store, record: Record, sandbox: Sandbox) -> None:
         """Read what all commands have in common."""
@@ -173,6 +177,12 @@ class Opened:
             raise unrecordable(error) from None
         told = list(argv) if engine.settings.audit.argv else [argv[0]]
         return command, (run, principal.id, host, told)
+
+    def inside(self) -> "Inside":
+        """Give what else can be done with it."""
+        from aisbx.engine.inside import Inside  # no command needs it
+
+        return Inside(self.engine, self.record, self.sandbox)
 
     def spec(self) -> SandboxSpec:
         """Give what the sandbox was made from; StateError where that is lost."""

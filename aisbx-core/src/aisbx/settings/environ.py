@@ -9,7 +9,7 @@ SEPARATOR = "__"
 DISABLE = "AISBX_DISABLE_PLUGINS"
 
 # Read elsewhere or by tools; not settings.
-NOT_SETTINGS = frozenset({DISABLE, "AISBX_DEBUG", "AISBX_FRONT", "AISBX_PYTHON", "AISBX_REQUIRE"})
+NOT_SETTINGS = frozenset({DISABLE, "AISBX_DEBUG", "AISBX_FRONT", "AISBX_PYTHON", "AISBX_REMOTE_KEY", "AISBX_REQUIRE"})
 
 _LISTS = frozenset({"plugins.allow", "plugins.disable", "lower", "policies", "sinks"})
 

@@ -1,0 +1,213 @@
+"""A supervisor, asked over HTTP or a Unix socket."""
+
+import json
+import os
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from ipaddress import ip_address
+from typing import Any, BinaryIO, cast
+from urllib.parse import quote, urlencode, urlsplit
+
+from aisbx.errors import AdmissionError, AisbxError, ControlError, NotFoundError, RemoteError, UsageError
+
+KEY = "AISBX_REMOTE_KEY"
+"""The variable with the key that is shown; a Unix socket's own user needs none."""
+_API = "/api/v1/"
+_PATIENCE = 60.0
+"""Seconds for which a stream that was cut off is tried again: a supervisor that was killed is started anew."""
+_PAUSE = 0.2
+_DONE, _REFUSED = 200, 300
+
+
+class _ByPath(HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost")
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self.sock.connect(self._path)
+        except BaseException:
+            self.sock.close()
+            raise
+
+
+class Server:
+    """One; any number of threads may ask."""
+
+    def __init__(self, address: str, key: str | None = None) -> None:
+        """`address` is `http://HOST:PORT`, `https://…` or `unix:PATH`; `key` None is the one in the environment."""
+        self.address = address
+        key = os.environ.get(KEY, "") if key is None else key
+        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        hint = "write http://HOST:PORT, https://HOST:PORT or unix:PATH"
+        self._path = address.removeprefix("unix:") if address.startswith("unix:") else ""
+        try:
+            parts = urlsplit(address)
+            self._host, self._port, self._tls = parts.hostname or "", parts.port, parts.scheme == "https"
+        except ValueError as error:
+            raise UsageError(f"--remote: {address!r} is no address", hint=hint) from error
+        named = parts.scheme in {"http", "https"} and self._host and not parts.query and parts.path in {"", "/"}
+        if not self._path and (not named or parts.username is not None):
+            raise UsageError(f"--remote: {address!r} is no supervisor's address", hint=hint)
+        if key and not self._path and not self._tls and not _is_loopback(self._host):
+            message = f"--remote: a key would go to {self._host} where others on the network can read it"
+            raise UsageError(message, hint="use https://, or a tunnel that ends on this machine")
+
+    def get(self, path: str, /, **query: object) -> Any:  # noqa: ANN401 - JSON
+        """Ask for something and give its data; an AisbxError says why not."""
+        return self.ask("GET", path + _query(query))
+
+    def post(self, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
+        """Have something done and give what came of it."""
+        return self.ask("POST", path, body)
+
+    def delete(self, path: str, /, **query: object) -> Any:  # noqa: ANN401 - JSON
+        """End something and give what came of it."""
+        return self.ask("DELETE", path + _query(query))
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+        """Send a request and give the answer's data; None where it has none."""
+        data = json.dumps(body).encode() if body is not None else None
+        connection, response = self.begin(method, path, data, {"Content-Type": "application/json"})
+        try:
+            told = response.read()
+        except (OSError, HTTPException) as error:
+            raise self._away(error) from error
+        finally:
+            connection.close()
+        try:
+            return json.loads(told) if told else None
+        except ValueError as error:
+            raise RemoteError(f"what answers at {self.address} is no supervisor", hint="see --remote") from error
+
+    def begin(
+        self, method: str, path: str, body: "bytes | BinaryIO | None" = None, headers: dict[str, str] | None = None
+    ) -> tuple[HTTPConnection, HTTPResponse]:
+        """Send a request and give the head of its answer, which is no problem; whoever asks closes the connection."""
+        connection = self._connection()
+        try:
+            connection.request(method, _API + path, body, {**(headers or {}), **self._headers})
+            response = connection.getresponse()
+            error = raised(response, self.address) if response.status >= _REFUSED else None
+        except (OSError, HTTPException) as away:
+            connection.close()
+            raise self._away(away) from away
+        if error is not None:
+            connection.close()
+            raise error
+        return connection, response
+
+    def follow(self, place: str, cursor: int = 0) -> Iterator[tuple[str, dict[str, Any], int]]:
+        """Give (kind, data, cursor behind it) of each event of a process to its end, also across a restart."""
+        last, until = str(cursor), 0.0
+        while True:
+            try:
+                for number, kind, data in self._events(f"{place}/events", last):
+                    last, until = number or last, 0.0
+                    if kind == "error":
+                        raise rebuilt(data)
+                    if kind != "process":
+                        yield kind, data, int(last)
+                    if kind == "end":
+                        return
+                error: Exception | None = None
+            except RemoteError as away:
+                error = away
+            until = until or time.monotonic() + _PATIENCE
+            if time.monotonic() > until:
+                raise RemoteError(f"the supervisor at {self.address} does not answer", hint="is it there?") from error
+            time.sleep(_PAUSE)
+
+    def _events(self, path: str, last: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        headers = {"Last-Event-ID": last, "Accept": "text/event-stream"}
+        connection, response = self.begin("GET", path, None, headers)
+        number, kind = "", ""
+        try:
+            for line in response:
+                name, _, value = line.decode().rstrip("\n").partition(": ")
+                if name == "id":
+                    number = value
+                elif name == "event":
+                    kind = value
+                elif name == "data":
+                    yield number, kind, json.loads(value)
+                    number = ""
+        except (OSError, HTTPException) as error:
+            raise self._away(error) from error
+        finally:
+            connection.close()
+
+    def _connection(self) -> HTTPConnection:
+        if self._path:
+            return _ByPath(self._path)
+        if self._tls:
+            return HTTPSConnection(self._host, self._port, context=ssl.create_default_context())
+        return HTTPConnection(self._host, self._port)
+
+    def _away(self, error: Exception) -> RemoteError:
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        hint = "see that it runs: aisbx-supervisor"
+        return RemoteError(f"the supervisor at {self.address} cannot be asked: {why}", hint=hint)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def path_of(*parts: str) -> str:
+    """Give a path below the API."""
+    return "/".join(quote(part, safe="") for part in parts)
+
+
+def _query(query: dict[str, object]) -> str:
+    given = {name: value for name, value in query.items() if value is not None}
+    if not given:
+        return ""
+    words = {name: str(value).lower() if isinstance(value, bool) else value for name, value in given.items()}
+    return "?" + urlencode(words, doseq=True, errors="surrogateescape")
+
+
+def raised(response: HTTPResponse, address: str) -> AisbxError:
+    """Give the error that an answer tells of."""
+    data = response.read()
+    try:
+        told: object = json.loads(data)
+    except ValueError:
+        told = None
+    if not isinstance(told, dict) or "code" not in told:
+        return RemoteError(f"{address} answers {response.status}: it is no supervisor", hint="see --remote")
+    return rebuilt(cast("dict[str, Any]", told))
+
+
+def rebuilt(told: dict[str, Any]) -> AisbxError:
+    """Give an error of the class that it had there."""
+    kind = _classes().get(told["code"], AisbxError)
+    error = kind.__new__(kind)
+    AisbxError.__init__(error, str(told.get("detail", "")), hint=str(told.get("hint", "")))
+    error.code = str(told["code"])
+    error.findings = tuple(told.get("findings") or ())
+    if isinstance(error, AdmissionError):
+        error.retry_after = float(told.get("retry_after") or 1.0)
+    elif isinstance(error, ControlError):
+        error.control = ""
+    elif isinstance(error, NotFoundError):
+        error.name = ""
+    return error
+
+
+def _classes() -> dict[str, type[AisbxError]]:
+    found: dict[str, type[AisbxError]] = {}
+    left = [AisbxError]
+    while left:
+        kind = left.pop()
+        found.setdefault(kind.code, kind)
+        left += kind.__subclasses__()
+    return found

@@ -1,0 +1,99 @@
+"""The command line says and does the same here and at a supervisor."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.remote.conftest import Way
+
+IDS = re.compile(r"\b[0-9a-f]{12}\b")
+
+
+def told(way: Way, *words: str, given: bytes = b"") -> tuple[int, str, str]:
+    done = way.aisbx(*words, given=given)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+@pytest.fixture(scope="module")
+def box(way: Way) -> str:
+    options = ["-p", "shell", "-w", str(way.project)] if not way.finding else []
+    assert told(way, "create", "--name", "line", "--idle-ttl", "10m", *options) == (0, "line\n", "")
+    return "line"
+
+
+def test_commands_are_run_and_what_they_print_and_end_with_comes_through(way: Way, box: str) -> None:
+    script = "cat; echo out; echo err >&2; exit 3"
+    assert told(way, "exec", box, "--", "sh", "-c", script, given=b"in\n") == (3, "in\nout\n", "err\n")
+    code, out, _ = told(way, "exec", "-e", "A=b", "-t", "5s", box, "--json", "--", "sh", "-c", "echo $A; kill -9 $$")
+    record: dict[str, Any] = json.loads(out)
+    assert (code, record["exit_code"], record["signal"], record["stdout"]["text"]) == (137, 137, 9, "b\n")
+    assert record["enforcement"]["proc:isolated"]["level"] == "full"
+    code, out, errors = told(way, "exec", box, "--", "nothing-of-that-name")
+    assert (code, out) == (127, "")
+    assert errors.startswith("aisbx: command-not-found: ")
+    code, _, errors = told(way, "exec", "nobody", "--", "true")
+    assert (code, errors) == (125, "aisbx: state: there is no sandbox 'nobody'; hint: see: aisbx ls\n")
+    code, _, errors = told(way, "exec", box, "-t", "200ms", "--", "sleep", "9")
+    assert (code, "time" in errors) == (124, True)
+
+
+def test_what_runs_in_the_background_is_listed_shown_fed_and_ended(way: Way, box: str) -> None:
+    code, out, _ = told(way, "exec", box, "-d", "-i", "--", "sh", "-c", "read a; echo got $a; exit 2")
+    first = out.strip()
+    assert (code, bool(IDS.fullmatch(first))) == (0, True)
+    assert told(way, "input", box, first[:6], given=b"it\n") == (0, "", "")
+    assert told(way, "attach", box, first, "--logs", "--no-stdin") == (2, "got it\n", "")
+    assert told(way, "logs", box, first, "--tail", "1") == (0, "got it\n", "")
+    assert json.loads(told(way, "logs", box, first, "--json")[1])["output"] == {"text": "got it\n"}
+    second = told(way, "exec", box, "-d", "--", "sleep", "600")[1].strip()
+    rows = json.loads(told(way, "ps", box, "--json")[1])
+    assert {row["id"]: row["state"] for row in rows["commands"]} == {first: "ended", second: "running"}
+    assert any(row["argv"] == ["sleep", "600"] for row in rows["processes"])
+    assert told(way, "kill", box, second, "-s", "KILL") == (0, "", "")
+    assert told(way, "attach", box, second, "--logs")[0] == 137
+
+
+def test_a_sandbox_is_copied_to_paused_looked_at_and_ended(way: Way, box: str) -> None:
+    (way.project / "sent").write_text("hello\n")
+    assert told(way, "cp", "sent", f"{box}:/tmp/there") == (0, "", "")
+    assert told(way, "cp", f"{box}:/tmp/there", "back") == (0, "", "")
+    assert (way.project / "back").read_text() == "hello\n"
+    assert told(way, "pause", box)[0] == 0
+    code, _, errors = told(way, "exec", box, "--", "true")
+    assert (code, "paused" in errors) == (125, True)
+    assert told(way, "resume", box)[0] == 0
+    row = json.loads(told(way, "inspect", box, "--json")[1])
+    assert (row["name"], row["state"], row["profile"], row["idle_ttl"]) == (box, "running", "shell", 600)
+    assert [one["name"] for one in json.loads(told(way, "ls", "--json")[1])["sandboxes"] if one["name"] == box] == [box]
+    assert json.loads(told(way, "destroy", box, "--json")[1]) == {"destroyed": [box]}
+    assert told(way, "destroy", box) == (0, "", "")
+
+
+def test_keys_the_log_and_the_settings_are_the_hosts(way: Way) -> None:
+    code, key, errors = told(way, "key", "create", "made", "--scope", "run", "--expires", "1h")
+    assert (code, key[:6], "(made): run, until" in errors) == (0, "aisbx_", True)
+    rows = json.loads(told(way, "key", "list", "--json")[1])["keys"]
+    assert [(row["name"], row["state"], row["scopes"]) for row in rows] == [("made", "active", ["run"])]
+    assert told(way, "key", "revoke", "made")[0] == 0
+    assert told(way, "key", "revoke", "made")[0] == 125
+    kinds = [row["kind"] for row in json.loads(told(way, "audit", "show", "--json", "--tail", "2")[1])["records"]]
+    assert kinds == ["key.create", "key.revoke"]
+    assert 'profile = "' in told(way, "config", "show")[1]
+
+
+def test_what_only_this_machine_has_is_refused_with_a_line(way: Way) -> None:
+    if not way.finding:
+        pytest.skip("here all is offered")
+    for words, said in (
+        (("doctor",), "is about this machine"),
+        (("create", "--mount", "/etc:/x"), "the supervisor decides"),
+        (("create", "-w", "/"), "the supervisor decides"),
+        (("run", "--network", "open", "--", "true"), "the supervisor decides"),
+    ):
+        code, out, errors = told(way, *words)
+        assert (code, out, errors.count("\n"), said in errors) == (125, "", 1, True), errors
+    for place in ("", "ftp://x", "http://user:word@127.0.0.1", "unix:/none"):
+        code, _, errors = told(Way(way.home, way.project, {}, {"remote": place}), "ls")
+        assert (code, errors.count("\n")) == (125, 1), errors
