@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,6 +56,14 @@ def test_what_a_killed_launcher_with_our_pid_left_is_in_nobodys_way(tmp_path: Pa
     second.settle()
     first.settle()
     assert os.listdir(tmp_path) == []
+
+
+def test_a_sandbox_that_outlived_its_launcher_is_in_the_way_of_none_with_that_pid() -> None:
+    make = "from aisbx_linux.cgroup.group import Group; print(Group([])._name.split('-')[2])"
+    numbers = {
+        subprocess.run([sys.executable, "-c", make], stdout=subprocess.PIPE, check=True).stdout for _ in range(2)
+    }
+    assert len(numbers) == 2, "what is made by another process of the same pid has another name"
 
 
 @pytest.fixture

@@ -31,7 +31,8 @@ _REAL_TIME = (posix.SCHED_FIFO, posix.SCHED_RR)
 """Who is scheduled so may not enter a group for processor time (sched-rt-group.rst): it does without a share there."""
 _SWEPT = 16
 """Groups of others that a launch looks at."""
-_turns = iter(range(1 << 62))
+_turns = iter(range(time.monotonic_ns(), 1 << 62))
+"""A sandbox that lasts outlives its launcher, and another launcher gets that pid: its groups have other numbers."""
 
 
 class Group:
