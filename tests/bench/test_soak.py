@@ -28,3 +28,10 @@ def test_what_is_left_is_seen(tmp_path: Path) -> None:
 def test_a_short_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert soak.main(["--cycles", "3", "--kills", "3", "--seed", "7"]) == 0
     assert "nothing is left, nothing is lost" in capsys.readouterr().out
+
+
+def test_a_short_one_of_a_supervisor(capsys: pytest.CaptureFixture[str]) -> None:
+    code = soak.main(["--supervisor", "--minutes", "0.1", "--clients", "3", "--kills", "2", "--seed", "7"])
+    said = capsys.readouterr().out
+    assert code == 0, said
+    assert "nothing is left, nothing is lost" in said

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import fields, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -10,8 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from aisbx.errors import AdmissionError, ControlError, PolicyError, RemoteError, StateError, UsageError
+from aisbx.remote.asked import of_request
 from aisbx.remote.inside import RemoteFiles
 from aisbx.remote.server import KEY, Server
+from aisbx.types import Network, NetworkMode, RunRequest, WorkspaceMode, WorkspaceRequest
 
 TREE: dict[str, list[dict[str, Any]]] = {}
 
@@ -80,6 +83,23 @@ def test_an_error_is_the_one_that_it_was_there(code: str, kind: type[Exception],
         evil.get(code)
     assert raised.value.code == code  # type: ignore[attr-defined]
     assert raised.value.findings == ("f",)  # type: ignore[attr-defined]
+
+
+def test_nothing_that_is_asked_for_is_left_out_silently() -> None:
+    told: dict[str, Any] = {
+        "profile": ("p",),
+        "workspace": WorkspaceRequest(".", WorkspaceMode.RO),
+        "environment": {"A": "b"},
+        "network": Network(NetworkMode.NONE),
+        "limits": {"pids": 3.0},
+    }
+    request = RunRequest(command=("true",), cwd="/x", **told)
+    body = of_request(request)
+    assert body == {"profile": "p", "mode": "ro", "env": {"A": "b"}, "network": "none", "pids": 3}
+    for one in fields(request):
+        if one.name not in {"command", "cwd", *told}:
+            with pytest.raises(UsageError, match="decides that"):
+                of_request(replace(request, **{one.name: ("other",)}))
 
 
 def test_a_key_goes_nowhere_in_the_clear(monkeypatch: pytest.MonkeyPatch) -> None:

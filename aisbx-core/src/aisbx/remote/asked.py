@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Mapping
+from dataclasses import fields
 
 from aisbx.errors import UsageError
 from aisbx.types import Command, NetworkMode, RunRequest
@@ -9,6 +10,8 @@ from aisbx.types import Command, NetworkMode, RunRequest
 _LIMITS = {"wall_time": "timeout"}
 """Limits that have another name there."""
 _HERE = (".", "")
+_SENT = frozenset({"command", "cwd", "profile", "workspace", "environment", "network", "limits"})
+_OPTIONS = {"mounts": "mount", "secrets": "secret"}
 
 
 def of_request(request: RunRequest) -> dict[str, object]:
@@ -27,20 +30,19 @@ def of_request(request: RunRequest) -> dict[str, object]:
 
 def _refuse(request: RunRequest) -> None:
     network, workspace = request.network, request.workspace
-    here = workspace is None or workspace.path in _HERE
-    said = {
-        "driver": bool(request.driver),
-        "mount": bool(request.mounts),
-        "publish": bool(request.publish),
-        "secret": bool(request.secrets),
-        "workspace": not here,
-        "network": network is not None and network.mode is not NetworkMode.NONE,
-    }
-    for option, asked in said.items():
-        if asked:
-            hints = {"workspace": "write .:MODE for a narrower one", "network": "leave it out, or write none"}
-            hint = hints.get(option, "leave it out: whoever starts the supervisor says it")
-            raise UsageError(f"--{option}: the supervisor decides that, not who asks it", hint=hint)
+    usual = RunRequest(command=request.command, cwd=request.cwd)
+    # Whatever is not sent is refused, also what requests learn to say later.
+    asked = [one.name for one in fields(request) if one.name not in _SENT]
+    asked = [name for name in asked if getattr(request, name) != getattr(usual, name)]
+    if workspace is not None and workspace.path not in _HERE:
+        asked.append("workspace")
+    if network is not None and network.mode is not NetworkMode.NONE:
+        asked.append("network")
+    if asked:
+        hints = {"workspace": "write .:MODE for a narrower one", "network": "leave it out, or write none"}
+        hint = hints.get(asked[0], "leave it out: whoever starts the supervisor says it")
+        option = _OPTIONS.get(asked[0], asked[0])
+        raise UsageError(f"--{option}: the supervisor decides that, not who asks it", hint=hint)
 
 
 def of_command(command: Command) -> dict[str, object]:
