@@ -35,6 +35,8 @@ from benchmarks.rest_client import Client, WrongError
 from benchmarks.soak import LIFE, Left, left
 
 SETTLING = 60.0
+_SWEPT = 180.0
+"""Seconds after which a directory is gone whose sandbox was never made: the supervisor waits for two minutes itself."""
 _AWAY = (0.0, 1.5)
 """Seconds between a kill and the next start, at least and at most."""
 _MUCH = "[admission.{0}]\nrun = 1000000\nfiles = 1000000\nadmin = 1000000\nprotocol = 1000000\n"
@@ -163,6 +165,9 @@ def main(arguments: Sequence[str]) -> int:
             _soak(service, clients, options, chance)
             for client in clients:
                 client.leave()
+            until = time.monotonic() + _SWEPT
+            while _workspaces(home) and time.monotonic() < until:
+                time.sleep(1)
             if (code := service.end()) != 0:
                 wrong.append(f"it ended with {code}")
         except WrongError as error:
@@ -176,7 +181,7 @@ def main(arguments: Sequence[str]) -> int:
         if "Traceback" in (said := service.said.read_text()):
             wrong.append(f"its log has a traceback: {said[said.index('Traceback') :][:2000]}")
         wrong += _audit(service, clients)
-        wrong += [f"left of the workspaces: {path.name}" for path in (home / "boxes").iterdir() if path.name[0] != "."]
+        wrong += [f"left of the workspaces: {name}" for name in _workspaces(home)]
         wrong += _left(before, home)
     finally:
         if sys.exc_info()[0] or wrong:
@@ -186,6 +191,10 @@ def main(arguments: Sequence[str]) -> int:
         print(f"soak: {line}")
     print("soak: something is left, lost or wrong" if wrong else "soak: nothing is left, nothing is lost")
     return 1 if wrong else 0
+
+
+def _workspaces(home: Path) -> list[str]:
+    return [path.name for path in (home / "boxes").iterdir() if path.name[0] != "."]
 
 
 def _clear(home: Path) -> None:
