@@ -48,6 +48,11 @@ FURTHER: Mapping[str, tuple[str, ...]] = {
         "tests/lasting/test_egress.py",
         "tests/driver_bwrap/test_allowlist.py",
     ),
+    "secret:proxied": (
+        "tests/egress/test_secrets.py",
+        "tests/egress/test_answers.py",
+        "tests/driver_bwrap/test_proxied.py",
+    ),
     "net:host-sockets": ("tests/linux/protect/test_reach.py::test_sockets_of_the_host_in_the_workspace_are_covered",),
     "sys:filter": (
         "tests/linux/seccomp/test_refused_calls.py",

@@ -17,6 +17,7 @@ SEVERAL = {
     "net:deny": 5,
     "net:allowlist": 5,
     "net:host-sockets": 5,
+    "secret:proxied": 3,
     "proc:isolated": 3,
     "proc:no-survivors": 3,
     "ipc:isolated": 4,

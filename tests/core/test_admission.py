@@ -12,6 +12,7 @@ from aisbx.types import (
     Network,
     NetworkMode,
     SandboxSpec,
+    Secret,
     Workspace,
     WorkspaceMode,
 )
@@ -33,7 +34,11 @@ def full(*but: ControlState) -> Enforcement:
 @pytest.mark.parametrize("level", [Level.PARTIAL, Level.NONE])
 def test_a_control_that_is_not_full_refuses_unless_lowered_by_name(control: str, level: Level) -> None:
     enforcement = full(ControlState(control, level, reason="because", remedy="do this"))
-    listed = {"network": Network(NetworkMode.ALLOWLIST, ("a.example",))} if control == "net:allowlist" else {}
+    listed: dict[str, object] = {}
+    if control in {"net:allowlist", "secret:proxied"}:
+        listed["network"] = Network(NetworkMode.ALLOWLIST, ("a.example",))
+    if control == "secret:proxied":
+        listed["secrets"] = (Secret("x", placeholder="X"),)
     asked = spec(workspace=Workspace("/w", WorkspaceMode.COW), **listed)
     assert [state.control for state in unmet(asked, enforcement)] == [control]
     with pytest.raises(ControlError, match="because") as caught:
@@ -46,7 +51,7 @@ def test_a_control_that_is_not_full_refuses_unless_lowered_by_name(control: str,
 def test_a_driver_that_names_nothing_is_refused_for_every_control_but_unasked_limits() -> None:
     asked = spec(workspace=Workspace("/w", WorkspaceMode.GUARDED))
     assert [state.control for state in unmet(asked, Enforcement())] == [
-        name for name in CONTROLS if not name.startswith("limit:") and name != "net:allowlist"
+        name for name in CONTROLS if not name.startswith("limit:") and name not in {"net:allowlist", "secret:proxied"}
     ]
 
 

@@ -24,7 +24,7 @@ from aisbx.plugins import Plugins
 from aisbx.testing import ATTACKS, DriverContract
 from aisbx.testing.attack import Attack
 from aisbx.testing.scene import Scene
-from aisbx.testing.ways import joined, perform, planned
+from aisbx.testing.ways import bearing, joined, perform, planned
 from aisbx.types import (
     AuditPlace,
     Captured,
@@ -37,6 +37,7 @@ from aisbx.types import (
     LaunchPlan,
     LocalDriver,
     PlanEntry,
+    Proxied,
     SandboxSpec,
     Stdio,
 )
@@ -52,9 +53,10 @@ OWN = ("desc:clean", "env:clean", "fs:protected", "fs:workspace", "priv:not-root
 SLOW = ("limit:cpus",)  # of the cgroup alone, which tests/linux/native tries
 # What is typed is in the host's list of processes, for whoever finds the program or its variables there.
 TYPED = ("env:clean/command-line", "priv:not-root/host-uid")
-# Of an allow-list, a terminal, a descriptor that this way does not pass, and a launcher that is killed (see test_ends).
+# Of an allow-list, a secret, a terminal, a descriptor that this way does not pass, a launcher that is killed.
 ELSEWHERE = (
     "net:allowlist/tcp",
+    "secret:proxied/inside",
     "tty:no-injection/same-terminal",
     "desc:clean/stdin-reopened",
     "proc:no-survivors/launcher-killed",
@@ -148,12 +150,21 @@ class Begun(Fronted):
         self.driver = driver
 
     def __call__(
-        self, spec: SandboxSpec, command: Command, stdio: Stdio, home: Path, seconds: float, *, alone: bool = False
+        self,
+        spec: SandboxSpec,
+        command: Command,
+        stdio: Stdio,
+        home: Path,
+        seconds: float,
+        *,
+        alone: bool = False,
+        proxied: Proxied | None = None,
     ) -> ExitStatus:
-        plan = self.driver.plan(spec)
+        driver = bearing(self.driver, proxied)
+        plan = driver.plan(spec)
         own = carried(plan, str(home))
         if own is None or elsewhere(command, stdio, alone=alone):
-            return planned(self.driver)(spec, command, stdio, home, seconds, alone=alone)
+            return planned(driver)(spec, command, stdio, home, seconds, alone=alone)
         (home / "scans").mkdir(mode=0o700, parents=True, exist_ok=True)
         if own["scans"] and plan["workspace"]:
             scan.scan(plan["workspace"][0], own["scans"])
@@ -168,13 +179,22 @@ class Entered(Fronted):
         self.driver = driver
 
     def __call__(
-        self, spec: SandboxSpec, command: Command, stdio: Stdio, home: Path, seconds: float, *, alone: bool = False
+        self,
+        spec: SandboxSpec,
+        command: Command,
+        stdio: Stdio,
+        home: Path,
+        seconds: float,
+        *,
+        alone: bool = False,
+        proxied: Proxied | None = None,
     ) -> ExitStatus:
+        driver = bearing(self.driver, proxied)
         if elsewhere(command, stdio, alone=alone):
-            return joined(self.driver)(spec, command, stdio, home, seconds, alone=alone)
+            return joined(driver)(spec, command, stdio, home, seconds, alone=alone)
         own = home / "lasting"
         own.mkdir(mode=0o700)
-        sandbox = self.driver.create(spec, own, home, 0.0)
+        sandbox = driver.create(spec, own, home, 0.0)
         try:
             assert isinstance(sandbox, JoinableSandbox)
             plan = sandbox.plan(replace(command, environment={}))

@@ -18,6 +18,7 @@ _LIVE = "the guest gets a copy of the workspace, not the workspace itself"
 _LIVE_REMEDY = "use -w DIR:guarded, which applies itself at the end, :cow or :ro"
 _CUT_OFF = "the guest's network is cut off, and leads only to an allow-list"
 _CUT_OFF_REMEDY = "name what is to be reached: --network allow=HOST:PORT; or use another driver: aisbx plugin list"
+_UNTOLD, _UNTOLD_REMEDY = "the proxy of its allow-list is told no secrets", "use another driver: aisbx plugin list"
 _REPLACED = {
     "fs:workspace": "a copy in the guest",
     "priv:not-root": "an ordinary user of the guest",
@@ -36,6 +37,7 @@ def promised(spec: SandboxSpec) -> Enforcement:
     for control, mechanism in _REPLACED.items():
         if states[control].level is Level.FULL:
             states[control] = replace(states[control], mechanism=mechanism)
+    states["secret:proxied"] = ControlState("secret:proxied", Level.NONE, reason=_UNTOLD, remedy=_UNTOLD_REMEDY)
     if spec.workspace is not None and spec.workspace.mode is WorkspaceMode.RW:
         for control in ("fs:workspace", "fs:protected"):
             states[control] = ControlState(control, Level.NONE, reason=_LIVE, remedy=_LIVE_REMEDY)

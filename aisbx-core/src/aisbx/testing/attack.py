@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from aisbx.testing.scene import Scene
-from aisbx.types import CONTROLS, Command, ExitStatus, Level, SandboxSpec, Stdio
+from aisbx.types import CONTROLS, Command, ExitStatus, Level, Proxied, SandboxSpec, Stdio
 
 _PROLOGUE = """\
 import ctypes, errno, json, os, signal, socket, stat, struct, sys, time
@@ -110,6 +110,10 @@ def _as_it_is(_scene: Scene, spec: SandboxSpec) -> SandboxSpec:
     return spec
 
 
+def _no_secrets(_scene: Scene) -> None:
+    return None
+
+
 def _captured(_scene: Scene) -> Stdio:
     return Stdio(capture=4 << 20)
 
@@ -136,6 +140,8 @@ class Attack:
     """Looks at the host afterwards; text if the attack worked, whatever the program says."""
     shape: Callable[[Scene, SandboxSpec], SandboxSpec] = _as_it_is
     """Makes the spec ask for what is attacked: a limit, a workspace mode, a mount."""
+    bears: Callable[[Scene], Proxied | None] = _no_secrets
+    """Gives what the driver is to bear of secrets that the proxy puts in."""
     stdio: Callable[[Scene], Stdio] = _captured
     environment: Mapping[str, str] | None = None
     """Variables of the command; `{token}` is replaced by the scene's."""

@@ -62,6 +62,10 @@ class Scene:
         """What watchers and listeners on the host have noticed."""
         self.rules: tuple[str, ...] = ()
         """What an allow-list of this scene's names, once an attack has set one up."""
+        self.ports: tuple[int, ...] = ()
+        """Where servers of this scene listen, once an attack has set them up."""
+        self.secret = secrets.token_hex(16)
+        """The value of a secret that an attack is after; no program of an attack is told it."""
         self._stack = contextlib.ExitStack()
         self.slave = -1
         """The caller's terminal, once `terminal` has made it."""

@@ -5,8 +5,12 @@ import os
 import selectors
 import subprocess
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
+from aisbx.egress.job import understood
 from aisbx.errors import CommandNotExecutableError, CommandNotFoundError, StateError, UsageError
 from aisbx.types import (
     CONTROLS,
@@ -20,6 +24,7 @@ from aisbx.types import (
     Layers,
     Level,
     Probe,
+    Proxied,
     SandboxSpec,
     Stdio,
     Usage,
@@ -30,6 +35,9 @@ class Unconfined:
     """Claims nothing, and passes everything on: descriptors, variables, the terminal, all rights."""
 
     name = "unconfined"
+
+    values: Mapping[str, str] = MappingProxyType({})
+    """Placeholder → secret."""
 
     def probe(self) -> Probe:
         """There is always nothing."""
@@ -43,7 +51,16 @@ class Unconfined:
     def open(self, spec: SandboxSpec, home: Path) -> "_Open":
         """Make nothing."""
         del home
-        return _Open(spec, self.check(spec))
+        variables = {name: self.values.get(value, value) for name, value in spec.environment.items()}
+        return _Open(replace(spec, environment=variables), self.check(spec))
+
+    def bearing(self, secrets: Mapping[str, bytes], proxied: Proxied | None = None) -> "Unconfined":
+        """Give values in the place of placeholders, as a wrapper does that has no proxy."""
+        del secrets
+        made = Unconfined()
+        if proxied is not None:
+            made.values = {each.placeholder: each.value.decode("latin-1") for each in understood(proxied.job)[0]}
+        return made
 
     def attach(self, handle: str) -> "_Open":
         """Find nothing."""

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar, cast
 
 from aisbx.testing.attack import Attack, Result, judge
 from aisbx.testing.children import in_child, killed_when
@@ -24,13 +24,16 @@ from aisbx.types import (
     LastingDriver,
     LayeredDriver,
     LocalDriver,
+    Proxied,
     ReleasableSandbox,
     Sandbox,
     SandboxSpec,
+    SecretDriver,
     Stdio,
 )
 from aisbx.types.launch import LaunchResult, exit_status, given, launch_request, launch_result
 
+D = TypeVar("D", bound=Driver)
 LASTING = ("joined", "spawned")
 """Ways into a sandbox that outlives whoever asked for the command."""
 
@@ -39,11 +42,20 @@ class Way(Protocol):
     """One way into a sandbox."""
 
     def __call__(
-        self, spec: SandboxSpec, command: Command, stdio: Stdio, home: Path, seconds: float, *, alone: bool = False
+        self,
+        spec: SandboxSpec,
+        command: Command,
+        stdio: Stdio,
+        home: Path,
+        seconds: float,
+        *,
+        alone: bool = False,
+        proxied: Proxied | None = None,
     ) -> ExitStatus:
         """Run a command and give how it ended; TimeoutError after the seconds.
 
-        `home` is a private directory. `alone` says that the calling process was forked for this one run.
+        `home` is a private directory. `alone` says that the calling process was forked for this one run. `proxied` is
+        what the driver is to bear of secrets.
         """
         ...
 
@@ -59,14 +71,31 @@ def ways(driver: Driver) -> dict[str, Way]:
     return found
 
 
+def bearing(driver: D, proxied: Proxied | None) -> D:
+    """Give a driver that bears secrets for the proxy; TypeError for one that cannot, and must not claim to."""
+    if proxied is None:
+        return driver
+    if not isinstance(driver, SecretDriver):
+        msg = f"driver {driver.name} bears no secrets"
+        raise TypeError(msg)
+    return cast("D", driver.bearing({}, proxied))  # one of the same kind
+
+
 def opened(driver: Driver) -> Way:
     """Run through `open` and `spawn`."""
 
     def run(
-        spec: SandboxSpec, command: Command, stdio: Stdio, home: Path, seconds: float, *, alone: bool = False
+        spec: SandboxSpec,
+        command: Command,
+        stdio: Stdio,
+        home: Path,
+        seconds: float,
+        *,
+        alone: bool = False,
+        proxied: Proxied | None = None,
     ) -> ExitStatus:
         del alone
-        sandbox = driver.open(spec, home)
+        sandbox = bearing(driver, proxied).open(spec, home)
         try:
             status = sandbox.spawn(command, stdio).wait(seconds)
         finally:
@@ -83,9 +112,16 @@ def planned(driver: LocalDriver) -> Way:
     """Run the driver's plan through the launcher that it names, in a process of its own."""
 
     def run(
-        spec: SandboxSpec, command: Command, stdio: Stdio, home: Path, seconds: float, *, alone: bool = False
+        spec: SandboxSpec,
+        command: Command,
+        stdio: Stdio,
+        home: Path,
+        seconds: float,
+        *,
+        alone: bool = False,
+        proxied: Proxied | None = None,
     ) -> ExitStatus:
-        plan = driver.plan(spec)
+        plan = bearing(driver, proxied).plan(spec)
         launcher = importlib.import_module(plan["launcher"])
         request = launch_request(command, stdio, exclusive=True, state=str(home), run="contract", keep=0)
 
@@ -103,11 +139,18 @@ def joined(driver: LastingDriver) -> Way:
     """Run in a sandbox that lasts, made for this one command, and end it."""
 
     def run(
-        spec: SandboxSpec, command: Command, stdio: Stdio, home: Path, seconds: float, *, alone: bool = False
+        spec: SandboxSpec,
+        command: Command,
+        stdio: Stdio,
+        home: Path,
+        seconds: float,
+        *,
+        alone: bool = False,
+        proxied: Proxied | None = None,
     ) -> ExitStatus:
         own = Path(tempfile.mkdtemp(prefix="lasting-", dir=home))
         try:
-            sandbox = driver.create(spec, own, home, 0.0)
+            sandbox = bearing(driver, proxied).create(spec, own, home, 0.0)
 
             def execute() -> LaunchResult:
                 return _executed(sandbox, command, stdio, home, seconds)
@@ -126,12 +169,19 @@ def spawned(driver: LastingDriver) -> Way:
     """Run through `spawn` of a sandbox that lasts, made for this one command, from a process that has others to do."""
 
     def run(
-        spec: SandboxSpec, command: Command, stdio: Stdio, home: Path, seconds: float, *, alone: bool = False
+        spec: SandboxSpec,
+        command: Command,
+        stdio: Stdio,
+        home: Path,
+        seconds: float,
+        *,
+        alone: bool = False,
+        proxied: Proxied | None = None,
     ) -> ExitStatus:
         del alone
         own = Path(tempfile.mkdtemp(prefix="lasting-", dir=home))
         try:
-            sandbox = driver.create(spec, own, home, 0.0)
+            sandbox = bearing(driver, proxied).create(spec, own, home, 0.0)
             try:
                 # Not the first command: what made it ready for that one is there now.
                 sandbox.spawn(Command(argv=("/bin/true",)), Stdio()).wait(seconds)
@@ -175,9 +225,10 @@ def perform(attack: Attack, way: Way, python: str, scenes: Callable[[], Scene] =
         facts = attack.stage(scene)
         spec = attack.shape(scene, scene.spec())
         command, stdio, home = attack.command(scene, facts, python), attack.stdio(scene), Path(scene.state)
+        proxied = attack.bears(scene)
 
         def run(*, alone: bool = False) -> ExitStatus:
-            return way(spec, command, stdio, home, attack.seconds, alone=alone)
+            return way(spec, command, stdio, home, attack.seconds, alone=alone, proxied=proxied)
 
         status = ExitStatus(code=137, signal=9)  # what the caller of a launcher that was killed sees
         with scene.watching():

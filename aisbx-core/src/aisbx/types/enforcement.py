@@ -40,6 +40,10 @@ CONTROLS: Mapping[str, Control] = {
         Control("net:deny", "no network but the sandbox's own loopback"),
         Control("net:allowlist", "no network but what a rule names, through a proxy that decides on each connection"),
         Control("net:host-sockets", "abstract and path sockets of the host are out of reach"),
+        Control(
+            "secret:proxied",
+            "a secret that the proxy puts in is nowhere inside, and goes where it is bound to alone",
+        ),
         Control("sys:filter", "only the system calls of the profile are allowed, over every entry"),
         Control("sys:no-userns", "no user namespace can be made inside"),
         Control("priv:no-caps", "no capabilities, and none can be gained"),

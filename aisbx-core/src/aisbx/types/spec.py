@@ -154,6 +154,8 @@ class SandboxSpec:
             skipped |= {"net:deny"}
         if self.network.mode is not NetworkMode.ALLOWLIST:
             skipped |= {"net:allowlist"}
+        if not any(secret.placeholder for secret in self.secrets):
+            skipped |= {"secret:proxied"}
         if self.network.mode is NetworkMode.OPEN:
             skipped |= {"net:host-sockets"}
         if self.workspace is None or self.workspace.mode is WorkspaceMode.RW:

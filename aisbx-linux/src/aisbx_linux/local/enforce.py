@@ -157,25 +157,33 @@ def _composed(spec: SandboxSpec, facts: Facts) -> list[ControlState]:
 
 def _network(spec: SandboxSpec) -> list[ControlState]:
     listed = ControlState("net:allowlist", Level.FULL, "network namespace, egress proxy for what a rule names")
+    held = ControlState("secret:proxied", Level.FULL, "a placeholder inside, egress proxy outside that puts it in")
     if spec.network.mode is NetworkMode.ALLOWLIST:
         reason = f"its allow-list is open: {', '.join(spec.network.allow)}"
         if spec.network.proxy is None:
-            why = "there is no egress proxy to hold it"
-            listed = ControlState("net:allowlist", Level.NONE, reason=why, remedy="pip install aisbx-egress")
+            why, remedy = "there is no egress proxy to hold it", "pip install aisbx-egress"
+            listed = ControlState("net:allowlist", Level.NONE, reason=why, remedy=remedy)
+            held = ControlState("secret:proxied", Level.NONE, reason=why, remedy=remedy)
         return [
             ControlState("net:deny", Level.PARTIAL, "network namespace, egress proxy", reason),
             listed,
+            held,
             ControlState("net:host-sockets", Level.FULL, "network and mount namespaces"),
         ]
     if spec.network.mode is not NetworkMode.OPEN:
         return [
             ControlState("net:deny", Level.FULL, "network namespace"),
             listed,
+            held,
             ControlState("net:host-sockets", Level.FULL, "network and mount namespaces"),
         ]
+    remedy = "name the secret's host: --network allow=HOST:443"
     return [
         ControlState("net:deny", Level.NONE, reason="the network is open"),
         ControlState("net:allowlist", Level.NONE, reason="the network is open"),
+        ControlState(
+            "secret:proxied", Level.NONE, reason="an open network has no proxy that puts it in", remedy=remedy
+        ),
         ControlState("net:host-sockets", Level.PARTIAL, "mount namespace", "abstract sockets are the network's"),
     ]
 
