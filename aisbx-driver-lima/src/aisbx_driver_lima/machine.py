@@ -39,7 +39,7 @@ class Machine:
         self._configuration = configuration
         self._environ = environ
         self._agent = Agent(configuration.home)
-        self.lasting = Lodgers(os.path.join(configuration.home, "lasting"))
+        self.lasting = Lodgers(os.path.join(configuration.home, "_lasting"))
         """Those of its sandboxes, and of their snapshots, that last."""
 
     def hindrance(self) -> tuple[str, str]:

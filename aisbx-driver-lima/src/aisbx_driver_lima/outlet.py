@@ -177,7 +177,7 @@ def main() -> NoReturn:
     job = Job(**row)
     if job.home and os.fork():
         os._exit(0)  # who asked need not wait for what lasts
-    place = f"{job.lima}/outlets/{job.name}"
+    place = f"{job.lima}/_outlets/{job.name}"  # Lima takes other names for instances
     try:
         os.makedirs(place, mode=0o700)
         outlet = Outlet(job, _decider(job, place))
