@@ -86,31 +86,6 @@ until [ "$({STATE})" = ended ]; do sleep 0.3; done
 python3 -c 'print(float(open("/proc/uptime").read().split()[0]) - float(open("../began").read()))'
 "$@" destroy work; rm count
 """
-SHIPPED = str(Path(__file__).parents[2] / "aisbx-supervisor/systemd")
-SERVICE = """
-set -e
-echo 'aisbx:x:64322:64322::/var/lib/aisbx:/usr/sbin/nologin' >> /etc/passwd
-echo 'aisbx:x:64322:' >> /etc/group
-printf '#!/bin/sh\nexec %s -I -m aisbx_supervisor "$@"\n' "$1" > /usr/local/bin/aisbx-supervisor
-chmod 755 /usr/local/bin/aisbx-supervisor
-cp "$2"/aisbx-supervisor.* /etc/systemd/system
-systemctl daemon-reload
-systemctl start aisbx-supervisor.socket
-ask() { curl -sS --fail-with-body --unix-socket /run/aisbx-supervisor.sock -H 'Content-Type: application/json' "$@"; }
-systemctl is-active aisbx-supervisor.service || true
-ask http://x/api/v1/sandboxes -d '{"name": "one", "pids": 50}' | cut -c1-14
-text() { grep -o '"text":"[^"]*"' | head -1; }
-ask http://x/api/v1/sandboxes/one/exec -d '{"argv": ["sh", "-c", "echo kept > /tmp/x; id -u"]}' | text
-systemctl is-active aisbx-supervisor.service
-systemctl kill -s KILL --kill-who=main aisbx-supervisor.service
-ask http://x/api/v1/sandboxes/one/exec -d '{"argv": ["cat", "/tmp/x"]}' | text
-systemctl reload aisbx-supervisor.service
-systemctl show -p NRestarts --value aisbx-supervisor.service
-ask -X DELETE http://x/api/v1/sandboxes/one
-echo
-systemctl stop aisbx-supervisor.socket aisbx-supervisor.service
-systemctl show -p Result --value aisbx-supervisor.service
-"""
 
 
 def held(program: str, *options: str) -> tuple[str, ...]:
@@ -132,7 +107,6 @@ STEPS = (
     ("left", "root", ("sh", "-c", GROUPS)),
     ("own limits", "guest", (*SCOPE, "sh", "-c", OWN, "sh", *AISBX)),
     ("paused", "guest", (*SCOPE, "sh", "-c", PAUSE, "sh", *AISBX)),
-    ("service", "root", ("sh", "-c", SERVICE, "sh", sys.executable, SHIPPED)),
     ("forward", "root", ("date", "-s", "+3 days")),
     ("state after three days more", "guest", ("sh", "-c", STATE, "sh", *AISBX)),
     ("back", "root", ("date", "-s", "-6 days")),
@@ -271,13 +245,3 @@ def test_debians_switch_for_user_namespaces_is_told_with_and_without_a_plan(told
     assert (code, report["ready"]) == (125, False)
     assert "sysctl kernel.unprivileged_userns_clone=1" in [row["remedy"] for row in report["rows"]]
     assert told["ran while closed"][1].split() == ["out"]
-
-
-def test_the_supervisors_units_start_it_when_somebody_asks_and_again_when_it_was_killed(
-    told: Mapping[str, Result],
-) -> None:
-    code, stdout, stderr = told["service"]
-    assert code == 0, stdout + stderr
-    first, made, uid, active, kept, restarts, gone, result = stdout.splitlines()
-    assert (first, made, active, kept) == ("inactive", '{"name":"one",', "active", '"text":"kept\\n"'), stderr
-    assert (uid, restarts, gone, result) == ('"text":"64322\\n"', "1", '{"findings":[]}', "success")
