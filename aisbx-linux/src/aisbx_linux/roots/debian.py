@@ -22,6 +22,9 @@ TOOL = "mmdebstrap"
 SPARE = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _PASSED = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "LANG")
+_DEVICES = "null zero full random urandom"
+_MOUNT = ': > "$1/dev/$each" && mount --bind "/dev/$each" "$1/dev/$each"'
+_UNMOUNT = 'umount "$1/dev/$each" && rm "$1/dev/$each"'
 _WRONG = 200
 """Letters of what went wrong that are told."""
 # Numbers of chown, fchown, lchown, fchownat, setgroups, setuid, setgid, setresuid, setresgid, setreuid, setregid,
@@ -99,6 +102,11 @@ class DebianStream:
         for path in SPARE:
             yield f"--dpkgopt=path-exclude={path}"
         yield '--aptopt=APT::Sandbox::User "root"'
+        if os.geteuid() != 0:
+            # It would mount a file system for terminals of a group that this namespace does not know.
+            yield "--skip=chroot/mount/dev"
+            yield f'--setup-hook=mkdir -p "$1/dev"; for each in {_DEVICES}; do {_MOUNT}; done'
+            yield f'--customize-hook=for each in {_DEVICES}; do {_UNMOUNT}; done'
         yield from (self._suite, "-", *self._sources)
 
 
