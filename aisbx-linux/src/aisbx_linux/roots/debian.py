@@ -106,7 +106,7 @@ class DebianStream:
             # It would mount a file system for terminals of a group that this namespace does not know.
             yield "--skip=chroot/mount/dev"
             yield f'--setup-hook=mkdir -p "$1/dev"; for each in {_DEVICES}; do {_MOUNT}; done'
-            yield f'--customize-hook=for each in {_DEVICES}; do {_UNMOUNT}; done'
+            yield f"--customize-hook=for each in {_DEVICES}; do {_UNMOUNT}; done"
         yield from (self._suite, "-", *self._sources)
 
 
