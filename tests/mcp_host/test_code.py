@@ -53,7 +53,9 @@ def test_what_its_processes_print_comes_too_and_in_order(client: Client) -> None
 def test_images_and_tables_are_shown_as_such(client: Client) -> None:
     code = """
 class Plot:
-    def _repr_png_(self): return b"\\x89PNG" + bytes(10)
+    def _repr_png_(self): return b"\\x89PNG\\r\\n\\x1a\\n" + bytes(10)
+class NoPlot:
+    def _repr_png_(self): return "no base64"
 class Frame:
     columns = ["a|b"]; index = [0, 1]
     def __len__(self): return 2
@@ -62,13 +64,14 @@ class Frame:
     def iloc(self): return type("I", (), {"__getitem__": lambda s, k: self})()
 class Page:
     def _repr_html_(self): return "<b>bold</b>"
-display(Plot(), Page())
+display(Plot(), Page(), NoPlot())
 Frame()
 """
     result = client.result("run_code", code=code, session="wrong")
     assert "| 0 | 1 |" in text_of(result)
     assert "a\\|b" in text_of(result)
     assert "<b>bold</b>\n" in text_of(result)
+    assert "[what is said to be image/png is none]" in text_of(result)
     assert [block.type for block in result.content] == ["text", "image"]
 
 

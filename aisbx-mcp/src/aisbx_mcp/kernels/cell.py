@@ -1,8 +1,10 @@
 """What came of some code."""
 
+import base64
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from aisbx_mcp.images import image_type
 from aisbx_mcp.output import Output
 
 LARGEST_IMAGE = 1 << 20
@@ -28,10 +30,20 @@ class Cell:
             self.output.append(f"{data}\n".encode(errors="backslashreplace"))
         elif len(data) > LARGEST_IMAGE:
             self.output.append(f"[an image of {len(data):,} characters is too large to show]\n".encode())
+        elif not _is_image(kind, data):
+            self.output.append(f"[what is said to be {kind} is none]\n".encode())
         elif len(self.images) >= IMAGES:
             self.output.append(f"[more than {IMAGES} images: this one is left out]\n".encode())
         else:
             self.images.append((kind, data))
+
+
+def _is_image(kind: str, data: str) -> bool:
+    """Say whether this is base64 and begins as such an image does: what is none can cost a client its conversation."""
+    try:
+        return image_type(base64.b64decode(data, validate=True)) == kind
+    except ValueError:
+        return False
 
 
 class Interpreter(Protocol):
