@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from aisbx_linux.layer import journal, place
 from aisbx_linux.layer.layers import Layer
+from aisbx_linux.layer.walk import ADDED, COMPARED, Difference
 
 
 def tree(root: Path) -> dict[str, object]:
@@ -113,14 +114,31 @@ def test_a_note_that_was_cut_off_is_read_as_far_as_it_goes(tmp_path: Path) -> No
     first.begin(".aisbx-0")
     status = tmp_path.stat()
     first.step("a")
-    first.done("a", status, None)
+    first.done(Difference("a", ADDED, None, status), status)
     first.step("b")
+    stamp = (status.st_ino, status.st_ctime_ns) * 2
     path = tmp_path / "applying"
     whole = path.read_bytes()
     found = journal.Journal(str(tmp_path))
     for cut in range(len(whole) + 1):
         path.write_bytes(whole[:cut])
         found = journal.Journal(str(tmp_path))
-        assert found.applied in ({}, {"a": (status.st_ino, status.st_ctime_ns)})
+        assert found.applied in ({}, {"a": stamp})
     assert found.unfinished == (".aisbx-0", "b")
-    assert found.applied == {"a": (status.st_ino, status.st_ctime_ns)}
+    assert found.applied == {"a": stamp}
+
+
+def test_a_file_too_large_to_be_compared_is_no_difference_once_it_was_applied(tmp_path: Path) -> None:
+    workspace, layer = tmp_path / "workspace", tmp_path / "layer"
+    workspace.mkdir()
+    os.close(place.make(str(layer), str(workspace), "cow", None, volatile=False))
+    with (layer / "upper/large").open("wb") as file:
+        file.truncate(COMPARED + 1)
+    assert apply(layer, move=False) == {"large": ""}
+    assert apply(layer, move=False) == {}
+    with (layer / "upper/large").open("r+b") as file:  # the sandbox goes on with it
+        file.write(b"x")
+    assert apply(layer, move=False) == {"large": ""}
+    (workspace / "large").chmod(0o600)
+    assert apply(layer, move=False) == {"large": "it was changed on the host since"}
+    place.drop(str(layer))

@@ -12,7 +12,7 @@ from aisbx_linux.processes import write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from aisbx_linux.layer.walk import Stamp
+    from aisbx_linux.layer.walk import Difference, Stamp
 
 BOOKS = ".books"
 """Behind a layer's name: where this lies for one that may be full, see `sized`; in the layer for any other."""
@@ -54,11 +54,15 @@ class Journal:
         """Say that something is to be made of a path."""
         self._write(path)
 
-    def done(self, path: str, there: "posix.stat_result | None", was: "posix.stat_result | None") -> None:
-        """Say what is there now, and what was there before."""
+    def done(self, difference: "Difference", there: "posix.stat_result | None") -> None:
+        """Say what is there now in the place of a difference."""
+        was, now = difference.was, difference.now
         stamp = (there.st_ino, there.st_ctime_ns) if there is not None else None
-        self._take(path, stamp, was.st_ino if was is not None else 0)
-        self._write((path, stamp, was.st_ino if was is not None else 0))
+        if stamp is not None and now is not None:
+            stamp += (now.st_ino, now.st_ctime_ns)
+        row = (difference.path, stamp, was.st_ino if was is not None else 0)
+        self._take(*row)
+        self._write(row)
 
     def close(self) -> None:
         """Put all of it into one table again."""

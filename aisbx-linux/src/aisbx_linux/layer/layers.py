@@ -104,7 +104,7 @@ class Layer:
             there = carrier.carry(difference)
         except UndoneError as error:
             return str(error)
-        self._journal.done(difference.path, there, difference.was)
+        self._journal.done(difference, there)
         return ""
 
     def _tidy(self) -> None:

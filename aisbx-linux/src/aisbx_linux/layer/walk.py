@@ -18,15 +18,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    Stamp = tuple[int, int]
-    """(inode, ctime in ns) of something in the workspace."""
+    Stamp = tuple[int, ...]
+    """(inode, ctime in ns) of something in the workspace, then of what it was made from, in the layer."""
 
 ADDED, MODIFIED, DELETED = "added", "modified", "deleted"
 FILE, DIRECTORY, LINK, FIFO, SOCKET, DEVICE, UNREAD = "file", "directory", "link", "fifo", "socket", "device", "unread"
 _KINDS = {0o100000: FILE, 0o040000: DIRECTORY, 0o120000: LINK, 0o010000: FIFO, 0o140000: SOCKET}
 _FORMAT, _PERMISSIONS, _SET_ID, _CHARACTER = 0o170000, 0o7777, 0o6000, 0o020000
 COMPARED = 64 << 20
-"""Bytes of a file that are read to see that it has not changed; a larger one counts as changed."""
+"""Bytes of a file that are read to see that it has not changed; a larger one counts as changed unless it was applied."""
 _MOVED = "a directory on the way to it was moved on the host since"
 _CHANGED = "it was changed on the host since"
 
@@ -177,7 +177,7 @@ class Walk:
         if kind_of(was) == DIRECTORY:
             yield from self._gone(lower, place, name, held, moved)
             was = None
-        if was is None or not _same(upper, lower, name, was, now):
+        if was is None or not (self._as_applied(place, name, was, now) or _same(upper, lower, name, was, now)):
             told = self._told(place, name, ADDED if was is None else MODIFIED, was, now, held, moved)
             told.layer = uppers[entry.layer][0]
             if absent and not moved and self._removed(told, uppers, lower, name):
@@ -247,7 +247,12 @@ class Walk:
         return told.kind == FILE and self._origins.gone(uppers, name, lower, self._since)
 
     def _touched(self, path: str, was: "posix.stat_result") -> bool:
-        return was.st_ctime_ns > self._since and self._applied.get(path) != (was.st_ino, was.st_ctime_ns)
+        return was.st_ctime_ns > self._since and self._applied.get(path, ())[:2] != (was.st_ino, was.st_ctime_ns)
+
+    def _as_applied(self, place: Place, name: str, was: "posix.stat_result", now: "posix.stat_result") -> bool:
+        """Tell whether both are as they were when one was made from the other."""
+        stamp = (was.st_ino, was.st_ctime_ns, now.st_ino, now.st_ctime_ns)
+        return self._applied.get(f"{place.path}/{name}" if place.path else name) == stamp
 
     def _was_moved(self, path: str, was: "posix.stat_result") -> bool:
         """Tell whether a directory came to its place since: that changes its ctime, and not its mtime."""
