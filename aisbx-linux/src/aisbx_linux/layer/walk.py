@@ -26,7 +26,7 @@ FILE, DIRECTORY, LINK, FIFO, SOCKET, DEVICE, UNREAD = "file", "directory", "link
 _KINDS = {0o100000: FILE, 0o040000: DIRECTORY, 0o120000: LINK, 0o010000: FIFO, 0o140000: SOCKET}
 _FORMAT, _PERMISSIONS, _SET_ID, _CHARACTER = 0o170000, 0o7777, 0o6000, 0o020000
 COMPARED = 64 << 20
-"""Bytes of a file that are read to see that it has not changed; a larger one counts as changed unless it was applied."""
+"""Bytes of a file read to see that it has not changed; a larger one counts as changed unless it was applied."""
 _MOVED = "a directory on the way to it was moved on the host since"
 _CHANGED = "it was changed on the host since"
 
