@@ -1,7 +1,7 @@
 """`./dev bench`: the benchmark whose targets a change must not miss; with `--peers`, the table of all; with
 `--warm`, that of commands of sandboxes that last; with `--fork`, that of forks; with `--agents`, that of the MCP
 server; with `--egress`, that of allow-lists; with `--drivers`, that of the drivers side by side; with `--supervisor`,
-that of the REST host."""
+that of the REST host; with `--monitor`, that of watching."""
 
 import sys
 
@@ -33,6 +33,10 @@ elif "--supervisor" in sys.argv[1:]:
     from benchmarks.supervisor import main
 
     sys.exit(main([word for word in sys.argv[1:] if word != "--supervisor"]))
+elif "--monitor" in sys.argv[1:]:
+    from benchmarks.monitor import main
+
+    sys.exit(main([word for word in sys.argv[1:] if word != "--monitor"]))
 else:
     from benchmarks.cold import main
 

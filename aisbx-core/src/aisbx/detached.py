@@ -37,6 +37,42 @@ def launch(file: str, job: object) -> "Any":  # noqa: ANN401 - whatever it write
         raise SilentError(done.stderr.decode(errors="replace")[-500:].strip()) from None
 
 
+def hold(path: str, flags: int = posix.O_RDWR | posix.O_CREAT) -> int:
+    """Give a descriptor that is one process's right as long as it is open; -1 where another has it. OSError else."""
+    import fcntl
+
+    descriptor = posix.open(path, flags | posix.O_NOFOLLOW | posix.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        posix.close(descriptor)
+        return -1
+    return descriptor
+
+
+def held(path: str) -> bool:
+    """Tell whether a process has what `hold` gives."""
+    try:
+        descriptor = hold(path, posix.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    if descriptor >= 0:
+        posix.close(descriptor)
+    return descriptor < 0
+
+
+def begun() -> None:
+    """Tell who asked, and have nothing of theirs any more."""
+    try:  # noqa: SIM105 - contextlib is one import more
+        posix.write(1, marshal.dumps(None))
+    except OSError:
+        pass  # who asked was killed: the work is done all the same
+    null = posix.open("/dev/null", posix.O_RDWR | posix.O_CLOEXEC)
+    for number in (0, 1, 2):
+        posix.dup2(null, number)
+    posix.close(null)
+
+
 def main(work: "Callable[[Any], None]", refusal: "Callable[[str], object]") -> "NoReturn":
     """Read the job, leave who started this process, and do the work; what goes wrong is told as `refusal` has it."""
     try:

@@ -5,7 +5,6 @@ holds flock(2) on `keeper` in the sandbox's directory, so that there is one and 
 sandbox it leaves in `ended.json`. Builtin modules only: it has to be small, for there may be many.
 """
 
-import marshal
 import posix
 import sys
 import time
@@ -45,26 +44,7 @@ _NEW = posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_NOFOLLOW | posix
 
 def kept(place: str) -> bool:
     """Tell whether the sandbox in a directory has its keeper."""
-    try:
-        descriptor = _hold(place, posix.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    if descriptor >= 0:
-        posix.close(descriptor)
-    return descriptor < 0
-
-
-def _hold(place: str, flags: int = posix.O_RDWR | posix.O_CREAT) -> int:
-    """Give a descriptor that is the keeper's right as long as it is open; -1 where there is a keeper."""
-    import fcntl
-
-    descriptor = posix.open(f"{place}/{LOCK}", flags | posix.O_NOFOLLOW | posix.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        posix.close(descriptor)
-        return -1
-    return descriptor
+    return detached.held(f"{place}/{LOCK}")
 
 
 def _alone_with(place: str, *, wait: bool) -> bool | None:
@@ -93,29 +73,17 @@ def _over(module: "KeepingModule", job: "Job") -> str:
             return reason if alone else ""
 
 
-def _begun() -> None:
-    """Tell who asked, and have nothing of theirs any more."""
-    try:  # noqa: SIM105 - contextlib is one import more
-        posix.write(1, marshal.dumps(None))
-    except OSError:
-        pass  # who asked was killed: the sandbox is kept all the same
-    null = posix.open("/dev/null", posix.O_RDWR | posix.O_CLOEXEC)
-    for number in (0, 1, 2):
-        posix.dup2(null, number)
-    posix.close(null)
-
-
 def keep(job: "Job") -> None:
     """Keep a sandbox until its end."""
     place, work = job["sandbox"], job["work"]
-    if _hold(place) < 0:
-        _begun()
+    if detached.hold(f"{place}/{LOCK}") < 0:
+        detached.begun()
         return
     if work["root"] not in sys.path:
         sys.path.insert(0, work["root"])
     module: KeepingModule = __import__(work["module"], fromlist=("keep",))
     module.prepare(work["data"])
-    _begun()
+    detached.begun()
     reason = _over(module, job)
     if not reason:
         return

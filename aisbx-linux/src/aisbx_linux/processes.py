@@ -10,6 +10,7 @@ leave = posix._exit  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 """End this process at once, with an exit code: for a forked child, and where nothing is left to flush."""
 _TERMINAL_SENDS = (1, 2, 3)  # SIGHUP, SIGINT, SIGQUIT
 _CONT = 18
+_NO_ENTRY, _NOT_DIRECTORY = 2, 20
 
 
 def put(path: str, value: str, folder: "int | None" = None) -> None:
@@ -107,3 +108,18 @@ def send(pid: int, number: int) -> None:
         posix.kill(pid, number)
     except ProcessLookupError:
         return
+
+
+def execute(argv: "list[str]", environment: "dict[str, str]") -> None:
+    """Become the program, looked for as execvp(3) does; OSError where none can be."""
+    command = argv[0]
+    if "/" in command:
+        posix.execve(command, argv, environment)
+    best: OSError | None = None
+    for place in environment.get("PATH", "/usr/bin:/bin").split(":"):
+        try:
+            posix.execve(f"{place or '.'}/{command}", argv, environment)
+        except OSError as error:
+            if best is None or error.errno not in {_NO_ENTRY, _NOT_DIRECTORY}:
+                best = error
+    raise best or FileNotFoundError(_NO_ENTRY, "No such file or directory")

@@ -203,6 +203,15 @@ def set_filter(program: bytes) -> None:
 
     OSError if the kernel refuses, as it does without no_new_privs.
     """
+    described, kept = describe(program)
+    if call("prctl", _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, described, 0, 0) != 0:
+        msg = "the system-call filter was refused"
+        raise OSError(msg)
+    del kept
+
+
+def describe(program: bytes) -> "tuple[bytes, object]":
+    """Give the struct sock_fprog of a compiled seccomp program, and what must be kept as long as it is used."""
 
     class Byte(_ctypes._SimpleCData):  # noqa: SLF001  # pyright: ignore[reportPrivateUsage, reportMissingTypeArgument]
         """What instructions are made of."""
@@ -210,11 +219,9 @@ def set_filter(program: bytes) -> None:
         _type_ = "B"
 
     words = (Byte * len(program)).from_buffer_copy(program)
-    # struct sock_fprog: a count of instructions, padded, and a pointer.
-    described = (len(program) // _INSTRUCTION).to_bytes(8, "little") + _ctypes.addressof(words).to_bytes(8, "little")
-    if call("prctl", _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, described, 0, 0) != 0:
-        msg = "the system-call filter was refused"
-        raise OSError(msg)
+    # A count of instructions, padded, and a pointer.
+    count = (len(program) // _INSTRUCTION).to_bytes(8, "little")
+    return count + _ctypes.addressof(words).to_bytes(8, "little"), words
 
 
 def tee(source: int, target: int, length: int) -> int:

@@ -25,6 +25,8 @@ COMMANDS = [
     ("plugin", "list"),
     ("config", "show"),
     ("audit", "show"),
+    ("monitor",),
+    ("explain",),
     *(("cache", name) for name in ("list", "prune")),
     *(("key", name) for name in ("create", "list", "revoke")),
 ]

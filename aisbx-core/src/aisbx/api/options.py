@@ -46,6 +46,8 @@ class Options(TypedDict, total=False):
     """Cores."""
     disk: int
     """Bytes of private space."""
+    monitor: bool
+    """Whether what it tries that it may not is recorded as it happens (docs/monitoring.md)."""
 
 
 def to_request(options: Options, command: Sequence[str] = ()) -> RunRequest:
@@ -82,6 +84,7 @@ def to_request(options: Options, command: Sequence[str] = ()) -> RunRequest:
         publish=tuple(options.get("publish", ())),
         secrets=parse_secrets(options.get("secrets", ())),
         limits=limits,
+        monitor=options.get("monitor", False),
     )
 
 

@@ -38,6 +38,8 @@ COMMANDS = (
     "config",
     "doctor",
     "audit",
+    "monitor",
+    "explain",
     "key",
     "logs",
     "cache",

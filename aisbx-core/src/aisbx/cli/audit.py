@@ -18,6 +18,7 @@ from aisbx.cli.render import emit_json, shell_words, table
 from aisbx.cli.session import audit_path, audit_place, remote, server
 from aisbx.cli.when import local, parse_since, parse_tail
 from aisbx.errors import UsageError
+from aisbx.violations.recorder import KIND
 
 EXAMPLES = """\b
 Examples:
@@ -132,8 +133,12 @@ def result(record: Record) -> str:
     """Say what came of a run: `exit 0`, `signal 9`, `timed out`, or the code of a refusal."""
     if record.text("kind") in SANDBOXES:
         return SANDBOXES[record.text("kind")]
-    if record.text("kind") == "run.refused":
-        return f"refused: {record.table('error').get('code', '?')}"
+    told = {
+        KIND: f"{record.text('severity')}: {record.text('what')}",
+        "run.refused": f"refused: {record.table('error').get('code', '?')}",
+    }
+    if record.text("kind") in told:
+        return told[record.text("kind")]
     if record.data.get("timed_out"):
         return "timed out"
     if error := record.table("error"):

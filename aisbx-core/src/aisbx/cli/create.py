@@ -1,5 +1,6 @@
 """`aisbx create`: a sandbox that lasts."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -7,7 +8,20 @@ import typer
 from aisbx.cli.options import Json
 from aisbx.cli.render import emit_json
 from aisbx.cli.request import to_request
-from aisbx.cli.request_options import Cpus, Disk, Driver, Env, Memory, Mount, Pids, Profile, Publish, Rootfs, Secret
+from aisbx.cli.request_options import (
+    Cpus,
+    Disk,
+    Driver,
+    Env,
+    Memory,
+    Monitor,
+    Mount,
+    Pids,
+    Profile,
+    Publish,
+    Rootfs,
+    Secret,
+)
 from aisbx.cli.session import directory, engine, principal
 from aisbx.units import parse_duration
 
@@ -57,6 +71,7 @@ def create(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one param
     output: Annotated[
         list[str] | None, typer.Option("--output", metavar="SIZE", help="Pass on this much output of each command.")
     ] = None,
+    monitor: Monitor = False,
     json: Json = False,
 ) -> None:
     """Make a sandbox that lasts until it is destroyed; prints its name."""
@@ -80,7 +95,7 @@ def create(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one param
     given = {option: values for option, values in options.items() if values}
     seconds = parse_duration(ttl, name="--ttl") if ttl else 0.0
     idle = parse_duration(idle_ttl, name="--idle-ttl") if idle_ttl else 0.0
-    request = to_request(given, (), directory())
+    request = replace(to_request(given, (), directory()), monitor=monitor)
     record = engine().sandboxes.create(request, principal(), "cli", name, seconds, idle)
     if json:
         row = {"name": record.name, "profile": record.profile, "driver": record.driver}

@@ -23,11 +23,13 @@ from aisbx.inputs import Inputs
 from aisbx.paths import state_dir
 from aisbx.store import Store
 from aisbx.units import format_duration
+from aisbx.violations.recorder import KIND as VIOLATION
 
 if TYPE_CHECKING:
     from aisbx.engine.background import Background, BackgroundCommand
 
 RECENT = 20
+_NO_RUNS = frozenset({*SANDBOXES, VIOLATION})
 
 EXAMPLES = """\b
 Examples:
@@ -73,7 +75,7 @@ def logs(
         _output(run, count, follow=follow, as_json=json)
         return
     reading = read_log(audit_path(), tail=RECENT if count is None else count, since=start)
-    runs = [record for record in reading.records if record.text("kind") not in SANDBOXES]
+    runs = [record for record in reading.records if record.text("kind") not in _NO_RUNS]
     if json:
         emit_json({"runs": [_summary(record) for record in runs]})
         return
@@ -82,7 +84,7 @@ def logs(
     if follow:
         sys.stdout.flush()
         for record in follow_log(audit_path(), reading.end):
-            if record is not None and record.time >= start and record.text("kind") not in SANDBOXES:
+            if record is not None and record.time >= start and record.text("kind") not in _NO_RUNS:
                 print("  ".join(printable(cell) for cell in _row(record)), flush=True)
 
 

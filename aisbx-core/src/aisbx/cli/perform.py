@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NoReturn
 
 from aisbx.cli.asked import asked
@@ -14,12 +15,20 @@ from aisbx.types import ExitStatus, RunRequest, Stdio
 
 
 def perform(
-    given: Mapping[str, list[str]], command: Sequence[str], *, dry_run: bool = False, as_json: bool = False
+    given: Mapping[str, list[str]],
+    command: Sequence[str],
+    *,
+    dry_run: bool = False,
+    as_json: bool = False,
+    monitor: bool = False,
 ) -> int:
     """Run the command, or say what a run would be; gives the exit code, and raises AisbxErrors."""
     if "sandbox" in given:
+        if monitor:
+            hint = "aisbx create --monitor"
+            raise UsageError("--monitor cannot stand beside --sandbox: it is decided when a sandbox is made", hint=hint)
         return _join(given, command, dry_run=dry_run, as_json=as_json)
-    request = to_request(given, command, directory())
+    request = replace(to_request(given, command, directory()), monitor=monitor)
     if dry_run:
         from aisbx.cli import preview
 
@@ -28,7 +37,7 @@ def perform(
     if not request.command and not stdio.terminal:
         raise UsageError("no command was given", hint="aisbx run [OPTIONS] -- CMD...; a shell needs a terminal")
     # Under the raw options the lean front finds the plan of this run again.
-    options = None if as_json else dict(given)
+    options = None if as_json or monitor else dict(given)
     outcome = asked(lambda: engine().run(request, principal(), stdio, host="cli", options=options))
     if as_json:
         emit_json(outcome.as_record())

@@ -12,6 +12,7 @@ from aisbx.cli.request_options import (
     Driver,
     Env,
     Memory,
+    Monitor,
     Mount,
     Network,
     Output,
@@ -66,6 +67,7 @@ def run(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one paramete
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be mounted, filtered and limited.")
     ] = False,
+    monitor: Monitor = False,
     json: Json = False,
     interactive: Annotated[bool, typer.Option("--interactive", "-i", hidden=True)] = False,
 ) -> int:
@@ -90,4 +92,4 @@ def run(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one paramete
         "sandbox": sandbox,
     }
     given = {name: values for name, values in options.items() if values}
-    return perform(given, command or (), dry_run=dry_run, as_json=json)
+    return perform(given, command or (), dry_run=dry_run, as_json=json, monitor=monitor)

@@ -15,6 +15,7 @@ from aisbx.audit.write import RESERVE, AuditError, append, append_once, ending, 
 from aisbx.engine import requests, secrets
 from aisbx.engine.policies import ask
 from aisbx.engine.prepare import Preparation, Prepared, Preview, directories
+from aisbx.engine.watching import run_watched
 from aisbx.errors import AisbxError, LaunchError, WorkspaceError
 from aisbx.inputs import Inputs
 from aisbx.paths import cache_dir, config_dir, ensure_private, state_dir
@@ -60,8 +61,7 @@ class Engine:
         self.settings: Settings = load(environ, cwd, self._inputs)
         self.state = state_dir(self._inputs)
         self._cache = cache_dir(self._inputs)
-        said = self.settings.plugins
-        self.plugins = Plugins(said.allow, said.disable)
+        self.plugins = Plugins(self.settings.plugins.allow, self.settings.plugins.disable)
         self.decided = self._inputs.copy()
         """What the settings and places alone were made from, without any request."""
         self._sinks: Sinks | None = None
@@ -81,6 +81,8 @@ class Engine:
         `options` are the raw strings that the request came from, under which its plan is kept for the next run.
         `planned` gets a plan that may be kept, before the launch; None where there is none.
         """
+        if request.monitor:
+            return run_watched(self, request, principal, stdio, host)
         run = new_run()
         with requests.request(self, host, "run", principal.id):
             try:
@@ -117,8 +119,7 @@ class Engine:
                 enforcement=prepared.enforcement,
                 captured=captured,
             )
-            now = time.time()
-            self.emit(Event("run.end", now, outcome.as_record(), began=now - status.duration))
+            self.emit(Event("run.end", now := time.time(), outcome.as_record(), began=now - status.duration))
             return outcome
 
     def explain(self, request: RunRequest, error: LaunchError, options: dict[str, list[str]] | None) -> AisbxError:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aisbx.audit.write import RESERVE
+from aisbx.engine.watching import watch
 from aisbx.errors import LaunchError, UsageError
 from aisbx.types import KeptSandbox, Sandbox
 
@@ -35,8 +36,15 @@ def check_times(ttl: float, idle: float) -> None:
             raise UsageError(f"{name}: a sandbox lives for a second at least", hint="write 30s, 10m, 2h")
 
 
-def keep(engine: "Engine", record: "Record", sandbox: Sandbox, place: "Path") -> None:
-    """Have a sandbox ended when its time is over, where it has one and nobody sees to that yet; an AisbxError else."""
+def keep(
+    engine: "Engine", record: "Record", sandbox: Sandbox, place: "Path", owner: tuple[int, int] | None = None
+) -> None:
+    """Have a sandbox watched, and ended when its time is over, where it is to be; an AisbxError where that can't be.
+
+    Nothing happens where somebody sees to that already. For `owner` see `watch`.
+    """
+    if record.monitored:
+        watch(engine, record, sandbox, place, owner)
     ttl = max(0.0, record.until - record.created) if record.until else 0.0
     if not (ttl or record.idle):
         return

@@ -45,10 +45,8 @@ class Sandboxes:
 
     def __init__(self, engine: "Engine") -> None:
         """Look at nothing yet."""
-        self._engine = engine
-        self._store = Store(engine.state)
-        self._commands = Commands(engine, self._store)
-        self._ends = Ends(engine, self._store)
+        self._engine, self._store = engine, Store(engine.state)
+        self._commands, self._ends = Commands(engine, self._store), Ends(engine, self._store)
 
     def create(
         self,
@@ -58,11 +56,12 @@ class Sandboxes:
         name: str = "",
         ttl: float = 0.0,
         idle: float = 0.0,
+        owner: tuple[int, int] | None = None,
     ) -> Record:
         """Make a sandbox and give its record; an AisbxError says why not, and then there is none.
 
-        It ends after `ttl` seconds, and when nobody has used it for `idle` seconds; 0 is for neither. The command of
-        the request is not run.
+        It ends after `ttl` seconds, and when nobody has used it for `idle` seconds; 0 is for neither. The request's
+        command is not run. One that is watched ends with its `owner`, as of `WatchedSandbox`.
         """
         check_times(ttl, idle)
         from aisbx.engine.keep import static_record  # for systems with `posix`
@@ -93,10 +92,10 @@ class Sandboxes:
             mode=spec.workspace.mode.value if spec.workspace else None,
             network=spec.network.mode.value,
             static=static_record(spec, driver.name, prepared.enforcement),
+            monitored=spec.monitored,
         )
-        environment = dict(prepared.request.environment)
-        who = ("sandbox.create", principal.id, host)
-        self.make(lambda home: driver.create(spec, home, engine.state, ttl), record, spec, environment, who, {})
+        environment, who = dict(prepared.request.environment), ("sandbox.create", principal.id, host)
+        self.make(lambda home: driver.create(spec, home, engine.state, ttl), record, spec, environment, who, {}, owner)
         return record
 
     def make(
@@ -107,6 +106,7 @@ class Sandboxes:
         environment: dict[str, str],
         who: tuple[str, str, str],
         told: dict[str, object],
+        owner: tuple[int, int] | None = None,
     ) -> None:
         """Make a sandbox by `begin`, which gets its private directory, and write it down; else leave nothing of it.
 
@@ -122,7 +122,7 @@ class Sandboxes:
                 append(log, f"{beginning}{more},{record.static}}}", f"{engine.state}/{RESERVE}")
 
         try:
-            self._make(begin, spec, record, environment, note)
+            self._make(begin, spec, record, environment, note, owner)
         finally:
             log.close()
         engine.emit(Event(kind, time.time(), {"sandbox": record.name, "profile": record.profile, **told}))
@@ -253,13 +253,14 @@ class Sandboxes:
         record: Record,
         environment: dict[str, str],
         note: Callable[[], None],
+        owner: tuple[int, int] | None,
     ) -> None:
         """Make a sandbox, write it down and `note` it, or leave nothing of it."""
         engine = self._engine
         claim = self._store.claim(record.name)
         try:
             sandbox = begin(claim.home)
-            keep(engine, record, sandbox, claim.home.parent)
+            keep(engine, record, sandbox, claim.home.parent, owner)
             self._store.write(record, environment, spec)
             if engine.exclusive and isinstance(sandbox, JoinableSandbox):
                 self._commands.keep(record, sandbox, Command(argv=()), {}, engine.decided)
@@ -289,13 +290,10 @@ class Sandboxes:
     def sweep(self) -> None:
         """Remove what processes that were killed left half made."""
         for name in self._store.names():
-            claim = self._store.hold(name) if self._unfinished(name) else None
+            claim = self._store.hold(name) if not self._store.finished(name) else None
             if claim is not None:
                 try:
-                    if self._unfinished(name):
+                    if not self._store.finished(name):
                         self._ends.end(name, claim)
                 finally:
                     claim.release()
-
-    def _unfinished(self, name: str) -> bool:
-        return not self._store.finished(name)

@@ -82,6 +82,7 @@ def resolve(
         secrets=_secrets(request, profile, settings),
         lowered=frozenset(settings.lower),
         preload=tuple(sorted(profile.preload)),
+        monitored=request.monitor,
     )
 
 

@@ -11,6 +11,10 @@ from aisbx.types.background import (
     ProcessRow,
     Served,
     ServingModule,
+    WatchedSandbox,
+    Watching,
+    WatchingJob,
+    WatchingModule,
 )
 from aisbx.types.capability import FileEvent, FileRow, Files, Freezer, Layers, Watch
 from aisbx.types.egress import SYNTHETIC, Authority, Egress, EgressSockets, ProxiedSecret, SecretEgress
@@ -187,6 +191,10 @@ __all__ = [
     "Usage",
     "Verdict",
     "Watch",
+    "WatchedSandbox",
+    "Watching",
+    "WatchingJob",
+    "WatchingModule",
     "Workspace",
     "WorkspaceMode",
     "WorkspaceRequest",

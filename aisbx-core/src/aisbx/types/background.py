@@ -120,6 +120,48 @@ class KeptSandbox(Sandbox, Protocol):
         ...
 
 
+class Watching(Protocol):
+    """What watches one sandbox."""
+
+    def work(self, tell: Callable[[dict[str, object]], str], tick: Callable[[], bool]) -> None:
+        """Watch until it has ended, and `tell` of each thing that it may not do, as `aisbx.violations` has it.
+
+        `tell` gives back what is to be done: "" or `kill`. `tick` is called about once a second after something was
+        told, until it gives False.
+        """
+        ...
+
+
+class WatchingModule(Protocol):
+    """The module that a `WatchingJob` names. It must import in an interpreter without site, and quickly."""
+
+    def prepare(self, data: Mapping[str, object]) -> Watching:
+        """Have commands told of from now on; OSError where the sandbox is gone."""
+        ...
+
+
+class WatchingJob(TypedDict):
+    """The watching of a sandbox for a process of its own, as plain data that marshal(3) takes."""
+
+    root: str
+    """The directory in which that process finds the module."""
+    module: str
+    """A `WatchingModule`."""
+    data: dict[str, object]
+
+
+@runtime_checkable
+class WatchedSandbox(Sandbox, Protocol):
+    """A sandbox whose refused system calls can be told of, where it was made so (`SandboxSpec.monitored`)."""
+
+    def watching(self, owner: tuple[int, int] | None) -> WatchingJob:
+        """Give what a process needs that watches it; ControlError where that can't be done here.
+
+        With `owner`, a pid and its moment of birth (proc_pid_stat(5), field 22), the sandbox ends with that process.
+        """
+        ...
+
+
 @runtime_checkable
 class BackgroundSandbox(Sandbox, Protocol):
     """A sandbox in which a command may outlive the process that asked for it."""

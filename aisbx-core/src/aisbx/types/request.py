@@ -59,6 +59,8 @@ class RunRequest:
     publish: tuple[int, ...] = ()
     secrets: tuple[Secret, ...] = ()
     limits: Mapping[str, float] = field(default_factory=dict[str, float])
+    monitor: bool = False
+    """What it tries that it may not is told as it happens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -139,6 +139,8 @@ class SandboxSpec:
     """Ids of controls that the caller gave up by name."""
     preload: tuple[str, ...] = ()
     """Python modules that a host's interpreter imports inside before code comes; nothing to a driver."""
+    monitored: bool = False
+    """What the filter refuses can be told of, by who watches the sandbox (`WatchedSandbox`)."""
 
     def targets(self) -> list[str]:
         """Give every path inside at which something of the host is mounted."""

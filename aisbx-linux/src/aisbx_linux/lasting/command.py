@@ -152,7 +152,8 @@ class Joined(Launch):
 
     def _enter(self, wires: "JoinedWires") -> None:
         """Start the command itself. JoinError where it can't be."""
-        self.monitor = self.first = start(self.held, *self._told(), wires.inside, terminal=wires.terminal)
+        run = self.request["run"]
+        self.monitor = self.first = start(self.held, *self._told(), wires.inside, terminal=wires.terminal, run=run)
         if self._own is not None:
             self._own.alone()
         wires.connect(self.request, self._budget, self.lent)

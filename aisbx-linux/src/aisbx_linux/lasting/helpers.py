@@ -7,7 +7,7 @@ import posix
 import sys
 
 from aisbx_linux.lasting import asking, helper
-from aisbx_linux.lasting.join import JoinError
+from aisbx_linux.lasting.join import JoinError, connected
 from aisbx_linux.lasting.kept import Kept
 from aisbx_linux.message import SOCKET, receive, send
 from aisbx_linux.processes import send as signal
@@ -59,6 +59,8 @@ class Helper:
         """Start it and wait until it has joined."""
         import fcntl
 
+        self._watch = connected(held, "")
+        """What ends with who watches the sandbox, None where nobody is to."""
         ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
         self._socket, self._owner = ours, posix.getpid()
         self.number = ours.fileno()
@@ -74,7 +76,7 @@ class Helper:
         actions += [(posix.POSIX_SPAWN_OPEN, number, "/dev/null", posix.O_RDWR, 0) for number in range(SOCKET)]
         actions += [(posix.POSIX_SPAWN_DUP2, moved[0], SOCKET), (posix.POSIX_SPAWN_DUP2, moved[1], helper.PIDS)]
         try:
-            self.pid, program = _start(actions)
+            self.pid, program = _start(actions, compiled() if held["watch"] is None else "")
         finally:
             theirs.close()
             for number in moved:
@@ -101,6 +103,11 @@ class Helper:
         answer = receive(self._socket, _ANSWER)[0]
         return asking.answered(answer) if answer else None
 
+    @property
+    def unwatched(self) -> bool:
+        """Whether what it starts would be refused without anybody's notice: who watches the sandbox has ended."""
+        return self._watch is not None and self._watch.gone()
+
     def fileno(self) -> int:
         """Give what becomes readable with the answer."""
         return self._socket.fileno()
@@ -121,6 +128,8 @@ class Helper:
             except OSError:
                 pass  # it has gone
         self._socket.close()
+        if self._watch is not None:
+            self._watch.close()
         posix.close(self._pids)
         try:  # noqa: SIM105 - contextlib is one import more
             posix.waitpid(self.pid, 0)
@@ -128,9 +137,8 @@ class Helper:
             pass  # whoever waits for every child of this process was first
 
 
-def _start(actions: "list[tuple[object, ...]]") -> "tuple[int, str]":
-    """Start a helper; gives its pid and the compiled program that it is, "" where it is the one in Python."""
-    program = compiled()
+def _start(actions: "list[tuple[object, ...]]", program: str) -> "tuple[int, str]":
+    """Start a helper, the compiled `program` or "" for the one in Python; gives its pid, and which it is."""
     argv = [program] if program else [sys.executable, "-I", "-S", helper.__file__]
     try:
         pid = posix.posix_spawn(
@@ -145,7 +153,7 @@ def _start(actions: "list[tuple[object, ...]]") -> "tuple[int, str]":
         if not program:
             raise
         _by_python(program, f"{error.strerror}.")
-        return _start(actions)
+        return _start(actions, "")
     return pid, program
 
 
@@ -176,6 +184,9 @@ class Helpers:
         idle = self._idle
         try:
             one = idle.pop()
+            while one.unwatched:
+                one.close()
+                one = idle.pop()
         except IndexError:
             one = Helper(self.held)
         one.idle = idle

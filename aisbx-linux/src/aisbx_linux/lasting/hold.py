@@ -33,10 +33,19 @@ _PAUSE = 0.001
 class Holding(Launch):
     """The launch of a first process. What is needed to join it or to end it is on disk before it can run."""
 
-    def __init__(self, plan: "LocalPlan", state: str, home: str, seconds: int, first: "LocalPlan") -> None:
+    def __init__(
+        self,
+        plan: "LocalPlan",
+        state: str,
+        home: str,
+        seconds: int,
+        first: "LocalPlan",
+        watched: "list[str] | None",
+    ) -> None:
         """`first` is launched, `plan` is what is kept of it.
 
         `state` is the private directory of all runs, `home` the sandbox's own, `seconds` its time to live or 0.
+        `watched` are the groups of calls that its filter allows, None where nobody is to watch it.
         """
         request: LaunchRequest = {
             "argv": ["/usr/bin/env", "--ignore-signal=CHLD", "sleep", str(seconds or FOREVER)],
@@ -57,6 +66,7 @@ class Holding(Launch):
         self._home = home
         self._wanted_plan = plan
         self._seconds = seconds
+        self._watched = watched
 
     def _before_gate(self) -> None:
         super()._before_gate()
@@ -79,6 +89,7 @@ class Holding(Launch):
                 "until": time.time() + self._seconds if self._seconds else 0.0,
                 "state": self.request["state"],
                 "plan": plan,
+                "watch": None if self._watched is None else (self._home, self._watched),
             },
         )
         if self._guard is not None:
@@ -94,7 +105,15 @@ class Holding(Launch):
         return False
 
 
-def hold(plan: "LocalPlan", state: str, home: str, seconds: int, origin: str, first: "LocalPlan") -> "Failure | None":
+def hold(
+    plan: "LocalPlan",
+    state: str,
+    home: str,
+    seconds: int,
+    origin: str,
+    first: "LocalPlan",
+    watched: "list[str] | None",
+) -> "Failure | None":
     """Start it, and give what kept it from running; this process is to end then, and can start nothing else.
 
     `origin` is the snapshot, or the home of the sandbox, that its layer begins with; "" for none.
@@ -108,7 +127,7 @@ def hold(plan: "LocalPlan", state: str, home: str, seconds: int, origin: str, fi
             return BUSY
         except OSError as error:
             return "state", told(error), hint_for(error)
-    launch = Holding(plan, state, home, seconds, first)
+    launch = Holding(plan, state, home, seconds, first, watched)
     launch.start()
     if launch.failure is None and launch.first and launch.sleeps():
         return None

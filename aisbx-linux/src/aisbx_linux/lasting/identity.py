@@ -36,12 +36,14 @@ if TYPE_CHECKING:
         state: str
         """The private directory of all runs: quarantine, and what is known of workspaces."""
         plan: LocalPlan
+        watch: tuple[str, list[str]] | None
+        """Where it is watched: its home, and the groups of calls that its filter allows."""
 
 
 if not TYPE_CHECKING:
     import _signal  # the C module: `signal` costs milliseconds for its enumerations
 
-FORMAT = 2
+FORMAT = 3
 """Of `Held` on disk; raise it whenever its layout or meaning changes."""
 FILE = "held"
 NAMESPACES = {
@@ -95,7 +97,7 @@ def other_version(home: str) -> "Held | None":
             return None
     except (OSError, EOFError, ValueError, TypeError, AttributeError):
         return None
-    return {"groups": [], "forwarder": None, **held}  # pyright: ignore[reportReturnType]  (what it has of one)
+    return {"groups": [], "forwarder": None, "watch": None, **held}  # pyright: ignore[reportReturnType]  (what it has of one)
 
 
 def boot() -> bytes:

@@ -12,7 +12,7 @@ import time
 from aisbx_linux import syscalls
 from aisbx_linux.ending import not_executed, refused
 from aisbx_linux.lasting.identity import differing, lives, open_process
-from aisbx_linux.processes import leave, send
+from aisbx_linux.processes import execute, leave, send
 from aisbx_linux.relay import POLLIN
 from aisbx_linux.rlimits import set_limits
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from aisbx_linux.lasting.identity import Held
     from aisbx_linux.lasting.terminal import Terminal
+    from aisbx_linux.watching.hand import Hand
 
 if not TYPE_CHECKING:
     import _signal  # the C module: `signal` costs milliseconds for its enumerations
@@ -76,11 +77,12 @@ def start(
     streams: "tuple[int, int, int]",
     *,
     terminal: "Terminal | None" = None,
+    run: str = "",
 ) -> int:
     """Start a command and give its pid on the host; JoinError where it can't be, and then nothing runs.
 
     `streams` become 0, 1 and 2; a negative one is the `terminal`, which is opened in the sandbox and is the command's
-    controlling terminal. Its other side is here then.
+    controlling terminal. Its other side is here then. `run` is told to who watches the sandbox, where somebody does.
     """
     import fcntl as _fcntl
     import resource as _resource
@@ -93,6 +95,7 @@ def start(
         process = open_process(held["first"])
     except ProcessLookupError:
         raise JoinError(0, "the sandbox has ended") from None
+    hand = connected(held, run)
     told, tell = posix.pipe2(posix.O_CLOEXEC)
     if terminal is not None:
         terminal.prepare()
@@ -102,10 +105,11 @@ def start(
             _join(held, process, cwd)
             if terminal is not None:
                 slave = terminal.open_inside()
-                streams = (_or(streams[0], slave), _or(streams[1], slave), _or(streams[2], slave))
+                first, second, third = (slave if stream < 0 else stream for stream in streams)
+                streams = first, second, third
             command = syscalls.call("syscall", numbers[0], _CLONE_PARENT | _SIGCHLD, 0, 0, 0, 0)
             if command == 0:
-                _become(held, argv, environment, streams, tell, terminal=terminal is not None)
+                _become(held, argv, environment, streams, tell, hand, terminal=terminal is not None)
             posix.write(tell, f"{command}\n".encode())
         except BaseException as error:  # noqa: BLE001 - whatever it is, the launcher must hear of it
             _report(tell, error)
@@ -113,14 +117,21 @@ def start(
             leave(_FAILED)
     posix.close(tell)
     posix.close(process)
+    if hand is not None:
+        hand.close()
     command = _started(_heard(told, child), child)
     if terminal is not None:
         terminal.take()
     return command
 
 
-def _or(stream: int, slave: int) -> int:
-    return stream if stream >= 0 else slave
+def connected(held: "Held", run: str) -> "Hand | None":
+    """Connect to who watches the sandbox, None where nobody is to: before joining, when imports are still ours."""
+    if held["watch"] is None:
+        return None
+    from aisbx_linux.watching.hand import connect
+
+    return connect(held["watch"][0], run)
 
 
 def _heard(told: int, child: int) -> bytes:
@@ -181,8 +192,9 @@ def enter(held: "Held") -> int:
         process = open_process(held["first"])
     except ProcessLookupError:
         raise JoinError(0, "the sandbox has ended") from None
+    hand = connected(held, "")
     _join(held, process, "/")
-    confine(held["plan"]["rlimits"], held["plan"]["filter"])
+    confine(held["plan"]["rlimits"], held["plan"]["filter"], hand)
     return process
 
 
@@ -230,6 +242,7 @@ def _become(
     environment: "dict[str, str]",
     streams: "tuple[int, int, int]",
     tell: int,
+    hand: "Hand | None",
     *,
     terminal: bool,
 ) -> None:
@@ -237,26 +250,29 @@ def _become(
     try:
         syscalls.die_with_parent()
         posix.setsid()
-        _take(streams, tell)
+        _take(streams, (tell,) if hand is None else (tell, hand.fileno()))
         if terminal:
             import fcntl
             import termios
 
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-        confine(held["plan"]["rlimits"], held["plan"]["filter"])
-        _execute(argv, environment)
+        confine(held["plan"]["rlimits"], held["plan"]["filter"], hand)
+        execute(argv, environment)
     except BaseException as error:  # noqa: BLE001 - whatever it is, the launcher must hear of it
         _report(tell, error)
     finally:
         leave(_FAILED)
 
 
-def _take(streams: "tuple[int, int, int]", tell: int) -> None:
-    """Have the three streams as 0, 1 and 2, `tell`, and nothing else."""
+def _take(streams: "tuple[int, int, int]", kept: "tuple[int, ...]") -> None:
+    """Have the three streams as 0, 1 and 2, what is `kept`, and nothing else."""
     for number, descriptor in enumerate(streams):  # all of ours lie above
         posix.dup2(descriptor, number)
-    posix.closerange(3, tell)
-    posix.closerange(tell + 1, _HIGHEST)
+    free = 3
+    for descriptor in sorted(kept):
+        posix.closerange(free, descriptor)
+        free = descriptor + 1
+    posix.closerange(free, _HIGHEST)
     for number in range(1, _signal.NSIG):
         try:
             if number in _RESTORED or callable(_signal.getsignal(number)):
@@ -266,26 +282,14 @@ def _take(streams: "tuple[int, int, int]", tell: int) -> None:
     _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
 
 
-def confine(rlimits: "list[tuple[int, int, int]]", program: bytes) -> None:
-    """Set limits, give up every capability, and put the filter on: in this order, each needs the one before."""
+def confine(rlimits: "list[tuple[int, int, int]]", program: bytes, hand: "Hand | None" = None) -> None:
+    """Set limits, give up every capability, and put the filter on, told of by `hand`: each needs the one before."""
     set_limits(rlimits)
     syscalls.give_up()
-    syscalls.set_filter(program)
-
-
-def _execute(argv: "list[str]", environment: "dict[str, str]") -> None:
-    """Become the program, looked for as execvp(3) does; OSError where none can be."""
-    command = argv[0]
-    if "/" in command:
-        posix.execve(command, argv, environment)
-    best: OSError | None = None
-    for place in environment.get("PATH", "/usr/bin:/bin").split(":"):
-        try:
-            posix.execve(f"{place or '.'}/{command}", argv, environment)
-        except OSError as error:
-            if best is None or error.errno not in {_NO_ENTRY, _NOT_DIRECTORY}:
-                best = error
-    raise best or FileNotFoundError(_NO_ENTRY, "No such file or directory")
+    if hand is None:
+        syscalls.set_filter(program)
+    else:
+        hand.put_on(program)
 
 
 def _report(descriptor: int, error: BaseException) -> None:

@@ -4,6 +4,7 @@ import marshal
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from aisbx.errors import LaunchError, StateError
@@ -24,6 +25,7 @@ from aisbx.types import (
     ProcessRow,
     Recording,
     Stdio,
+    WatchingJob,
     failed,
     given,
     launch_request,
@@ -50,6 +52,7 @@ from aisbx_linux.launch import FORMAT
 from aisbx_linux.layer import sized
 from aisbx_linux.layer.snapshots import snapshot
 from aisbx_linux.sandbox import OWN_LIMITS, LocalProcess, own_limits
+from aisbx_linux.watching.able import to_watch
 
 _LIMITS = (*OWN_LIMITS, *LIMITS)
 _ENFORCEMENT = "enforcement"
@@ -157,6 +160,14 @@ class LastingSandbox:
         data: dict[str, object] = {"home": self.handle, "ttl": ttl, "idle": idle}
         return {"root": str(Path(__file__).parents[2]), "module": "aisbx_linux.lasting.keeping", "data": data}
 
+    def watching(self, owner: tuple[int, int] | None) -> WatchingJob:
+        """Give what a process needs that watches it; with `owner`, a pid and its birth, it ends with that process."""
+        if self._held["watch"] is None:
+            raise StateError("the sandbox was made without being watched", hint="aisbx create --monitor")
+        data = to_watch(self._held, self.handle)
+        root = str(Path(__file__).parents[2])
+        return {"root": root, "module": "aisbx_linux.watching.serve", "data": {**data, "owner": owner}}
+
     def processes(self) -> list[ProcessRow]:
         """Give what runs in it, but the first process."""
         return observe.processes(self._held["first"][0])
@@ -217,15 +228,18 @@ def make(
     seconds: float,
     origin: Path | None = None,
     first: LocalPlan | None = None,
+    watched: Sequence[str] | None = None,
 ) -> None:
     """Make a sandbox; `state` is where runs keep what they know of workspaces. Raises what kept it from being made.
 
     Its layer begins with `origin`: a snapshot, or what another sandbox, of which it is the home, has now. `first` is
-    the plan with all that only its first process is launched with: it is kept nowhere, as `plan` is.
+    the plan with all that only its first process is launched with: it is kept nowhere, as `plan` is. Where it is to be
+    `watched`, these are the groups of calls that its filter allows.
     """
     rows = [(row.control, row.level.value, row.mechanism, row.reason, row.remedy) for row in enforcement.states]
     (home / _ENFORCEMENT).write_bytes(marshal.dumps(rows))
-    told = marshal.dumps((plan, str(state), str(home), int(seconds), str(origin or ""), first or plan))  # pyright: ignore[reportArgumentType]  (plain data)
+    groups = None if watched is None else list(watched)
+    told = marshal.dumps((plan, str(state), str(home), int(seconds), str(origin or ""), first or plan, groups))  # pyright: ignore[reportArgumentType]  (plain data)
     done = subprocess.run([sys.executable, "-I", "-S", hold.__file__], input=told, capture_output=True, check=False)
     try:
         failure = marshal.loads(done.stdout)  # noqa: S302 - from the process that was started here
@@ -235,7 +249,7 @@ def make(
         place = home / "origin"  # goes with the sandbox
         place.mkdir(mode=0o700)
         snapshot(origin, state, place)
-        make(plan, enforcement, home, state, seconds, place, first)
+        make(plan, enforcement, home, state, seconds, place, first, watched)
     elif failure is not None:
         raise failed(failure)
 

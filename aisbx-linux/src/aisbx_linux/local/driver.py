@@ -189,7 +189,9 @@ class NamespaceDriver(ABC):
             except OSError as error:
                 told = f"{home}/layer: no file system of {size} bytes can be made for it: {error.strerror or error}"
                 raise StateError(told, hint="see whether there is room, and loop devices") from error
-        make(plan, lasting(self.check(spec)), home, kept, ttl, origin, bear(plan, self._secrets, self._proxied))
+        first = bear(plan, self._secrets, self._proxied)
+        groups = spec.syscalls if spec.monitored else None
+        make(plan, lasting(self.check(spec)), home, kept, ttl, origin, first, groups)
 
     def _tool(self) -> tuple[Tool | None, Probe]:
         if self._found is None:

@@ -66,6 +66,11 @@ def compile_filter(groups: Collection[str], *, arch: str | None = None) -> bytes
     return program
 
 
+def call_names(machine: str) -> dict[int, str]:
+    """Give the names of calls by number, as the filters of a machine have them; ControlError without libseccomp."""
+    return {number: call for call, number in _numbers(Library(ARCHITECTURES[machine]), machine).items()}
+
+
 def _numbers(library: Library, machine: str) -> dict[str, int]:
     numbers = dict(late_numbers(machine))
     for number in range(REVIEWED + 1):

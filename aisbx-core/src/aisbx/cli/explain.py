@@ -1,0 +1,68 @@
+"""`aisbx explain`: what a run, or one violation, was refused, why, and what would allow it."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from aisbx.audit.read import Record
+from aisbx.cli.monitor import line
+from aisbx.cli.options import Json
+from aisbx.cli.render import emit_json, one_line
+from aisbx.cli.session import audit_path
+from aisbx.errors import StateError
+from aisbx.violations.read import Wanted, violations
+
+EXAMPLES = """\b
+Examples:
+  aisbx explain work                a sandbox, made with --monitor
+  aisbx explain v0123456789ab       one violation, as aisbx monitor --json has it
+  aisbx explain work --json
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("explain", epilog=EXAMPLES)(explain)
+
+
+def explain(
+    what: Annotated[
+        str, typer.Argument(metavar="RUN|EVENT", help="A run's id, a sandbox's name, or a violation's id.")
+    ],
+    json: Json = False,
+) -> None:
+    """Say what a run was refused, why, and the smallest change that would allow it."""
+    every, reading = violations(audit_path(), Wanted())
+    found = [record for record in every if what in {record.text(name) for name in ("id", "run", "sandbox")}]
+    known = found or [record for record in reading.records if what in {record.text("run"), record.text("sandbox")}]
+    if not known:
+        raise StateError(f"the audit log knows nothing of {what!r}", hint="see: aisbx audit show, aisbx monitor --once")
+    if json:
+        emit_json({"about": what, "violations": [_row(record) for record in found]})
+        return
+    if not found:
+        print(f"{what}: nothing that it was refused was told; refused calls are, with: aisbx run --monitor")
+    for record in found:
+        print(line(record))
+        for told in _told(record):
+            print(f"    {one_line(told)}")
+
+
+def _told(record: Record) -> list[str]:
+    told = [f"what it does: {record.text('means')}"]
+    if record.text("why"):
+        told.append(f"why it is refused: {record.text('why')}")
+    if record.text("grant"):
+        told.append(f"what would allow it: {record.text('grant')} in the profile")
+    elif record.text("source") == "syscall":
+        told.append("what would allow it: nothing, in any profile")
+    if record.data.get("hint"):
+        told.append("a hint only: it was seen from user space, where the program can mislead")
+    return told
+
+
+def _row(record: Record) -> dict[str, object]:
+    names = {"mac", "argv", "v", "kind"}
+    shown = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.time))
+    return {"at": shown, **{name: value for name, value in record.data.items() if name not in names}}

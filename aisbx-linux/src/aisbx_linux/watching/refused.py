@@ -1,0 +1,116 @@
+"""What is told of a refused call: by whom, why, and what would allow it. The filter itself says what it answers."""
+
+import errno
+import posix
+from collections.abc import Callable, Mapping, Sequence
+
+from aisbx_linux.seccomp import bpf
+from aisbx_linux.seccomp.arguments import CHECKS
+from aisbx_linux.seccomp.table import DENIED, GROUPS, allowed_calls, expand
+from aisbx_linux.seccomp.verdict import decide
+from aisbx_linux.watching.calls import arguments
+
+_ERRNO = 0xFFFF
+_ENOSYS = errno.ENOSYS
+_UNKNOWN = "no call that was reviewed: refused as if the kernel did not have it"
+_PLAIN_SEEN = 1024
+
+
+class Refused:
+    """The refused calls of one filter."""
+
+    def __init__(self, program: bytes, arch: int, names: Mapping[int, str], groups: Sequence[str]) -> None:
+        """`program` is the filter as it answers with errnos, `names` are those of calls by number on `arch`."""
+        self._program = bpf.decode(program)
+        self._arch = arch
+        self._names = names
+        self._groups = frozenset(expand(groups))
+        self._plain: dict[int, int] = {}
+        self._grants: dict[tuple[str, int], str] = {}
+
+    def errno(self, number: int, values: Sequence[int]) -> int:
+        """Give what a call fails with: what the filter itself would have answered, EPERM should it allow it now."""
+        known = self._plain.get(number)
+        if known is not None:
+            return known
+        answer = bpf.run(self._program, number, self._arch, values)
+        found = answer & _ERRNO if answer != bpf.RET_ALLOW and answer & _ERRNO else errno.EPERM
+        if self._names.get(number) not in CHECKS and len(self._plain) < _PLAIN_SEEN:
+            self._plain[number] = found
+        return found
+
+    def name(self, number: int) -> str:
+        """Give a call's name, its number where it has none."""
+        return self._names.get(number) or f"call {number}"
+
+    def told(self, number: int, thread: int, values: Sequence[int], waits: Callable[[], bool]) -> dict[str, object]:
+        """Give what is told of a call, as plain data; what was read of its process only if it `waits` afterwards.
+
+        Nothing is told of who starts commands: that is no process of the sandbox (`aisbx_linux.lasting.helper`), and
+        what it is refused its C library tries.
+        """
+        call = self.name(number)
+        pid, inside, program = _process(thread)
+        if pid and pid == inside:
+            return {}
+        said = arguments(call, thread, values)
+        if not waits():
+            pid, inside, program, said = 0, 0, "", {}
+        answer = self.errno(number, values)
+        return {
+            "source": "syscall",
+            "what": call,
+            "arguments": said,
+            "pid": pid,
+            "pid_inside": inside,
+            "program": program,
+            "errno": errno.errorcode.get(answer, str(answer)),
+            "why": _why(call),
+            "grant": self._grant(call, values, answer),
+        }
+
+    def counted(self, number: int, values: Sequence[int], times: int) -> dict[str, object]:
+        """Give what is told of calls that were only counted."""
+        call, answer = self.name(number), self.errno(number, values)
+        return {
+            "source": "syscall",
+            "what": call,
+            "errno": errno.errorcode.get(answer, str(answer)),
+            "why": _why(call),
+            "times": times,
+        }
+
+    def _grant(self, call: str, values: Sequence[int], answer: int) -> str:
+        """Give the smallest change of a profile with which the filter allows a call; empty where there is none."""
+        known = self._grants.get((call, answer))
+        if known is None:
+            fitting = [
+                (len(allowed_calls([name])), name)
+                for name in GROUPS.keys() - self._groups
+                if self._allows(call, values, name)
+            ]
+            known = f"syscalls: [{min(fitting)[1]}]" if fitting else ""
+            self._grants[call, answer] = known
+        return known
+
+    def _allows(self, call: str, values: Sequence[int], group: str) -> bool:
+        groups = expand([*self._groups, group])
+        return decide(call, values, groups, allowed_calls(groups)) == bpf.RET_ALLOW
+
+
+def _why(call: str) -> str:
+    return DENIED[call].reason if call in DENIED else CHECKS[call].why if call in CHECKS else _UNKNOWN
+
+
+def _process(thread: int) -> tuple[int, int, str]:
+    """Give a thread's process on the host and inside, and its program; zeros where it has gone."""
+    pid = inside = 0
+    try:
+        with open(f"/proc/{thread}/status", "rb", buffering=0) as stream:
+            for line in stream.read().splitlines():
+                if line.startswith(b"NStgid:"):
+                    pids = line.split()[1:]
+                    pid, inside = int(pids[0]), int(pids[-1])
+        return pid, inside, posix.readlink(f"/proc/{thread}/exe")
+    except OSError:
+        return pid, inside, ""
