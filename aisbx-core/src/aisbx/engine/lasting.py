@@ -14,7 +14,7 @@ from aisbx.engine.ends import Ends
 from aisbx.engine.found import ENDED, PAUSED, RUNNING, UNFINISHED, Found, UnappliedError
 from aisbx.engine.keeping import check_times, end_of, keep
 from aisbx.engine.opened import Opened
-from aisbx.engine.secrets import supply
+from aisbx.engine.secrets import supply, without_variables
 from aisbx.errors import AisbxError, StateError, UsageError
 from aisbx.plan.run import new_run
 from aisbx.store import Record, Store
@@ -69,10 +69,7 @@ class Sandboxes:
         engine = self._engine
         engine.enter(request)
         admitted = engine.admit(request, principal)
-        if variable := next((secret.variable for secret in admitted.spec.secrets if secret.variable), ""):
-            hint = "aisbx exec NAME --secret SECRET,type=env; or leave out type=env"
-            whose = "--secret" if any(each.variable for each in request.secrets) else f"profile {admitted.spec.profile}"
-            raise UsageError(f"{whose}: the variable {variable} is given with each command", hint=hint)
+        without_variables(admitted)
         prepared = supply(engine, admitted)
         driver, spec = prepared.driver, prepared.spec
         if not isinstance(driver, LastingDriver):

@@ -49,6 +49,15 @@ def admit_files(secrets: Iterable[Secret], driver: Driver, targets: Iterable[str
             raise UsageError(f"{target} is mounted where secrets are, at {SECRETS_PLACE}", hint="mount it elsewhere")
 
 
+def without_variables(prepared: Prepared) -> None:
+    """Refuse a sandbox that lasts with a secret as a variable, of which each command has its own; UsageError."""
+    if variable := next((secret.variable for secret in prepared.spec.secrets if secret.variable), ""):
+        hint = "aisbx exec NAME --secret SECRET,type=env; or leave out type=env"
+        asked = any(secret.variable for secret in prepared.request.secrets)
+        whose = "--secret" if asked else f"profile {prepared.spec.profile}"
+        raise UsageError(f"{whose}: the variable {variable} is given with each command", hint=hint)
+
+
 def supply(engine: "Engine", prepared: Prepared) -> Prepared:
     """Give an admitted request with the values of its secrets; SecretError where one can't be had."""
     secrets = prepared.spec.secrets
