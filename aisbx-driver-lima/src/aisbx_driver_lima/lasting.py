@@ -20,6 +20,7 @@ from aisbx.types import (
 from aisbx_driver_lima.asking import Line, gone
 from aisbx_driver_lima.files import GuestFiles
 from aisbx_driver_lima.process import LimaProcess
+from aisbx_driver_lima.terminal import begins
 
 if TYPE_CHECKING:
     from aisbx_driver_lima.kept import Kept
@@ -50,7 +51,7 @@ class GuestSandbox:
 
     def spawn(self, command: Command, stdio: Stdio) -> LimaProcess:
         """Start a command; what kept it from running is raised by `LimaProcess.wait`."""
-        streams = {"terminal": stdio.terminal, "stdin": stdio.stdin is not None}
+        streams = {"terminal": stdio.terminal, "stdin": stdio.stdin is not None, "size": begins(stdio)}
         channel = self._line.begin({"op": "execute", "id": self._name, **streams}, replace(command, stdin=None))
         process = LimaProcess(channel, stdio, list, self._line.give_back)
         self._running = [each for each in self._running if not each.over]

@@ -16,6 +16,7 @@ from aisbx_driver_lima.guest import trees
 from aisbx_driver_lima.guest.frames import Channel, ClosedError, TreeReader
 from aisbx_driver_lima.process import LimaProcess
 from aisbx_driver_lima.showing import show, shown
+from aisbx_driver_lima.terminal import begins
 
 if TYPE_CHECKING:
     from aisbx_driver_lima.machine import Machine
@@ -51,7 +52,8 @@ class LimaSandbox:
         back = _Back(self._spec, self._home, self._most)
         try:
             name = os.urandom(8).hex()
-            streams = {"op": "run", "id": name, "terminal": stdio.terminal, "stdin": stdio.stdin is not None}
+            streams = {"terminal": stdio.terminal, "stdin": stdio.stdin is not None, "size": begins(stdio)}
+            streams |= {"op": "run", "id": name}
             left = show(channel, streams, self._spec, (shown(self._spec), replace(command, stdin=None)), self._most)
             if (outlet := self._machine.outlet(self._spec, name)) is not None:
                 self._outlets.append(outlet)

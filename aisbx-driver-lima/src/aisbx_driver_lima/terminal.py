@@ -2,6 +2,8 @@
 
 import os
 
+from aisbx.types import Stdio
+
 
 class Raw:
     """Raw mode from `enter` to `leave`; what is looked at is polled, so that no signal handler is taken over."""
@@ -47,3 +49,10 @@ class Raw:
         if self._before is not None:
             termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)  # pyright: ignore[reportArgumentType]
             self._before = None
+
+
+def begins(stdio: Stdio) -> tuple[int, int]:
+    """Give rows and columns that the pty of a command has when it starts: what comes later it may not hear of."""
+    if stdio.terminal and isinstance(stdio.stdin, int):
+        return Raw(stdio.stdin).size()
+    return 24, 80

@@ -7,7 +7,8 @@ import contextlib
 import json
 import socket
 import struct
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 QUESTION: Final = b"Q"
 """JSON to the guest: what is wanted; the pickled spec and command follow as a `DATA`."""
@@ -43,6 +44,12 @@ WINDOW: Final = 1 << 17
 """Bytes of input that may be under way: a command that reads none must not keep a signal from it."""
 _HEADER = struct.Struct(">cI")
 _MOST = 1 << 20
+
+
+def size_in(question: Mapping[str, Any]) -> tuple[int, int]:
+    """Give the rows and columns that a terminal begins with, as a question says them."""
+    rows, columns = question.get("size", (24, 80))
+    return int(rows), int(columns)
 
 
 class ClosedError(Exception):

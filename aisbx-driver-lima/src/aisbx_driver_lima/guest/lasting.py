@@ -116,7 +116,8 @@ class Lasting:
             return joining.launch(plan, request)
 
         terminal, stdin = question.get("terminal") is True, question.get("stdin") is True
-        wanted = Wanted(launch, command, str(self.kept), os.urandom(6).hex(), terminal=terminal, stdin=stdin)
+        size = frames.size_in(question)
+        wanted = Wanted(launch, command, str(self.kept), os.urandom(6).hex(), terminal=terminal, stdin=stdin, size=size)
         channel.send(frames.RESULT, json.dumps(serve(channel, wanted)).encode())
 
     def layer(self, channel: Channel, name: str) -> None:

@@ -35,9 +35,8 @@ def run(channel: Channel, question: dict[str, Any], place: str, work: str) -> No
     def launched(request: LaunchRequest) -> LaunchResult:
         return launch(narrowed(plan, own_limits(command)), request)
 
-    wanted = Wanted(
-        launched, command, state, RUN, terminal=question.get("terminal") is True, stdin=question.get("stdin") is True
-    )
+    terminal, stdin = question.get("terminal") is True, question.get("stdin") is True
+    wanted = Wanted(launched, command, state, RUN, terminal=terminal, stdin=stdin, size=frames.size_in(question))
     result = serve(channel, wanted)
     layered = spec.workspace is not None and spec.workspace.mode in LAYERED
     if layered:

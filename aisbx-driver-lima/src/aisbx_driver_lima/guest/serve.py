@@ -34,6 +34,8 @@ class Wanted:
     run: str
     terminal: bool
     stdin: bool
+    size: tuple[int, int] = (24, 80)
+    """Rows and columns that the terminal begins with."""
 
 
 def serve(channel: Channel, wanted: Wanted) -> dict[str, object]:
@@ -75,6 +77,7 @@ class _Serving:
     def _start(self) -> None:
         if self._wanted.terminal:
             self._master, slave = os.openpty()
+            fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *self._wanted.size, 0, 0))
             inside = (slave, slave, slave)
             os.set_blocking(self._master, False)
             self._feed, self._outputs = os.dup(self._master), {self._master: frames.OUTPUT}
