@@ -76,6 +76,8 @@ def _watch(options: Options) -> None:
         raise OSError(msg)
     # Only the command may hold the streams, and only this process the status pipe: its end is the launch's.
     _close_all_but(status, ready, failed)
+    if options.owner is not None:
+        _become(*options.owner, die=options.die)  # nothing is left for which this process would have to be root
     if read_all(ready) and status >= 0:
         write_all(status, b'{ "child-pid": %d }\n' % first)
     never_ran = read_all(failed)

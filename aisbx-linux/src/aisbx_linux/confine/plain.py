@@ -32,6 +32,8 @@ _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 # socket, semget, msgget, shmget, shmat, mq_open, chroot (syscall_64.tbl; asm-generic/unistd.h)
 _CLOSED = {"x86_64": (41, 64, 68, 29, 30, 240, 161), "aarch64": (198, 190, 186, 194, 196, 180, 51)}
 """What namespaces hold elsewhere: ways to the network, sockets of the host's, and the host's own IPC."""
+_KEEP_CAPABILITIES, _VERSION_3 = 8, 0x20080522
+_KEPT = (6, 7, 24)  # CAP_SETGID, CAP_SETUID; CAP_SYS_RESOURCE, for the limit on tasks is set on this process too
 _TRIES, _PAUSE = 500, 0.01
 _KILLED, _BASE, _STREAMS, _KIND = 137, 128, 3, 0o170000
 
@@ -60,6 +62,7 @@ def stand(options: Options, above: int, before: "Callable[[], bytes]", run: "Cal
             _signal.signal(_PARENT_ENDED, _signal.SIG_DFL)
             run(uid, filter_)
         posix.closerange(0, _STREAMS)
+        _keep_little(options, above)
         code = _outcome(command)
     except _Ended:
         pass
@@ -67,6 +70,27 @@ def stand(options: Options, above: int, before: "Callable[[], bytes]", run: "Cal
         _signal.signal(_PARENT_ENDED, _signal.SIG_IGN)
         _end(uid)
     leave(code)
+
+
+def _keep_little(options: Options, above: int) -> None:
+    """Be root no longer, and keep what it takes to become the run's user once more, to end all that is theirs."""
+    uid, gid = options.owner or (0, 0)
+    syscalls.call("prctl", _KEEP_CAPABILITIES, 1, 0, 0, 0)
+    posix.setgroups([])
+    posix.setresgid(gid, gid, gid)
+    posix.setresuid(uid, uid, uid)
+    if not any(_set_capabilities(kept) for kept in (_KEPT, _KEPT[:2])):  # root in a container may lack the last
+        raise OSError("giving up capabilities was refused")
+    syscalls.call("prctl", _PDEATHSIG, _PARENT_ENDED, 0, 0, 0)  # undone by another uid
+    if posix.getppid() != above:
+        _on_end()
+
+
+def _set_capabilities(kept: "tuple[int, ...]") -> bool:
+    mask = sum(1 << capability for capability in kept).to_bytes(4, "little")
+    header = _VERSION_3.to_bytes(4, "little") + bytes(4)
+    # struct __user_cap_data_struct, twice: effective, permitted, inheritable.
+    return syscalls.call("syscall", syscalls.NUMBERS[posix.uname().machine][1], header, mask + mask + bytes(16)) == 0
 
 
 def own_uid(options: Options) -> int:
@@ -129,23 +153,22 @@ def _end(uid: int) -> None:
     """End all that has the uid. What forks meanwhile is ended too: a signal that comes during fork(2) restarts it."""
     for _ in range(_TRIES):
         if not (child := posix.fork()):
-            left = 1
             try:
                 posix.setresgid(uid, uid, uid)
                 posix.setresuid(uid, uid, uid)
                 posix.kill(-1, 9)
-            except ProcessLookupError:
-                left = 0
             finally:
-                leave(left)
-        _, status = posix.waitpid(child, 0)
+                leave(0)
+        posix.waitpid(child, 0)
         try:
             while posix.waitpid(-1, posix.WNOHANG)[0]:
                 pass
         except ChildProcessError:
             pass
-        if status == 0:
-            return
+        try:
+            posix.getpriority(posix.PRIO_USER, uid)
+        except ProcessLookupError:
+            return  # nobody has it
         time.sleep(_PAUSE)
 
 
