@@ -171,3 +171,4 @@ def test_the_units_say_what_the_service_needs() -> None:
     assert unit["Service"]["NoNewPrivileges"] == "yes"
     assert unit["Service"]["CapabilityBoundingSet"] == ""
     assert "RestrictNamespaces" not in unit["Service"]  # sandboxes are namespaces
+    assert "RestrictSUIDSGID" not in unit["Service"]  # systemd closes openat2(2) by it, and nothing can be opened
