@@ -7,12 +7,9 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
+from aisbx.testing.certificate import certificate
 from aisbx.testing.scene import Scene
-
-CERTIFICATE = Path(__file__).parent / "localhost.pem"
-"""Of `secured`, with its key: nobody but an attack's own proxy trusts it."""
 
 
 def tcp(scene: Scene, family: socket.AddressFamily) -> int:
@@ -49,7 +46,7 @@ def secured(scene: Scene, allowed: Callable[[bytes], bool]) -> int:
     """
     server = socket.create_server(("127.0.0.1", 0))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(CERTIFICATE)
+    context.load_cert_chain(certificate(scene))
 
     def serve() -> None:
         raw, _ = server.accept()

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from aisbx.audit.places import place
 from aisbx.egress.job import PLUGIN, held_by
-from aisbx.testing.listeners import CERTIFICATE
+from aisbx.testing.certificate import certificate
 from aisbx.testing.scene import Scene
 from aisbx.types import (
     LIMITS,
@@ -70,5 +70,5 @@ def with_secret(scene: Scene, spec: SandboxSpec) -> SandboxSpec:
     hosts = tuple(f"localhost:{port}" for port in scene.ports) or ("localhost:443",)
     scene.rules = (*hosts, *(host.replace("localhost", "127.0.0.1") for host in hosts))
     secret = Secret("key", "kit", placeholder=KIT_KEY, binding=Binding(hosts[:1], paths=("/v1",)))
-    listed = with_allowlist(scene, spec, {"authorities": str(CERTIFICATE)})
+    listed = with_allowlist(scene, spec, {"authorities": str(certificate(scene))})
     return replace(listed, secrets=(secret,), environment={**listed.environment, KIT_KEY: PLACEHOLDER})
