@@ -77,7 +77,7 @@ def test_the_time_to_live_settles_the_workspace_once(box: Box) -> None:
 
 
 def test_a_keeper_that_is_killed_is_missed_by_the_next_who_looks(box: Box) -> None:
-    box.out("create", "--name", "work", "--idle-ttl", "3s")
+    box.out("create", "--name", "work", "--idle-ttl", "6s")
     first = keeper(box)
     os.kill(first, 9)
     assert eventually(lambda: not keeper(box))
