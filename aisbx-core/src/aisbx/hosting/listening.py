@@ -30,6 +30,8 @@ def bind(host: str, port: int, *, near: bool) -> socket.socket:
         listener = socket.socket(family, kind)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # Each connection has it from here: an answer in two parts would else wait for the client's delayed ACK.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             listener.bind(address)
             listener.listen(_BACKLOG)
         except BaseException:
