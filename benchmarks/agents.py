@@ -17,8 +17,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import BenchmarkError, Sample, machine
-from benchmarks.table import TIMES, Row, as_json, plain, ratio, render
+from benchmarks.measure import BenchmarkError, Sample
+from benchmarks.report import report
+from benchmarks.table import TIMES, Row, plain, ratio
 
 BARE = """
 from mcp.server.mcpserver import MCPServer
@@ -167,11 +168,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.rounds < 1:
         parser.error("--rounds: at least 1")
-    with tempfile.TemporaryDirectory(prefix="aisbx-bench-") as directory:
-        try:
-            rows = measure(Path(os.path.realpath(directory)), options.rounds, packages=options.packages)
-        except BenchmarkError as error:
-            print(f"benchmarks: {error}", file=sys.stderr)
-            return 1
-    print((as_json if options.json else render)(rows, options.rounds, machine()))
-    return 0 if all(row.ok for row in rows) else 1
+
+    def measured() -> list[Row]:
+        with tempfile.TemporaryDirectory(prefix="aisbx-bench-") as directory:
+            return measure(Path(os.path.realpath(directory)), options.rounds, packages=options.packages)
+
+    return report(options, measured)

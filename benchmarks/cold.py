@@ -13,8 +13,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.measure import Bench, BenchmarkError, Sample, machine
-from benchmarks.table import TIMES, Row, as_json, plain, ratio, render
+from benchmarks.measure import Bench, BenchmarkError, Sample
+from benchmarks.report import report
+from benchmarks.table import TIMES, Row, plain, ratio
 from benchmarks.world import World
 
 WARM, COLD = 1.5, 20.0
@@ -124,18 +125,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.rounds < 1:
         parser.error("--rounds: at least 1")
     before = os.getcwd()
-    with tempfile.TemporaryDirectory(prefix="aisbx-bench-") as directory:
-        command = options.command.absolute() if options.command else None
-        world = World(Path(directory).resolve(), command)
-        try:
-            rows = measure(world, Bench(world.environ, f"{directory}/errors"), options.rounds)
-        except BenchmarkError as error:
-            print(f"benchmarks: {error}", file=sys.stderr)
-            return 1
-        finally:
-            os.chdir(before)
-    print((as_json if options.json else render)(rows, options.rounds, machine()))
-    return 0 if all(row.ok for row in rows) else 1
+
+    def measured() -> list[Row]:
+        with tempfile.TemporaryDirectory(prefix="aisbx-bench-") as directory:
+            command = options.command.absolute() if options.command else None
+            world = World(Path(directory).resolve(), command)
+            try:
+                return measure(world, Bench(world.environ, f"{directory}/errors"), options.rounds)
+            finally:
+                os.chdir(before)
+
+    return report(options, measured)
 
 
 if __name__ == "__main__":

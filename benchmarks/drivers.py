@@ -14,8 +14,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.measure import Bench, BenchmarkError, Sample, machine
-from benchmarks.table import Row, as_json, plain, ratio, render
+from benchmarks.measure import Bench, BenchmarkError, Sample
+from benchmarks.report import report
+from benchmarks.table import Row, plain, ratio
 from benchmarks.world import World
 
 DRIVERS = ("bwrap", "chroot", "lima")
@@ -78,17 +79,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("drivers", nargs="*", metavar="DRIVER")
     options = parser.parse_args(arguments)
     before = os.getcwd()
-    with tempfile.TemporaryDirectory(prefix="aisbx-bench-") as directory:
-        world = World(Path(directory).resolve(), None)
-        world.environ |= {name: os.environ[name] for name in _LENT if name in os.environ}
-        try:
-            rows = measure(
-                world, Bench(world.environ, f"{directory}/errors"), options.rounds, options.drivers or DRIVERS
-            )
-        except BenchmarkError as error:
-            print(f"benchmarks: {error}", file=sys.stderr)
-            return 1
-        finally:
-            os.chdir(before)
-    print((as_json if options.json else render)(rows, options.rounds, machine()))
-    return 0
+
+    def measured() -> list[Row]:
+        with tempfile.TemporaryDirectory(prefix="aisbx-bench-") as directory:
+            world = World(Path(directory).resolve(), None)
+            world.environ |= {name: os.environ[name] for name in _LENT if name in os.environ}
+            bench = Bench(world.environ, f"{directory}/errors")
+            try:
+                return measure(world, bench, options.rounds, options.drivers or DRIVERS)
+            finally:
+                os.chdir(before)
+
+    return report(options, measured)

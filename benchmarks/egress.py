@@ -19,9 +19,10 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.measure import BenchmarkError, Sample, machine
+from benchmarks.measure import BenchmarkError, Sample
 from benchmarks.place import entered
-from benchmarks.table import TIMES, Row, as_json, plain, ratio, render
+from benchmarks.report import report
+from benchmarks.table import TIMES, Row, plain, ratio
 from benchmarks.world import World
 
 CONNECT, BULK, CROWD = 3.5, 0.25, 500
@@ -134,14 +135,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.rounds < 1 or options.bytes < 1:
         parser.error("--rounds and --bytes are 1 at least")
-    try:
+
+    def measured() -> list[Row]:
         with entered() as world:
-            rows = measure(world, options.rounds, options.bytes)
-    except BenchmarkError as error:
-        print(f"benchmarks: {error}", file=sys.stderr)
-        return 1
-    print((as_json if options.json else render)(rows, options.rounds, machine()))
-    return 0 if all(row.ok for row in rows) else 1
+            return measure(world, options.rounds, options.bytes)
+
+    return report(options, measured)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 
 from aisbx import Sandbox
 
-from benchmarks.measure import BenchmarkError, Sample, machine
+from benchmarks.measure import BenchmarkError, Sample
 from benchmarks.place import entered
-from benchmarks.table import Row, as_json, plain, render
+from benchmarks.report import report
+from benchmarks.table import Row, plain
 
 BEYOND = 2.0
 """Milliseconds that a fork may take longer than the making of an empty sandbox."""
@@ -115,14 +116,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if not 0 < options.rounds <= MOST or options.files < 1 or options.times < 1:
         parser.error(f"--rounds: 1 to {MOST}; --files and --times: at least 1")
-    try:
+
+    def measured() -> list[Row]:
         with entered():
-            rows = measure(options.rounds, options.files, options.times)
-    except BenchmarkError as error:
-        print(f"benchmarks: {error}", file=sys.stderr)
-        return 1
-    print((as_json if options.json else render)(rows, options.rounds, machine()))
-    return 0 if all(row.ok for row in rows) else 1
+            return measure(options.rounds, options.files, options.times)
+
+    return report(options, measured)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from aisbx import Sandbox
 from aisbx_linux.seccomp.compile import call_names
 
-from benchmarks.measure import BenchmarkError, Sample, machine
+from benchmarks.measure import BenchmarkError, Sample
 from benchmarks.place import entered
-from benchmarks.table import TIMES, Row, as_json, render
+from benchmarks.report import report
+from benchmarks.table import TIMES, Row
 
 ALLOWED, NOTIFIED, COMMAND = 1.05, 15.0, 1.3
 """Times the same call unwatched; microseconds more than the same refusal unwatched; times the same command."""
@@ -87,14 +88,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.rounds < 1:
         parser.error("--rounds: at least 1")
-    try:
+
+    def measured() -> list[Row]:
         with entered():
-            rows = measure(options.rounds)
-    except BenchmarkError as error:
-        print(f"monitor: {error}", file=sys.stderr)
-        return 1
-    print((as_json if options.json else render)(rows, options.rounds, machine()))
-    return 0 if all(row.ok for row in rows) else 1
+            return measure(options.rounds)
+
+    return report(options, measured)
 
 
 if __name__ == "__main__":

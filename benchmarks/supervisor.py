@@ -21,8 +21,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import BenchmarkError, Sample, machine
-from benchmarks.table import TIMES, Row, as_json, plain, ratio, render
+from benchmarks.measure import BenchmarkError, Sample
+from benchmarks.report import report
+from benchmarks.table import TIMES, Row, plain, ratio
 
 BARE = """
 import os, socket, sys
@@ -264,14 +265,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.rounds < 1:
         parser.error("--rounds: at least 1")
-    with tempfile.TemporaryDirectory(prefix="aisbx-bench-") as directory:
-        try:
-            rows = measure(Path(os.path.realpath(directory)), options.rounds, options.idle)
-        except BenchmarkError as error:
-            print(f"benchmarks: {error}", file=sys.stderr)
-            return 1
-    print((as_json if options.json else render)(rows, options.rounds, machine()))
-    return 0 if all(row.ok for row in rows) else 1
+
+    def measured() -> list[Row]:
+        with tempfile.TemporaryDirectory(prefix="aisbx-bench-") as directory:
+            return measure(Path(os.path.realpath(directory)), options.rounds, options.idle)
+
+    return report(options, measured)
 
 
 if __name__ == "__main__":

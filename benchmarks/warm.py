@@ -18,11 +18,12 @@ from pathlib import Path
 
 from aisbx import Pool, Sandbox, run
 
-from benchmarks.measure import Bench, BenchmarkError, Sample, machine
+from benchmarks.measure import Bench, BenchmarkError, Sample
 from benchmarks.peers.tools import UnavailableError
 from benchmarks.place import entered
 from benchmarks.podman import container
-from benchmarks.table import TIMES, Row, as_json, plain, ratio, render
+from benchmarks.report import report
+from benchmarks.table import TIMES, Row, plain, ratio
 from benchmarks.world import World
 
 EXEC, COLD, LARGE, COMMAND, THROUGHPUT = 1.3, 5.0, 1.5, 1.5, 0.5
@@ -217,14 +218,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.rounds < 1 or not 0 < options.alive <= _MOST:
         parser.error(f"--rounds is 1 at least, --alive from 1 to {_MOST}")
-    try:
+
+    def measured() -> list[Row]:
         with entered() as world:
-            rows = measure(world, Bench(world.environ, f"{world.home}/errors"), options.rounds, options.alive)
-    except BenchmarkError as error:
-        print(f"benchmarks: {error}", file=sys.stderr)
-        return 1
-    print((as_json if options.json else render)(rows, options.rounds, machine()))
-    return 0 if all(row.ok for row in rows) else 1
+            return measure(world, Bench(world.environ, f"{world.home}/errors"), options.rounds, options.alive)
+
+    return report(options, measured)
 
 
 if __name__ == "__main__":

@@ -134,14 +134,7 @@ class BackgroundProcess:
 
     def result(self, *, head: int = KEPT, tail: int = KEPT) -> Result:
         """Give what came of it; StateError while it runs, AbortedError where whoever served it was killed."""
-        command = self._now()
-        if command.lives:
-            raise StateError(f"the command {self.id} runs", hint="use wait")
-        row = command.row
-        if "exit_code" not in row or "error" in row:
-            error = row["error"]
-            raise failed((error["code"], error["message"], error["hint"]))
-        return _result(row, head, tail, self._place)
+        return _result(ended(self._now()), head, tail, self._place)
 
     def must_take(self, *, taken: bool) -> None:
         """StateError where input was not taken: who serves a command that has ended may still be there to say so."""
@@ -182,6 +175,17 @@ class BackgroundProcess:
     def __repr__(self) -> str:
         """Say which."""
         return f"<BackgroundProcess {self.id}>"
+
+
+def ended(command: "BackgroundCommand") -> dict[str, Any]:
+    """Give what is noted of a command's end; StateError while it runs, AbortedError where who served it was killed."""
+    if command.lives:
+        raise StateError(f"the command {command.id} runs", hint="use wait")
+    row = command.row
+    if "exit_code" not in row or "error" in row:
+        error = row["error"]
+        raise failed((error["code"], error["message"], error["hint"]))
+    return row
 
 
 def _result(row: dict[str, Any], head: int, tail: int, place: str) -> Result:

@@ -3,14 +3,13 @@
 import time
 from collections.abc import Iterator
 
-from aisbx.api.background import CHUNK, KEPT, BackgroundProcess, Chunk
+from aisbx.api.background import CHUNK, KEPT, BackgroundProcess, Chunk, ended
 from aisbx.api.bounded import HeadAndTail
 from aisbx.api.result import Result, to_result
 from aisbx.engine.background import Background
-from aisbx.errors import StateError
 from aisbx.remote import told
 from aisbx.remote.background import RemoteBackground
-from aisbx.types import Captured, Enforcement, Outcome, failed
+from aisbx.types import Captured, Enforcement, Outcome
 
 _PAUSE = 0.1
 _STREAMS = {"stdout": 1, "stderr": 2}
@@ -66,13 +65,7 @@ class RemoteBackgroundProcess(BackgroundProcess):
 
     def result(self, *, head: int = KEPT, tail: int = KEPT) -> Result:
         """Give what came of it; StateError while it runs, AbortedError where whoever served it was killed."""
-        command = self._now()
-        if command.lives:
-            raise StateError(f"the command {self.id} runs", hint="use wait")
-        row = command.row
-        if "exit_code" not in row or "error" in row:
-            error = row["error"]
-            raise failed((error["code"], error["message"], error["hint"]))
+        row = ended(self._now())
         kept = {1: HeadAndTail(head, tail), 2: HeadAndTail(head, tail)}
         for chunk in self._rest(0):
             kept[chunk.stream].skip(chunk.missing)
