@@ -88,7 +88,8 @@ class Pages(http.server.SimpleHTTPRequestHandler):
         if self.path.startswith("/secret/") and self.key not in sent:
             self._say(401, "who are you?\n")
         elif self.path in {"/hello", "/secret/hello"}:
-            self._say(200, f"hello from {self.headers.get('Host')} {sent if self.path != '/hello' else ''}\n")
+            shown = f" {sent}" if self.path != "/hello" else ""
+            self._say(200, f"hello from {self.headers.get('Host')}{shown}\n")
         else:
             super().do_GET()
 

@@ -16,7 +16,7 @@ from aisbx_linux.lasting import asking
 
 from .conftest import CORE, FRONT, NOT_LEAN, World, needs_front
 
-_BOUNDED = ("--memory", "48M")
+_BOUNDED = ("--profile", "bounded")
 pytestmark = needs_front
 BUILD = Path(__file__).parents[2] / "aisbx-linux/native/build.py"
 
@@ -32,6 +32,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> World:
     environ = {"HOME": str(home), "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
     world = World(home, project, "front", environ)
     world.warm()
+    profiles = home / ".config/aisbx/profiles"  # as its default: without a cgroup that is watched, and said so
+    profiles.mkdir(parents=True)
+    (profiles / "bounded.yaml").write_text("name: bounded\nextends: base\nlimits:\n  memory: 48M\n")
     world.warm(*_BOUNDED)
     world.environ = {**environ, "AISBX_FRONT": "only"}
     return world

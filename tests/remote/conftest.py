@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aisbx import Sandbox
 
-from tests.supervisor.conftest import Home, clear, serving
+from tests.supervisor.conftest import MUCH, Home, clear, serving
 
 
 @dataclass
@@ -55,6 +55,7 @@ def way(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
             socket = (
                 f"/proc/self/fd/{os.open(home.path, os.O_PATH)}/s" if len(str(home.path)) > 80 else f"{home.path}/s"
             )
-            with serving(home, "--profile", "shell", "--workspace", str(project), "--uds", socket) as served:
+            options = ("--profile", "shell", "--workspace", str(project), "--uds", socket)
+            with serving(home, *options, env=MUCH) as served:
                 yield Way(home, project, {}, {"remote": served.address})
     clear(home)

@@ -155,6 +155,14 @@ class Served:
             connection.close()
 
 
+MUCH = {
+    f"AISBX_ADMISSION__{what}__{scope}": "1000000"
+    for what in ("RATE", "CONCURRENT")
+    for scope in ("RUN", "FILES", "ADMIN", "PROTOCOL")
+}
+"""Limits that a test does not meet, for a service's environment."""
+
+
 @contextmanager
 def serving(
     home: Home,

@@ -10,18 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.supervisor.conftest import Home, Served, clear, serving
+from tests.supervisor.conftest import MUCH, Home, Served, clear, serving
 
 TRIES = int(os.environ.get("FUZZ_TRIES", "0"))
-MUCH = {
-    f"AISBX_ADMISSION__{what}__{scope}": "1000000"
-    for what in ("RATE", "CONCURRENT")
-    for scope in ("RUN", "FILES", "ADMIN", "PROTOCOL")
-}
 UNWATCHED = """
 import functools, sys
 from aisbx.engine import door
 door.Limits = functools.partial(door.Limits, watched=False)
+door._FAILURES = door.Limits({door.ADDRESS: 1000000, door.EVERYWHERE: 1000000})
 from aisbx_supervisor.main import main
 sys.exit(main())
 """
