@@ -88,10 +88,18 @@ def _serve(scene: Scene, server: socket.socket, what: str) -> None:
     if stream:
         server.listen()
 
-    def serve() -> None:
-        data = _received(server) if stream else server.recv(1024)
+    def note(data: bytes) -> None:
         if scene.token.encode() in data:
             scene.seen.append(f"{what} of the host was reached")
+
+    def serve() -> None:
+        if not stream:
+            note(server.recv(1024))
+            return
+        connection, _ = server.accept()
+        with connection:
+            connection.settimeout(1)
+            note(connection.recv(1024))  # before it is closed, which tells an attack to go on, and to end
 
     _until_the_end(scene, server, serve)
 
@@ -111,13 +119,6 @@ def _until_the_end(scene: Scene, server: socket.socket, serve: Callable[[], None
     scene.defer(server.close)
     scene.defer(thread.join)
     scene.defer(over.set)
-
-
-def _received(server: socket.socket) -> bytes:
-    connection, _ = server.accept()
-    with connection:
-        connection.settimeout(1)
-        return connection.recv(1024)
 
 
 def _remove(path: str) -> None:
