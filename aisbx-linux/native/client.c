@@ -29,11 +29,12 @@ enum {
 };
 #define SECOND INT64_C(1000000000)
 #define AWAKE INT64_C(50000) /* nanoseconds */
+#define BASELINE "baseline"
 
 const int client_format = CLIENT_FORMAT;
 
 struct client {
-    char paused[PATH_MAX], changing[PATH_MAX], used[PATH_MAX], baseline[PATH_MAX];
+    int home; /* by which its files are named: a path as long costs as much as the file */
     int null;
     int64_t owner;
     size_t count;
@@ -49,16 +50,11 @@ static int64_t now(void) {
     return time.tv_sec * SECOND + time.tv_nsec;
 }
 
-static bool name_in(char path[PATH_MAX], const char *home, const char *name) {
-    int size = snprintf(path, PATH_MAX, "%s/%s", home, name);
-    return size > 0 && size < PATH_MAX;
-}
-
 /* Tell whether what the workspace held is remembered still in just the file that was read. */
 static bool remembered(const struct client *client) {
     struct stat status;
     return client->look == NULL ||
-           (lstat(client->baseline, &status) == 0 && status.st_ino == client->remembered.st_ino &&
+           (fstatat(client->home, BASELINE, &status, AT_SYMLINK_NOFOLLOW) == 0 && status.st_ino == client->remembered.st_ino &&
             status.st_size == client->remembered.st_size && memcmp(&status.st_mtim, &client->remembered.st_mtim, sizeof status.st_mtim) == 0 &&
             memcmp(&status.st_ctim, &client->remembered.st_ctim, sizeof status.st_ctim) == 0);
 }
@@ -68,8 +64,10 @@ struct client *client_open(const char *home, const char *workspace, int null, in
     struct client *client = count > CLIENT_COUNTS ? NULL : calloc(1, sizeof *client);
     if (client == NULL)
         return NULL;
-    bool usual = name_in(client->paused, home, "paused") && name_in(client->changing, home, "changing") &&
-                 name_in(client->used, home, "used") && name_in(client->baseline, home, "baseline");
+    char baseline[PATH_MAX];
+    int named = snprintf(baseline, sizeof baseline, "%s/%s", home, BASELINE);
+    client->home = open(home, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    bool usual = client->home >= 0 && named > 0 && (size_t)named < sizeof baseline;
     client->null = null;
     client->owner = owner;
     client->count = count;
@@ -80,7 +78,7 @@ struct client *client_open(const char *home, const char *workspace, int null, in
     }
     if (usual && workspace != NULL) {
         struct plan plan = {0};
-        plan.scans = client->baseline;
+        plan.scans = baseline;
         plan.workspace = workspace;
         client->look = look_read(&plan);
         usual = client->look != NULL && look_share(client->look) && fstat(client->look->file, &client->remembered) == 0;
@@ -92,19 +90,23 @@ struct client *client_open(const char *home, const char *workspace, int null, in
 }
 
 void client_close(struct client *client) {
-    if (client != NULL)
-        look_free(client->look);
+    if (client == NULL)
+        return;
+    look_free(client->look);
+    if (client->home >= 0)
+        (void)close(client->home);
     free(client);
 }
 
 /* Give what keeps the sandbox as it is until it is closed (pause.share); -1 where anything is not as usual. */
 static int share(const struct client *client) {
     struct stat status;
-    int file = open(client->paused, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int file = openat(client->home, "paused", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file < 0)
         return -1;
     if (flock(file, LOCK_SH) == 0 && fstat(file, &status) == 0 && status.st_size == 0 &&
-        stat(client->changing, &status) != 0 && errno == ENOENT && stat(client->used, &status) != 0 && errno == ENOENT)
+        fstatat(client->home, "changing", &status, 0) != 0 && errno == ENOENT &&
+        fstatat(client->home, "used", &status, 0) != 0 && errno == ENOENT)
         return file;
     (void)close(file);
     return -1;
