@@ -17,6 +17,7 @@ _SOME = 2000
 """Bytes of a file that is written, at most so many times this."""
 _NOT_THERE, _CONFLICT = 404, 409
 _PATIENCE = 60.0
+_AT_WORK = 0.003
 
 
 class WrongError(Exception):
@@ -46,6 +47,7 @@ class Client:
         self._life = life
         self._boxes: dict[str, Box] = {}
         self._made = 0
+        self._since = 0.0
         self.count: Counter[str] = Counter()
         self.wrong: list[str] = []
         self.runs: list[str] = []
@@ -90,18 +92,25 @@ class Client:
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         try:
             connection.request(method, f"/api/v1/{path}", data, sent)
+            self._since = time.monotonic()
             answer = connection.getresponse()
             told = answer.read()
         except (OSError, HTTPException):
             self.count["cut off"] += 1
             return None
         finally:
+            self._since = 0.0
             connection.close()
         self.count[
             f"{method} {path.rsplit('/', maxsplit=1)[-1].partition('?')[0] if path.count('/') > 1 else 'sandboxes'}"
         ] += 1
         kind = answer.headers.get_content_type()
         return answer.status, json.loads(told) if kind.endswith("json") else told
+
+    def waits(self) -> bool:
+        """Tell whether it has waited for an answer so long that whoever is to give it is at it."""
+        since = self._since
+        return since > 0 and time.monotonic() - since > _AT_WORK
 
     def _sure(self, method: str, path: str, body: object = None, **headers: str) -> Any:  # noqa: ANN401 - JSON
         """Ask until there is an answer, which must be no problem."""

@@ -37,6 +37,7 @@ from benchmarks.soak import LIFE, Left, left
 SETTLING = 60.0
 _SWEPT = 180.0
 """Seconds after which a directory is gone whose sandbox was never made: the supervisor waits for two minutes itself."""
+_GLANCE = 0.0005
 _AWAY = (0.0, 1.5)
 """Seconds between a kill and the next start, at least and at most."""
 _MUCH = "[admission.{0}]\nrun = 1000000\nfiles = 1000000\nadmin = 1000000\nprotocol = 1000000\n"
@@ -132,6 +133,9 @@ def _soak(service: Service, clients: Sequence[Client], options: argparse.Namespa
     for number in range(options.kills):
         at = began + (number + chance.uniform(0.3, 0.9)) * seconds / options.kills
         time.sleep(max(0.0, at - time.monotonic()))
+        patience = time.monotonic() + SETTLING
+        while not any(client.waits() for client in clients) and time.monotonic() < patience:
+            time.sleep(_GLANCE)
         service.kill(chance.uniform(*_AWAY))
     for thread in threads:
         thread.join(max(0.0, until - time.monotonic()) + 180)
