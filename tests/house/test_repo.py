@@ -122,3 +122,8 @@ def test_the_workspace_lists_every_distribution() -> None:
     assert sorted(table["tool"]["uv"]["workspace"]["members"]) == names
     assert set(table["tool"]["uv"]["sources"]) == set(names)
     assert set(table["tool"]["importlinter"]["root_packages"]) == packages
+
+
+def test_each_decision_has_a_number_of_its_own() -> None:
+    numbers = [path.name[:4] for path in sorted((ROOT / "docs/adr").glob("0*.md"))]
+    assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]
