@@ -55,7 +55,10 @@ def serve(options: argparse.Namespace) -> int:
             # The client of stdio is this very user.
             begun = aside.submit(service.begin, directory, sandbox=options.transport == "stdio")
             transport = service.engine.plugins.get("transport", options.transport)
-            from aisbx_mcp.server import Server  # takes long: meanwhile
+            from aisbx_mcp.sdk import load_sdk
+
+            load_sdk()  # takes long: meanwhile
+            from aisbx_mcp.server import Server
 
             service.server = Server(service)
             if options.transport == "stdio":  # whose client waits for the first answer: it loads the rest after that

@@ -36,6 +36,7 @@ from aisbx_mcp.offer.completions import complete
 from aisbx_mcp.offer.prompts import Prompts, in_a_line, load_prompts
 from aisbx_mcp.offer.resources import Resources
 from aisbx_mcp.offer.tools import load_tool
+from aisbx_mcp.sdk import ready_a_call
 from aisbx_mcp.service import Service
 from aisbx_mcp.watching import session_of, watching_of
 
@@ -112,6 +113,7 @@ class Server(MCPServer[Any]):
     def prepare(self) -> None:
         """Load what is mostly asked for first; an AisbxError says what is broken."""
         self._tools.get_tool(_FIRST)
+        ready_a_call()
 
     def load(self) -> None:
         """Load whatever is installed; an AisbxError says which of it is broken."""

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 from aisbx.errors import LaunchError, StateError
@@ -191,7 +192,9 @@ class LastingSandbox:
         end(self._home)
 
     def warm(self) -> None:
-        """Have a helper that waits; StateError where it cannot join."""
+        """Have a helper that waits, and what the end of a command takes; StateError where it cannot join."""
+        for name in ("settle", "remember", "undo"):  # some milliseconds, which the first command would wait for
+            import_module(f"aisbx_linux.protect.{name}")
         self._kept()
         try:
             self.helpers.give_back(self.helpers.take())
