@@ -184,12 +184,12 @@ static bool begin(const struct client *client, int socket, const void *message, 
 }
 
 /* Read what is there of a stream; false where Python is to do it. */
-static bool take(struct client_outcome *outcome, int stream, unsigned char *data, size_t room, uint64_t most) {
-    size_t have = (size_t)outcome->size[stream], left = room - have;
+static bool take(struct client_outcome *outcome, int stream) {
+    size_t have = (size_t)outcome->size[stream], left = outcome->room - have;
     uint64_t all = (uint64_t)outcome->size[0] + (uint64_t)outcome->size[1];
-    if (most != 0 && most - all < left)
-        left = (size_t)(most - all);
-    ssize_t got = left == 0 ? -1 : read((int)outcome->reader[stream], data + have, left);
+    if (outcome->most != 0 && outcome->most - all < left)
+        left = (size_t)(outcome->most - all);
+    ssize_t got = left == 0 ? -1 : read((int)outcome->reader[stream], outcome->data[stream] + have, left);
     if (got == 0)
         close_end(&outcome->reader[stream]);
     else if (got > 0)
@@ -197,43 +197,7 @@ static bool take(struct client_outcome *outcome, int stream, unsigned char *data
     return got >= 0;
 }
 
-/* Both streams have ended, mostly because the command has: its helper is about to answer, and waiting for that awake takes
- * less than going to sleep and being woken. Whoever else wants the processor has it. */
-static bool answered(int socket) {
-    for (int64_t until = now() + AWAKE; now() < until; (void)sched_yield()) {
-        char first;
-        if (recv(socket, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1)
-            return true;
-    }
-    return false;
-}
-
-/* Read the streams until the helper has its answer, which comes after all that the command printed. */
-static bool relay(int socket, int64_t until, uint64_t most, size_t room, unsigned char *const data[STREAMS],
-                  struct client_outcome *outcome) {
-    for (;;) {
-        /* The socket is looked at first: what a stream has after that was there before the answer. */
-        struct pollfd watched[] = {
-            {socket, POLLIN, 0}, {(int)outcome->reader[0], POLLIN, 0}, {(int)outcome->reader[1], POLLIN, 0}};
-        int64_t left = until == 0 ? 0 : until - now();
-        struct timespec wait = {left > 0 ? left / SECOND : 0, left > 0 ? left % SECOND : 0};
-        if (ppoll(watched, 3, until == 0 ? NULL : &wait, NULL) <= 0)
-            return false; /* a signal, or its time is over */
-        bool drained = true;
-        for (int i = 0; i < STREAMS; i++)
-            if (watched[i + 1].revents != 0) {
-                drained = false;
-                if (!take(outcome, i, data[i], room, most))
-                    return false;
-            }
-        if (drained && watched[0].revents != 0)
-            return true;
-        if (outcome->reader[0] < 0 && outcome->reader[1] < 0 && answered(socket))
-            return true;
-    }
-}
-
-/* Tell whether what the helper says is that the command ended, without taking it. */
+/* Tell whether the helper says that the command ended, without taking what it says. */
 static bool ended(int socket, struct client_outcome *outcome) {
     struct {
         uint32_t size;
@@ -251,26 +215,66 @@ static bool ended(int socket, struct client_outcome *outcome) {
     return answer.kind == ANSWER_ENDED;
 }
 
-enum client_result client_run(const struct client *client, int socket, const void *message, size_t size,
-                              int64_t patience, uint64_t most, size_t room, unsigned char *out, unsigned char *err,
-                              struct client_log *log, const char *members, size_t told,
-                              struct client_outcome *outcome) {
-    unsigned char *const data[STREAMS] = {out, err};
+/* Both streams have ended, mostly because the command has: its helper is about to answer, and waiting for that awake takes
+ * less than going to sleep and being woken. Whoever else wants the processor has it. */
+static bool answered(int socket, struct client_outcome *outcome) {
+    for (int64_t until = now() + AWAKE; now() < until; (void)sched_yield())
+        if (ended(socket, outcome))
+            return true;
+    return false;
+}
+
+/* Read the streams until the helper has its answer, which comes after all that the command printed; false where it is not
+ * that the command ended. */
+static bool relay(int socket, struct client_outcome *outcome) {
+    int64_t until = outcome->patience == 0 ? 0 : outcome->started + outcome->patience;
+    for (;;) {
+        /* The socket is looked at first: what a stream has after that was there before the answer. */
+        struct pollfd watched[] = {
+            {socket, POLLIN, 0}, {(int)outcome->reader[0], POLLIN, 0}, {(int)outcome->reader[1], POLLIN, 0}};
+        int64_t left = until == 0 ? 0 : until - now();
+        struct timespec wait = {left > 0 ? left / SECOND : 0, left > 0 ? left % SECOND : 0};
+        if (ppoll(watched, 3, until == 0 ? NULL : &wait, NULL) <= 0)
+            return false; /* a signal, or its time is over */
+        bool drained = true;
+        for (int i = 0; i < STREAMS; i++)
+            if (watched[i + 1].revents == POLLHUP) /* and nothing to read: nobody can write to it any more */
+                close_end(&outcome->reader[i]);
+            else if (watched[i + 1].revents != 0) {
+                drained = false;
+                if (!take(outcome, i))
+                    return false;
+            }
+        if (drained && watched[0].revents != 0)
+            return ended(socket, outcome);
+        if (outcome->reader[0] < 0 && outcome->reader[1] < 0 && answered(socket, outcome))
+            return true;
+    }
+}
+
+/* Let go of a command that was seen to its end. */
+static bool let_go(int socket, struct client_outcome *outcome) {
     char taken[sizeof(uint32_t) + sizeof(struct answer)];
-    memset(outcome, 0, sizeof *outcome);
-    outcome->started = now();
-    if (size > LONGEST || !begin(client, socket, message, size, outcome))
-        return CLIENT_NOT_ASKED;
-    if (!relay(socket, patience == 0 ? 0 : outcome->started + patience, most, room, data, outcome) ||
-        !ended(socket, outcome) || !quiet(client, outcome->before))
-        return CLIENT_GOES_ON;
-    outcome->ended = now();
-    if (client->look != NULL && !(remembered(client) && look_same(client->look)))
-        return CLIENT_GOES_ON;
     if (recv(socket, taken, sizeof taken, MSG_DONTWAIT) != sizeof taken)
-        return CLIENT_GOES_ON;
+        return false;
     for (int i = 0; i < STREAMS; i++)
         close_end(&outcome->reader[i]);
-    outcome->recorded = log != NULL && record_ended(log, members, told, outcome);
+    return true;
+}
+
+enum client_result client_run(const struct client *client, int socket, const void *message, const char *members,
+                              struct client_outcome *outcome) {
+    uint32_t size;
+    memcpy(&size, message, sizeof size);
+    outcome->started = now();
+    outcome->size[0] = outcome->size[1] = outcome->recorded = 0;
+    if (size > LONGEST || !begin(client, socket, message, sizeof size + size, outcome))
+        return CLIENT_NOT_ASKED;
+    if (!relay(socket, outcome) || !quiet(client, outcome->before))
+        return CLIENT_GOES_ON;
+    outcome->ended = now();
+    if ((client->look != NULL && !(remembered(client) && look_same(client->look))) || !let_go(socket, outcome))
+        return CLIENT_GOES_ON;
+    outcome->recorded = outcome->log != NULL && record_ended(outcome->log, members, strlen(members), outcome);
     return CLIENT_ENDED;
 }

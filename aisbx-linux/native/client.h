@@ -11,7 +11,7 @@
 
 #define EXPORTED __attribute__((visibility("default")))
 /* What this file says: as FORMAT of lasting/client.py, which takes no library that says otherwise. */
-#define CLIENT_FORMAT 2
+#define CLIENT_FORMAT 3
 EXPORTED extern const int client_format;
 /* Limits of cgroups that are counted; more are Python's. */
 #define CLIENT_COUNTS 16
@@ -38,8 +38,12 @@ enum client_result {
     CLIENT_GOES_ON,  /* the helper was asked and its answer has not been read: Python goes on with the two streams */
 };
 
-/* Numbers of 8 bytes each, as `lasting/client.py` has them. */
+/* How a command is to be run, and what came of it: 8 bytes each, as `lasting/client.py` has them. */
 struct client_outcome {
+    int64_t patience;             /* nanoseconds, 0: any number */
+    uint64_t most, room;          /* bytes of all output (0: any number), and of one stream */
+    unsigned char *data[2];       /* where what is printed goes */
+    struct client_log *log;       /* NULL: its end is not recorded */
     int64_t started, ended;       /* monotonic nanoseconds */
     int64_t status, user, system; /* as of wait4(2); microseconds */
     int64_t peak;                 /* KiB */
@@ -49,13 +53,10 @@ struct client_outcome {
     int64_t before[CLIENT_COUNTS];
 };
 
-/* Have a helper, at the other end of `socket`, run the command of a message of `size` bytes, and wait for its end.
- * Gives back after `patience` nanoseconds (0: never), or when more than `most` bytes (0: any number) or more than `room` in
- * one stream have come, or a signal. Where it has ended, its record is appended to `log` (NULL: to none), with `members`
- * (JSON, `told` bytes) before its exit code. */
-EXPORTED enum client_result client_run(const struct client *client, int socket, const void *message, size_t size,
-                                       int64_t patience, uint64_t most, size_t room, unsigned char *out,
-                                       unsigned char *err, struct client_log *log, const char *members, size_t told,
+/* Have a helper, at the other end of `socket`, run the command of a message (its size comes first), and wait for its end.
+ * Gives back when its patience has ended, more has come than there may or than there is room for in one stream, or a signal.
+ * Where it has ended, its record is appended to the log, with `members` (JSON) before its exit code. */
+EXPORTED enum client_result client_run(const struct client *client, int socket, const void *message, const char *members,
                                        struct client_outcome *outcome);
 
 #endif

@@ -7,7 +7,7 @@
 #include "plan_read.h"
 
 /* The three streams, and what keeps the sandbox as it is until the command has begun. */
-enum { STREAMS = 3, DESCRIPTORS = 4 };
+enum { STREAMS = 3, JOINING = STREAMS, DESCRIPTORS };
 
 /* What the client asks for. */
 struct request {

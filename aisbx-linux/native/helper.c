@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -138,8 +139,25 @@ static int join(void) {
     return process;
 }
 
-/* Wait for a command's end and tell of it; it ends with the client. */
-static void await(pid_t command, int process) {
+/* Close what is still open of a request. */
+static void close_streams(struct request *request) {
+    for (int i = 0; i < STREAMS; i++)
+        if (request->descriptors[i] >= 0) {
+            (void)close(request->descriptors[i]);
+            request->descriptors[i] = -1;
+        }
+}
+
+/* Tell how a command has ended, without reaping it; false where it has not. */
+static bool ended(pid_t command, int flags, siginfo_t *how, struct rusage *used) {
+    how->si_pid = 0;
+    while (syscall(SYS_waitid, P_PID, command, how, flags | WEXITED | WNOWAIT | __WALL, used) < 0 && errno == EINTR)
+        ;
+    return how->si_pid == command;
+}
+
+/* Wait for a command's end; it ends with the client. */
+static void await(pid_t command, int process, siginfo_t *how, struct rusage *used) {
     struct pollfd watched[2] = {{process, POLLIN, 0}, {SOCKET, POLLIN, 0}};
     while (poll(watched, 2, -1) < 0)
         ;
@@ -147,12 +165,18 @@ static void await(pid_t command, int process) {
         (void)kill(command, SIGKILL);
         _exit(0);
     }
+    (void)ended(command, 0, how, used);
+}
+
+/* Tell of a command's end, as soon as it has. One that has hardly begun mostly has: it has had this processor alone. */
+static void attend(pid_t command, int process, struct request *request) {
     struct rusage used;
     siginfo_t how;
+    if (!ended(command, WNOHANG, &how, &used)) {
+        close_streams(request); /* their end tells the client that this is about to answer */
+        await(command, process, &how, &used);
+    }
     *running = 0; /* before it is reaped: nobody else can have the number yet */
-    /* It is told of first and reaped then, while the client goes on. */
-    while (syscall(SYS_waitid, P_PID, command, &how, WEXITED | WNOWAIT | __WALL, &used) < 0 && errno == EINTR)
-        ;
     struct answer answer = {
         ANSWER_ENDED,
         how.si_code == CLD_EXITED ? W_EXITCODE(how.si_status, 0)
@@ -162,6 +186,9 @@ static void await(pid_t command, int process) {
         used.ru_maxrss,
     };
     say(&answer, sizeof answer, "");
+    (void)sched_yield(); /* the client first, should it wait for this very processor: all else is done meanwhile */
+    close_streams(request);
+    (void)close(process);
     while (waitpid(command, NULL, __WALL) < 0 && errno == EINTR)
         ;
 }
@@ -172,8 +199,8 @@ static void serve(struct request *request) {
     if (chdir(request->cwd) != 0) {
         char text[PATH_ROOM + 128];
         int error = errno;
-        for (int i = 0; i < DESCRIPTORS; i++)
-            (void)close(request->descriptors[i]);
+        (void)close(request->descriptors[JOINING]);
+        close_streams(request);
         (void)snprintf(text, sizeof text, "%s: %s: no such directory to start in", request->cwd, strerror(error));
         refuse(0, text);
         return;
@@ -184,14 +211,12 @@ static void serve(struct request *request) {
     *running = command < 0 ? 0 : (uint64_t)command;
     if (chdir("/") != 0) /* the workspace may be exchanged for another while there is nothing to do */
         _exit(1);
-    for (int i = 0; i < DESCRIPTORS; i++) /* their end tells the client that this is about to answer */
-        (void)close(request->descriptors[i]);
-    if (command < 0)
+    (void)close(request->descriptors[JOINING]);
+    if (command < 0) {
+        close_streams(request);
         refuse(error, strerror(error));
-    else {
-        await(command, process);
-        (void)close(process);
-    }
+    } else
+        attend(command, process, request);
 }
 
 /* Close all from one on: the client has closed what could be inherited, and nothing of it may get inside. */

@@ -6,12 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "look_data.h"
 
 static const char MAGIC[8] = "aisbxsee";
 static const uint64_t LARGEST = 256 << 20; /* bytes of the file */
+/* Nanoseconds in which a directory may change twice and have the same time: as RACY of scan.py. */
+static const uint64_t RACY = UINT64_C(2000000000);
 
 /* How many entries of changed directories are read in one look: where more have changed, Python looks and remembers. */
 enum { MOST_ENTRIES = 8192 };
@@ -73,6 +76,9 @@ static bool load(int file, struct look_data *data) {
 
 static bool same_directories(struct look_data *data, int root) {
     unsigned budget = MOST_ENTRIES;
+    struct timespec clock = {0}; /* from before anything is looked at */
+    if (data->seen != NULL)
+        (void)clock_gettime(CLOCK_REALTIME, &clock);
     const uint64_t *known = data->directories;
     const char *place = data->names, *end = place + data->words[NAMES_SIZE], *name;
     for (uint64_t i = 0; i < data->words[DIRECTORIES]; i++, known += DIRECTORY_NUMBERS) {
@@ -80,9 +86,13 @@ static bool same_directories(struct look_data *data, int root) {
         if ((name = next_text(&place, end)) == NULL || fstatat(root, name, &now, AT_SYMLINK_NOFOLLOW) != 0 ||
             now.st_ino != known[INODE] || now.st_dev != known[DEVICE])
             return false;
-        if (nanoseconds(now.st_ctim) != known[CTIME] &&
-            !same_findings(data, root, name, known[CONTEXT], &now, &budget))
+        uint64_t changed = nanoseconds(now.st_ctim);
+        if (changed == known[CTIME] || (data->seen != NULL && data->seen[i] == changed))
+            continue;
+        if (!same_findings(data, root, name, known[CONTEXT], &now, &budget))
             return false;
+        if (data->seen != NULL && changed + RACY < nanoseconds(clock))
+            data->seen[i] = changed;
     }
     return place > end;
 }
@@ -170,7 +180,10 @@ struct look *look_known(const struct plan *plan) {
     return NULL;
 }
 
-bool look_share(struct look *look) { return index_names(look->data); }
+bool look_share(struct look *look) {
+    look->data->seen = calloc(look->data->words[DIRECTORIES] + 1, sizeof *look->data->seen);
+    return look->data->seen != NULL && index_names(look->data);
+}
 
 bool look_same(struct look *look) { return compare(look->data); }
 
@@ -183,6 +196,7 @@ void look_free(struct look *look) {
         free(look->data->words);
         free(look->data->known);
         free(look->data->meant);
+        free(look->data->seen);
     }
     free(look->data);
     free(look->covered);

@@ -24,6 +24,8 @@ struct look_data {
     size_t slots;       /* of `known`, a power of two */
     const char **meant; /* the names of the table, in its order */
     size_t meant_count;
+    /* For who looks again and again: each directory's ctime when its entries, read then, were as expected; 0 for none. */
+    _Atomic uint64_t *seen;
 };
 
 /* Give the next of a list of texts with a NUL behind each, NULL at its end. */

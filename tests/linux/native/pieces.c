@@ -161,7 +161,7 @@ static int look(char **words) {
     for (char **word = words + 2; *word != NULL && watched.source_count < MOST; word++)
         sources[watched.source_count++] = (struct plan_source){.path = *word, .target = *word};
     struct look *known = look_known(&watched);
-    if (known == NULL) {
+    if (known == NULL || !look_share(known)) {
         puts("no");
         return 0;
     }

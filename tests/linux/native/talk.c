@@ -58,7 +58,7 @@ static void serve(int socket) {
 /* One command; gives what came of it. */
 static enum client_result talk(const struct client *client, unsigned char *const data[2]) {
     int ends[2];
-    struct client_outcome outcome;
+    struct client_outcome outcome = {.data = {data[0], data[1]}, .room = ROOM, .reader = {-1, -1}};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
         exit(3);
     choose(2);
@@ -68,8 +68,9 @@ static enum client_result talk(const struct client *client, unsigned char *const
         serve(ends[1]);
     }
     close(ends[1]);
-    enum client_result result = client_run(client, ends[0], "\4\0\0\0told", 8, INT64_C(2000000000),
-                                           choose(3) == 0 ? ROOM : 0, ROOM, data[0], data[1], NULL, "", 0, &outcome);
+    outcome.patience = INT64_C(2000000000);
+    outcome.most = choose(3) == 0 ? ROOM : 0;
+    enum client_result result = client_run(client, ends[0], "\4\0\0\0told", "", &outcome);
     for (int i = 0; i < 2; i++) {
         if (outcome.size[i] < 0 || outcome.size[i] > ROOM || (result != CLIENT_GOES_ON && outcome.reader[i] >= 0))
             exit(4);

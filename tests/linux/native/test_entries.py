@@ -2,6 +2,7 @@
 
 import random
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,23 @@ def test_ordinary_files_come_and_go(change: str, model: Path, tmp_path: Path, pi
         assert again == covered != "no"
     assert not python(work, cache), "the test does not test it"
     assert_finds_the_same(work, cache)
+
+
+def test_what_was_read_once_is_believed_until_it_changes_again(model: Path, tmp_path: Path, pieces: str) -> None:
+    work, cache = known_before(model, tmp_path)
+    with looking(pieces, cache, work) as (_, same):
+        (work / "a/new").touch()
+        assert same()
+        time.sleep(2.1)  # until then it could change again and have the same time
+        (work / "a/b").chmod(0o755)
+        assert same(), "it is read again, and believed from now on"
+        assert same()
+        (work / "a/.bashrc").touch()
+        assert not same()
+        (work / "a/.bashrc").unlink()
+        assert same()
+        (work / "a/.bashrc").touch()
+        assert not same()
 
 
 def assert_finds_the_same(work: Path, cache: Path) -> None:

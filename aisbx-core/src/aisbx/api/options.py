@@ -108,6 +108,8 @@ _LIMITS = (("wall_time", "timeout"), ("output", "output"), ("memory", "memory"),
 
 def to_command(words: tuple[str, ...], own: CommandOptions) -> Command:
     """Give a command with what it has of its own; UsageError where that cannot be."""
+    if not own:
+        return Command(argv=words)
     limits = {limit: float(amount) for limit, name in _LIMITS if (amount := own.get(name)) is not None}
     if limits and any(not amount > 0 for amount in limits.values()):
         raise UsageError("timeout, output, memory and pids are more than 0", hint="leave them out for no bound")

@@ -166,7 +166,8 @@ class Opened:
         engine, run, argv = self.engine, new_run(), command.argv
         if stdin is not None:
             command = replace(command, stdin=stdin)
-        able(engine, self.sandbox, command, principal, host, run)
+        if command.limits:
+            able(engine, self.sandbox, command, principal, host, run)
         shown = replace(command, argv=tuple(words)) if words else command
         command = reviewed(engine, self._store, self.record, self._environment, shown, principal, host, run)
         if words:

@@ -38,8 +38,11 @@ def text(value: bytes) -> bytes:
 
 def texts(values: "Iterable[str]") -> bytes:
     """Give strings as they are written, behind their number."""
-    told = [text(value.encode("utf-8", "surrogateescape")) for value in values]
-    return len(told).to_bytes(_WORD, "little") + b"".join(told)
+    told: list[bytes] = []
+    for value in values:
+        data = value.encode("utf-8", "surrogateescape")
+        told += (len(data).to_bytes(_WORD, "little"), data, b"\0")
+    return (len(told) // 3).to_bytes(_WORD, "little") + b"".join(told)
 
 
 def joining(held: "Held") -> bytes:

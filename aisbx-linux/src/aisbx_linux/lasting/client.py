@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ENDED, NOT_ASKED, GOES_ON = range(3)
 """enum client_result"""
-FORMAT = 2
+FORMAT = 3
 """CLIENT_FORMAT of `native/client.h`."""
 ROOM = 1 << 16
 """Bytes of one stream's output that the library takes; one that prints more is Python's."""
@@ -30,6 +30,11 @@ _NANO = 1_000_000_000
 class Outcome(ctypes.Structure):
     """`struct client_outcome`."""
 
+    patience: int
+    most: int
+    room: int
+    data: "ctypes.Array[ctypes.c_void_p]"
+    log: int | None
     started: int
     ended: int
     status: int
@@ -42,6 +47,10 @@ class Outcome(ctypes.Structure):
     reader: "ctypes.Array[ctypes.c_int64]"
     before: "ctypes.Array[ctypes.c_int64]"
     _fields_ = (
+        ("patience", ctypes.c_int64),
+        *((name, ctypes.c_uint64) for name in ("most", "room")),
+        ("data", ctypes.c_void_p * 2),
+        ("log", ctypes.c_void_p),
         *((name, ctypes.c_int64) for name in ("started", "ended", "status", "user", "system", "peak")),
         ("out", ctypes.c_int64),
         ("err", ctypes.c_int64),
@@ -62,6 +71,17 @@ class Exchange:
         self.places = (start, start + ROOM)
         self.told = ctypes.addressof(self.outcome)
         self.outcome.reader[:] = [-1, -1]
+        self.outcome.data[:] = self.places
+        self.outcome.room = ROOM
+        self._asked: tuple[float, int, int | None] = (0, 0, None)
+
+    def ask(self, patience: float, most: int, log: int | None) -> None:
+        """Say how the next command is to be run: mostly as the one before."""
+        asked = (patience, most, log)
+        if asked != self._asked:
+            outcome = self.outcome
+            outcome.patience, outcome.most, outcome.log = int(patience * _NANO), most, log
+            self._asked = asked
 
     def printed(self, stream: int) -> bytes:
         """Give what was read of stdout (0) or stderr (1)."""
@@ -112,22 +132,14 @@ class Client:
         record: "Recording | None" = None,
     ) -> int:
         """Run a command; gives how far that went. Of `patience` (seconds) and `most` (bytes) 0 is for any."""
-        log, members = (None, b"") if record is None else (record.log, record.members)
+        if record is None:
+            exchange.ask(patience, most, None)
+            members = b""
+        else:
+            exchange.ask(patience, most, record.log)
+            members = record.members
         message = len(request).to_bytes(4, "little") + request
-        return self._library.client_run(
-            self._client,
-            one.number,
-            message,
-            len(message),
-            int(patience * _NANO),
-            most,
-            ROOM,
-            *exchange.places,
-            log,
-            members,
-            len(members),
-            exchange.told,
-        )
+        return self._library.client_run(self._client, one.number, message, members, exchange.told)
 
     def __del__(self) -> None:
         """Let it go."""
@@ -165,8 +177,5 @@ def load() -> "ctypes.CDLL | None":
     library.client_close.restype = None
     library.client_close.argtypes = (pointer,)
     library.client_run.restype = number
-    library.client_run.argtypes = (
-        *(pointer, number, ctypes.c_char_p, size, ctypes.c_int64, ctypes.c_uint64, size),
-        *(pointer, pointer, pointer, ctypes.c_char_p, size, pointer),
-    )
+    library.client_run.argtypes = (pointer, number, ctypes.c_char_p, ctypes.c_char_p, pointer)
     return library

@@ -31,7 +31,9 @@ def run(
     client = helpers.client()
     if client is None:
         return None
-    plan = narrowed(helpers.held["plan"], limits)
+    plan = helpers.held["plan"]
+    if limits:
+        plan = narrowed(plan, limits)
     try:
         own = command.environment
         environment = {**plan["environment"], **own} if own else plan["environment"]

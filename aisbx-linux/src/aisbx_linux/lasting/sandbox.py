@@ -103,11 +103,12 @@ class LastingSandbox:
     def execute(self, command: Command, stdio: Stdio, record: Recording | None = None) -> ExitStatus:
         """Run a command to its end, and record it where that is to be done; raises what kept it from running."""
         captured = stdio.stdin is None and stdio.stdout is None and stdio.stderr is None and not stdio.terminal
-        if captured and stdio.capture >= ROOM and not has_own(command.limits):
+        if captured and stdio.capture >= ROOM and not (command.limits and has_own(command.limits)):
             self._used = True
             if not self.helpers.ready:
                 self._kept()
-            status = prompt.run(self.helpers, command, own_limits(command, _LIMITS), stdio, record)
+            limits = own_limits(command, _LIMITS) if command.limits else command.limits
+            status = prompt.run(self.helpers, command, limits, stdio, record)
             if status is not None:
                 return status
         return given(self.spawn(command, stdio).wait())
