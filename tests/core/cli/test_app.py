@@ -27,6 +27,7 @@ COMMANDS = [
     ("audit", "show"),
     ("monitor",),
     ("explain",),
+    ("learn",),
     *(("cache", name) for name in ("list", "prune")),
     *(("key", name) for name in ("create", "list", "revoke")),
 ]

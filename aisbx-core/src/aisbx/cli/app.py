@@ -40,6 +40,7 @@ COMMANDS = (
     "audit",
     "monitor",
     "explain",
+    "learn",
     "key",
     "logs",
     "cache",

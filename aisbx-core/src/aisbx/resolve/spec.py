@@ -31,6 +31,8 @@ from aisbx.types import (
 
 PATH = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin")
 SHELL = "/bin/sh"
+MASKED = "aisbx-learn-masked"
+"""The value of a secret in a sandbox from which a profile is learned."""
 _PROXY = f"http://127.0.0.1:{PROXY_PORT}"
 _OWN = "localhost,127.0.0.1,::1"
 PROXY_VARIABLES = {
@@ -73,16 +75,23 @@ def resolve(
         rootfs=os.path.normpath(os.path.join(request.cwd, request.rootfs)) if request.rootfs else profile.rootfs,
         path=path,
         environment=dict(
-            sorted({**_told(limits, network), **_environment(profile, toolchain, identity, path, network)}.items())
+            sorted(
+                {
+                    **_masked(request, profile),
+                    **_told(limits, network),
+                    **_environment(profile, toolchain, identity, path, network),
+                }.items()
+            )
         ),
         network=network,
         publish=request.publish,
         syscalls=tuple(sorted(profile.syscalls or DEFAULT_SYSCALLS)),
         limits=limits,
-        secrets=_secrets(request, profile, settings),
+        secrets=() if request.learn else _secrets(request, profile, settings),
         lowered=frozenset(settings.lower),
         preload=tuple(sorted(profile.preload)),
         monitored=request.monitor,
+        recorded=request.learn,
     )
 
 
@@ -91,6 +100,12 @@ def _secrets(request: RunRequest, profile: Profile, settings: Settings) -> tuple
     own = {secret.place for secret in request.secrets}
     both = (*request.secrets, *(secret for secret in profile.secrets if secret.place not in own))
     return tuple(replace(each, store=each.store or settings.secret_store) for each in both)
+
+
+def _masked(request: RunRequest, profile: Profile) -> dict[str, str]:
+    """Give what stands in the place of secrets that are variables, where a profile is learned and no value is given."""
+    both = (*request.secrets, *profile.secrets) if request.learn else ()
+    return dict.fromkeys((name for each in both if (name := each.variable or each.placeholder)), MASKED)
 
 
 def _told(limits: Mapping[str, Limit], network: Network) -> dict[str, str]:

@@ -30,6 +30,7 @@ from aisbx.types.launch import (
     launch_result,
     usage,
 )
+from aisbx.types.learning import ObservedSandbox, Observing, ObservingModule
 from aisbx.types.limiting import LimitingSandbox
 from aisbx.types.metered import Consumption, MeteredSandbox
 from aisbx.types.outcome import REQUEST_BEGIN, REQUEST_END, Captured, Event, ExitStatus, Outcome, Recording, Usage
@@ -157,6 +158,9 @@ __all__ = [
     "Network",
     "NetworkMode",
     "ObservableSandbox",
+    "ObservedSandbox",
+    "Observing",
+    "ObservingModule",
     "Outcome",
     "PlanEntry",
     "Policy",

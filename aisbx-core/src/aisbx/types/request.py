@@ -61,6 +61,8 @@ class RunRequest:
     limits: Mapping[str, float] = field(default_factory=dict[str, float])
     monitor: bool = False
     """What it tries that it may not is told as it happens."""
+    learn: bool = False
+    """A profile is to be learned from what it does: it is observed, and has no secret's value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

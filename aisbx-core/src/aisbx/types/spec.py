@@ -141,6 +141,8 @@ class SandboxSpec:
     """Python modules that a host's interpreter imports inside before code comes; nothing to a driver."""
     monitored: bool = False
     """What the filter refuses can be told of, by who watches the sandbox (`WatchedSandbox`)."""
+    recorded: bool = False
+    """What its commands do can be told of, by who observes the sandbox (`ObservedSandbox`)."""
 
     def targets(self) -> list[str]:
         """Give every path inside at which something of the host is mounted."""

@@ -76,7 +76,7 @@ class Helper:
         actions += [(posix.POSIX_SPAWN_OPEN, number, "/dev/null", posix.O_RDWR, 0) for number in range(SOCKET)]
         actions += [(posix.POSIX_SPAWN_DUP2, moved[0], SOCKET), (posix.POSIX_SPAWN_DUP2, moved[1], helper.PIDS)]
         try:
-            self.pid, program = _start(actions, compiled() if held["watch"] is None else "")
+            self.pid, program = _start(actions, compiled() if held["watch"] is None and held["record"] is None else "")
         finally:
             theirs.close()
             for number in moved:

@@ -41,11 +41,13 @@ class Holding(Launch):
         seconds: int,
         first: "LocalPlan",
         watched: "list[str] | None",
+        recorded: "tuple[list[str], list[int]] | None",
     ) -> None:
         """`first` is launched, `plan` is what is kept of it.
 
         `state` is the private directory of all runs, `home` the sandbox's own, `seconds` its time to live or 0.
-        `watched` are the groups of calls that its filter allows, None where nobody is to watch it.
+        `watched` are the groups of calls that its filter allows, None where nobody is to watch it. `recorded` are those
+        and the numbers of calls that are told of though they are allowed, None for any other than one to learn from.
         """
         request: LaunchRequest = {
             "argv": ["/usr/bin/env", "--ignore-signal=CHLD", "sleep", str(seconds or FOREVER)],
@@ -67,6 +69,7 @@ class Holding(Launch):
         self._wanted_plan = plan
         self._seconds = seconds
         self._watched = watched
+        self._recorded = recorded
 
     def _before_gate(self) -> None:
         super()._before_gate()
@@ -90,6 +93,7 @@ class Holding(Launch):
                 "state": self.request["state"],
                 "plan": plan,
                 "watch": None if self._watched is None else (self._home, self._watched),
+                "record": None if self._recorded is None else (self._home, *self._recorded),
             },
         )
         if self._guard is not None:
@@ -113,6 +117,7 @@ def hold(
     origin: str,
     first: "LocalPlan",
     watched: "list[str] | None",
+    recorded: "tuple[list[str], list[int]] | None",
 ) -> "Failure | None":
     """Start it, and give what kept it from running; this process is to end then, and can start nothing else.
 
@@ -127,7 +132,7 @@ def hold(
             return BUSY
         except OSError as error:
             return "state", told(error), hint_for(error)
-    launch = Holding(plan, state, home, seconds, first, watched)
+    launch = Holding(plan, state, home, seconds, first, watched, recorded)
     launch.start()
     if launch.failure is None and launch.first and launch.sleeps():
         return None

@@ -38,12 +38,14 @@ if TYPE_CHECKING:
         plan: LocalPlan
         watch: tuple[str, list[str]] | None
         """Where it is watched: its home, and the groups of calls that its filter allows."""
+        record: tuple[str, list[str], list[int]] | None
+        """Where a profile is learned from it: as above, and the numbers of the allowed calls that are told of."""
 
 
 if not TYPE_CHECKING:
     import _signal  # the C module: `signal` costs milliseconds for its enumerations
 
-FORMAT = 3
+FORMAT = 4
 """Of `Held` on disk; raise it whenever its layout or meaning changes."""
 FILE = "held"
 NAMESPACES = {
@@ -97,7 +99,7 @@ def other_version(home: str) -> "Held | None":
             return None
     except (OSError, EOFError, ValueError, TypeError, AttributeError):
         return None
-    return {"groups": [], "forwarder": None, "watch": None, **held}  # pyright: ignore[reportReturnType]  (what it has of one)
+    return {"groups": [], "forwarder": None, "watch": None, "record": None, **held}  # pyright: ignore[reportReturnType]  (what it has of one)
 
 
 def boot() -> bytes:

@@ -127,11 +127,11 @@ def start(
 
 def connected(held: "Held", run: str) -> "Hand | None":
     """Connect to who watches the sandbox, None where nobody is to: before joining, when imports are still ours."""
-    if held["watch"] is None:
+    if held["watch"] is None and held["record"] is None:
         return None
-    from aisbx_linux.watching.hand import connect
+    from aisbx_linux.learning.choose import hand_of
 
-    return connect(held["watch"][0], run)
+    return hand_of(held, run)
 
 
 def _heard(told: int, child: int) -> bytes:

@@ -15,6 +15,7 @@ from aisbx_linux.cgroup import find
 from aisbx_linux.lasting.sandbox import LastingSandbox, end, make
 from aisbx_linux.layer import overlay, sized, snapshots
 from aisbx_linux.layer.review import find as find_layer
+from aisbx_linux.learning.calls import numbers as recorded_calls
 from aisbx_linux.local import etc, memo, plain, private, privileged
 from aisbx_linux.local.argv import plan
 from aisbx_linux.local.enforce import Facts, enforcement, lasting, refuse_unsupported
@@ -191,7 +192,8 @@ class NamespaceDriver(ABC):
                 raise StateError(told, hint="see whether there is room, and loop devices") from error
         first = bear(plan, self._secrets, self._proxied)
         groups = spec.syscalls if spec.monitored else None
-        make(plan, lasting(self.check(spec)), home, kept, ttl, origin, first, groups)
+        recorded = (spec.syscalls, recorded_calls(os.uname().machine, spec.syscalls)) if spec.recorded else None
+        make(plan, lasting(self.check(spec)), home, kept, ttl, origin, first, groups, recorded)
 
     def _tool(self) -> tuple[Tool | None, Probe]:
         if self._found is None:
