@@ -5,26 +5,34 @@ import os
 import select
 import signal
 import struct
+import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from aisbx.errors import AbortedError, AisbxError, UsageError
-from aisbx.types import Captured, ExitStatus, Stdio, Usage, exit_status
+from aisbx.types import Captured, ExitStatus, Stdio, Usage
 
 from aisbx_driver_lima.asking import refused
 from aisbx_driver_lima.guest import frames
 from aisbx_driver_lima.guest.frames import CHUNK, WINDOW, Channel, ClosedError
+from aisbx_driver_lima.printing import Printing
+from aisbx_driver_lima.status import read
 from aisbx_driver_lima.terminal import Raw
+from aisbx_driver_lima.waker import Waker
 
 _RELAYED = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGTERM", "SIGKILL")
 """Signals that the launcher in the guest passes on to its command; the last one ends it."""
+_BROKEN = select.POLLERR | select.POLLHUP | select.POLLNVAL if hasattr(select, "poll") else 0
 _STREAMS = {frames.OUTPUT: "stdout", frames.ERRORS: "stderr"}
 
 
 class LimaProcess:
-    """A command whose connection is its life: when that closes, the guest ends it. For one thread at a time."""
+    """A command whose connection is its life: when that closes, the guest ends it.
+
+    For one thread at a time, but for `signal`, `kill` and `resize`: from any, and from a signal's handler.
+    """
 
     def __init__(
         self, channel: Channel, stdio: Stdio, settle: Callable[[], list[str]], done: Callable[[Channel], None]
@@ -38,6 +46,11 @@ class LimaProcess:
         self._settle = settle
         self._done = done
         self._began = time.monotonic()
+        self._orders: deque[tuple[bytes, bytes]] = deque()
+        """Frames that others than the thread that waits have put."""
+        self._turn = threading.Lock()
+        """Held by whoever uses the connection."""
+        self._waker = Waker()
         self._status: ExitStatus | None = None
         self._error: AisbxError | None = None
         self._under_way = 0
@@ -48,6 +61,9 @@ class LimaProcess:
         self._captured: dict[bytes, bytearray] = {kind: bytearray() for kind in _STREAMS}
         self._dropped = dict.fromkeys(_STREAMS, 0)
         self._shut: set[bytes] = set()
+        self._printing: tuple[bytes, Printing] | None = None
+        """What the caller has not taken yet: no further frame is looked at before."""
+        self._at_end = False
         self._raw: Raw | None = None
         if stdio.terminal and isinstance(given, int):
             self._raw = Raw(given)
@@ -62,7 +78,9 @@ class LimaProcess:
             while self._status is None and self._error is None:
                 if until is not None and time.monotonic() >= until:
                     return None
-                self._step(until)
+                with self._turn:
+                    self._step(until)
+                self._pass_on()
         finally:
             if self._raw is not None:
                 self._raw.leave()
@@ -105,39 +123,71 @@ class LimaProcess:
         return self._status is not None or self._error is not None
 
     def _size(self, rows: int, columns: int) -> None:
-        self._say(frames.SIZE, struct.pack(">HH", rows, columns))
+        self._say(*_sized(rows, columns))
 
     def _say(self, kind: bytes, data: bytes) -> None:
-        try:
-            self._channel.put(kind, data)
-            self._channel.flush()
-        except ClosedError as error:
-            self._lost(error)
+        self._orders.append((kind, data))
+        self._waker.wake()
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Send what was put; nothing is done where somebody uses the connection, who is woken, and does it then."""
+        while self._orders and not self.over and self._turn.acquire(blocking=False):
+            try:
+                self._send_orders()
+                self._channel.flush()
+            except ClosedError as error:
+                self._lost(error)
+            finally:
+                self._turn.release()
+
+    def _send_orders(self) -> None:
+        while self._orders:
+            self._channel.put(*self._orders.popleft())
 
     def _step(self, until: float | None) -> None:
         """Wait for one thing to happen, and serve it."""
-        poller = select.poll()
-        wants_input = not self._fed and self._under_way < WINDOW
-        if wants_input and self._source < 0:
-            self._feed()
-        events = select.POLLIN | (select.POLLOUT if self._channel.unsent else 0)
-        poller.register(self._channel.fileno(), events)
-        if wants_input and self._source >= 0:
-            poller.register(self._source, select.POLLIN)
+        try:
+            self._take_all()
+            if not self.over:
+                self._await(until)
+        except ClosedError as error:
+            self._lost(error)
+
+    def _await(self, until: float | None) -> None:
         wait = None if until is None else max(0.0, until - time.monotonic()) * 1000
         if self._raw is not None:
             wait = self._raw.EVERY if wait is None else min(wait, self._raw.EVERY)
-        try:
-            for descriptor, _ in poller.poll(wait):
-                if descriptor == self._source:
-                    self._read()
-                else:
-                    self._hear()
-            self._channel.flush()
-        except ClosedError as error:
-            self._lost(error)
+        steps, wanted = self._steps(), dict[int, int]()
+        for descriptor, events, _ in steps:
+            wanted[descriptor] = wanted.get(descriptor, 0) | events
+        poller = select.poll()
+        for descriptor, events in wanted.items():
+            poller.register(descriptor, events)
+        ready = dict(poller.poll(wait))
+        for descriptor, events, step in steps:
+            if ready.get(descriptor, 0) & (events | _BROKEN):
+                step()
         if self._raw is not None and (size := self._raw.changed()) is not None:
-            self._size(*size)
+            self._orders.append(_sized(*size))
+        self._send_orders()
+        self._channel.flush()
+
+    def _steps(self) -> list[tuple[int, int, Callable[[], None]]]:
+        """Give what is waited for: descriptor, events of poll(2), and the step to take."""
+        steps: list[tuple[int, int, Callable[[], None]]] = [(self._waker.fileno(), select.POLLIN, self._waker.sleep)]
+        if not self._fed and self._under_way < WINDOW:
+            if self._source >= 0:
+                steps.append((self._source, select.POLLIN, self._read))
+            else:
+                self._feed()
+        if self._printing is not None:
+            steps.append((self._printing[1].target, select.POLLOUT, self._print))
+        elif not self._at_end:
+            steps.append((self._channel.fileno(), select.POLLIN, self._hear))
+        if self._channel.unsent:
+            steps.append((self._channel.fileno(), select.POLLOUT, self._channel.flush))
+        return steps
 
     def _feed(self) -> None:
         data, self._given = self._given[:CHUNK], self._given[CHUNK:]
@@ -157,10 +207,13 @@ class LimaProcess:
         self._fed = not data
 
     def _hear(self) -> None:
-        more = self._channel.pull()
-        while self._status is None and self._error is None and (found := self._channel.frame()) is not None:
+        self._at_end = not self._channel.pull()
+
+    def _take_all(self) -> None:
+        """Look at the frames that are here, as far as the caller takes what they hold."""
+        while not self.over and self._printing is None and (found := self._channel.frame()) is not None:
             self._take(*found)
-        if not more and self._status is None and self._error is None:
+        if self._at_end and not self.over and self._printing is None:
             raise ClosedError("it closed the connection")
 
     def _take(self, kind: bytes, data: bytes) -> None:
@@ -186,17 +239,24 @@ class LimaProcess:
             kept += data[:room]
             self._dropped[kind] += max(0, len(data) - room)
             return
-        view = memoryview(data)
+        self._printing = (kind, Printing(target, data))
+        self._print()
+
+    def _print(self) -> None:
+        if self._printing is None:
+            return
+        kind, printing = self._printing
         try:
-            while view:
-                view = view[_write(target, view) :]
+            if printing.go_on():
+                self._printing = None
         except OSError:  # EPIPE: nobody takes it any more, and the command is told as it would be here
+            self._printing = None
             self._shut.add(kind)
             self._channel.put(frames.SHUT, kind)
 
     def _ended(self, data: bytes) -> None:
         try:
-            self._status = self._read_status(json.loads(data))
+            self._status = read(json.loads(data), time.monotonic() - self._began, self._streams())
         except AisbxError as error:
             self._error = error
         except (ValueError, TypeError, KeyError) as error:
@@ -208,35 +268,8 @@ class LimaProcess:
         elif self._error is not None:
             self._error.findings = (*self._error.findings, *findings)
 
-    def _read_status(self, told: dict[str, Any]) -> ExitStatus:
-        """Give what the guest says, checked: whoever has taken it over can lie, but not make this side fall."""
-        failure = told.get("failure")
-        status = exit_status(
-            {
-                "code": int(told["code"]) & 0xFF,
-                "signal": int(told.get("signal", 0)),
-                "timed_out": told.get("timed_out") is True,
-                "oom_killed": told.get("oom_killed") is True,
-                "pids_limited": told.get("pids_limited") is True,
-                "duration": time.monotonic() - self._began,
-                "user_seconds": float(told.get("user_seconds", 0.0)),
-                "system_seconds": float(told.get("system_seconds", 0.0)),
-                "max_rss_bytes": int(told.get("max_rss_bytes", 0)),
-                "stdout": b"",
-                "stderr": b"",
-                "stdout_bytes": 0,
-                "stderr_bytes": 0,
-                "stdout_dropped": 0,
-                "stderr_dropped": 0,
-                "findings": [str(line) for line in told.get("findings", ())],
-                "failure": None if failure is None else (str(failure[0]), str(failure[1]), str(failure[2])),
-            }
-        )
-        streams = {
-            name: Captured(bytes(self._captured[kind]), self._dropped[kind] + int(told.get(f"{name}_dropped", 0)))
-            for kind, name in _STREAMS.items()
-        }
-        return replace(status, stdout=streams["stdout"], stderr=streams["stderr"])
+    def _streams(self) -> dict[str, Captured]:
+        return {name: Captured(bytes(self._captured[kind]), self._dropped[kind]) for kind, name in _STREAMS.items()}
 
     def _lost(self, error: Exception) -> None:
         self._channel.close()
@@ -244,12 +277,5 @@ class LimaProcess:
             self._error = AbortedError(f"the guest has gone: {error}", hint="see: aisbx-driver-lima status")
 
 
-def _write(target: int, view: memoryview) -> int:
-    """Write what the descriptor takes; wait for room where it does not block."""
-    try:
-        return os.write(target, view)
-    except BlockingIOError:
-        poller = select.poll()
-        poller.register(target, select.POLLOUT)
-        poller.poll()
-        return 0
+def _sized(rows: int, columns: int) -> tuple[bytes, bytes]:
+    return frames.SIZE, struct.pack(">HH", rows, columns)

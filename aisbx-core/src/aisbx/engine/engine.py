@@ -12,7 +12,7 @@ from aisbx.admission import require
 from aisbx.audit.places import place
 from aisbx.audit.reserve import reserve, unrecordable
 from aisbx.audit.write import RESERVE, AuditError, append, append_once, ending, open_log, refusal, start
-from aisbx.engine import requests, secrets
+from aisbx.engine import relaying, requests, secrets
 from aisbx.engine.policies import ask
 from aisbx.engine.prepare import Preparation, Prepared, Preview, directories
 from aisbx.engine.watching import run_watched
@@ -36,7 +36,6 @@ from aisbx.types import (
     SandboxSpec,
     Stdio,
     exit_status,
-    given,
     launch_request,
     launch_result,
 )
@@ -279,10 +278,10 @@ class Engine:
         try:
             sandbox = prepared.driver.open(prepared.spec, self.state)
             try:
-                status = sandbox.spawn(command, stdio).wait()
+                status = relaying.wait(sandbox.spawn(command, stdio), exclusive=self.exclusive)
             finally:
                 sandbox.close()
-            result = launch_result(given(status))
+            result = launch_result(status)
             append(log, f"{start('run.end', run, principal, host, self._told(command.argv))},{record},{ending(result)}")
         finally:
             log.close()

@@ -9,6 +9,7 @@ from aisbx.admission import require_own
 from aisbx.audit.kept import KeptLog
 from aisbx.audit.reserve import recording, unrecordable
 from aisbx.audit.write import RESERVE, AuditError, ending, members, refusal, start
+from aisbx.engine.relaying import wait
 from aisbx.engine.requests import current
 from aisbx.engine.secrets import supply_command
 from aisbx.errors import AisbxError
@@ -28,7 +29,6 @@ from aisbx.types import (
     Sandbox,
     SandboxSpec,
     Stdio,
-    given,
     launch_result,
 )
 
@@ -237,5 +237,8 @@ class Started:
     def wait(self) -> Outcome:
         """Relay until the end and record it; raises why it did not run."""
         return self._opened.recorded(
-            self._who, lambda: given(self.process.wait()), captured=self._captured, request=self._request
+            self._who,
+            lambda: wait(self.process, exclusive=self._opened.engine.exclusive),
+            captured=self._captured,
+            request=self._request,
         )

@@ -33,7 +33,7 @@ class Process(Protocol):
         ...
 
     def signal(self, number: int) -> None:
-        """Send a signal to the command; nothing happens when it has ended."""
+        """Send a signal to the command, from any thread or a signal's handler; nothing happens when it has ended."""
         ...
 
     def kill(self) -> None:
