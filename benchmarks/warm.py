@@ -55,11 +55,11 @@ def measure(world: World, bench: Bench, rounds: int, alive: int) -> list[Row]:
         for argv in (command, world.bare_python(), world.bare_tool()):
             bench.seconds(argv)
         sandbox.exec([_TRUE], check=True)
-        spawns, small = _in_turn(rounds * _AGAIN, _spawn, lambda: _exec(sandbox))
+        spawns, small = in_turn(rounds * _AGAIN, _spawn, lambda: execute(sandbox))
         outer = _outer(world, bench, rounds, command)
         held = bytearray(RESIDENT)
         held[::_PAGE] = b"x" * len(held[::_PAGE])  # each page is there
-        _, large = _in_turn(rounds * _AGAIN, _spawn, lambda: _exec(sandbox))
+        _, large = in_turn(rounds * _AGAIN, _spawn, lambda: execute(sandbox))
         del held
     rows = [
         plain("posix_spawn and wait of `true`", spawns),
@@ -98,7 +98,8 @@ def _outer(world: World, bench: Bench, rounds: int, command: list[str]) -> dict[
     return bench.interleaved(rounds, commands)
 
 
-def _in_turn(count: int, *works: Callable[[], None]) -> list[Sample]:
+def in_turn(count: int, *works: Callable[[], object]) -> list[Sample]:
+    """Time each of some works so many times, one after the other."""
     times: list[list[float]] = [[] for _ in works]
     for _ in range(count):
         for work, spent in zip(works, times, strict=True):
@@ -112,7 +113,8 @@ def _spawn() -> None:
     os.waitpid(os.posix_spawn(_TRUE, ["true"], {}), 0)
 
 
-def _exec(sandbox: Sandbox) -> None:
+def execute(sandbox: Sandbox) -> None:
+    """Run `true` in a sandbox; BenchmarkError where that fails."""
     if sandbox.exec([_TRUE]).code != 0:
         raise BenchmarkError("a command failed in its sandbox")
 
@@ -150,14 +152,14 @@ def _fresh(rounds: int) -> Row:
 
         def take() -> None:
             with pool.take() as fresh:
-                _exec(fresh)
+                execute(fresh)
 
-        _exec(sandbox)
+        execute(sandbox)
         warm: list[float] = []
         taken: list[float] = []
         for _ in range(rounds):
             time.sleep(_QUIET)
-            for work, spent in ((lambda: _exec(sandbox), warm), (take, taken)):
+            for work, spent in ((lambda: execute(sandbox), warm), (take, taken)):
                 spent.append(_seconds(work))
     return ratio("a fresh sandbox of a pool and `true` in it", Sample(tuple(taken)), Sample(tuple(warm)), FRESH)
 
@@ -197,8 +199,8 @@ def _lives(probes: int) -> list[Sample]:
     for _ in range(probes):
         made: list[Sandbox] = []
         times[0].append(_seconds(lambda: made.append(Sandbox.create())))  # noqa: B023 - called at once
-        _exec(made[0])
-        times[1].append(_seconds(lambda: _exec(made[0])))  # noqa: B023 - called at once
+        execute(made[0])
+        times[1].append(_seconds(lambda: execute(made[0])))  # noqa: B023 - called at once
         times[2].append(_seconds(lambda: made[0].__exit__(None, None, None)))  # noqa: B023 - called at once
     return [Sample(tuple(spent)) for spent in times]
 

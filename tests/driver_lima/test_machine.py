@@ -228,7 +228,7 @@ def test_what_lasts_outlives_who_made_it_and_the_agent_and_leaves_nothing(lima: 
 def test_with_an_allow_list_what_it_names_is_reached_through_the_host_and_nothing_else(
     lima: Driver, scene: Scene
 ) -> None:
-    """In what lasts; the kit attacks it in single commands too."""
+    """In what lasts, and in a single command, which leaves nothing of it."""
     from aisbx.testing import listeners
     from aisbx.testing.specs import with_allowlist
 
@@ -247,3 +247,6 @@ def test_with_an_allow_list_what_it_names_is_reached_through_the_host_and_nothin
         assert said(sandbox, *PYTHON, program, *map(str, [allowed, other] * 3)).split() == ["200", "403"] * 3
         names = "import socket\ntry: socket.gethostbyname('a.example')\nexcept socket.gaierror: print('none')"
         assert said(sandbox, *PYTHON, names) == "none\n"
+    status = run(lima, scene, *PYTHON, program, *map(str, [allowed, other]), spec=spec)
+    assert status.stdout.data.split() == [b"200", b"403"]
+    assert inside(lima, f"ls -A {PLACE}/outlets").stdout == b""

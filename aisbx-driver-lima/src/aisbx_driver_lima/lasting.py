@@ -96,8 +96,8 @@ class GuestSandbox:
         self._line.close()
 
     def warm(self) -> None:
-        """Have a connection ready, with a process of the guest's behind it."""
-        self.ask("look")
+        """Have a connection ready, with a helper of the guest's behind it; StateError where it cannot join."""
+        self.ask("warm")
 
     def renew(self) -> bool:
         """Tell that it has to be made anew: what it shows is a copy of what the workspace held when it was made."""

@@ -78,7 +78,7 @@ class Places:
         if ended(home):
             raise StateError("the sandbox has ended", hint="see: aisbx ls")
         sandbox = GuestSandbox(home, kept, self._machine, self.end)
-        sandbox.warm()
+        sandbox.ask("look")
         return sandbox
 
     def end(self, home: Path) -> list[str]:

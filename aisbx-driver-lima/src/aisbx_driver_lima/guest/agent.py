@@ -21,9 +21,10 @@ from aisbx_linux.layer.remove import remove
 
 from aisbx_driver_lima.guest import frames, once
 from aisbx_driver_lima.guest.asked import answer
-from aisbx_driver_lima.guest.driver import GuestDriver
+from aisbx_driver_lima.guest.driver import GuestDriver, forget_outlet, outlet
 from aisbx_driver_lima.guest.frames import Channel, ClosedError
 from aisbx_driver_lima.guest.lasting import PARTS, Lasting
+from aisbx_driver_lima.guest.staying import PLACE, hand_over, stay
 
 _WAITING = 2
 """Processes that wait for a connection."""
@@ -36,10 +37,14 @@ def main(arguments: list[str]) -> None:
     """Serve until this machine ends; `arguments` are a directory of our own and the socket's path."""
     place, path = arguments
     _alone(os.path.dirname(path))
-    for name in ("runs", "cache", *PARTS):
+    for name in ("runs", "cache", "outlets", PLACE, *PARTS):
         os.makedirs(f"{place}/{name}", mode=0o700, exist_ok=True)
-    for left in os.listdir(f"{place}/runs"):
-        remove(f"{place}/runs/{left}")
+    for part in ("runs", PLACE):
+        for left in os.listdir(f"{place}/{part}"):
+            remove(f"{place}/{part}/{left}")
+    for left in os.listdir(f"{place}/outlets"):
+        if not Lasting(place).home(left).exists():
+            forget_outlet(place, left)
     listener = socket.socket(socket.AF_UNIX)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
@@ -87,41 +92,54 @@ def _wait(listener: socket.socket, place: str, told: int, tell: int) -> None:
 
 
 def one(channel: Channel, place: str) -> None:
-    """Serve one connection to its end: one question after the other."""
+    """Serve one connection to its end, and those after it for which this process stays."""
+    lasting = Lasting(place)
+    found: tuple[Channel, dict[str, Any] | None] | None = channel, None
+    while found is not None:
+        _converse(*found, place, lasting)
+        found = stay(place, lasting.used) if lasting.used else None
+
+
+def _converse(channel: Channel, question: dict[str, Any] | None, place: str, lasting: Lasting) -> None:
+    """Answer one question after the other, beginning with this one, where there is one."""
     try:
+        if question is not None:
+            _answer(channel, question, place, lasting)
         while True:
             kind, data = channel.receive()
             if kind == frames.QUESTION:  # what else may come belongs to one that was answered before it was read
-                _answer(channel, json.loads(data), place)
+                _answer(channel, json.loads(data), place, lasting)
     except ClosedError:
         pass  # the host has gone, and with it whom anything could be said to
     finally:
         channel.close()
 
 
-def _answer(channel: Channel, question: dict[str, Any], place: str) -> None:
+def _answer(channel: Channel, question: dict[str, Any], place: str, lasting: Lasting) -> None:
     try:
         if question.get("version") != frames.VERSION:
             hint = "aisbx run -d lima -- true starts it anew"
             channel.fail("launch", "another version of aisbx started what runs in the guest", hint)
         else:
-            _serve(channel, question, place)
+            _serve(channel, question, place, lasting)
     except AisbxError as error:
         channel.fail(error.code, error.message, error.hint)
     except (OSError, ValueError) as error:
         channel.fail("launch", f"in the guest: {error}", "")
 
 
-def _serve(channel: Channel, question: dict[str, Any], place: str) -> None:
+def _serve(channel: Channel, question: dict[str, Any], place: str, lasting: Lasting) -> None:
     op, name = question["op"], str(question.get("id", ""))
-    lasting = Lasting(place)
     if op == "run":
         work = tempfile.mkdtemp(dir=f"{place}/runs")
         try:
             once.run(channel, question, place, work)
         finally:
             remove(work)
+            forget_outlet(place, name)
     elif op == "execute":
+        if not lasting.serves(question) and hand_over(place, name, channel, question):
+            raise ClosedError("it is served by another")
         lasting.execute(channel, question)
     elif op == "ask":
         answer(channel, lasting.find(name), question)
@@ -130,7 +148,7 @@ def _serve(channel: Channel, question: dict[str, Any], place: str) -> None:
     elif op == "fork":
         lasting.fork(channel, question)
     elif op == "outlet":
-        bring(channel, f"{place}/outlets/{name}")
+        bring(channel, outlet(place, name))
     elif op == "layer":
         lasting.layer(channel, name)
     elif op == "end":

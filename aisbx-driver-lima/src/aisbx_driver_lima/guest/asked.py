@@ -26,6 +26,7 @@ def answer(channel: Channel, sandbox: LastingSandbox, question: dict[str, Any]) 
     files, freezer = cast("Files", sandbox.files), cast("Freezer", sandbox.freezer)
     works: dict[str, Callable[[], object]] = {
         "look": lambda: [freezer.paused, freezer.mechanism],
+        "warm": sandbox.warm,
         "pause": freezer.pause,
         "resume": freezer.resume,
         "processes": lambda: [astuple(row) for row in sandbox.processes()],

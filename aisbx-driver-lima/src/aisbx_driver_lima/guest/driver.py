@@ -1,5 +1,6 @@
 """The driver of the guest: bubblewrap there, by the code that confines on a Linux host."""
 
+import contextlib
 import json
 import os
 import sys
@@ -52,10 +53,21 @@ class GuestDriver(NamespaceDriver):
         return made
 
 
-def placed(spec: SandboxSpec, places: Mapping[str, str], outlet: str) -> SandboxSpec:
+def outlet(place: str, name: str) -> str:
+    """Give the path at which the host brings connections for an allow-list; `place` is the agent's directory."""
+    return f"{place}/outlets/{name}"
+
+
+def forget_outlet(place: str, name: str) -> None:
+    """Remove that of a sandbox which has ended: who listened there may have been killed."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(outlet(place, name))
+
+
+def placed(spec: SandboxSpec, places: Mapping[str, str], way_out: str) -> SandboxSpec:
     """Give the spec with the guest's copies as the sources of its mounts; `places`: target → copy.
 
-    `outlet` is the path at which the host brings connections for an allow-list.
+    `way_out` is the path of `outlet`.
     """
     mounts = (replace(mount, source=places[mount.target]) for mount in spec.mounts)
     workspace = spec.workspace
@@ -66,5 +78,5 @@ def placed(spec: SandboxSpec, places: Mapping[str, str], outlet: str) -> Sandbox
     network = spec.network
     if network.proxy is not None:
         words = (sys.executable, "-I", "-S", _OUTLET)
-        network = replace(network, proxy=Proxy(words, json.dumps({"place": outlet})))
+        network = replace(network, proxy=Proxy(words, json.dumps({"place": way_out})))
     return replace(spec, mounts=tuple(mounts), workspace=workspace, network=network)

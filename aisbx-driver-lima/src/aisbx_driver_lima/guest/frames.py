@@ -37,7 +37,7 @@ RESULT: Final = b"R"
 FAILED: Final = b"F"
 """JSON from the guest: [code, message, hint] of what kept it from running."""
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Of what is asked: an agent of another answers that it is of another version."""
 CHUNK: Final = 1 << 16
 WINDOW: Final = 1 << 17
@@ -59,16 +59,20 @@ class ClosedError(Exception):
 class Channel:
     """One connection. What is sent waits in `unsent` until `flush` could hand it over."""
 
-    def __init__(self, connection: socket.socket) -> None:
-        """Take over a connected stream socket."""
+    def __init__(self, connection: socket.socket, received: bytes = b"") -> None:
+        """Take over a connected stream socket, of which this much has been `received` already."""
         self.socket = connection
         self.unsent = bytearray()
-        self._received = bytearray()
+        self._received = bytearray(received)
         connection.settimeout(0.0)
 
     def fileno(self) -> int:
         """Give the descriptor, for poll(2)."""
         return self.socket.fileno()
+
+    def rest(self) -> bytes:
+        """Give what has come and is no frame yet that anybody has got."""
+        return bytes(self._received)
 
     def put(self, kind: bytes, data: bytes = b"") -> None:
         """Queue one frame."""

@@ -14,15 +14,17 @@ from typing import Any
 from aisbx.errors import StateError
 from aisbx.types import Command, LaunchRequest, LaunchResult, Sandbox, SandboxSpec
 from aisbx_linux.lasting import command as joining
+from aisbx_linux.lasting.identity import lives
 from aisbx_linux.lasting.sandbox import LastingSandbox
 from aisbx_linux.layer.remove import remove
 from aisbx_linux.layer.stack import below
 
-from aisbx_driver_lima.guest import frames
-from aisbx_driver_lima.guest.driver import GuestDriver, placed
+from aisbx_driver_lima.guest import frames, resident
+from aisbx_driver_lima.guest.driver import GuestDriver, forget_outlet, outlet, placed
 from aisbx_driver_lima.guest.frames import Channel
 from aisbx_driver_lima.guest.once import agreed, give_layer, unpacked, unpickled
 from aisbx_driver_lima.guest.serve import Wanted, serve
+from aisbx_driver_lima.guest.staying import dismiss
 
 _COPIES, _TARGETS, _HOME, _KEPT = "copies", "targets", "home", "kept"
 _SANDBOXES, _SNAPSHOTS = "sandboxes", "snapshots"
@@ -31,11 +33,14 @@ PARTS = (_COPIES, _SANDBOXES, _SNAPSHOTS, _KEPT)
 
 
 class Lasting:
-    """The sandboxes that last below the agent's directory."""
+    """The sandboxes that last below the agent's directory, for one connection: what it has used is kept ready."""
 
     def __init__(self, place: str) -> None:
         """Look at nothing yet."""
         self._place = place
+        self._found: dict[str, LastingSandbox] = {}
+        self.used = ""
+        """The id of the one whose commands had a helper, which waits."""
         self.kept = Path(place, _KEPT)
 
     def home(self, name: str) -> Path:
@@ -44,7 +49,10 @@ class Lasting:
 
     def find(self, name: str) -> LastingSandbox:
         """Find one; StateError where it has ended."""
-        return LastingSandbox(self.home(name))
+        found = self._found.get(name)
+        if found is None or not lives(found.helpers.held):
+            found = self._found[name] = LastingSandbox(self.home(name))
+        return found
 
     def create(self, channel: Channel, question: dict[str, Any]) -> None:
         """Make one of what the host shows; what is half made is removed."""
@@ -100,24 +108,33 @@ class Lasting:
         home = self.home(name)
         places = json.loads(_read(Path(self._place, _COPIES, copies, _TARGETS)))
         driver = GuestDriver({"cache_dir": f"{self._place}/cache"}, places)
-        spec = placed(spec, places, f"{self._place}/outlets/{name}")
+        spec = placed(spec, places, outlet(self._place, name))
         if not agreed(channel, driver, spec):
             self.remove(name)
             return
         begin(driver, spec, home)
         channel.send(frames.RESULT, b"null")
 
+    def serves(self, question: dict[str, Any]) -> bool:
+        """Tell whether a command is to be run here: it has a terminal, or its sandbox's helper is this process's."""
+        return question.get("terminal") is True or self.used == question["id"]
+
     def execute(self, channel: Channel, question: dict[str, Any]) -> None:
-        """Run a command in one, as `aisbx exec` does on a Linux host."""
+        """Run a command in one, by a helper; on a terminal as `aisbx exec` does on a Linux host."""
         (command,) = unpickled(channel, (Command,))
-        plan = self.find(str(question["id"])).plan(command)
+        sandbox = self.find(str(question["id"]))
+        plan, stdin = sandbox.plan(command), question.get("stdin") is True
+        if question.get("terminal") is not True:
+            self.used = str(question["id"])
+            result = resident.run(channel, sandbox.helpers, command, plan["limits"], stdin=stdin)
+            channel.send(frames.RESULT, json.dumps(result).encode())
+            return
 
         def launch(request: LaunchRequest) -> LaunchResult:
             return joining.launch(plan, request)
 
-        terminal, stdin = question.get("terminal") is True, question.get("stdin") is True
-        size = frames.size_in(question)
-        wanted = Wanted(launch, command, str(self.kept), os.urandom(6).hex(), terminal=terminal, stdin=stdin, size=size)
+        size, run = frames.size_in(question), os.urandom(6).hex()
+        wanted = Wanted(launch, command, str(self.kept), run, terminal=True, stdin=stdin, size=size)
         channel.send(frames.RESULT, json.dumps(serve(channel, wanted)).encode())
 
     def layer(self, channel: Channel, name: str) -> None:
@@ -161,6 +178,8 @@ class Lasting:
             self._driver().end(home)
         for part in (_SANDBOXES, _SNAPSHOTS):
             remove(f"{self._place}/{part}/{name}")
+        forget_outlet(self._place, name)
+        dismiss(self._place, name)
         self._driver().sweep(self.kept)
         used: set[str] = set()
         for part in (_SANDBOXES, _SNAPSHOTS):

@@ -11,7 +11,7 @@ from aisbx_linux.launch import launch
 from aisbx_linux.sandbox import own_limits
 
 from aisbx_driver_lima.guest import frames, trees, upper
-from aisbx_driver_lima.guest.driver import GuestDriver, placed
+from aisbx_driver_lima.guest.driver import GuestDriver, outlet, placed
 from aisbx_driver_lima.guest.frames import Channel, ClosedError, TreeReader, TreeWriter
 from aisbx_driver_lima.guest.serve import Wanted, serve
 
@@ -25,7 +25,7 @@ def run(channel: Channel, question: dict[str, Any], place: str, work: str) -> No
     spec, command = unpickled(channel, (SandboxSpec, Command))
     places = unpacked(channel, question["trees"], work)
     driver = GuestDriver({"cache_dir": f"{place}/cache"}, places)
-    spec = placed(spec, places, f"{place}/outlets/{question['id']}")
+    spec = placed(spec, places, outlet(place, str(question["id"])))
     plan = driver.plan(spec)
     if not agreed(channel, driver, spec):
         return

@@ -103,8 +103,8 @@ class Serving(Joined):
         self.signal_all(_KILL)
 
     @property
-    def _fed(self) -> "_Fed | None":
-        return self.wires.stdin if self.wires is not None and isinstance(self.wires.stdin, _Fed) else None
+    def _fed(self) -> "Fed | None":
+        return self.wires.stdin if self.wires is not None and isinstance(self.wires.stdin, Fed) else None
 
     def _make_wires(self) -> JoinedWires:
         return _Wires(self._attendant, self._budget, terminal=self.request["terminal"], stdin=self._open)
@@ -134,7 +134,7 @@ class _Wires(JoinedWires):
         if stdin:
             reader, writer = posix.pipe2(posix.O_CLOEXEC)
             first = self._keep(reader)
-            self.stdin = _Fed(writer)
+            self.stdin = Fed(writer)
         else:
             first = self._keep(posix.open("/dev/null", posix.O_RDONLY | posix.O_CLOEXEC))
         second, self.stdout = self._minded(1, budget)
@@ -146,7 +146,7 @@ class _Wires(JoinedWires):
         del request, lent  # there is no caller
         if self.terminal is None:
             return
-        self.stdin = _Fed(posix.dup(self.terminal.master))
+        self.stdin = Fed(posix.dup(self.terminal.master))
         self.stdout = _Minded(self.terminal.master, 1, budget, self._attendant)
 
     def _minded(self, stream: int, budget: Budget) -> "tuple[int, Output]":
@@ -169,7 +169,7 @@ class _Minded(Output):
             self._attendant.printed(self._stream, data)
 
 
-class _Fed(Input):
+class Fed(Input):
     """The command's input, as it comes."""
 
     __slots__ = ("ends",)
