@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from aisbx.errors import ConfigError
 from aisbx.plugins import Plugins
+from aisbx.types import Driver
 from aisbx_driver_chroot import tool
 from aisbx_linux.confine import carry
 from aisbx_linux.local.trial import ARGUMENTS
@@ -16,12 +17,15 @@ from aisbx_linux.local.trial import ARGUMENTS
 BARE = ARGUMENTS[:-2]
 
 
-def run(options: Sequence[str], *command: str, passed: Sequence[int] = ()) -> subprocess.CompletedProcess[str]:
+def run(
+    options: Sequence[str], *command: str, passed: Sequence[int] = (), told: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Run the tool; `told`: its command is among what it reads, if it has one."""
     code = os.memfd_create("code")
     os.write(code, carry.code())
     os.lseek(code, 0, os.SEEK_SET)
     words = [str(code) if word == "{file:1}" else word for word in carry.WORDS]
-    argv = [os.path.realpath(sys.executable), *words, *options, "--", *command]
+    argv = [os.path.realpath(sys.executable), *words, *options, *(() if told else ("--", *command))]
     try:
         return subprocess.run(
             argv, pass_fds=(code, *passed), env={}, capture_output=True, text=True, timeout=30, check=False
@@ -67,10 +71,23 @@ def test_a_command_behind_a_filter_runs_and_its_end_is_told() -> None:
     assert '"exit-code": 0' in reported
 
 
+def test_a_command_that_was_not_told_to_its_end_is_no_command() -> None:
+    options, told = os.pipe()
+    os.write(told, "\0".join((*BARE, "")).encode())
+    os.close(told)
+    done = run(["--args", str(options)], passed=(options,), told=True)
+    os.close(options)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "confine: no command was given\n")
+
+
 def test_an_option_that_the_tool_does_not_know_is_an_error_and_nothing_runs() -> None:
     done = run([*BARE, "--share-everything"], "/bin/echo", "it ran")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "confine: --share-everything is no option of this tool\n"
+
+
+def test_where_user_namespaces_can_be_made_the_driver_says_that_it_is_whole(chroot: Driver) -> None:
+    assert chroot.probe().facts["level"] == tool.WHOLE
 
 
 def test_a_command_ends_the_tool_as_it_ended_itself() -> None:

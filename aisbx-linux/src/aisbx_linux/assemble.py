@@ -137,17 +137,15 @@ def assemble(assembly: Assembly, plan: "LocalPlan", request: "LaunchRequest") ->
         # Not among what is read from the pipe: where a launcher ended before it had written all of that, nothing runs.
         *("--json-status-fd", str(assembly.base + status), "--seccomp", str(assembly.base + gate)),
         *("--args", str(assembly.base + options)),
-        "--",
-        *(TERMINAL if request["terminal"] else ()),
-        *request["argv"],
+        *(() if plan["words"] else _command(request)),
     ]
 
 
 def instruct(assembly: Assembly, plan: "LocalPlan", request: "LaunchRequest", covered: "list[tuple[int, str]]") -> None:
     """Tell the tool what to do; BrokenPipeError if it has ended already.
 
-    `covered` has (kind of `compose`, path) of what is covered in the workspace: by the tool only where the launcher
-    mounts nothing itself.
+    ValueError where a word is none that a tool can be told. `covered` has (kind of `compose`, path) of what is covered
+    in the workspace: by the tool only where the launcher mounts nothing itself.
     """
 
     def number(index: int) -> str:
@@ -161,9 +159,21 @@ def instruct(assembly: Assembly, plan: "LocalPlan", request: "LaunchRequest", co
     for name, value in {**plan["environment"], **request["environment"]}.items():
         words += ["--setenv", name, value]
     words += ["--chdir", request["cwd"] or plan["cwd"]]
-    write_all(assembly.options, "\0".join(words).encode(errors="surrogateescape") + b"\0")
+    if plan["words"]:
+        # A tool of our own takes it here too: so it is on the command line of no process that is not the command yet,
+        # and that may still be root's.
+        words += _command(request)
+    told = "\0".join(words)
+    if told.count("\0") != len(words) - 1:  # behind it would be an option
+        msg = "a command that cannot be started: embedded null byte"
+        raise ValueError(msg)
+    write_all(assembly.options, told.encode(errors="surrogateescape") + b"\0")
     posix.close(assembly.options)
     assembly.options = -1
+
+
+def _command(request: "LaunchRequest") -> list[str]:
+    return ["--", *(TERMINAL if request["terminal"] else ()), *request["argv"]]
 
 
 def _direct(sources: "list[Source]", layout: "Layout | None") -> list[int]:

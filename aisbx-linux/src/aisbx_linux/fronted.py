@@ -52,8 +52,10 @@ def run(
     `front` is the program, the interpreter and its lean front; `who` the principal and the host.
     """
     told = asking.number(posix.getpid()) + b"".join(asking.text(word.encode()) for word in (request["run"], *who))
-    told += asking.texts(request["argv"])
-    told += asking.texts(f"{name}={value}" for name, value in request["environment"].items())
+    variables = [f"{name}={value}" for name, value in request["environment"].items()]
+    if "\0" in "".join((*request["argv"], *variables)):
+        return None  # which refuses it
+    told += asking.texts(request["argv"]) + asking.texts(variables)
     opened: list[int] = []
     try:
         pipes = [_pipe(opened) for _ in range(3)]

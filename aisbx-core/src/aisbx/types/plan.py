@@ -62,7 +62,10 @@ class LocalPlan(LaunchPlan):
     program: str
     """The absolute path of the tool that makes the namespaces."""
     words: list[str]
-    """What it is told before its options, if it is an interpreter of the tool; `{file:N}` as in `tail`."""
+    """What it is told before its options, if it is an interpreter of the tool; `{file:N}` as in `tail`.
+
+    Such a tool is given the command behind its options, and not on its command line.
+    """
     head: list[str]
     """Its options before the mounts of `sources`."""
     tail: list[str]

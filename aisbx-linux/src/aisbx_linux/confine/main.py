@@ -9,7 +9,7 @@ import posix
 
 from aisbx_linux import syscalls
 from aisbx_linux.confine import plain
-from aisbx_linux.confine.options import NEWNET, NEWUSER, Options, read, read_all
+from aisbx_linux.confine.options import NEWNET, NEWUSER, Options, asked, read_all
 from aisbx_linux.confine.root import make
 from aisbx_linux.processes import leave, put, write_all
 
@@ -34,7 +34,7 @@ def main(words: "list[str]") -> None:
     try:
         for number in _RESTORED:
             _signal.signal(number, _signal.SIG_DFL)
-        options = read(words)
+        options = asked(words)
         if options.die:
             syscalls.die_with_parent()
         _watch(options)

@@ -64,6 +64,15 @@ class Options:
         return (int(uid), int(gid)) if colon else None
 
 
+def asked(words: "list[str]") -> Options:
+    """Give what these words ask for; ValueError as of `read`, and where who was to tell all has ended in the midst."""
+    found = read(words)
+    if not found.command:
+        msg = "no command was given"
+        raise ValueError(msg)
+    return found
+
+
 def read(words: "list[str]") -> Options:
     """Give what these words ask for; ValueError for one that is not known, or has too little behind it."""
     found = Options()
