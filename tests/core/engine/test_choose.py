@@ -1,4 +1,4 @@
-"""`-d auto`: the first driver that holds all that is required, and the words that say why."""
+"""Which driver is taken where none is named: one that holds all that is required, and the words that say why."""
 
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
@@ -71,6 +71,18 @@ def test_where_none_holds_all_the_preferred_one_is_what_refuses() -> None:
     name, why = choose(Stand("bwrap", lacks="sys:filter"), Stand("chroot", lacks="net:deny"))
     assert name == "bwrap"
     assert why.startswith("none here holds all that is required: it does not hold sys:filter here; chroot: ")
+
+
+def test_auto_by_name_takes_the_strongest_and_says_what_spoke_against_others() -> None:
+    every = (Stand("chroot"), Stand("bwrap"), Stand("lima"))
+    strongest = "it is the strongest that holds all that is required"
+    assert choose(*every, asked="auto") == ("lima", strongest)
+    assert choose(*every)[0] == "bwrap"
+    absent = (*every[:2], Stand("lima", unusable="there is no limactl"))
+    assert choose(*absent, asked="auto") == ("bwrap", f"{strongest}; lima: there is no limactl")
+    live = (Stand("chroot"), Stand("bwrap", unusable="not installed"), Stand("lima", lacks="fs:workspace"))
+    why = f"{strongest}; lima: does not hold fs:workspace here; bwrap: not installed"
+    assert choose(*live, asked="auto") == ("chroot", why)
 
 
 def test_one_that_is_named_is_taken_whatever_it_lacks() -> None:

@@ -14,7 +14,9 @@ Profile = Annotated[
 ]
 Driver = Annotated[
     _Strings,
-    typer.Option("--driver", "-d", metavar="D", help="Driver, or auto.", autocompletion=complete.drivers),
+    typer.Option(
+        "--driver", "-d", metavar="D", help="Driver, or auto: the strongest.", autocompletion=complete.drivers
+    ),
 ]
 Workspace = Annotated[
     _Strings,

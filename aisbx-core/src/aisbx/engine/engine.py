@@ -14,7 +14,7 @@ from aisbx.audit.reserve import reserve, unrecordable
 from aisbx.audit.write import RESERVE, AuditError, append, append_once, ending, open_log, refusal, start
 from aisbx.engine import relaying, requests, secrets
 from aisbx.engine.policies import ask
-from aisbx.engine.prepare import Preparation, Prepared, Preview, directories
+from aisbx.engine.prepare import AUTO, Preparation, Prepared, Preview, directories
 from aisbx.engine.watching import run_watched
 from aisbx.errors import AisbxError, LaunchError, WorkspaceError
 from aisbx.inputs import Inputs
@@ -245,7 +245,7 @@ class Engine:
         record = kept.static_record(spec, driver.name, prepared.enforcement)
         # A policy or a sink of somebody else's must see every run, so those take the full path.
         keeps = isinstance(driver, LocalDriver) and not self.settings.policies and not self.settings.sinks
-        keeps = keeps and not spec.secrets  # the plan has their values now
+        keeps = keeps and not spec.secrets and request.driver != AUTO  # has their values; what is stronger may come
         if planned is not None and not keeps:
             planned(None, prepared)
         if not isinstance(driver, LocalDriver):

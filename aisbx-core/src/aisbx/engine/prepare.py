@@ -34,7 +34,9 @@ from aisbx.workspace import place
 
 AUTO = "auto"
 PREFERRED = ("bwrap", "chroot", "lima")
-"""The order in which `auto` tries drivers; others follow by name."""
+"""The order in which drivers are tried where nobody named one, the quickest first; others follow by name."""
+STRONGEST = ("lima", "bwrap", "chroot")
+"""The same where `auto` was asked for: a kernel of its own is one wall more."""
 AGAIN = "it is planned anew the next time: run it again, and if it fails again see: aisbx doctor"
 
 
@@ -147,13 +149,13 @@ class Preparation:
     def choose(self, request: RunRequest, spec: SandboxSpec, *, cache: str = "") -> tuple[Driver, Enforcement, str]:
         """Give the driver that the request or the settings name, what it says of the spec, and why it is that one.
 
-        `auto` is the first in the order of `PREFERRED` that works here and holds all that the spec requires, or, where
-        none does, the first that works. DriverUnavailableError where none works; UsageError as of `Driver.check`.
-        `cache` as for `load`.
+        Where the request says `auto` it is the first in the order of `STRONGEST` that works here and holds all that the
+        spec requires, where only the settings do of `PREFERRED`; where none does, the first that works.
+        DriverUnavailableError where none works; UsageError as of `Driver.check`. `cache` as for `load`.
         """
-        name = request.driver or self.settings.driver
+        name, order = request.driver or self.settings.driver, STRONGEST if request.driver == AUTO else PREFERRED
         names = [name] if name != AUTO else self.plugins.names("driver")
-        names.sort(key=lambda known: (PREFERRED.index(known) if known in PREFERRED else len(PREFERRED), known))
+        names.sort(key=lambda known: (order.index(known) if known in order else len(order), known))
         against: dict[str, str] = {}
         remedies: list[str] = []
         short: tuple[Driver, Enforcement] | None = None
@@ -173,11 +175,11 @@ class Preparation:
                 continue
             lacking = [state.control for state in unmet(spec, enforcement)]
             if not lacking:
-                return driver, enforcement, _why(name, known, against)
+                return driver, enforcement, _why(request, name, known, against)
             short = short or (driver, enforcement)
             against[known] = f"does not hold {', '.join(lacking)} here"
         if short is not None:
-            return *short, _why(name, short[0].name, against)
+            return *short, _why(request, name, short[0].name, against)
         if refusal is not None:
             raise refusal
         message = "; ".join(f"{known}: {reason}" for known, reason in against.items())
@@ -219,16 +221,14 @@ class Preparation:
         return LaunchError(error.message, hint=error.hint or AGAIN)
 
 
-def _why(asked: str, chosen: str, against: Mapping[str, str]) -> str:
-    """Say why a driver was chosen, and what spoke against others."""
-    if asked != AUTO:
+def _why(request: RunRequest, name: str, chosen: str, against: Mapping[str, str]) -> str:
+    """Say why a driver was chosen where `name` was to be taken, and what spoke against others."""
+    if name != AUTO:
         return "it is the one that was named"
     others = "; ".join(f"{name}: {reason}" for name, reason in against.items() if name != chosen)
-    first = (
-        f"none here holds all that is required: it {against[chosen]}"
-        if chosen in against
-        else "it holds all that is required"
-    )
+    first = "it is the strongest that holds all that is required" if request.driver else "it holds all that is required"
+    if chosen in against:
+        first = f"none here holds all that is required: it {against[chosen]}"
     return f"{first}; {others}" if others else first
 
 
