@@ -6,6 +6,8 @@ import stat
 import subprocess
 import sys
 import tarfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -162,6 +164,62 @@ def test_what_a_killed_process_left_half_made_is_removed(
     assert not (place / "half").exists()
 
 
+# In the place of mmdebstrap, in the midst of its work: a mount, a process of its own, directories that are read-only.
+_HALF = """#!/bin/sh
+mkdir -p "$TMPDIR/half/closed/below" "$TMPDIR/half/dev"
+chmod 0555 "$TMPDIR/half/closed" && chmod 0 "$TMPDIR/half/closed/below"
+mount --bind /dev "$TMPDIR/half/dev" || exit 1
+setsid sleep NUMBER <&- >&- 2>&- &
+printf 'I: half\\n' >&2
+sleep 30
+"""
+
+
+def test_what_mmdebstrap_left_whose_caller_was_killed_is_ended_and_removed(
+    make: Make, told: list[str], system: str, tmp_path: Path
+) -> None:
+    (tmp_path / "bin").mkdir()
+    number = f"31.{os.getpid()}"
+    (tmp_path / "bin/mmdebstrap").write_text(_HALF.replace("NUMBER", number))
+    (tmp_path / "bin/mmdebstrap").chmod(0o755)
+    code = (
+        "import sys, pathlib; from aisbx_linux.roots import debian, make; from aisbx_linux.seccomp import "
+        "compile_filter; bin, place = sys.argv[1:]; debian._PATH = bin + ':' + debian._PATH; "
+        "debian._suite, debian._sources = lambda: 'any', lambda: []\n"
+        "make.make_root(pathlib.Path(place), 'debian', compile_filter(('base',)), lambda line: print(line, flush=True))"
+    )
+    place = tmp_path / "root"
+    argv = [sys.executable, "-c", code, str(tmp_path / "bin"), str(place)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert "half" in [child.stdout.readline().strip() for _ in range(2)]
+        soon(lambda: running(number))
+        child.send_signal(signal.SIGKILL)
+    soon(lambda: not running(number) and not running(str(tmp_path / "bin/mmdebstrap")))
+    assert os.listdir(tmp_path / ".root.making/scratch") == ["half"]
+    make(place, system)
+    assert told[0] == "removing what was left half made"
+    assert sorted(os.listdir(tmp_path)) == ["bin", "root"]
+
+
+def soon(happens: Callable[[], bool]) -> None:
+    until = time.monotonic() + 10
+    while not happens():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def running(word: str) -> bool:
+    return any(word in words_of(name) for name in os.listdir("/proc") if name.isdigit())
+
+
+def words_of(process: str) -> list[str]:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text().split("\0")
+    except OSError:
+        return []
+
+
 def test_the_hosts_runtime_is_copied_without_what_programs_do_not_need(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,6 +229,10 @@ def test_the_hosts_runtime_is_copied_without_what_programs_do_not_need(
         (top / name).write_text(name)
     (top / "bin").symlink_to("usr/bin")
     (top / "usr/bin/tool").chmod(0o4755)
+    (top / "usr/bin/mine").write_text("nobody else reads it")
+    (top / "usr/bin/mine").chmod(0)
+    (top / "usr/bin/too").hardlink_to(top / "usr/bin/mine")
+    readable = set[str]() if os.geteuid() else {"usr/bin/mine", "usr/bin/too"}
     monkeypatch.setattr(module, "HostStream", lambda: HostStream(str(top)))
     make(tmp_path / "root", "host")
     made = {
@@ -178,5 +240,5 @@ def test_the_hosts_runtime_is_copied_without_what_programs_do_not_need(
         for path in (tmp_path / "root").rglob("*")
         if path.is_symlink() or not path.is_dir()
     }
-    assert made == {"usr/bin/tool", "bin", "etc/ssl/certs/one", ".aisbx-rootfs.json"}
+    assert made == {"usr/bin/tool", "bin", "etc/ssl/certs/one", ".aisbx-rootfs.json", *readable}
     assert (tmp_path / "root/usr/bin/tool").stat().st_mode & 0o7777 == 0o755

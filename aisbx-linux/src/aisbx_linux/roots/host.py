@@ -51,15 +51,15 @@ class HostStream:
             found = os.lstat(self._top + path)
             if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode) or stat.S_ISLNK(found.st_mode)):
                 return
-            member = archive.gettarinfo(self._top + path, path.lstrip("/"))
-            if not member.isreg():
-                archive.addfile(member)
+            if not stat.S_ISREG(found.st_mode):
+                archive.addfile(archive.gettarinfo(self._top + path, path.lstrip("/")))
                 return
             source = open(self._top + path, "rb")  # noqa: SIM115 - only its opening may fail
         except (PermissionError, FileNotFoundError):
             return  # closed to us, or gone: then a sandbox does without, as it does with the host's own
         with source:
-            archive.addfile(member, source)
+            # Only of what could be opened: another name of it is a link to this one.
+            archive.addfile(archive.gettarinfo(arcname=path.lstrip("/"), fileobj=source), source)
         archive.members = []  # type: ignore[attr-defined]
 
 

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ def making(place: Path, origin: str, told: Callable[[str], None]) -> Generator[P
     try:
         if os.listdir(beside):
             told("removing what was left half made")
-            _empty(beside)
+            empty(beside)
         root = beside / "root"
         root.mkdir(mode=0o755)
         yield beside
@@ -57,7 +57,9 @@ def making(place: Path, origin: str, told: Callable[[str], None]) -> Generator[P
     except OSError as error:
         raise StateError(f"{place} cannot be made: {error.strerror or error}", hint="see its disk and mode") from error
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        with suppress(OSError):
+            empty(beside)
+            beside.rmdir()
         os.close(lock)
 
 
@@ -84,7 +86,13 @@ def _lock(beside: Path) -> int:
         os.close(descriptor)
 
 
-def _empty(folder: Path) -> None:
+def empty(folder: Path) -> None:
+    """Remove all that is in a private directory, whatever the modes of what is below; OSError where that can't be."""
+    if os.geteuid() != 0:  # who is kept from nothing by modes, and must not be led elsewhere by a link
+        for place, names, _ in os.walk(folder):
+            for name in names:
+                if not os.path.islink(path := os.path.join(place, name)):
+                    os.chmod(path, 0o700)
     for each in os.scandir(folder):
         if each.is_dir(follow_symlinks=False):
             shutil.rmtree(each.path)
