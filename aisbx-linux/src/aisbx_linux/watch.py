@@ -7,6 +7,8 @@ whichever is more, for a mapped file is both. What no process maps (pipes, socke
 
 import posix
 
+from aisbx_linux.processes import below
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,15 +25,16 @@ _THREADS, _RESIDENT = 17, 21
 class Watch:
     """What is looked at: all of the sandbox's processes, through its own /proc, and its private space."""
 
-    __slots__ = ("_memory", "_places", "_processes", "_root", "_tasks")
+    __slots__ = ("_first", "_memory", "_places", "_root", "_tasks")
 
     def __init__(self, first: int, memory: int, tasks: int, places: "Sequence[str]") -> None:
         """Watch the sandbox whose first process the host knows as `first`; 0 bytes or tasks: any number.
 
-        `places` are the paths inside where its private file systems are mounted, all below read-only directories.
+        `places` are the paths inside where its private file systems are mounted, all below read-only directories. One
+        that has none has no /proc either, and all that comes of its first process stays below that.
         """
         root = self._root = f"/proc/{first}/root"
-        self._processes = f"{root}/proc"
+        self._first = first
         self._places = [root + place for place in places]
         self._memory = memory
         self._tasks = tasks
@@ -39,13 +42,12 @@ class Watch:
     def look(self) -> "set[str]":
         """Give which bounds are met: `oom_killed` with more memory, `pids_limited` with all tasks that it may have."""
         try:
-            if not self._stands():
+            if self._places and not self._stands():
                 return set()
-            pids = [name for name in posix.listdir(self._processes) if name.isdigit()]
+            processes = self._processes()
             kept = sum(map(_kept, self._places))
         except OSError:
             return set()  # it has ended
-        processes = [f"{self._processes}/{pid}" for pid in pids]
         tasks, resident = tally(processes)
         met: set[str] = set()
         if self._tasks and tasks > self._tasks:  # its first process is ours
@@ -54,6 +56,13 @@ class Watch:
         if self._memory and kept + resident > self._memory and used(processes, kept) > self._memory:
             met.add("oom_killed")
         return met
+
+    def _processes(self) -> "list[str]":
+        """Give the directories in /proc of all of them."""
+        if not self._places:
+            return [f"/proc/{pid}" for pid in below(self._first)]
+        proc = f"{self._root}/proc"
+        return [f"{proc}/{name}" for name in posix.listdir(proc) if name.isdigit()]
 
     def _stands(self) -> bool:
         """Tell whether it has a root of its own yet: until the tool gets there, what is seen is the host's."""

@@ -1,6 +1,7 @@
 """The least of the levels, chroot(2), for root that is given no namespaces: what of a spec it holds, and its plan."""
 
 import os
+import resource
 import stat
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from aisbx_linux.local import enforce
 from aisbx_linux.local.argv import rlimits
 from aisbx_linux.local.trial import OUTSIDE_ID
 from aisbx_linux.mounts import mount_points
+from aisbx_linux.rlimits import OWN_TASKS
 from aisbx_linux.roots.making import MANIFEST
 
 TYPE_CHECKING = False
@@ -38,6 +40,7 @@ _LACKING = {
     "fs:home-empty": "it has no home",
     "info:host": "the host's name and kernel are shown",
     "net:allowlist": "there is no network to hold one for",
+    "secret:proxied": "there is no network, and so no proxy to put it in",
     "limit:disk": "what may be written lies on the host's disk",
 }
 _PARTLY = {
@@ -101,7 +104,7 @@ def plan(spec: SandboxSpec, tool: "Tool", filter_: bytes, driver: str) -> LocalP
         "environment": {**spec.environment, "HOME": "/"},
         "inputs": [spec.rootfs, f"{spec.rootfs}/{MANIFEST}"],
         "filter": filter_,
-        "rlimits": rlimits(without, Places()),
+        "rlimits": [_own(*row) for row in rlimits(without, Places())],
         "cgroup": None,
         "watch": (memory, 0, []) if (memory := int(_amount(spec, "memory"))) else None,
         "publish": [],
@@ -114,6 +117,12 @@ def plan(spec: SandboxSpec, tool: "Tool", filter_: bytes, driver: str) -> LocalP
         "wall_time": _amount(spec, "wall_time"),
         "output": int(_amount(spec, "output")),
     }
+
+
+def _own(kind: int, soft: int, hard: int) -> tuple[int, int, int]:
+    """Take back what a launch adds to a limit on tasks for a first process that counts: here none has the uid."""
+    less = OWN_TASKS if kind == resource.RLIMIT_NPROC else 0
+    return kind, soft - less, hard - less
 
 
 def _amount(spec: SandboxSpec, name: str) -> float:

@@ -7,7 +7,7 @@ can show the workspace as another user's: the command is its owner.
 import os
 
 from aisbx.errors import DriverUnavailableError
-from aisbx.types import LAYERED, ControlState, Enforcement, Level, NetworkMode, SandboxSpec, WorkspaceMode
+from aisbx.types import LAYERED, ControlState, Enforcement, Level, SandboxSpec, WorkspaceMode
 
 from aisbx_linux.local import enforce
 from aisbx_linux.local.trial import OUTSIDE_ID
@@ -53,9 +53,8 @@ def _others(spec: SandboxSpec, facts: enforce.Facts) -> list[ControlState]:
     if mode in LAYERED:
         reason = f"a layer over the workspace needs a user namespace, and {WHY}"
         found.append(ControlState("fs:workspace", none, reason=reason, remedy="use rw or ro"))
-    if spec.network.mode is NetworkMode.ALLOWLIST:
-        reason = f"an allow-list needs a user namespace, and {WHY}"
-        found.append(ControlState("net:allowlist", none, reason=reason, remedy=REMEDY))
+    reason = f"an allow-list needs a user namespace, and {WHY}"
+    found += [ControlState(name, none, reason=reason, remedy=REMEDY) for name in ("net:allowlist", "secret:proxied")]
     if not facts.cgroups.mechanism("pids"):
         reason = "without a user namespace RLIMIT_NPROC counts all that its user runs; no cgroup can be made here"
         found.append(ControlState("limit:pids", none, reason=reason, remedy=f"{facts.cgroups.remedy}; or {REMEDY}"))
