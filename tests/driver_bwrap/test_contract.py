@@ -10,35 +10,17 @@ import pytest
 from aisbx.plugins import Plugins
 from aisbx.testing import DriverContract
 from aisbx.testing.record import ATTACK, CONTROL
-from aisbx.testing.results import HELD, REFUSED, UNPROVED, Seen, Tried, kind_of_user, load
+from aisbx.testing.results import REFUSED, Tried, kind_of_user, load
 from aisbx.types import Driver
+
+from tests.recorded import compared, difference
 
 pytestmark = pytest.mark.skipif(
     shutil.which("bwrap") is None and "bwrap" not in os.environ.get("AISBX_REQUIRE", "").split(","),
     reason="bubblewrap is not installed",
 )
 
-
 RESULTS = Path(__file__).parents[2] / "docs/kit-results.json"
-# How far these hold depends on whether cgroups can be made here.
-BY_MACHINE = {"limit:memory", "limit:pids", "limit:cpus"}
-
-
-def difference(name: str, text: str, recorded: dict[str, Seen]) -> str:
-    """Say how what a test has just seen differs from the record; empty if it does not."""
-    if name not in (ATTACK, CONTROL):
-        return ""
-    key, *now = text.split()
-    control, _, attack = key.partition("/")
-    if control in BY_MACHINE:
-        return ""
-    seen = recorded[control]
-    then = [seen.level, seen.asked]
-    if name == ATTACK:
-        tried = seen.attacks[attack]
-        # Whether it can work unconfined is this machine's matter, not the driver's.
-        then = [tried.level, HELD if tried.outcome == UNPROVED else tried.outcome]
-    return "" if now == then else f"{key} is {now}, and was {then} when ./dev kit recorded it"
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +39,7 @@ class TestBwrap(DriverContract):
     @pytest.fixture(autouse=True)
     def as_recorded(self, request: pytest.FixtureRequest) -> Iterator[None]:
         """What the documents say was seen is what is seen here and now."""
-        yield
-        if request.config.getoption("record_results", None) is None:
-            recorded = load(RESULTS)[kind_of_user()]
-            found = [difference(name, str(value), recorded) for name, value in request.node.user_properties]
-            assert not any(found), found
+        yield from compared(request, RESULTS)
 
 
 def test_another_result_than_the_recorded_one_is_noticed() -> None:

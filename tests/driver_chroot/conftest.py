@@ -39,4 +39,9 @@ def chroot(tmp_path_factory: pytest.TempPathFactory) -> Driver:
     """One driver for all tests: it probes once and keeps its compiled filters."""
     cache = tmp_path_factory.mktemp("cache")
     cache.chmod(0o700)
-    return Plugins().get("driver", "chroot", {"cache_dir": str(cache)})
+    driver = Plugins().get("driver", "chroot", {"cache_dir": str(cache)})
+    probed = driver.probe()
+    if not (probed.usable or GATE):
+        pytest.skip(probed.reason)
+    assert probed.usable, f"AISBX_REQUIRE names chroot: {probed.reason}; {probed.remedy}"
+    return driver

@@ -19,7 +19,7 @@ from aisbx_linux.seccomp import compile_filter
 from tests.linux.roots import systems
 
 LEVEL = os.environ.get("AISBX_LEVEL", "")
-PYTHON = ("python3", *systems.SHELL)
+PYTHON = ("python3", "setsid", *systems.SHELL)
 
 
 class Lesser:
@@ -58,7 +58,7 @@ def lesser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
     cache.chmod(0o700)
     driver = Plugins().get("driver", "chroot", {"cache_dir": str(cache)})
     assert isinstance(driver, LocalDriver)
-    assert driver.probe().facts.get("level", "") != "", driver.probe()
+    assert driver.probe().facts["level"].startswith(f"{LEVEL}: "), driver.probe()
     with tempfile.TemporaryDirectory(prefix="aisbx-levels-", dir="/var/tmp") as place:
         rootfs = ""
         if LEVEL == "plain":

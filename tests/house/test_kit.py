@@ -32,7 +32,7 @@ class Session:
         raise FailedError(text)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def sessions() -> ModuleType:
     """The file of sessions; nox wants to see each of them once."""
     spec = importlib.util.spec_from_file_location("noxfile", ROOT / "noxfile.py")
@@ -51,6 +51,7 @@ def noxfile(sessions: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         pass
 
     monkeypatch.setattr(sessions, "RESULTS", str(tmp_path / "results.json"))
+    monkeypatch.setattr(sessions, "CHROOT_RESULTS", str(tmp_path / "chroot.json"))
     monkeypatch.setattr(sessions, "_pytest", nothing)
     return sessions
 
@@ -58,7 +59,8 @@ def noxfile(sessions: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def kit(noxfile: ModuleType, monkeypatch: pytest.MonkeyPatch, **attacks: str) -> tuple[list[str], list[str]]:
     """Give what is said and which tables are made where the results of these kinds are of these attacks."""
     rows = {kind: {"attacks": of, "controls": {control: {} for control in CONTROLS}} for kind, of in attacks.items()}
-    Path(noxfile.RESULTS).write_text(json.dumps(rows))
+    for path in (noxfile.RESULTS, noxfile.CHROOT_RESULTS):
+        Path(path).write_text(json.dumps(rows))
     made: list[str] = []
 
     def tool(_session: object, *words: str) -> None:
@@ -71,8 +73,18 @@ def kit(noxfile: ModuleType, monkeypatch: pytest.MonkeyPatch, **attacks: str) ->
 
 
 def test_with_both_kinds_the_tables_are_made(noxfile: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    said, made = kit(noxfile, monkeypatch, user=results.digest(), root=results.digest())
-    assert (said, made) == ([], ["tools/document_enforcement.py", "tools/document_security.py"])
+    kinds = dict.fromkeys((*results.KINDS, *noxfile.LEVELS), results.digest())
+    said, made = kit(noxfile, monkeypatch, **kinds)
+    assert (said, made) == ([], [f"tools/document_{name}.py" for name in ("enforcement", "security", "drivers")])
+
+
+def test_without_the_levels_all_but_the_drivers_tables_are_made(
+    noxfile: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds = dict.fromkeys((*results.KINDS, "privileged"), results.digest())
+    said, made = kit(noxfile, monkeypatch, **kinds)
+    assert made == ["tools/document_enforcement.py", "tools/document_security.py"]
+    assert said[0].endswith("has nothing of plain; next: ./dev levels, as root")
 
 
 @pytest.mark.parametrize("other", [{}, {OTHER: "older"}])

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from aisbx_linux.processes import below
 from aisbx_linux.watch import Watch, used
 
 MIB = 1 << 20
@@ -66,6 +67,16 @@ def test_a_sandbox_that_has_ended_meets_no_bound() -> None:
     process = subprocess.Popen(["true"])
     process.wait()
     assert Watch(process.pid, 1, 1, ["/tmp"]).look() == set()
+
+
+def test_where_nothing_is_mounted_what_comes_of_the_first_process_is_charged() -> None:
+    with subprocess.Popen(["sh", "-c", "sleep 60 & wait"]) as first:
+        while len(below(first.pid)) < 1:
+            time.sleep(0.01)
+        assert Watch(first.pid, 1, 0, []).look() == {"oom_killed"}
+        assert Watch(first.pid, 1 << 40, 0, []).look() == set()
+        os.kill(below(first.pid)[0], 9)
+    assert Watch(first.pid, 1, 0, []).look() == set()
 
 
 def test_a_sandbox_that_still_sees_the_host_is_not_charged_with_it() -> None:

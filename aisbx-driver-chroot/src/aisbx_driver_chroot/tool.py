@@ -16,11 +16,13 @@ from aisbx_linux.remedy import remedy
 
 SYSTEM = ("/usr/bin/python3", "/usr/local/bin/python3")
 """Where everybody's Python is: for root, whose sandboxes are another user's from the start."""
+WHOLE = "with user namespaces: all that the driver can do"
 LEVELS = {
-    "privileged": "no user namespace: root makes the others, and gives up its privileges",
-    "plain": "no namespaces: chroot(2) alone",
+    "privileged": "no user namespace can be made: root makes the others, and gives up its privileges",
+    "plain": "no namespaces can be made: chroot(2) alone",
 }
-"""What is done with less, as `aisbx doctor` tells it."""
+"""What is done with less, and why, as `aisbx doctor` tells it."""
+NO_LEVEL = "none: only root has something in the place of user namespaces"
 CALLED = "the tool"
 """What it is to people."""
 _INSTALL = "apt-get install python3"
@@ -48,15 +50,17 @@ def probe(settings: Mapping[str, object], remembered: str) -> tuple[Tool | None,
         tool = Tool(path, os.uname().release, origin, CALLED, carry.WORDS, (code,), inputs)
         name = memo.key(path, str(OUTSIDE_ID), code.hex(), *ARGUMENTS)
         if memo.recall(remembered, name) is not None:
-            return tool, Probe(usable=True, facts=_facts(tool))
+            return tool, Probe(usable=True, facts={**_facts(tool), "level": WHOLE})
         refusal = trial(path, OUTSIDE_ID if os.geteuid() == 0 else None, tool.words, tool.files)
         if not refusal:
             memo.keep(remembered, name, "it works")
-            return tool, Probe(usable=True, facts=_facts(tool))
-        if os.geteuid() == 0 and (less := _less(tool)) is not None:
-            return less, Probe(usable=True, facts={**_facts(tool), "level": LEVELS[less.level]})
+            return tool, Probe(usable=True, facts={**_facts(tool), "level": WHOLE})
         mend = remedy(refusal) or _BY_HAND
-        return tool, Probe(usable=False, reason=refusal, remedy=mend, facts=_facts(tool))
+        if os.geteuid() == 0 and (less := _less(tool)) is not None:
+            told = f"{less.level}: {LEVELS[less.level]}; for all that the driver can do: {mend}"
+            return less, Probe(usable=True, facts={**_facts(tool), "level": told})
+        level = {} if os.geteuid() == 0 or cradle.makes_users() else {"level": NO_LEVEL}
+        return tool, Probe(usable=False, reason=refusal, remedy=mend, facts={**_facts(tool), **level})
     return None, Probe(usable=False, reason="; ".join(reasons) or "there is no Python here", remedy=_INSTALL)
 
 

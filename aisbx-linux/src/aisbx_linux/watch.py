@@ -25,7 +25,7 @@ _THREADS, _RESIDENT = 17, 21
 class Watch:
     """What is looked at: all of the sandbox's processes, through its own /proc, and its private space."""
 
-    __slots__ = ("_first", "_memory", "_places", "_root", "_tasks")
+    __slots__ = ("_first", "_memory", "_places", "_processes", "_root", "_tasks")
 
     def __init__(self, first: int, memory: int, tasks: int, places: "Sequence[str]") -> None:
         """Watch the sandbox whose first process the host knows as `first`; 0 bytes or tasks: any number.
@@ -34,6 +34,7 @@ class Watch:
         that has none has no /proc either, and all that comes of its first process stays below that.
         """
         root = self._root = f"/proc/{first}/root"
+        self._processes = f"{root}/proc"
         self._first = first
         self._places = [root + place for place in places]
         self._memory = memory
@@ -44,7 +45,7 @@ class Watch:
         try:
             if self._places and not self._stands():
                 return set()
-            processes = self._processes()
+            processes = self._directories()
             kept = sum(map(_kept, self._places))
         except OSError:
             return set()  # it has ended
@@ -57,12 +58,11 @@ class Watch:
             met.add("oom_killed")
         return met
 
-    def _processes(self) -> "list[str]":
+    def _directories(self) -> "list[str]":
         """Give the directories in /proc of all of them."""
         if not self._places:
             return [f"/proc/{pid}" for pid in below(self._first)]
-        proc = f"{self._root}/proc"
-        return [f"{proc}/{name}" for name in posix.listdir(proc) if name.isdigit()]
+        return [f"{self._processes}/{name}" for name in posix.listdir(self._processes) if name.isdigit()]
 
     def _stands(self) -> bool:
         """Tell whether it has a root of its own yet: until the tool gets there, what is seen is the host's."""

@@ -2,17 +2,18 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from aisbx.errors import StateError
 from aisbx.testing import ATTACKS, results
 from aisbx.testing.record import ATTACK, CONTROL, UNCONFINED, seen
-from aisbx.testing.results import HELD, REFUSED, UNPROVED, Seen, Tried, load, save
+from aisbx.testing.results import HELD, REFUSED, UNPROVED, Seen, Tried, lacking, load, save
 from aisbx.types import CONTROLS
 
 NOTED = [
-    *((CONTROL, f"{control} full admitted") for control in CONTROLS),
+    *((CONTROL, f"{control} full admitted a namespace; so it is") for control in CONTROLS),
     *((ATTACK, f"{attack} full held") for attack in ATTACKS),
     *((UNCONFINED, attack.id) for attack in ATTACKS.values() if not attack.unprovable()),
 ]
@@ -30,7 +31,13 @@ def test_what_was_seen_is_read_again_as_it_was(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(os, "geteuid", lambda: other)
     save(path, found)
     assert load(path) == {"user": found, "root": found}
+    assert {row.how for row in found.values()} == {"a namespace; so it is"}
     assert os.listdir(tmp_path) == ["results.json"]
+    save(path, found, "plain")
+    assert load(path, ("root", "plain")) == {"root": found, "plain": found}
+    assert lacking(path, ("plain", "privileged")) == ["privileged"]
+    with pytest.raises(StateError, match="privileged"):
+        load(path, ("plain", "privileged"))
 
 
 @pytest.mark.parametrize("row", [(ATTACK, "net:deny/tcp full held"), (UNCONFINED, "net:deny/tcp")])
@@ -41,12 +48,10 @@ def test_an_attack_that_was_not_made_or_not_proved_is_missed(row: tuple[str, str
 
 def test_a_control_that_was_not_asked_for_is_missed() -> None:
     with pytest.raises(KeyError, match="net:deny"):
-        seen([each for each in NOTED if each != (CONTROL, "net:deny full admitted")])
+        seen([each for each in NOTED if not each[1].startswith("net:deny full admitted")])
 
 
 def test_an_attack_that_cannot_work_here_is_no_proof(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dataclasses import replace
-
     from aisbx.testing import record
 
     tcp = replace(ATTACKS["net:deny/tcp"], unprovable=lambda: "nobody listens")
@@ -56,9 +61,18 @@ def test_an_attack_that_cannot_work_here_is_no_proof(monkeypatch: pytest.MonkeyP
     assert "unproved" in row.counts()
 
 
-def test_results_of_an_attack_that_has_changed_since_are_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dataclasses import replace
+def test_that_attacks_work_unconfined_can_be_taken_from_the_results_of_another_driver() -> None:
+    noted = [row for row in NOTED if row[0] != UNCONFINED]
+    first = seen(NOTED)
+    assert seen(noted, first) == first
+    assert {tried.outcome for row in first.values() for tried in row.attacks.values()} >= {HELD}
+    tcp = replace(
+        first["net:deny"], attacks={**first["net:deny"].attacks, "tcp": Tried("full", UNPROVED, "no network")}
+    )
+    assert seen(noted, {**first, "net:deny": tcp})["net:deny"].attacks["tcp"] == Tried("full", UNPROVED, "no network")
 
+
+def test_results_of_an_attack_that_has_changed_since_are_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "results.json"
     save(path, seen(NOTED))
     data = json.loads(path.read_text())

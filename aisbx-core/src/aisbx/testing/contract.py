@@ -105,8 +105,9 @@ class DriverContract(Behaviour, contract=True):
                 with pytest.raises(ControlError) as refusal:
                     require(spec, enforcement)
                 assert refusal.value.control == missing[0].control
-            ordinary = driver.check(scene.spec())[control].level
-            self._record(CONTROL, f"{control} {ordinary} {'admitted' if claimed else 'refused'}")
+            ordinary = driver.check(scene.spec())[control]
+            how = "; ".join(filter(None, (ordinary.mechanism, ordinary.reason)))
+            self._record(CONTROL, f"{control} {ordinary.level} {'admitted' if claimed else 'refused'} {how}".strip())
 
 
 def host_python() -> str:

@@ -1,27 +1,35 @@
 """A pytest plugin that writes what the kit saw: `pytest -p aisbx.testing.record --record-results FILE`.
 
-Only a run in which every test of every control and attack has passed writes anything: half of the truth is none.
+Only a run in which every test of every control and attack has passed writes anything: half of the truth is none. That
+the attacks work unconfined is a matter of the machine: `--proved-by FILE` takes it from the results of another driver.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
 
+from aisbx.errors import StateError
+from aisbx.testing.attack import Attack
 from aisbx.testing.attacks import ATTACKS
-from aisbx.testing.results import HELD, UNPROVED, Seen, Tried, save
+from aisbx.testing.results import HELD, REFUSED, UNPROVED, Seen, Tried, kind_of_user, load, save
 from aisbx.types import CONTROLS
 
 ATTACK, UNCONFINED, CONTROL = "aisbx.attack", "aisbx.unconfined", "aisbx.control"
-"""Names of what a test of the contract records: `ID LEVEL OUTCOME`, `ID`, `CONTROL LEVEL admitted|refused`."""
+"""Names of what a test records: `ID LEVEL OUTCOME`, `ID`, `CONTROL LEVEL admitted|refused HOW`."""
 
 
 class Recorder:
     """Gathers what the tests record, also from other processes (pytest-xdist)."""
 
-    def __init__(self, path: Path) -> None:
-        """Keep the path; it is written when the last test has ended."""
+    def __init__(self, path: Path, kind: str = "", proved: Path | None = None) -> None:
+        """Keep the path; it is written when the last test has ended, as what was seen of `kind`.
+
+        `proved` has the results of a run in which each attack was made unconfined.
+        """
         self._path = path
+        self._kind = kind
+        self._proved = proved
         self._noted: list[tuple[str, str]] = []
         self._failed = False
 
@@ -36,9 +44,12 @@ class Recorder:
         problem = "a test has failed" if self._failed else ""
         if not problem:
             try:
-                save(self._path, seen(self._noted))
+                proved = load(self._proved, (kind_of_user(),))[kind_of_user()] if self._proved is not None else None
+                save(self._path, seen(self._noted, proved), self._kind)
             except KeyError as error:
                 problem = f"nothing was seen of {error.args[0]}"
+            except StateError as error:
+                problem = f"{error.message}; {error.hint}"
         if problem:
             session.exitstatus = session.exitstatus or pytest.ExitCode.USAGE_ERROR
             reporter = session.config.pluginmanager.get_plugin("terminalreporter")
@@ -46,27 +57,31 @@ class Recorder:
                 reporter.write_line(f"{self._path} stays as it was: {problem}", red=True)
 
 
-def seen(noted: Iterable[tuple[str, str]]) -> dict[str, Seen]:
-    """Put together what the tests recorded; KeyError with the id of an attack or a control that is missing."""
-    rows = {(name, text.split()[0]): text.split()[1:] for name, text in noted}
+def seen(noted: Iterable[tuple[str, str]], proved: Mapping[str, Seen] | None = None) -> dict[str, Seen]:
+    """Put together what the tests recorded; KeyError with the id of an attack or a control that is missing.
+
+    `proved` has what was seen of another driver, where each attack was made unconfined too.
+    """
+    rows = {(name, text.split()[0]): text.split(" ", 3)[1:] for name, text in noted}
     found: dict[str, Seen] = {}
     for control in CONTROLS:
-        level, asked = _row(rows, CONTROL, control)
+        level, asked, *how = _row(rows, CONTROL, control)
         attacks = {
-            attack.name: _tried(rows, attack.id, attack.unprovable())
-            for attack in ATTACKS.values()
-            if attack.control == control
+            attack.name: _tried(rows, attack, proved) for attack in ATTACKS.values() if attack.control == control
         }
-        found[control] = Seen(level, asked, attacks)
+        found[control] = Seen(level, asked, attacks, " ".join(how))
     return found
 
 
-def _tried(rows: dict[tuple[str, str], list[str]], attack: str, unprovable: str) -> Tried:
-    level, outcome = _row(rows, ATTACK, attack)
-    if outcome == HELD and unprovable:
-        return Tried(level, UNPROVED, unprovable)
-    if not unprovable:
-        _row(rows, UNCONFINED, attack)
+def _tried(rows: dict[tuple[str, str], list[str]], attack: Attack, proved: Mapping[str, Seen] | None) -> Tried:
+    level, outcome = _row(rows, ATTACK, attack.id)
+    then = proved[attack.control].attacks[attack.name] if proved is not None else None
+    # One that was refused there was made unconfined only where this machine lets it work.
+    why = attack.unprovable() if then is None or then.outcome == REFUSED else then.why
+    if outcome == HELD and why:
+        return Tried(level, UNPROVED, why)
+    if not why and then is None:
+        _row(rows, UNCONFINED, attack.id)
     return Tried(level, outcome)
 
 
@@ -81,10 +96,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option."""
     group = parser.getgroup("aisbx")
     group.addoption("--record-results", type=Path, metavar="FILE", help="write what the contract kit saw to FILE")
+    group.addoption("--results-of", default="", metavar="KIND", help="as what: a level of the driver; else this user")
+    group.addoption("--proved-by", type=Path, metavar="FILE", help="results in which each attack was made unconfined")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Record in the process that gathers the reports."""
     path = config.getoption("record_results", None)
     if path is not None and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Recorder(path))
+        kind, proved = str(config.getoption("results_of")), config.getoption("proved_by")
+        config.pluginmanager.register(Recorder(path, kind, proved))

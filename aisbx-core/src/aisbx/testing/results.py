@@ -1,12 +1,13 @@
 """What the kit saw: which level a driver claimed for each control, and what became of each attack on it.
 
-One file holds it for each kind of user. Documents are made from it, so that they claim what was seen and nothing else.
+One file holds it for each kind of user, and for each level that a driver has where it is given less. Documents are made
+from it, so that they claim what was seen and nothing else.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,8 @@ class Seen:
     asked: str
     attacks: Mapping[str, Tried]
     """By the attack's own part of its id."""
+    how: str = ""
+    """By what the ordinary spec has it, and what is missing, in the driver's words."""
 
     def counts(self) -> str:
         """Say it in a few words, such as `5 of 6; 1 refused`; `none` where no attack was held."""
@@ -53,7 +56,7 @@ class Seen:
 
 KINDS = ("user", "root")
 Results = dict[str, dict[str, Seen]]
-"""Kind of user (`user`, `root`) → control → what was seen."""
+"""Kind of user (`user`, `root`), or level of a driver → control → what was seen."""
 
 
 def kind_of_user() -> str:
@@ -67,13 +70,15 @@ def digest() -> str:
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
 
 
-def load(path: Path) -> Results:
-    """Read a file of results; StateError if there is none for each kind of user, or not of the attacks of today."""
+def load(path: Path, kinds: Sequence[str] = KINDS) -> Results:
+    """Read a file of results; StateError if there is none of each of these kinds, or not of the attacks of today."""
     remedy = "record it anew with ./dev kit, as root and as an ordinary user"
+    if kinds != KINDS:
+        remedy = f"record it anew, each of {', '.join(kinds)}: CONTRIBUTING.md says by what"
     try:
         data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        found = {user: {name: _seen(row) for name, row in data[user]["controls"].items()} for user in KINDS}
-        stale = [user for user in KINDS if not _of_today(data[user])]
+        found = {user: {name: _seen(row) for name, row in data[user]["controls"].items()} for user in kinds}
+        stale = [user for user in kinds if not _of_today(data[user])]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StateError(f"{path}: no results of the contract kit: {error!r}", hint=remedy) from error
     if stale:
@@ -81,13 +86,13 @@ def load(path: Path) -> Results:
     return found
 
 
-def lacking(path: Path) -> list[str]:
-    """Give the kinds of user of whom a file has no results of the attacks of today; StateError if it is damaged."""
+def lacking(path: Path, kinds: Sequence[str] = KINDS) -> list[str]:
+    """Give those of these kinds of which a file has no results of the attacks of today; StateError if it is damaged."""
     try:
         data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return [user for user in KINDS if user not in data or not _of_today(data[user])]
+        return [user for user in kinds if user not in data or not _of_today(data[user])]
     except FileNotFoundError:
-        return list(KINDS)
+        return list(kinds)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StateError(f"{path}: it cannot be read: {error!r}", hint="remove it, and record it anew") from error
 
@@ -96,14 +101,17 @@ def _of_today(rows: Mapping[str, Any]) -> bool:
     return rows["attacks"] == digest() and list(rows["controls"]) == list(CONTROLS)
 
 
-def save(path: Path, seen: Mapping[str, Seen]) -> None:
-    """Write what was seen as this kind of user, and leave what is there of the other; OSError if it can't be done."""
+def save(path: Path, seen: Mapping[str, Seen], kind: str = "") -> None:
+    """Write what was seen as this kind of user, or as `kind`, and leave what is there of others.
+
+    OSError if it can't be done.
+    """
     try:
         data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         data = {}
     rows = {name: asdict(seen[name]) for name in CONTROLS}
-    data[kind_of_user()] = {"attacks": digest(), "controls": rows}
+    data[kind or kind_of_user()] = {"attacks": digest(), "controls": rows}
     for row in rows.values():
         row["attacks"] = {name: " ".join(filter(None, tried.values())) for name, tried in row["attacks"].items()}
     text = json.dumps(dict(sorted(data.items())), indent=1) + "\n"
@@ -114,4 +122,4 @@ def save(path: Path, seen: Mapping[str, Seen]) -> None:
 
 def _seen(row: Mapping[str, Any]) -> Seen:
     attacks = {name: Tried(*str(text).split(" ", 2)) for name, text in row["attacks"].items()}
-    return Seen(str(row["level"]), str(row["asked"]), attacks)
+    return Seen(str(row["level"]), str(row["asked"]), attacks, str(row.get("how", "")))
