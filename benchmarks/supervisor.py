@@ -38,6 +38,7 @@ def run(body: Body) -> dict[str, int]:
     found = os.posix_spawnp(body.argv[0], body.argv, os.environ)
     return {"exit_code": os.waitstatus_to_exitcode(os.waitpid(found, 0)[1])}
 listener = socket.create_server(("127.0.0.1", 0))
+listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 print("serving", f"http://127.0.0.1:{listener.getsockname()[1]}", file=sys.stderr, flush=True)
 uvicorn.Server(uvicorn.Config(app, http="h11", loop="asyncio", log_config=None)).run(sockets=[listener])
 """

@@ -31,6 +31,11 @@ class Way:
         """Those of a command line before the command."""
         return ["--remote", self.finding["remote"]] if self.finding else []
 
+    @property
+    def here(self) -> "Way":
+        """The same home, without a supervisor: what its host's own user does."""
+        return Way(self.home, self.project, {"profile": "shell", "workspace": str(self.project)})
+
     def aisbx(self, *words: str, given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
         argv = [sys.executable, "-I", "-m", "aisbx", *self.words, *words]
         return subprocess.run(

@@ -5,6 +5,8 @@ import re
 from typing import Any
 
 import pytest
+from aisbx_vault import kdf
+from aisbx_vault.vault import Vault
 
 from tests.remote.conftest import Way
 
@@ -56,6 +58,27 @@ def test_what_runs_in_the_background_is_listed_shown_fed_and_ended(way: Way, box
     assert told(way, "attach", box, second, "--logs")[0] == 137
 
 
+def test_a_sandbox_with_an_allow_list_is_granted_more_and_less(way: Way, box: str) -> None:
+    options = ("-p", "shell", "-w", str(way.project), "--network", "allow=one.example:443")
+    assert told(way.here, "create", "--name", "reaches", *options)[0] == 0
+    assert told(way, "grant", "reaches", "two.example:443", "--ttl", "10m") == (0, "", "")
+    code, out, _ = told(way, "grant", "reaches")
+    assert (code, out.splitlines()[1].split()[0]) == (0, "two.example:443")
+    (row,) = json.loads(told(way, "grant", "reaches", "--json")[1])["grants"]
+    assert (row["rule"], row["until"] > 0) == ("two.example:443", True)
+    assert told(way, "grant", "reaches", "two.example:443", "--withdraw") == (0, "", "")
+    assert json.loads(told(way, "grant", "reaches", "--json")[1])["grants"] == []
+    for words, said in (
+        ((box, "two.example:443"), "not an allow-list"),
+        (("nobody", "two.example:443"), "aisbx: state: there is no sandbox 'nobody'; hint: see: aisbx ls\n"),
+        (("reaches", "two.example:443", "--withdraw"), "was not granted"),
+        (("reaches", "two.example:x"), "aisbx: usage: "),
+    ):
+        code, _, errors = told(way, "grant", *words)
+        assert (code, errors.count("\n"), said in errors) == (125, 1, True), errors
+    assert told(way, "destroy", "reaches")[0] == 0
+
+
 def test_a_sandbox_is_copied_to_paused_looked_at_and_ended(way: Way, box: str) -> None:
     (way.project / "sent").write_text("hello\n")
     assert told(way, "cp", "sent", f"{box}:/tmp/there") == (0, "", "")
@@ -84,11 +107,51 @@ def test_keys_the_log_and_the_settings_are_the_hosts(way: Way) -> None:
     assert 'profile = "' in told(way, "config", "show")[1]
 
 
+def test_profiles_and_secrets_are_told_by_their_names(way: Way) -> None:
+    rows = {row["name"]: row for row in json.loads(told(way, "profile", "list", "--json")[1])["profiles"]}
+    assert (rows["shell"]["origin"], bool(rows["shell"]["description"])) == ("installed", True)
+    assert json.loads(told(way, "profile", "show", "shell+offline", "--json")[1])["profile"]["name"] == "offline+shell"
+    code, out, _ = told(way, "profile", "show", "shell")
+    assert (code, out.splitlines()[0].split()) == (0, ["name", "shell"])
+    assert told(way, "profile", "show", "nothing")[0] == 125
+    code, _, errors = told(way, "secret", "list")
+    assert (code, errors.startswith("aisbx: secret: ")) == (125, True)  # there is no vault
+    vault = Vault(way.home.state)
+    vault.create(kdf.PBKDF2, lambda: b"passphrase")
+    vault.set("token", b"value", lambda: b"passphrase")
+    code, out, _ = told(way, "secret", "list")
+    assert (code, [line.split()[0] for line in out.splitlines()]) == (0, ["NAME", "token"])
+    assert [row["name"] for row in json.loads(told(way, "secret", "list", "--json")[1])["secrets"]] == ["token"]
+
+
+def test_the_doctor_and_the_logs_verification_are_the_hosts(way: Way) -> None:
+    code, out, _ = told(way, "doctor", "--json")
+    report = json.loads(out)
+    assert (code, report["ready"]) == (0, True)
+    assert {"core", "plugins", "driver bwrap"} <= {row["section"] for row in report["rows"]}
+    log = way.home.state / "audit.jsonl"
+    code, out, _ = told(way, "audit", "verify")
+    assert (code, "as they were written" in out) == (0, True), out
+    head = re.search(r"head (\d+:[0-9a-f]{64})", out)
+    assert head
+    assert told(way, "audit", "verify", "--head", head[1], "--json")[0] == 0
+    place = log.read_bytes().rindex(b'"principal":"') + 13
+    with log.open("r+b") as file:
+        for letter, found in ((b"x", 1), (b"u", 0)):
+            file.seek(place)
+            file.write(letter)
+            file.flush()
+            code, out, _ = told(way, "audit", "verify", "--json")
+            assert (code, len(json.loads(out)["problems"])) == (found, found), out
+
+
 def test_what_only_this_machine_has_is_refused_with_a_line(way: Way) -> None:
     if not way.finding:
         pytest.skip("here all is offered")
     for words, said in (
-        (("doctor",), "is about this machine"),
+        (("init",), "aisbx init is about this machine"),
+        (("profile", "create", "x"), "aisbx profile create is about this machine"),
+        (("secret", "set", "x"), "aisbx secret set is about this machine"),
         (("create", "--mount", "/etc:/x"), "the supervisor decides"),
         (("create", "-w", "/"), "the supervisor decides"),
         (("run", "--network", "open", "--", "true"), "the supervisor decides"),

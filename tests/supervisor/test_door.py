@@ -98,9 +98,12 @@ def test_errors_of_a_body_say_where_and_an_unknown_member_is_one(served: Served)
 def test_a_scope_is_needed_and_admin_is_one(served: Served, home: Home, box: str) -> None:
     files = home.key("files-only", "files")
     assert served.refused(403, "POST", f"sandboxes/{box}/exec", {"argv": ["true"]}, key=files)["code"] == "denied"
-    for path in ("keys", "secrets", "configuration", "sandboxes?all=true"):
+    for path in ("keys", "secrets", "configuration", "doctor", "audit/verification", "sandboxes?all=true"):
         served.refused(403, "GET", path)
-    served.refused(403, "POST", "configuration/reload")
+    for method, path in (("POST", "configuration/reload"), ("DELETE", f"sandboxes/{box}/grants?rule=a.example")):
+        served.refused(403, method, path)
+    served.refused(403, "POST", f"sandboxes/{box}/grants", {"rule": "a.example"})
+    served.refused(409, "GET", f"sandboxes/{box}/grants")  # its network is none, whoever asks
     assert any(row["kind"] == "scope.denied" for row in home.audit())
 
 

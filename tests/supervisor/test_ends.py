@@ -227,6 +227,11 @@ def test_a_sandbox_of_a_pool_is_given_to_who_asks_and_waits_for_the_next_service
             assert one.done("POST", "sandboxes", {"ttl": 60})["name"].startswith("box-")
             assert until(lambda: len(waiting(home)) == 1)
             (another,) = waiting(home)
+
+            def health() -> str:
+                return one.done("GET", "/health")["checks"]["pool"]["message"]
+
+            assert until(lambda: "1 of 1 sandboxes of shell wait" in health())
         with serving(home, "--profile", "shell", "--pool", "shell=1", key=key) as two:
             assert two.run(waits, "true")["exit_code"] == 0
             assert two.done("POST", "sandboxes", {}, key=other)["name"] == another

@@ -15,6 +15,7 @@ from aisbx_supervisor.problems import RESPONSES, Problem, problem
 from aisbx_supervisor.routes import (
     audit,
     files,
+    grants,
     host,
     inside,
     keys,
@@ -30,7 +31,7 @@ from aisbx_supervisor.service import Service
 API = "/api/v1"
 _SOCKETS = (f"{API}/sandboxes/{{name}}/pty", f"{API}/sandboxes/{{name}}/processes/{{process}}/attach")
 """Paths of WebSockets, which OpenAPI has no words for."""
-_ROUTES = (sandboxes, running, processes, inside, files, review, host, keys, audit, violations)
+_ROUTES = (sandboxes, running, processes, inside, files, review, grants, host, keys, audit, violations)
 _CODES = {404: "not-found", 405: "usage"}
 _FAILED = 500
 _MOST_ERRORS = 20
@@ -47,7 +48,7 @@ def build(service: Service) -> FastAPI:
     app.include_router(status.router, responses=RESPONSES)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
 
-    service.routes = [*_described(app)["paths"], f"{API}/openapi.json", *_SOCKETS]
+    service.routes = dict.fromkeys([*_described(app)["paths"], f"{API}/openapi.json", *_SOCKETS])
 
     @app.exception_handler(AisbxError)
     async def refused(_request: Request, error: AisbxError) -> Response:  # pyright: ignore[reportUnusedFunction]

@@ -45,6 +45,6 @@ def as_it_stands() -> Generator[None]:
         raise RefusedError(409, error.code, error.message, error.hint) from error
 
 
-def asked(request: Request) -> Asked:
-    """Give it to a route."""
+async def asked(request: Request) -> Asked:
+    """Give it to a route; a coroutine, for FastAPI hands what is none to a thread."""
     return Asked(request)

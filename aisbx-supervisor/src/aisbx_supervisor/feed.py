@@ -9,6 +9,8 @@ from contextlib import suppress
 from aisbx.audit.follow import follow_log
 from aisbx.audit.read import Record
 
+_EVERY = 0.02
+"""Seconds between looks: who listens is to hear at once what was tried, and a look is two calls of lstat(2)."""
 _AHEAD = 1000
 """Records that wait for one who listens; who is slower misses some, and sees it by their numbers."""
 
@@ -30,7 +32,7 @@ class Feed:
         threading.Thread(target=self._run, args=(start,), name="aisbx audit", daemon=True).start()
 
     def _run(self, start: int) -> None:
-        for record in follow_log(self._path, start):
+        for record in follow_log(self._path, start, _EVERY):
             if record is None:
                 continue
             self._take(record)

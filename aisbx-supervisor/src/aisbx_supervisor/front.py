@@ -80,7 +80,7 @@ class Front:
             return  # who does not take an answer has none
         finally:
             method = "WEBSOCKET" if scope["type"] == "websocket" else scope["method"]
-            route = self._service.route_of(scope["path"])
+            route = self._service.route_of(scope["path"], getattr(scope.get("route"), "path", ""))
             self._service.metrics.request(method, route, status, time.monotonic() - began)
 
     async def _serve(self, scope: "Scope", receive: "Receive", send: "Send") -> None:

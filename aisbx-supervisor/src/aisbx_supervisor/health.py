@@ -123,8 +123,13 @@ class Health:
         return HEALTHY, f"{len(engine.settings.sinks)} loaded"
 
     def _pool(self) -> tuple[str, str]:
-        waiting = self._service.waiting
-        return (DEGRADED if waiting else HEALTHY), f"{waiting} requests wait for a thread"
+        """Say how many wait for a thread, and of sandboxes that are made ahead how many wait for who asks."""
+        service = self._service
+        waiting, ready, problem = service.waiting, service.pools.waiting(), service.pools.problem
+        told = [f"{waiting} requests wait for a thread"]
+        told += [f"{ready[name]} of {size} sandboxes of {name} wait" for name, size in service.options.pools]
+        told += [f"none can be made: {problem}"] if problem else []
+        return (DEGRADED if waiting or problem else HEALTHY), "; ".join(told)
 
     def _clock(self) -> tuple[str, str]:
         offset = time.time() - time.monotonic()

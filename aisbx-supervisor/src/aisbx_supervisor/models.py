@@ -175,6 +175,13 @@ class Fork(_Body):
     ttl: Annotated[float, Field(ge=1, le=366 * 24 * 3600)] | None = None
 
 
+class NewGrant(_Body):
+    """More of the network for a sandbox with an allow-list."""
+
+    rule: Annotated[str, Field(min_length=1, max_length=512, description="HOST, HOST:PORT or *.DOMAIN.")]
+    ttl: Annotated[float, Field(ge=1, le=366 * 24 * 3600)] | None = Field(None, description="Seconds.")
+
+
 class NewKey(_Body):
     """A key to be made."""
 

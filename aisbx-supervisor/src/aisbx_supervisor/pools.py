@@ -35,6 +35,8 @@ class Pools:
         self._sizes = dict(service.options.pools)
         self._waiting: dict[str, deque[str]] = {profile: deque() for profile in self._sizes}
         self._lock = Lock()
+        self.problem = ""
+        """Why none could be made the last time, as a code; empty where they could."""
 
     def waiting(self) -> dict[str, int]:
         """Give how many wait, by profile."""
@@ -65,7 +67,9 @@ class Pools:
         while True:
             try:
                 await self._service.aside(self._fill)
+                self.problem = ""
             except AisbxError as error:
+                self.problem = error.code
                 _log.warning("no sandbox can be made for a pool: %s; hint: %s", error.message, error.hint)
             await asyncio.sleep(_EVERY)
 

@@ -15,7 +15,7 @@ from aisbx.engine import Engine
 from aisbx.engine.door import Door
 from aisbx.errors import AisbxError
 from aisbx.hosting.principals import Presences, local
-from aisbx.types import Principal
+from aisbx.types import Principal, RunRequest
 
 from aisbx_supervisor.boxes import Boxes
 from aisbx_supervisor.health import Health
@@ -47,8 +47,8 @@ class Service:
         self.pools = Pools(self)
         self.connections: Callable[[], int] = int
         """How many there are."""
-        self.routes: list[str] = []
-        """The paths that are served, as templates; set by the application."""
+        self.routes: dict[str, None] = {}
+        """The paths that are served, as templates, in their order; set by the application."""
         self._patterns: list[tuple[re.Pattern[str], str]] = []
         self.streams: Counter[str] = Counter()
         """How many listen to each process."""
@@ -69,15 +69,20 @@ class Service:
 
     def check(self) -> None:
         """See that a sandbox could be made, as the server's profiles say; an AisbxError says why not."""
-        directory = self.boxes.places.probe()
         for profile in (self.options.profile, *self.options.profiles, *(name for name, _ in self.options.pools)):
-            wanted = Wanted(profile=profile, environment={}, limits={})
-            request = to_request(self.options, wanted, self.options.workspace or directory)
+            request = self.usual(profile)
             self.engine.enter(request)
             self.engine.admit(request, local())
 
-    def route_of(self, path: str) -> str:
-        """Give the template of a path, `other` for one that is not served."""
+    def usual(self, profile: str) -> RunRequest:
+        """Give what a sandbox of a profile is made by for whoever asks for nothing else; StateError as of `probe`."""
+        wanted = Wanted(profile=profile, environment={}, limits={})
+        return to_request(self.options, wanted, self.options.workspace or self.boxes.places.probe())
+
+    def route_of(self, path: str, taken: str = "") -> str:
+        """Give the template of a path, `other` for one that is not served; `taken` is that of the route that was."""
+        if taken in self.routes:
+            return taken
         if not self._patterns:
             self._patterns = [(re.compile(re.sub(r"\{[^}]*\}", "[^/]+", one)), one) for one in self.routes]
         return next((route for pattern, route in self._patterns if pattern.fullmatch(path)), "other")

@@ -11,7 +11,7 @@ from aisbx.audit.jsontext import dumps
 from aisbx.audit.reserve import recording
 from aisbx.audit.write import append_once, start
 from aisbx.cli.render import emit_json, printable, table
-from aisbx.cli.session import audit_place, principal, session
+from aisbx.cli.session import audit_place, principal, remote, server, session
 from aisbx.cli.when import local
 from aisbx.errors import UsageError
 from aisbx.paths import read_at_most, state_dir
@@ -98,7 +98,14 @@ def put(
 
 @app.command("list", epilog=LIST)
 def show(json: Json = False) -> None:
-    """List the secrets, never a value."""
+    """List the secrets, never a value; of a supervisor's host the names alone."""
+    if remote:
+        names: list[str] = server().get("secrets")["secrets"]
+        if json:
+            emit_json({"secrets": [{"name": name} for name in names]})
+        else:
+            print(table(("NAME",), [(printable(name),) for name in names]))
+        return
     vault, _ = _vault()
     records = sorted(vault.records().items())
     if json:

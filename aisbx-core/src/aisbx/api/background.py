@@ -41,6 +41,9 @@ class Chunk:
 class BackgroundProcess:
     """A command in the background; found again by its `id`, from any program and the command line."""
 
+    far = False
+    """Whether a supervisor serves it."""
+
     def __init__(self, background: "Background", id: str) -> None:  # noqa: A002 - it is its name everywhere
         """Use `Sandbox.start` or `Sandbox.process`."""
         self.id = id

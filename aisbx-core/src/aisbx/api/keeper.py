@@ -16,9 +16,8 @@ import threading
 import time
 from contextlib import suppress
 
-from aisbx.api.doors import HOST, principal
-from aisbx.engine import Engine
-from aisbx.errors import AisbxError, StateError
+from aisbx.api.doors import HOST, engine, principal
+from aisbx.errors import AisbxError, RemoteError, StateError
 from aisbx.types import ReleasableSandbox, RunRequest
 
 _ABOVE = 16
@@ -38,15 +37,15 @@ class KeeperGoneError(StateError):
 class Keeper:
     """The process, as the program sees it; any number of threads may use it."""
 
-    def __init__(self, request: RunRequest, ttl: float) -> None:
-        """Start it; what it makes is by this request, and lives for `ttl` seconds."""
+    def __init__(self, request: RunRequest, ttl: float, remote: str = "") -> None:
+        """Start it; what it makes, or has a supervisor make, is by this request, and lives for `ttl` seconds."""
         import fcntl
 
         self._asking, self._sending = threading.Lock(), threading.Lock()
         self._socket, theirs = socket.socketpair()
         self._lines = self._socket.makefile("rb")
         told = os.memfd_create("pool", os.MFD_CLOEXEC)
-        os.write(told, pickle.dumps((os.getpid(), request, ttl)))
+        os.write(told, pickle.dumps((os.getpid(), request, ttl, remote)))
         os.lseek(told, 0, os.SEEK_SET)
         moved = [fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _ABOVE) for number in (told, theirs.fileno())]
         try:
@@ -127,8 +126,8 @@ class Keeper:
 class _Work:
     """The sandboxes of one pool, in the process that makes and ends them."""
 
-    def __init__(self, request: RunRequest, ttl: float) -> None:
-        self._engine = Engine(os.environ, os.getcwd())
+    def __init__(self, request: RunRequest, ttl: float, remote: str) -> None:
+        self._engine = engine(remote)
         self._request, self._ttl = request, ttl
         self.unused: set[str] = set()
         self.used: set[str] = set()
@@ -157,12 +156,19 @@ class _Work:
     def end_all(self) -> None:
         """End all that are left, also those that are being made; for as long as it takes, within reason."""
         until = time.monotonic() + _PATIENCE
-        while names := (self.unused | self.used) & set(self._engine.sandboxes.names()):
+        while names := self._left():
             for name in sorted(names):
                 self.do("discard", name)
             if time.monotonic() > until:
                 return
             time.sleep(_PAUSE)  # what made one has not let go of it yet
+
+    def _left(self) -> set[str]:
+        known = self.unused | self.used
+        try:
+            return known & set(self._engine.sandboxes.names())
+        except RemoteError:  # the supervisor starts anew, or has gone
+            return known
 
     def _end(self, name: str, *, discard: bool) -> None:
         sandboxes = self._engine.sandboxes
@@ -179,11 +185,9 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it ends with the program, and not before
     with open(0, "rb", closefd=False) as stream:
-        client, request, ttl = pickle.load(stream)  # noqa: S301 - from the process that started this one
-    work = _Work(request, ttl)
-    life = os.pidfd_open(client)
-    if os.getppid() != client:
-        return
+        client, *asked = pickle.load(stream)  # noqa: S301 - from the process that started this one
+    work = _Work(*asked)
+    life = _life(client)
     link = socket.socket(fileno=_SOCKET)
     os.set_inheritable(_SOCKET, False)  # noqa: FBT003 - positional only
     os.set_blocking(_SOCKET, False)
@@ -191,14 +195,23 @@ def main() -> None:
     work.end_all()  # the program has gone, or lets go
 
 
-def _serve(work: _Work, link: socket.socket, life: int) -> None:
+def _life(client: int) -> int | None:
+    """Give what is readable once the program has gone; None where it has gone already, before this one could begin."""
+    try:
+        life = os.pidfd_open(client)
+    except ProcessLookupError:
+        return None
+    return life if os.getppid() == client else None  # else its number is another's by now
+
+
+def _serve(work: _Work, link: socket.socket, life: int | None) -> None:
     """Do what the program asks for until it has gone, and has been heard to the end."""
     waiting = select.poll()
-    for descriptor in (life, link.fileno()):
+    for descriptor in (link.fileno(), *([] if life is None else [life])):
         waiting.register(descriptor, select.POLLIN)
     rest = b""
     while True:
-        gone = life in [descriptor for descriptor, _ in waiting.poll()]
+        gone = life is None or life in [descriptor for descriptor, _ in waiting.poll()]
         try:
             data = link.recv(1 << 16)
         except BlockingIOError:  # others have its end of the socket too

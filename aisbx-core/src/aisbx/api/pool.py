@@ -38,17 +38,19 @@ class Pool:
     waits for that.
     """
 
-    def __init__(self, size: int = 4, *, most: int | None = None, ttl: float = TTL, **options: Unpack[Options]) -> None:
+    def __init__(
+        self, size: int = 4, *, most: int | None = None, ttl: float = TTL, remote: str = "", **options: Unpack[Options]
+    ) -> None:
         """Make the first one, by the options of `Sandbox.create`; an AisbxError says why it cannot be.
 
         `most` is how many there may be at once, waiting, taken or on their way (twice the size). Each lives for `ttl`
-        seconds and is handed out in the first half of them.
+        seconds and is handed out in the first half of them. `remote` is the address of a supervisor that makes them.
         """
         most = most or size * _ALIVE
         if not 0 < size <= most:
             raise UsageError("a pool has a size of 1 at least, and `most` is no less", hint="leave `most` out")
         self._size, self._most, self._ttl = size, most, ttl
-        self._engine, self._request = engine(), to_request(options)
+        self._engine, self._request = engine(remote), to_request(options)
         self._owner = os.getpid()
         self._change = threading.Condition()
         self._waiting: deque[PooledSandbox] = deque()
@@ -58,7 +60,7 @@ class Pool:
         self._taken = 0.0
         self._problem: AisbxError | None = None
         self._closed = False
-        self.keeper = Keeper(self._request, ttl)
+        self.keeper = Keeper(self._request, ttl, remote)
         try:
             self._add(self._make(here=True))
         except BaseException:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from aisbx.api.sandbox import Sandbox
 from aisbx.engine import Engine
+from aisbx.engine.found import RUNNING
+from aisbx.errors import RemoteError, StateError
 from aisbx.store import Record
 from aisbx.types import ReleasableSandbox
 
@@ -33,8 +35,18 @@ class PooledSandbox(Sandbox):
 
     def fresh(self) -> bool:
         """Tell whether it can be handed out: it is there, and what a new one would be."""
+        if time.monotonic() >= self._until:
+            return False
+        if self._opened.far:
+            return self._runs()
         inside = self._opened.sandbox
-        return time.monotonic() < self._until and (not isinstance(inside, ReleasableSandbox) or inside.renew())
+        return not isinstance(inside, ReleasableSandbox) or inside.renew()
+
+    def _runs(self) -> bool:
+        try:
+            return self.info.state == RUNNING
+        except (StateError, RemoteError):  # it has ended, or nobody can say: who takes one gets another, or hears why
+            return False
 
     def warm(self) -> None:
         """Have what makes the first command fast."""

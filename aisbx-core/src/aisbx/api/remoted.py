@@ -9,6 +9,7 @@ from aisbx.api.result import Result, to_result
 from aisbx.engine.background import Background
 from aisbx.remote import told
 from aisbx.remote.background import RemoteBackground
+from aisbx.remote.server import Leaving
 from aisbx.types import Captured, Enforcement, Outcome
 
 _PAUSE = 0.1
@@ -17,6 +18,8 @@ _STREAMS = {"stdout": 1, "stderr": 2}
 
 class RemoteBackgroundProcess(BackgroundProcess):
     """One that a supervisor serves."""
+
+    far = True
 
     def __init__(self, background: Background, id: str) -> None:  # noqa: A002 - it is its name everywhere
         """Use `Sandbox.start` or `Sandbox.process`."""
@@ -43,7 +46,11 @@ class RemoteBackgroundProcess(BackgroundProcess):
 
     def follow(self, cursor: int = 0) -> Iterator[Chunk]:
         """Give what it prints from `cursor` on, as it comes, until it has ended."""
-        for kind, data, behind in self._far.server.follow(self._process.place, cursor):
+        yield from self.chunks(cursor, Leaving())
+
+    def chunks(self, cursor: int, leaving: Leaving) -> Iterator[Chunk]:
+        """Do so until another thread has whoever reads leave."""
+        for kind, data, behind in self._far.server.follow(self._process.place, cursor, leaving):
             if kind in _STREAMS:
                 yield Chunk(_STREAMS[kind], told.data(data), behind, data.get("missing") or 0)
 

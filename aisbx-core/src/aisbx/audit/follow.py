@@ -11,26 +11,28 @@ INTERVAL = 0.2
 """Seconds between looks. Not every system can watch a file, and a person can't tell."""
 
 
-def follow_log(path: str, start: int) -> Iterator[Record | None]:
+def follow_log(path: str, start: int, interval: float = INTERVAL) -> Iterator[Record | None]:
     """Give each record that comes after the offset `start`, and None whenever nothing new was there.
 
-    Goes on for ever; what is no record is passed over (reading the log reports it). When a new file is begun, the rest
-    of the full one comes first; a log that was moved away and begun again is read from its beginning.
+    Looks every `interval` seconds, for ever; what is no record is passed over (reading the log reports it). When a new
+    file is begun, the rest of the full one comes first; a log that was moved away and begun again is read from its
+    beginning.
     """
     position, identity = start, _identity(path)
     while True:
-        present = _identity(path)
-        if present is not None and (identity not in (None, present) or os.path.getsize(path) < position):
+        present, size = _identity(path), _size(path)
+        if present is not None and (identity not in (None, present) or size < position):
             for full in _since(path, identity):
                 records, _ = _read(full, position)
                 yield from records
                 position = 0
             position = 0
         identity = present or identity
-        records, position = _read(path, position) if present else ([], position)
-        yield from records
+        if present is not None and size != position:  # else there is nothing to open it for
+            records, position = _read(path, position)
+            yield from records
         yield None
-        time.sleep(INTERVAL)
+        time.sleep(interval)
 
 
 def _since(path: str, identity: tuple[int, int] | None) -> list[str]:
@@ -49,6 +51,13 @@ def _identity(path: str) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino
+
+
+def _size(path: str) -> int:
+    try:
+        return os.lstat(path).st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _read(path: str, position: int) -> tuple[list[Record], int]:

@@ -86,6 +86,11 @@ def verify(place: AuditPlace, known: dict[int, str] | None = None) -> Verificati
     return walk.told
 
 
+def exported_heads(place: AuditPlace) -> dict[int, str]:
+    """Read the heads that the settings have exported to a file; none where they go nowhere, or to syslog."""
+    return exported(place["export"], place["path"]) if os.path.isabs(place["export"]) else {}
+
+
 def exported(file: str, log: str) -> dict[int, str]:
     """Read the heads of a log that were exported to a file; StateError where it cannot be read."""
     found: dict[int, str] = {}

@@ -56,13 +56,15 @@ TOGETHER = {
 """The commands of modules that register several."""
 
 REMOTE = "--remote"
-FAR = frozenset(
-    {
-        *("run", "create", "exec", "ls", "inspect", "pause", "resume", "destroy", "prune", "diff", "apply", "discard"),
-        *("snapshot", "fork", "ps", "kill", "attach", "input", "logs", "cp", "key", "audit", "config"),
-    }
-)
-"""The commands that a supervisor can be asked for."""
+_WHOLE: frozenset[str] = frozenset()
+FAR = {
+    **dict.fromkeys(("run", "create", "exec", "ls", "inspect", "pause", "resume", "destroy", "prune", "grant"), _WHOLE),
+    **dict.fromkeys(("diff", "apply", "discard", "snapshot", "fork", "ps", "kill", "attach", "input", "logs"), _WHOLE),
+    **dict.fromkeys(("cp", "key", "audit", "config", "doctor"), _WHOLE),
+    "profile": frozenset({"list", "show"}),
+    "secret": frozenset({"list"}),
+}
+"""The commands that a supervisor can be asked for; of a group the words behind it, if not for all."""
 
 EXAMPLES = """\b
 Examples:
@@ -126,10 +128,20 @@ def _local(arguments: list[str]) -> list[str]:
     place, rest = (arguments[1:2], arguments[2:]) if word == REMOTE else ([word.partition("=")[2]], arguments[1:])
     if not place or not place[0]:
         raise UsageError("--remote: the address is missing", hint=f"write {REMOTE} https://HOST:PORT or unix:PATH")
-    if rest[:1] and rest[0] not in FAR and not rest[0].startswith("-"):
-        raise UsageError(f"aisbx {rest[0]} is about this machine", hint="leave out --remote, or run it over there")
+    if near := _near(*rest[:2]):
+        raise UsageError(f"aisbx {near} is about this machine", hint="leave out --remote, or run it over there")
     session.remote.append(place[0])
     return rest
+
+
+def _near(first: str = "", second: str = "") -> str:
+    """Give the command that a line begins with where no supervisor can be asked for it, nothing where one can."""
+    if not first or first.startswith("-"):
+        return ""
+    if first not in FAR:
+        return first
+    words = FAR[first]
+    return f"{first} {second}" if words and second[:1] not in {"", "-"} and second not in words else ""
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -1,6 +1,5 @@
 """`aisbx audit`: who ran what, in what sandbox, and what came of it."""
 
-import os
 import sys
 import time
 from collections.abc import Iterable
@@ -10,7 +9,7 @@ from typing import Annotated
 import typer
 
 from aisbx.audit.read import Reading, Record, read_log
-from aisbx.audit.verify import exported
+from aisbx.audit.verify import Verification, exported_heads
 from aisbx.audit.verify import verify as look_through
 from aisbx.cli.groups import group
 from aisbx.cli.options import Json, Since, Tail
@@ -91,13 +90,7 @@ def verify(
     json: Json = False,
 ) -> None:
     """Find out whether the audit log is as it was written: nothing changed, missing, put in, swapped or cut off."""
-    if remote:
-        raise UsageError("the key of an audit log is its host's alone", hint="verify it over there")
-    place = audit_place()
-    known = dict(map(parse_head, head))
-    if os.path.isabs(place["export"]):
-        known |= exported(place["export"], place["path"])
-    found = look_through(place, known)
+    found = _verified(dict(map(parse_head, head)))
     if json:
         problems, notes = ([asdict(row) for row in rows] for rows in (found.problems, found.notes))
         emit_json({"records": found.records, "head": f"{found.seq}:{found.mac}", "problems": problems, "notes": notes})
@@ -112,6 +105,16 @@ def verify(
         print(f"{found.records} records, {told}; head {found.seq}:{found.mac or '-'}")
     if found.problems:
         raise typer.Exit(FOUND)
+
+
+def _verified(known: dict[int, str]) -> Verification:
+    """Look through the log, which has to have the heads that are `known`, and those that were exported to a file."""
+    if remote:
+        from aisbx.remote.host import verification
+
+        return verification(server(), known)
+    place = audit_place()
+    return look_through(place, known | exported_heads(place))
 
 
 def parse_head(text: str) -> tuple[int, str]:

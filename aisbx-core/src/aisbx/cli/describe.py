@@ -2,10 +2,28 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
+from aisbx.errors import AisbxError
+from aisbx.inputs import Inputs
 from aisbx.types import LIMITS, Network, Profile, Secret
 from aisbx.units import format_duration, format_size
+
+if TYPE_CHECKING:
+    from aisbx.profiles import Lookup
+
+
+def profile_rows(names: Mapping[str, str], find: "Lookup", inputs: Inputs) -> Iterator[tuple[str, str, str]]:
+    """Give name, origin and description of each profile; of a broken one what is wrong with it."""
+    from aisbx.profiles import parse_profile  # YAML, which nobody else here needs
+
+    for name, origin in names.items():
+        try:
+            found = find(name)
+            told = parse_profile(found, inputs)[0].description if found else ""
+        except AisbxError as error:
+            told = f"(broken: {error.message})"  # one broken file must not hide the others
+        yield name, origin, told
 
 
 def profile_lines(profile: Profile) -> Iterator[str]:

@@ -6,7 +6,7 @@ import typer
 
 from aisbx.cli.options import Json
 from aisbx.cli.render import emit_json, one_line, table
-from aisbx.cli.session import engine
+from aisbx.cli.session import engine, remote, server
 from aisbx.doctor import DoctorRow, ready
 from aisbx.errors import DriverUnavailableError
 
@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
 def doctor(json: Json = False) -> int:
     """Check this machine: each control, its mechanism here, and the remedy where one is missing."""
-    rows = engine().doctor()
+    rows = _rows()
     fine = ready(rows)
     if json:
         emit_json({"ready": fine, "rows": [row.as_record() for row in rows]})
@@ -39,6 +39,14 @@ def doctor(json: Json = False) -> int:
         )
     print("This machine is ready for runs with the defaults.")
     return 0
+
+
+def _rows() -> list[DoctorRow]:
+    if remote:
+        from aisbx.remote.host import findings
+
+        return findings(server())
+    return engine().doctor()
 
 
 def _show(section: str, rows: list[DoctorRow]) -> None:

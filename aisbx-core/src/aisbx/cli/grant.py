@@ -1,17 +1,20 @@
 """`aisbx grant`: more of the network for a sandbox that lasts, while it runs."""
 
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aisbx.cli import complete
 from aisbx.cli.options import Json
 from aisbx.cli.render import emit_json, table
-from aisbx.cli.session import engine, principal
-from aisbx.engine.granting import granting as begin
+from aisbx.cli.session import engine, principal, remote, server
 from aisbx.errors import UsageError
 from aisbx.units import format_duration, parse_duration
+
+if TYPE_CHECKING:
+    from aisbx.engine.granting import Granting
+    from aisbx.remote.host import RemoteGranting
 
 EXAMPLES = """\b
 Examples:
@@ -38,7 +41,7 @@ def grant(
         raise UsageError("--withdraw takes a HOST[:PORT] and no --ttl", hint=f"aisbx grant {name} shows what there is")
     if ttl and not rule:
         raise UsageError("--ttl is for a HOST[:PORT]", hint=f"aisbx grant {name} HOST:PORT --ttl {ttl}")
-    granting = begin(engine(), name)
+    granting = _granting(name)
     if withdraw:
         granting.withdraw(rule, principal(), "cli")
     elif rule:
@@ -50,3 +53,13 @@ def grant(
         now = time.time()
         rows = [(one.rule, format_duration(max(0.0, one.until - now)) if one.until else "") for one in held]
         print(table(("rule", "ends in"), rows))
+
+
+def _granting(name: str) -> "Granting | RemoteGranting":
+    if remote:
+        from aisbx.remote.host import RemoteGranting
+
+        return RemoteGranting(server(), name)
+    from aisbx.engine.granting import granting
+
+    return granting(engine(), name)

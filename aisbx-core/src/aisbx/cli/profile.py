@@ -1,17 +1,18 @@
 """`aisbx profile`: see what profiles there are and say, make your own, and trust a project's."""
 
 import os
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
 
 from aisbx import trust as trusting
 from aisbx.cli import complete
-from aisbx.cli.describe import profile_lines, profile_record
+from aisbx.cli.describe import profile_lines, profile_record, profile_rows
 from aisbx.cli.groups import group
 from aisbx.cli.options import Json
 from aisbx.cli.render import emit_json, printable, table
-from aisbx.cli.session import Session, directory, session
+from aisbx.cli.session import Session, directory, remote, server, session
 from aisbx.errors import AisbxError, ProfileError, UsageError
 from aisbx.inputs import Inputs
 
@@ -68,8 +69,7 @@ def register(app: typer.Typer) -> None:
 
 def listing(json: Json = False) -> None:
     """List the profiles that can be used here."""
-    here = session()
-    rows = [(name, origin, _description(here, name)) for name, origin in here.profiles.names().items()]
+    rows = _rows()
     if json:
         emit_json({"profiles": [dict(zip(("name", "origin", "description"), row, strict=True)) for row in rows]})
     elif rows:
@@ -80,14 +80,11 @@ def listing(json: Json = False) -> None:
 
 def show(name: Names, json: Json = False) -> None:
     """Show what the profile P comes to, or the composition P+P of several."""
-    from aisbx.profiles import load_profile
-
-    here = session()
-    profile = load_profile([name], here.profiles, here.inputs, default=here.settings.profile)
+    record, lines = _shown(name)
     if json:
-        emit_json({"profile": profile_record(profile)})
+        emit_json({"profile": record})
         return
-    for line in profile_lines(profile):
+    for line in lines:
         print(printable(line))
 
 
@@ -156,15 +153,25 @@ def trust(
     print(printable(f"{path} is trusted with this content (sha256 {found.sha256[:16]}…)"))
 
 
-def _description(here: Session, name: str) -> str:
-    """Give a profile's own description, or what is wrong with it: one broken file must not hide the others."""
-    from aisbx.profiles import parse_profile
+def _rows() -> list[tuple[str, str, str]]:
+    if remote:
+        return [(row["name"], row["origin"], row["description"]) for row in server().get("profiles")["profiles"]]
+    here = session()
+    return list(profile_rows(here.profiles.names(), here.profiles, here.inputs))
 
-    try:
-        found = here.profiles(name)
-        return parse_profile(found, here.inputs)[0].description if found else ""
-    except AisbxError as error:
-        return f"(broken: {error.message})"
+
+def _shown(name: str) -> tuple[object, Iterable[str]]:
+    """Give a profile as data, and in words."""
+    if remote:
+        from aisbx.remote.server import path_of
+
+        told = server().get(path_of("profiles", name))
+        return told["profile"], told["lines"]
+    from aisbx.profiles import load_profile
+
+    here = session()
+    profile = load_profile([name], here.profiles, here.inputs, default=here.settings.profile)
+    return profile_record(profile), profile_lines(profile)
 
 
 def _check(here: Session, name: str) -> AisbxError | None:

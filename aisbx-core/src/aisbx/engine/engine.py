@@ -174,17 +174,16 @@ class Engine:
         """Say what a run would be; nothing is started."""
         return self._preparation.preview(request)
 
-    def doctor(self) -> "list[DoctorRow]":
-        """Say what works here, by what mechanism, and what to do about the rest."""
+    def doctor(self, usual: RunRequest | None = None) -> "list[DoctorRow]":
+        """Say what works here, for `usual` or a run with the defaults, by what mechanism, and what mends the rest."""
         from aisbx.doctor import examine  # no run needs it
 
         places = {"configuration": str(config_dir(self._inputs)), "state": str(self.state), "cache": str(self._cache)}
         load = partial(self._preparation.load, cache=os.devnull)  # what holds now, and nothing is kept
         store = partial(secrets.load, plugins=self.plugins, settings=self.settings, inputs=self._inputs)
-        return examine(self.plugins, load, places, self._default_spec, store)
-
-    def _default_spec(self) -> SandboxSpec:
-        return self._preparation.resolve(RunRequest(command=("true",), cwd=self.cwd), cache=os.devnull)[0]
+        usual = usual or RunRequest(command=("true",), cwd=self.cwd)
+        spec = partial(self._preparation.resolve, usual, cache=os.devnull)
+        return examine(self.plugins, load, places, lambda: spec()[0], store)
 
     def admit(self, request: RunRequest, principal: Principal, stdin: bytes | None = None) -> Prepared:
         """Resolve a request, and refuse it where a control does not hold or a policy denies it; nothing is started."""

@@ -9,7 +9,7 @@ terminal.py    a terminal of this process's, for one that runs there
 inside.py      files, processes, pause
 background.py  commands in the background
 review.py      changes and snapshots
-host.py        keys, the audit log, settings
+host.py        keys, grants, the audit log, the doctor
 
 It has those of `Engine`'s methods that the command line and programs use; tests/remote holds both to the same.
 """

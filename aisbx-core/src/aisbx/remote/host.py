@@ -1,13 +1,18 @@
-"""What a supervisor's host keeps: keys, the audit log, the settings. Needs a key with `admin`, or the socket's user."""
+"""What is its host's: keys, grants, the audit log, the doctor. Needs a key with `admin`, or the socket's user."""
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from aisbx.audit.read import Reading, Record
+from aisbx.audit.verify import Problem, Verification
+from aisbx.doctor import DoctorRow
+from aisbx.egress.grants import Grant
 from aisbx.errors import StateError, UsageError
 from aisbx.keys import Key
-from aisbx.remote.server import Server, path_of
+from aisbx.remote.server import Server, path_of, there
+from aisbx.types import Principal
 
 _MOST = 1000
 
@@ -64,3 +69,44 @@ def audit(server: Server, tail: int | None, since: float) -> Reading:
         return Reading()
     rows: list[dict[str, Any]] = server.get("audit", limit=min(tail or _MOST, _MOST), since=since)["records"]
     return Reading(tuple(Record(row) for row in rows))
+
+
+class RemoteGranting:
+    """In place of `aisbx.engine.granting.Granting`."""
+
+    def __init__(self, server: Server, name: str) -> None:
+        """Ask nothing yet."""
+        self._server = server
+        self._place = path_of("sandboxes", name, "grants")
+
+    def all(self) -> list[Grant]:
+        """Give those that hold now; an AisbxError says why nothing can be granted there."""
+        with there():
+            return [_grant(row) for row in self._server.get(self._place)["grants"]]
+
+    def add(self, text: str, ttl: float, _principal: Principal, _host: str) -> Grant:
+        """Let it reach what a rule names, for so many seconds (0: as long as it is there), and give the grant."""
+        with there():
+            return _grant(self._server.post(self._place, {"rule": text, "ttl": ttl or None}))
+
+    def withdraw(self, text: str, _principal: Principal, _host: str) -> None:
+        """Take a grant back, which closes the connections it allowed; UsageError where there is none."""
+        with there():
+            self._server.delete(self._place, rule=text)
+
+
+def _grant(row: dict[str, Any]) -> Grant:
+    return Grant(row["rule"], row["until"] or 0.0)
+
+
+def verification(server: Server, known: Mapping[int, str]) -> Verification:
+    """Have the host look through its log, which has to have the heads that are `known`: MACs by their numbers."""
+    told = server.get("audit/verification", head=[f"{seq}:{mac}" for seq, mac in known.items()] or None)
+    seq, _, mac = told["head"].partition(":")
+    problems, notes = ([Problem(**row) for row in told[rows]] for rows in ("problems", "notes"))
+    return Verification(told["records"], int(seq), mac, problems, notes)
+
+
+def findings(server: Server) -> list[DoctorRow]:
+    """Give what the host's doctor finds."""
+    return [DoctorRow(**{one.name: row[one.name] for one in fields(DoctorRow)}) for row in server.get("doctor")["rows"]]

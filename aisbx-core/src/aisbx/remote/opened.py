@@ -25,6 +25,8 @@ class RemoteOpened:
     """In place of `aisbx.engine.opened.Opened`."""
 
     far = True
+    sandbox = None
+    """There is nothing of it here."""
 
     def __init__(self, server: Server, record: Record, held: Enforcement) -> None:
         """Keep what is known of it."""

@@ -5,13 +5,14 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from ipaddress import ip_address
 from typing import Any, BinaryIO, cast
 from urllib.parse import quote, urlencode, urlsplit
 
-from aisbx.errors import AdmissionError, AisbxError, ControlError, NotFoundError, RemoteError, UsageError
+from aisbx.errors import AdmissionError, AisbxError, ControlError, NotFoundError, RemoteError, StateError, UsageError
 
 KEY = "AISBX_REMOTE_KEY"
 """The variable with the key that is shown; a Unix socket's own user needs none."""
@@ -34,6 +35,28 @@ class _ByPath(HTTPConnection):
         except BaseException:
             self.sock.close()
             raise
+
+
+class Leaving:
+    """Has another thread stop to follow something, which waits for what comes."""
+
+    def __init__(self) -> None:
+        """Nothing is followed yet."""
+        self.over = False
+        self._socket: socket.socket | None = None
+
+    def join(self, stream: socket.socket | None) -> None:
+        """Take note of what is read now."""
+        self._socket = stream
+        if self.over:
+            self.leave()
+
+    def leave(self) -> None:
+        """Have whoever reads stop."""
+        self.over = True
+        if self._socket is not None:
+            with suppress(OSError):  # it has ended already
+                self._socket.shutdown(socket.SHUT_RDWR)
 
 
 class Server:
@@ -102,33 +125,45 @@ class Server:
             raise error
         return connection, response
 
-    def follow(self, place: str, cursor: int = 0) -> Iterator[tuple[str, dict[str, Any], int]]:
+    def follow(
+        self, place: str, cursor: int = 0, leaving: Leaving | None = None
+    ) -> Iterator[tuple[str, dict[str, Any], int]]:
         """Give (kind, data, cursor behind it) of each event of a process to its end, also across a restart."""
-        last, until = str(cursor), 0.0
-        while True:
+        for last, kind, data in self.listen(f"{place}/events", str(cursor), leaving):
+            if kind != "process":
+                yield kind, data, int(last)
+            if kind == "end":
+                return
+
+    def listen(self, path: str, last: str, leaving: Leaving | None = None) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """Give (its id or that of the one before, kind, data) of each event behind `last`, also across a restart."""
+        until, leaving = 0.0, leaving or Leaving()
+        while not leaving.over:
             try:
-                for number, kind, data in self._events(f"{place}/events", last):
+                for number, kind, data in self._events(path, last, leaving):
                     last, until = number or last, 0.0
                     if kind == "error":
                         raise rebuilt(data)
-                    if kind != "process":
-                        yield kind, data, int(last)
-                    if kind == "end":
-                        return
+                    yield last, kind, data
                 error: Exception | None = None
             except RemoteError as away:
                 error = away
+            if leaving.over:
+                return
             until = until or time.monotonic() + _PATIENCE
             if time.monotonic() > until:
                 raise RemoteError(f"the supervisor at {self.address} does not answer", hint="is it there?") from error
             time.sleep(_PAUSE)
 
-    def _events(self, path: str, last: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
-        headers = {"Last-Event-ID": last, "Accept": "text/event-stream"}
+    def _events(self, path: str, last: str, leaving: Leaving) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last} if last else {})
         connection, response = self.begin("GET", path, None, headers)
         number, kind = "", ""
+        leaving.join(connection.sock)
         try:
             for line in response:
+                if leaving.over:  # also where a proxy's way to end an answer left no socket to be shut
+                    return
                 name, _, value = line.decode().rstrip("\n").partition(": ")
                 if name == "id":
                     number = value
@@ -165,6 +200,15 @@ def _is_loopback(host: str) -> bool:
 def path_of(*parts: str) -> str:
     """Give a path below the API."""
     return "/".join(quote(part, safe="") for part in parts)
+
+
+@contextmanager
+def there() -> Generator[None]:
+    """Say that there is no sandbox as it is said here."""
+    try:
+        yield
+    except NotFoundError as error:
+        raise StateError(error.message, hint="see: aisbx ls") from error
 
 
 def _query(query: dict[str, object]) -> str:

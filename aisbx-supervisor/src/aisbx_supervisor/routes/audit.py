@@ -1,11 +1,13 @@
 """The audit log: of a key what it did, of all for who has `admin`; read, and followed as it grows."""
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
 from typing import Annotated
 
 from aisbx.audit.read import Record, read_log
+from aisbx.audit.verify import Problem, exported_heads, verify
 from fastapi import APIRouter, Depends, Header, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from aisbx_supervisor.asked import Asked, asked
@@ -16,6 +18,19 @@ By = Annotated[Asked, Depends(asked)]
 Kind = Annotated[str | None, Query(max_length=64)]
 BACK = 10_000
 """Records that are looked through for those that were missed, or that are asked for."""
+
+
+MOST = 1000
+"""Lines that are told of a log that is not as it was written."""
+
+
+class Verified(BaseModel):
+    """What came of looking through the whole log; `head` is `SEQ:MAC` of its last record."""
+
+    records: int
+    head: str
+    problems: list[dict[str, object]] = Field(description="What is not as it was written: path, line, what.")
+    notes: list[dict[str, object]] = Field(description="What is none: what a killed writer leaves, older records.")
 
 
 class Records(BaseModel):
@@ -37,6 +52,29 @@ async def read(
         found = await by.service.aside(lambda: read_log(path, tail=BACK, since=since).records)
         rows = [row_of(one) for one in found if theirs(by, one) and kind in {None, one.text("kind")}]
         return JSONResponse({"records": rows[-limit:]})
+
+
+@router.get("/verification", response_model=Verified)
+async def verification(
+    by: By,
+    head: Annotated[
+        list[Annotated[str, Field(pattern="^[0-9]{1,18}:[0-9a-f]{64}$")]],
+        Query(max_length=64, description="A head that was exported, `SEQ:MAC`."),
+    ] = [],  # noqa: B006 - FastAPI reads it
+) -> Response:
+    """Find out whether the whole log is as it was written. It names paths of the host: needs `admin`."""
+    with by.may("admin", "verify"):
+        known = {int(seq): mac for seq, _, mac in (one.partition(":") for one in head)}
+        place = by.service.engine.audit
+        found = await by.service.aside(lambda: verify(place, known | exported_heads(place)))
+        told = {"records": found.records, "head": f"{found.seq}:{found.mac}"}
+        return JSONResponse({**told, "problems": _first(found.problems), "notes": _first(found.notes)})
+
+
+def _first(rows: list[Problem]) -> list[dict[str, object]]:
+    """Give some as data, and behind them how many more there are."""
+    more = [Problem("", 0, f"and {len(rows) - MOST} more")] if len(rows) > MOST else []
+    return [asdict(row) for row in (*rows[:MOST], *more)]
 
 
 @router.get(

@@ -1,15 +1,17 @@
-"""What the host offers: profiles, names of secrets, and the settings, of which nothing secret is told."""
+"""What the host offers: profiles, names of secrets, its doctor, and the settings, of which nothing secret is told."""
 
+import os
 from typing import Annotated, cast
 
-from aisbx.cli.describe import profile_record
-from aisbx.engine import secrets
+from aisbx.cli.describe import profile_lines, profile_record, profile_rows
+from aisbx.doctor import ready
+from aisbx.engine import Engine, secrets
 from aisbx.errors import NotFoundError
 from aisbx.inputs import Inputs
 from aisbx.profiles import Finder, load_profile
 from aisbx.types import NamedSecrets
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from pydantic_core import to_jsonable_python
 from starlette.responses import JSONResponse, Response
 
@@ -23,10 +25,11 @@ REDACTED = "[redacted]"
 
 
 class Named(BaseModel):
-    """A profile's name, and where it comes from."""
+    """A profile's name, where it comes from, and what it is for."""
 
     name: str
     origin: str
+    description: str
 
 
 class Profiles(BaseModel):
@@ -39,6 +42,14 @@ class Profile(BaseModel):
     """What a profile comes to."""
 
     profile: dict[str, object]
+    lines: list[str] = Field(description="The same for people.")
+
+
+class Examined(BaseModel):
+    """What holds on the host."""
+
+    ready: bool = Field(description="Whether sandboxes as the server makes them would be admitted.")
+    rows: list[dict[str, object]] = Field(description="As those of `aisbx doctor --json`.")
 
 
 class Names(BaseModel):
@@ -60,9 +71,11 @@ async def profiles(by: By) -> Response:
     with by.may("run", "profiles"):
 
         def look() -> list[dict[str, str]]:
-            known = _finder(by).names()
+            find = _finder(by)
+            known = find.names()
             names = known if "admin" in by.who.scopes else by.service.boxes.profiles(by.who).names
-            return [{"name": name, "origin": known.get(name, "composed")} for name in sorted(names)]
+            rows = profile_rows({name: known.get(name, "composed") for name in sorted(names)}, find, Inputs())
+            return [dict(zip(("name", "origin", "description"), row, strict=True)) for row in rows]
 
         return JSONResponse({"profiles": await by.service.aside(look)})
 
@@ -74,13 +87,32 @@ async def profile(by: By, name: str) -> Response:
         if "admin" not in by.who.scopes and name not in by.service.boxes.profiles(by.who).names:
             raise NotFoundError(f"there is no profile {name[:64]!r}", name=name, hint="GET /api/v1/profiles lists them")
 
-        def look() -> object:
+        def look() -> dict[str, object]:
             settings = by.service.engine.settings
             if not set(name.split("+")) <= _finder(by).names().keys():
                 raise NotFoundError(f"there is no profile {name[:64]!r}", name=name, hint="see /api/v1/profiles")
-            return profile_record(load_profile(name.split("+"), _finder(by), Inputs(), default=settings.profile))
+            found = load_profile(name.split("+"), _finder(by), Inputs(), default=settings.profile)
+            return {"profile": profile_record(found), "lines": [*profile_lines(found)]}
 
-        return JSONResponse({"profile": await by.service.aside(look)})
+        return JSONResponse(await by.service.aside(look))
+
+
+@router.get("/doctor", response_model=Examined)
+async def doctor(by: By) -> Response:
+    """Say what holds on the host for sandboxes as the server makes them, by what, and what mends the rest.
+
+    It names paths of the host: needs `admin`.
+    """
+    with by.may("admin", "doctor"):
+
+        def look() -> dict[str, object]:
+            service, options = by.service, by.service.options
+            request = service.usual(options.profile)
+            # One of its own: what an engine knows of one request is not for two at once.
+            rows = Engine(os.environ, options.workspace or "/").doctor(request)
+            return {"ready": ready(rows), "rows": [row.as_record() for row in rows]}
+
+        return JSONResponse(await by.service.aside(look))
 
 
 @router.get("/secrets", response_model=Names)

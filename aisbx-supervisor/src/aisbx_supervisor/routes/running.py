@@ -1,8 +1,9 @@
 """Commands that are waited for."""
 
+from dataclasses import replace
 from typing import Annotated
 
-from aisbx.types import Stdio
+from aisbx.types import Enforcement, Stdio
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, Response
 
@@ -12,6 +13,7 @@ from aisbx_supervisor.models import Exec, Result
 from aisbx_supervisor.options import HOST
 
 router = APIRouter(prefix="/sandboxes/{name}", tags=["commands"])
+NOTHING = Enforcement()
 
 
 @router.post(
@@ -35,8 +37,9 @@ async def execute(by: Annotated[Asked, Depends(asked)], name: str, body: Exec, r
         who = by.who
 
         def run() -> dict[str, object]:
-            return service.boxes.opened(real).execute(command, stdio, who, HOST).as_record()
+            outcome = service.boxes.opened(real).execute(command, stdio, who, HOST)
+            record = replace(outcome, enforcement=NOTHING).as_record()
+            del record["enforcement"]  # that of the sandbox, which `inspect` tells
+            return record
 
-        record = await service.aside(run)
-    del record["enforcement"]  # that of the sandbox, which `inspect` tells
-    return JSONResponse(record)
+        return JSONResponse(await service.aside(run))

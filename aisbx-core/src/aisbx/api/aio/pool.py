@@ -27,10 +27,10 @@ class AsyncPool:
 
     @classmethod
     async def create(
-        cls, size: int = 4, *, most: int | None = None, ttl: float = TTL, **options: Unpack[Options]
+        cls, size: int = 4, *, most: int | None = None, ttl: float = TTL, remote: str = "", **options: Unpack[Options]
     ) -> Self:
-        """Make one, and its first sandbox."""
-        return cls(await short(lambda: Pool(size, most=most, ttl=ttl, **options)))
+        """Make one, and its first sandbox. `remote` is a supervisor's address."""
+        return cls(await short(lambda: Pool(size, most=most, ttl=ttl, remote=remote, **options)))
 
     async def take(self, timeout: float = PATIENCE) -> AsyncSandbox:  # noqa: ASYNC109 - as `Pool.take`
         """Give a sandbox in which nothing has run, for an `async with` block; see `Pool.take`."""

@@ -8,6 +8,7 @@ from typing import Self, Unpack
 from aisbx.api.aio.background import AsyncBackgroundProcess
 from aisbx.api.aio.files import AsyncSandboxFiles
 from aisbx.api.aio.waiting import chunks, short, to_the_end
+from aisbx.api.background import BackgroundProcess
 from aisbx.api.bounded import HeadAndTail
 from aisbx.api.changes import Applied
 from aisbx.api.options import CommandOptions, Options, to_command, words_of
@@ -31,20 +32,21 @@ class AsyncSandbox:
 
     @classmethod
     async def create(
-        cls, name: str = "", *, ttl: float = 0.0, idle_ttl: float = 0.0, **options: Unpack[Options]
+        cls, name: str = "", *, ttl: float = 0.0, idle_ttl: float = 0.0, remote: str = "", **options: Unpack[Options]
     ) -> Self:
-        """Make one; without a name one is made up."""
-        return cls(await short(lambda: Sandbox.create(name, ttl=ttl, idle_ttl=idle_ttl, **options)))
+        """Make one; without a name one is made up. `remote` is a supervisor's address."""
+        create = Sandbox.create
+        return cls(await short(lambda: create(name, ttl=ttl, idle_ttl=idle_ttl, remote=remote, **options)))
 
     @classmethod
-    async def attach(cls, name: str) -> Self:
+    async def attach(cls, name: str, *, remote: str = "") -> Self:
         """Find one that is there; StateError where there is none, or it has ended."""
-        return cls(await short(lambda: Sandbox.attach(name)))
+        return cls(await short(lambda: Sandbox.attach(name, remote=remote)))
 
     @staticmethod
-    async def list() -> list[Found]:
-        """Give every sandbox as it is now."""
-        return await short(Sandbox.list)
+    async def list(*, remote: str = "") -> list[Found]:
+        """Give every sandbox as it is now; see `Sandbox.list`."""
+        return await short(lambda: Sandbox.list(remote=remote))
 
     async def info(self) -> Found:
         """Give how it is now."""
@@ -100,15 +102,15 @@ class AsyncSandbox:
     ) -> AsyncBackgroundProcess:
         """Start a command in the background; see `Sandbox.start`."""
         start = self._sandbox.start
-        return AsyncBackgroundProcess(await short(lambda: start(argv, stdin=stdin, terminal=terminal, **own)))
+        return _process(await short(lambda: start(argv, stdin=stdin, terminal=terminal, **own)))
 
     async def process(self, id: str = "") -> AsyncBackgroundProcess:  # noqa: A002 - it is its name everywhere
         """Find a command in the background by its id, or the beginning of one; without one, the last started."""
-        return AsyncBackgroundProcess(await short(lambda: self._sandbox.process(id)))
+        return _process(await short(lambda: self._sandbox.process(id)))
 
     async def processes(self) -> "list[AsyncBackgroundProcess]":
         """Give the commands in the background, also those that have ended, the oldest first."""
-        return [AsyncBackgroundProcess(one) for one in await short(self._sandbox.processes)]
+        return [_process(one) for one in await short(self._sandbox.processes)]
 
     async def ps(self) -> Sequence[ProcessRow]:
         """Give every process that runs in it, with its number inside."""
@@ -192,6 +194,14 @@ class AsyncSandbox:
     def __repr__(self) -> str:
         """Say which."""
         return f"<AsyncSandbox {self.name}>"
+
+
+def _process(one: BackgroundProcess) -> AsyncBackgroundProcess:
+    if not one.far:
+        return AsyncBackgroundProcess(one)
+    from aisbx.api.aio.remoted import AsyncRemoteBackgroundProcess  # HTTP and TLS, for those who ask a supervisor
+
+    return AsyncRemoteBackgroundProcess(one)
 
 
 async def _fill(kept: HeadAndTail, pipe: int) -> None:

@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from aisbx.api.running import CHUNK
 
@@ -23,6 +25,33 @@ def _pool() -> ThreadPoolExecutor:
 async def short(work: Callable[[], T]) -> T:
     """Do something that takes a moment but blocks. Cancelled, it is done all the same."""
     return await asyncio.get_running_loop().run_in_executor(_pool(), work)
+
+
+async def alone(work: Callable[[], T]) -> T:
+    """Do something that may block for long, in a thread of its own. Cancelled, it is done all the same."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def tell(result: T | None, error: BaseException | None) -> None:
+        if done.done():
+            return  # who asked was cancelled
+        if error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(cast("T", result))
+
+    def run() -> None:
+        result: T | None = None
+        error: BaseException | None = None
+        try:
+            result = work()
+        except BaseException as raised:  # noqa: BLE001 - raised where it is awaited
+            error = raised
+        with suppress(RuntimeError):  # the loop has been closed
+            loop.call_soon_threadsafe(tell, result, error)
+
+    threading.Thread(target=run, name="aisbx", daemon=True).start()
+    return await done
 
 
 async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
