@@ -148,13 +148,15 @@ def test_replay_under_the_learned_profile_passes_and_hides_what_was_never_grante
 
 def test_what_is_refused_stays_refused_while_it_is_recorded(learnt: Learnt) -> None:
     box = learnt.box
-    calls = [[NUMBERS[name], value] for name, value in ALLOWED_BY_NOBODY.items()] + [[NUMBERS["seccomp"], 1, 8, 0]]
+    calls = [[NUMBERS[name], value] for name, value in ALLOWED_BY_NOBODY.items()]
+    calls += [[NUMBERS["fchmodat"], -100, "/tmp", 0o4755], [NUMBERS["seccomp"], 1, 8, 0]]
     script = box.project / "calls.py"
     script.write_text(CALLS + "import os; print(sorted(os.listdir('/proc/self/fd')))")
     done = box("learn", "--output", "x.yaml", "--", "/usr/bin/python3", "-I", "-S", "calls.py", json.dumps(calls))
     assert done.returncode == 0, done.stderr
     errnos, descriptors = done.stdout.splitlines()
-    assert json.loads(errnos)[:-1] == [38 if name in ENOSYS else 1 for name in ALLOWED_BY_NOBODY]
+    # The last but one is recorded, and its argument decides: it must not go on because others of its name do.
+    assert json.loads(errnos)[:-1] == [*(38 if name in ENOSYS else 1 for name in ALLOWED_BY_NOBODY), 1]
     assert json.loads(errnos)[-1] != 0
     assert descriptors == "['0', '1', '2', '3']"  # the last is of the listing itself
     for name in ("mount", "keyctl"):

@@ -172,7 +172,7 @@ def test_hosts_are_granted_by_the_port_and_those_of_private_networks_never() -> 
 def test_what_the_host_would_execute_by_itself_is_no_reason_to_write() -> None:
     hook = Change(path=".git/hooks/post-commit", action="added", kind="file", protected="git runs the programs in it")
     written = (f"{WORK}/.git/hooks/post-commit", "write")
-    learned = narrow(base(), seen(written, changes=[hook]))
+    learned = narrow(base(), seen((f"{WORK}/.git/hooks", "write"), written, changes=[hook]))
     assert values(learned, "workspace") == ["ro"]
     assert [row.what for row in learned.never] == [f"write {WORK}/.git/hooks/post-commit"]
     both = narrow(base(), seen(written, (f"{WORK}/out.txt", "write"), changes=[hook]))

@@ -119,7 +119,9 @@ def _workspace(base: Base, seen: Evidence, learned: Learned) -> None:
     written = [
         file
         for file in seen.files
-        if file.kind == WRITE and within(file.path, place) and not any(within(file.path, path) for path in protected)
+        if file.kind == WRITE
+        and within(file.path, place)
+        and not any(within(file.path, path) or within(path, file.path) for path in protected)
     ]
     if not written or base.mode is WorkspaceMode.RO:
         learned.grant("workspace", WorkspaceMode.RO.value, "nothing of it was written")
