@@ -37,7 +37,7 @@ def image_in(place: Path) -> Path:
 
 @pytest.fixture
 def driver(tmp_path: Path) -> Driver:
-    return Plugins().get("driver", "lima", {"cache_dir": str(tmp_path)})
+    return Plugins().get("driver", "lima", {"cache_dir": str(tmp_path), "image": str(tmp_path / "none")})
 
 
 def test_without_a_machine_it_is_unusable_says_what_to_do_and_promises_nothing(driver: Driver, tmp_path: Path) -> None:
@@ -106,13 +106,15 @@ def test_a_setting_that_makes_no_sense_is_named(tmp_path: Path, settings: dict[s
         configured(tmp_path, **settings)
 
 
-def test_the_image_is_where_the_builder_puts_it() -> None:
+@pytest.mark.parametrize("named", ["", "/elsewhere"])
+def test_the_image_is_where_the_builder_puts_it(named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also for a preview, which has a cache of its own."""
     from aisbx.inputs import Inputs
     from aisbx.paths import cache_dir
 
-    for environ in ({"HOME": os.path.expanduser("~")}, {"HOME": "/x", "XDG_CACHE_HOME": "/elsewhere"}):
-        cache = cache_dir(Inputs(environ))
-        assert default_image(environ) == read({"cache_dir": str(cache)}).image
+    monkeypatch.setenv("XDG_CACHE_HOME", named)
+    usual = cache_dir(Inputs({"HOME": os.path.expanduser("~"), "XDG_CACHE_HOME": named}))
+    assert default_image(os.environ) == read({"cache_dir": str(tmp_path)}).image == f"{usual}/lima-image"
 
 
 def test_an_image_that_others_can_change_is_not_used(tmp_path: Path) -> None:

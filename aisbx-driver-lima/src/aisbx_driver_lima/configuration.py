@@ -47,7 +47,8 @@ def read(settings: Mapping[str, object]) -> Configuration:
     numbers = {name: _number(name, settings.get(name, usual)) for name, (_, _, usual) in _NUMBERS.items()}
     home = paths["home"] or os.path.join(cache, "lima")
     return Configuration(
-        image=paths["image"] or os.path.join(cache, "lima-image"),
+        # Not in that `cache`: who only looks at what would be has one of their own, with nothing in it.
+        image=paths["image"] or default_image(os.environ),
         limactl=paths["limactl"],
         home=home,
         cache=cache,
