@@ -168,7 +168,7 @@ def test_what_a_killed_process_left_half_made_is_removed(
 _HALF = """#!/bin/sh
 mkdir -p "$TMPDIR/half/closed/below" "$TMPDIR/half/dev"
 chmod 0555 "$TMPDIR/half/closed" && chmod 0 "$TMPDIR/half/closed/below"
-mount --bind /dev "$TMPDIR/half/dev" || exit 1
+mount --bind "$TMPDIR/half/closed" "$TMPDIR/half/dev" || exit 1
 setsid sleep NUMBER <&- >&- 2>&- &
 printf 'I: half\\n' >&2
 sleep 30
