@@ -146,19 +146,21 @@ def test_replay_under_the_learned_profile_passes_and_hides_what_was_never_grante
     assert not (learnt.box.project / ".git/hooks/post-commit").exists()
 
 
-def test_what_is_refused_stays_refused_while_it_is_recorded(learnt: Learnt) -> None:
+def test_what_is_refused_stays_refused_while_it_is_recorded_and_secrets_are_masked(learnt: Learnt) -> None:
     box = learnt.box
     calls = [[NUMBERS[name], value] for name, value in ALLOWED_BY_NOBODY.items()]
     calls += [[NUMBERS["fchmodat"], -100, "/tmp", 0o4755], [NUMBERS["seccomp"], 1, 8, 0]]
     script = box.project / "calls.py"
-    script.write_text(CALLS + "import os; print(sorted(os.listdir('/proc/self/fd')))")
-    done = box("learn", "--output", "x.yaml", "--", "/usr/bin/python3", "-I", "-S", "calls.py", json.dumps(calls))
+    script.write_text(CALLS + "import os; print(sorted(os.listdir('/proc/self/fd')), os.environ['TOKEN'])")
+    secret = "--secret=token,type=env,target=TOKEN"
+    command = ["/usr/bin/python3", "-I", "-S", "calls.py", json.dumps(calls)]
+    done = box("learn", "--output", "x.yaml", secret, "--", *command)
     assert done.returncode == 0, done.stderr
     errnos, descriptors = done.stdout.splitlines()
     # The last but one is recorded, and its argument decides: it must not go on because others of its name do.
     assert json.loads(errnos)[:-1] == [*(38 if name in ENOSYS else 1 for name in ALLOWED_BY_NOBODY), 1]
     assert json.loads(errnos)[-1] != 0
-    assert descriptors == "['0', '1', '2', '3']"  # the last is of the listing itself
+    assert descriptors == "['0', '1', '2', '3'] aisbx-learn-masked"  # the last descriptor is of the listing itself
     for name in ("mount", "keyctl"):
         assert f"asked for and never granted: {name}(" in done.stderr
     assert "x.yaml" in done.stderr

@@ -37,7 +37,7 @@ Examples:
   aisbx run -p tests -- python -m unittest         the same under what was learned
   aisbx learn --output learned.yaml -- make        into a file of that name
   aisbx learn --mount ~/models:/models -- ./train  of what is offered, what is used is kept
-  aisbx learn --network allow=pypi.org:443 -- make to see what comes after a host that was asked for
+  aisbx learn --network allow=api.example:443 -- make to see what comes after a host that was asked for
 
 The command sees what its profile allows, its workspace is copy-on-write and what it wrote is dropped, hosts
 are recorded and refused, secrets are masked. The exit code is the command's.
