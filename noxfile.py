@@ -142,6 +142,12 @@ def matrix(session: nox.Session) -> None:
 
 
 @nox.session
+def calm(session: nox.Session) -> None:
+    """Run test suites of real packages watched, and see that none of it is told as an attack."""
+    _tool(session, "python", "-m", "benchmarks.calm", *session.posargs)
+
+
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """Try what nobody would write: 5000 of each kind, others each time; the first argument is another number."""
     tries, *rest = session.posargs or ["5000"]

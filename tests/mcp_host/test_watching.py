@@ -1,6 +1,7 @@
 """What is told to clients by themselves, and asked of them, in both eras; and that it is theirs alone."""
 
 import itertools
+import json
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -16,6 +17,7 @@ from mcp.types import (
     ElicitResult,
     InputRequiredResult,
     ResourceUpdatedNotification,
+    TextResourceContents,
 )
 
 from tests.mcp_host.conftest import Home, text_of
@@ -25,6 +27,7 @@ from tests.mcp_host.serving import Served, keyring, serving
 pytestmark = pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
 ERAS = ("legacy", "2026-07-28")
 FILE = "aisbx://default/files/seen"
+DENIED = "aisbx://default/violations"
 MAKE = "echo {} > new; mv new seen"  # at one stroke: a look between two would be a change more
 SCOPES = ["run", "files"]
 NUMBERS = itertools.count()
@@ -121,6 +124,12 @@ async def call(client: Client, name: str, **arguments: Any) -> str:
     return text_of(found)
 
 
+async def refused(client: Client) -> list[dict[str, Any]]:
+    (found,) = (await client.read_resource(DENIED)).contents
+    assert isinstance(found, TextResourceContents)
+    return json.loads(found.text)["violations"]
+
+
 def run(work: Callable[[], Any]) -> None:
     anyio.run(work)
 
@@ -177,6 +186,49 @@ def test_messages_come_from_the_severity_on_that_was_asked_for(
                 await call(client, "test_logging_tool")
                 await heard.all_messages(count)  # the client may hand on the result first
                 assert heard.messages == ["here"] * count
+
+    run(work)
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_who_subscribes_hears_what_its_own_sandbox_was_refused_and_nobody_elses(
+    era: str, served: Served, key: Callable[..., str]
+) -> None:
+    async def work() -> None:
+        first, second = key(), key()
+        async with (
+            listening(served, first, era, DENIED) as (mine, heard),
+            listening(served, second, era, DENIED) as (
+                theirs,
+                other,
+            ),
+        ):
+            await call(theirs, "run_command", command="true")
+            await call(mine, "run_command", command="sleep 60", timeout_s=0.3)
+            await heard.until(1)
+            assert (heard.uris, other.uris) == ([DENIED], [])
+            (row,) = await refused(mine)
+            assert (row["rule"], row["what"], row["grant"]) == ("wall-time", "wall_time", "a larger limits.wall_time")
+            assert not {"principal", "host", "mac", "sandbox"} & row.keys()
+            assert await refused(theirs) == []
+
+    run(work)
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_the_call_that_finds_something_denied_says_so_in_a_message(
+    era: str, served: Served, key: Callable[..., str]
+) -> None:
+    async def work() -> None:
+        heard = Heard()
+        more: dict[str, Any] = {"log_level": "debug"} if era != "legacy" else {}
+        async with connected(served, key(), era, logging_callback=heard.log, **more) as client:
+            await call(client, "run_command", command="true")
+            await call(client, "run_command", command="sleep 60", timeout_s=0.3)
+            await heard.all_messages(1)
+            assert [(told["rule"], told["sandbox"]) for told in heard.messages] == [("wall-time", "default")]
+            await call(client, "run_command", command="true")
+            assert len(heard.messages) == 1
 
     run(work)
 

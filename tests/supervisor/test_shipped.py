@@ -28,6 +28,7 @@ SEEN = {
     "AisbxServerErrors": ("aisbx_requests_total{status='500',instance='a'}", "0+60x30", "0+1x30"),
     "AisbxDenials": ("aisbx_denials_total{kind='auth.denied',instance='a'}", "0+120x30", "0+6x30"),
     "AisbxAnomaly": ("aisbx_denials_total{kind='anomaly',instance='a'}", "0x15 1x15", "0x30"),
+    "AisbxViolations": ("aisbx_violations_total{rule='mount',severity='high',instance='a'}", "0x15 1x15", "0x30"),
     "AisbxOutOfMemory": ("aisbx_limits_total{limit='memory',instance='a'}", "0+2x30", "0x30"),
     "AisbxSlow": ("aisbx_pool_waiting{instance='a'}", "3x30", "0x30"),
 }
@@ -35,6 +36,7 @@ SEEN = {
 LABELS = {
     "AisbxSupervisorDown": {"instance": "a", "job": "aisbx"},
     "AisbxAnomaly": {"instance": "a", "kind": "anomaly"},
+    "AisbxViolations": {"instance": "a", "rule": "mount"},
 }
 
 

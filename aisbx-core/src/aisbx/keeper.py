@@ -85,14 +85,38 @@ def keep(job: "Job") -> None:
     module.prepare(work["data"])
     detached.begun()
     reason = _over(module, job)
-    if not reason:
-        return
+    if reason:
+        _end(module, job, reason, [])
+
+
+def finish(job: "Job", reason: str, told: "list[str]") -> bool:
+    """End a sandbox now, and record it with what is `told` of it; False where it has ended already.
+
+    OSError where its directory is not there any more, or what it ends by.
+    """
+    work = job["work"]
+    if work["root"] not in sys.path:
+        sys.path.insert(0, work["root"])
+    module: KeepingModule = __import__(work["module"], fromlist=("keep",))
+    import fcntl
+
+    descriptor = posix.open(job["sandbox"], posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC)
     try:
-        findings = module.end(work["data"])
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return posix.fstat(descriptor).st_nlink > 0 and _end(module, job, reason, told)
+    finally:
+        posix.close(descriptor)
+
+
+def _end(module: "KeepingModule", job: "Job", reason: str, told: "list[str]") -> bool:
+    place = job["sandbox"]
+    try:
+        findings = module.end(job["work"]["data"])
         if findings is None:
-            return
+            return False
     except OSError as error:
         findings = [str(error)]
+    findings = [*told, *findings]
     beginning = start("sandbox.end", job["name"], job["principal"], HOST, [])
     try:
         append_once(job["audit"], f'{beginning},"reason":"{reason}","findings":{dumps(findings)}}}', job["reserve"])
@@ -105,6 +129,7 @@ def keep(job: "Job") -> None:
         posix.write(descriptor, dumps(row).encode() + b"\n")
     finally:
         posix.close(descriptor)
+    return True
 
 
 if __name__ == "__main__":

@@ -45,6 +45,8 @@ class Record:
     """Seconds without use after which it ends; 0 for any."""
     clock: float = 0.0
     """What CLOCK_MONOTONIC, which nobody sets, said at `created`, in seconds; 0 where it was not noted."""
+    reacts: bool = False
+    """Something is done about violations in it, see `aisbx.reactor`."""
     monitored: bool = False
     """It is watched, see `aisbx.watcher`."""
     format: int = FORMAT

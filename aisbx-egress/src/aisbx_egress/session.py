@@ -21,6 +21,7 @@ _REMEMBERED = 5.0
 _MOST_REMEMBERED = 256
 _LEAST = 48 << 20
 """Bytes with which a proxy can serve at all."""
+_METADATA = frozenset({"metadata.google.internal", "metadata.goog", "instance-data.ec2.internal"})
 
 
 class RefusedError(Exception):
@@ -111,7 +112,7 @@ class Session:
             self._tell("egress.unreachable", request, via, decision)
             raise RefusedError(f"{request.host}: {error.strerror or error}", unreachable=True) from None
         rules = self.rules
-        problem = Decision(allowed=False, rule=decision.rule, reason="it has no address")
+        problem, place = Decision(allowed=False, rule=decision.rule, reason="it has no address"), ""
         usable: list[names.Address] = []
         for address in found:
             kind = addresses.special(address)
@@ -119,20 +120,20 @@ class Session:
                 problem = Decision(allowed=False, rule=denied, reason="a rule denies its address")
             elif kind and request.host != str(address) and not rules.names_address(str(address), request.port):
                 reason = f"its address {address} is not on the public internet ({kind}) and no rule names it"
-                problem = Decision(allowed=False, rule=decision.rule, reason=reason)
+                problem, place = Decision(allowed=False, rule=decision.rule, reason=reason), kind
             else:
                 usable.append(address)
         if not usable:
-            raise self.refused(request, via, problem)
+            raise self.refused(request, via, problem, place)
         return decision, usable
 
     def allowed(self, request: Request, via: str, decision: Decision, address: names.Address) -> None:
         """Report that a connection was made."""
         self._tell("egress.allowed", request, via, decision, str(address))
 
-    def refused(self, request: Request, via: str, decision: Decision) -> RefusedError:
-        """Report a refusal, and give the error to raise."""
-        self._tell("egress.refused", request, via, decision)
+    def refused(self, request: Request, via: str, decision: Decision, network: str = "") -> RefusedError:
+        """Report a refusal, and give the error to raise. `network`: where it leads to, if not to the internet."""
+        self._tell("egress.refused", request, via, decision, network=network or _network(request.host))
         place = f"[{request.host}]" if ":" in request.host else request.host
         return RefusedError(f"{place}:{request.port} is refused: {decision.reason}")
 
@@ -162,6 +163,7 @@ class Session:
         decision: Decision,
         address: str = "",
         secrets: Sequence[str] = (),
+        network: str = "",
     ) -> None:
         rows = {
             "via": via,
@@ -171,6 +173,7 @@ class Session:
             "rule": decision.rule,
             "reason": decision.reason,
             "address": address,
+            "network": network,
             "secrets": list(secrets),
         }
         data = {key: value for key, value in rows.items() if value or key == "rule"}
@@ -195,3 +198,11 @@ class Session:
         absolute = host if "." not in host else f"{host}."
         rows = await asyncio.get_running_loop().getaddrinfo(absolute, None, type=socket.SOCK_STREAM)
         return list(dict.fromkeys(addresses.parsed(str(row[4][0])) for row in rows))
+
+
+def _network(host: str) -> str:
+    """Say where a host lies that is an address, or a name of the service that gives a cloud's credentials."""
+    literal = names.address(host)
+    if literal is None:
+        return "metadata" if host in _METADATA else ""
+    return addresses.special(literal)

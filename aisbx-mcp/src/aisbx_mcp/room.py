@@ -281,6 +281,8 @@ class Room:
         if self._is_there(real):
             return False
         self.service.lifeline.tell("forget", real)
+        if self.service.denied is not None:
+            self.service.denied.forget(real)
         return True
 
     def _is_there(self, real: str) -> bool:

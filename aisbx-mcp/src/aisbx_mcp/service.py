@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from aisbx_mcp.server import Server
+    from aisbx_mcp.violations import Denied
 
 
 class Service:
@@ -61,6 +62,7 @@ class Service:
         """What speaks the protocol; set before it is served."""
         self.version: Callable[[Room, str], Awaitable[object]] = _unchanging
         """Gives what differs once the resource of a URI has changed; set by the server that offers them."""
+        self.denied: Denied | None = None  # see `aisbx_mcp.violations`
         self._lock = Lock()
         self._closing: asyncio.Task[None] | None = None
 
@@ -86,7 +88,12 @@ class Service:
 
     def name(self) -> str:
         """Give a name for a sandbox that nobody else has."""
-        return f"mcp-{self.token}-{new_run()[:6]}"
+        return f"{self.prefix}{new_run()[:6]}"
+
+    @property
+    def prefix(self) -> str:
+        """How the names of this server's sandboxes begin."""
+        return f"mcp-{self.token}-"
 
     def room(self, principal: Principal) -> Room:
         """Give the room of a principal; StateError where the server is ending."""

@@ -13,6 +13,8 @@ from aisbx.audit.read import Record
 from aisbx.engine.found import RUNNING
 from aisbx.errors import AisbxError
 from aisbx.types import MeteredSandbox
+from aisbx.violations.derive import violations_of
+from aisbx.violations.severity import SEVERITIES
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
@@ -26,11 +28,12 @@ _EVERY = 15.0
 """Seconds between two looks at what sandboxes use."""
 _MOST = 32
 """Values of a label that somebody else chooses; what comes later is `other`."""
+_MOST_RULES = 128
+"""The same for rules, of which profiles may have some more."""
 _DENIALS = frozenset(
     {"auth.denied", "auth.failed", "scope.denied", "limit.denied", "anomaly", "run.refused", "exec.refused"}
 )
-KIND = "violation"
-_SEVERITIES = frozenset({"info", "low", "medium", "high", "critical"})
+_SEVERITIES = frozenset(SEVERITIES)
 _LIMITS = {"timed_out": "time", "oom_killed": "memory", "pids_limited": "pids"}
 _LONG = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 4 * 3600.0, 24 * 3600.0, 7 * 24 * 3600.0)
 
@@ -132,14 +135,13 @@ class Metrics:
             self._stopped(name, record.text("reason") if record.text("reason") in _REASONS else "other", record.time)
         elif kind == "sandbox.destroy" and name in self._made:  # one that ended by itself has been counted
             self._stopped(name, "destroyed", record.time)
-        elif kind == KIND:
-            severity = record.text("severity")
-            times = record.data.get("times")
-            self._violations.labels(
-                self._bounded(record.text("rule"), self._rules), severity if severity in _SEVERITIES else "other"
-            ).inc(times if isinstance(times, int) and times > 0 else 1)
         elif kind in _DENIALS:
             self._denials.labels(kind).inc()
+        for one in violations_of(record):
+            severity, times = one.text("severity"), one.data.get("times")
+            rule = self._bounded(one.text("rule"), self._rules, _MOST_RULES)
+            counter = self._violations.labels(rule, severity if severity in _SEVERITIES else "other")
+            counter.inc(times if isinstance(times, int) and times > 0 else 1)
         for key, limit in _LIMITS.items():
             if record.data.get(key) is True:
                 self._limits.labels(limit).inc()
@@ -183,13 +185,13 @@ class Metrics:
         self._used, self._when = used, now
 
     @staticmethod
-    def _bounded(value: str, known: set[str]) -> str:
-        if value not in known and len(known) >= _MOST:
+    def _bounded(value: str, known: set[str], most: int = _MOST) -> str:
+        if value not in known and len(known) >= most:
             return "other"
         known.add(value)
         return value
 
 
 _METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "WEBSOCKET"})
-_REASONS = frozenset({"ttl", "idle-ttl", "ended"})
+_REASONS = frozenset({"ttl", "idle-ttl", "ended", "violation"})
 _log = logging.getLogger("aisbx")

@@ -3,6 +3,7 @@
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aisbx.audit.places import place
@@ -23,12 +24,14 @@ class Log:
         self.path = Path(audit["path"])
         self.recorder = Recorder(audit, str(state / "state" / RESERVE), "run", "principal")
 
-    def report(self, host: str, kind: str = "egress.refused") -> None:
-        self.recorder.report(Event(kind, 0.0, {"host": host}))
+    def report(self, host: str, kind: str = "egress.refused", port: int = 0) -> None:
+        self.recorder.report(Event(kind, 0.0, {"host": host, **({"port": port} if port else {})}))
+
+    def all(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.path.read_text().splitlines()]
 
     def rows(self) -> list[tuple[str, dict[str, object]]]:
-        found = [json.loads(line) for line in self.path.read_text().splitlines()]
-        return [(row["kind"], row["egress"]) for row in found]
+        return [(row["kind"], row["egress"]) for row in self.all() if row["kind"] != "violation"]
 
 
 @pytest.fixture
@@ -89,3 +92,18 @@ def test_what_cannot_be_written_down_is_an_error_each_time(log: Log) -> None:
     for _ in range(2):
         with pytest.raises(OSError, match="Is a directory"):
             log.report("a.example", "egress.allowed")
+
+
+def test_who_tries_port_after_port_of_a_host_is_told_of_once_whatever_else_is_refused(log: Log) -> None:
+    for port in range(1, 30):
+        log.report("a.example", port=port)
+        log.report("b.example", port=443)
+    (found,) = [row for row in log.all() if row["kind"] == "violation"]
+    assert (found["rule"], found["source"], found["severity"]) == ("port-scan", "anomaly", "high")
+    assert (found["arguments"], found["sandbox"], found["run"]) == ({"host": "a.example"}, "", "run")
+
+
+def test_who_tries_host_after_host_is_told_of(log: Log) -> None:
+    for number in range(30):
+        log.report(f"n{number}.example")
+    assert [row["rule"] for row in log.all() if row["kind"] == "violation"] == ["host-scan"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aisbx.engine import Engine
+from aisbx.engine.refusals import record_refusal
 from aisbx.errors import PolicyError, UsageError
 from aisbx.types import Command, Outcome, Principal, RunRequest, Stdio
 
@@ -112,7 +113,7 @@ def test_of_sandboxes_that_last(engine: Engine, world: World) -> None:
                 execute("touch", f"{world.project}/{word}", word)
         assert not list(world.project.iterdir())
         ends = ["exec.end", *["exec.refused"] * 3]
-        assert heard(world) == [["sandbox.create", "work"], ["exec.end", "work"], *[["exec.refused", None]] * 3]
+        assert heard(world) == [["sandbox.create", "work"], ["exec.end", "work"], *[["exec.refused", "work"]] * 3]
         assert recorded(engine) == list(zip(ends, ("fine", "refuse", "break", "lie"), strict=True))
     finally:
         sandboxes.destroy("work", WHO, "test")
@@ -163,5 +164,5 @@ def test_a_refusal_has_the_program_alone_where_the_settings_say_so(world: World)
     world.config("[audit]\nargv = false\n")
     engine = Engine(world.environ, str(world.project))
     engine.state.mkdir(parents=True, exist_ok=True)
-    engine.record_refusal(UsageError("no"), "run", "r1", WHO, "test", ("curl", "--header", "secret"))
+    record_refusal(engine, UsageError("no"), "run", "r1", WHO, "test", ("curl", "--header", "secret"))
     assert recorded(engine) == [("run.refused", "curl")]

@@ -2,7 +2,19 @@
 
 from aisbx.profiles import hosts
 from aisbx.profiles.lattice import allowlist
-from aisbx.types import Limit, LimitStrength, Mount, Network, NetworkMode, Profile, Secret, WorkspaceMode
+from aisbx.types import (
+    REACTIONS,
+    Detection,
+    Limit,
+    LimitStrength,
+    Mount,
+    Network,
+    NetworkMode,
+    Profile,
+    Reaction,
+    Secret,
+    WorkspaceMode,
+)
 from hypothesis import strategies as st
 
 RULES = ["a.org", "b.org:443", "a.org:443", "*.org", "x.a.org", "*.a.org:443", "*.org:80", "[::1]:80", "10.0.0.1"]
@@ -24,6 +36,15 @@ limits = st.dictionaries(
 mounts = st.dictionaries(
     st.sampled_from(["/m", "/n"]), st.tuples(st.sampled_from(["/s", "/t"]), st.booleans()), max_size=2
 ).map(lambda table: tuple(Mount(s, target, rw, "profile") for target, (s, rw) in sorted(table.items())))
+_RULES = [Detection(id=name, severity="low", means="x") for name in "pqr"]
+detections = st.frozensets(st.sampled_from(_RULES), max_size=2).map(lambda found: tuple(sorted(found)))
+reactions = st.dictionaries(
+    st.sampled_from(["high", "mount"]), st.sets(st.sampled_from(REACTIONS), min_size=1), max_size=2
+).map(
+    lambda table: tuple(
+        Reaction(on=on, do=tuple(sorted(done, key=REACTIONS.index))) for on, done in sorted(table.items())
+    )
+)
 
 runtimes = st.builds(
     Profile,
@@ -44,6 +65,8 @@ runtimes = st.builds(
     .filter(lambda found: len({each.place for each in found}) == len(found))
     .map(lambda found: tuple(sorted(found, key=lambda each: each.place))),
     preload=st.frozensets(st.sampled_from(["numpy", "pandas"])),
+    detections=detections,
+    reactions=reactions,
     shell=st.sampled_from(["", "/bin/sh", "/bin/bash"]),
 )
 restrictions = st.builds(
@@ -55,5 +78,7 @@ restrictions = st.builds(
     network=networks,
     syscalls=st.frozensets(st.sampled_from(["base", "debug", "numa"])),
     limits=limits,
+    detections=detections,
+    reactions=reactions,
 )
 profiles = runtimes | restrictions

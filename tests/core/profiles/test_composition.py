@@ -7,7 +7,18 @@ import pytest
 from aisbx.errors import ProfileError
 from aisbx.profiles import Composition, narrower, widened
 from aisbx.profiles.lattice import join, meet
-from aisbx.types import Limit, LimitStrength, Mount, Network, NetworkMode, Profile, Secret, WorkspaceMode
+from aisbx.types import (
+    Detection,
+    Limit,
+    LimitStrength,
+    Mount,
+    Network,
+    NetworkMode,
+    Profile,
+    Reaction,
+    Secret,
+    WorkspaceMode,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -131,6 +142,8 @@ WIDE = Profile(
     limits={"memory": Limit(2.0, LimitStrength.REQUIRED)},
     secrets=(Secret("x", target="x"),),
     shell="/bin/sh",
+    detections=(Detection(id="p", severity="low", means="x"),),
+    reactions=(Reaction(on="high", do=("alert", "kill")),),
     ceiling=Profile(name="r", restriction=True, limits={"memory": Limit(2.0)}),
 )
 
@@ -156,6 +169,8 @@ WIDE = Profile(
         ("preload", "preload", frozenset({"numpy"})),
         ("rootfs", "rootfs", "/other"),
         ("shell", "shell", "/bin/bash"),
+        ("violations", "detections", ()),
+        ("violations", "reactions", (Reaction(on="high", do=("kill",)),)),
         ("restrictions", "ceiling", None),
         ("restrictions", "ceiling", Profile(name="r", restriction=True)),
     ],
@@ -173,7 +188,7 @@ def test_every_field_of_a_profile_is_compared() -> None:
 
     compared = {"toolchains", "mounts", "environment", "path", "cache", "workspace_mode", "network", "syscalls"}
     names = {field.name for field in fields(Profile)} - {"name", "description", "restriction"}
-    assert names == compared | {"limits", "secrets", "preload", "rootfs", "shell", "ceiling"}
+    assert names == compared | {"limits", "secrets", "preload", "rootfs", "shell", "detections", "reactions", "ceiling"}
 
 
 def test_contradicting_environment_names_both_values_and_profiles() -> None:
@@ -193,6 +208,15 @@ def test_two_secrets_for_one_place_are_an_error_and_a_profiles_own_replaces_what
     with pytest.raises(ProfileError, match=r"profiles x\+y have two secrets for KEY"):
         join(one, other)
     assert Composition.of(one).over(other).profile().secrets == other.secrets
+
+
+def test_two_rules_of_one_id_are_an_error_and_a_profiles_own_replaces_what_it_extends() -> None:
+    one, other = (
+        Profile(name=name, detections=(Detection(id="r", severity="low", means=name),)) for name in ("x", "y")
+    )
+    with pytest.raises(ProfileError, match=r"profiles x\+y have two rules r"):
+        join(one, other)
+    assert Composition.of(one).over(other).profile().detections == other.detections
 
 
 def test_a_restriction_to_reading_makes_the_mounts_read_only_too() -> None:

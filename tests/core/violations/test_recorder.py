@@ -66,31 +66,46 @@ def test_what_cannot_be_written_is_said_by_the_next(place: AuditPlace, monkeypat
 
 
 def test_there_is_a_rule_for_everything_and_each_says_what_it_means() -> None:
-    assert {rule.severity for rule in rules()} | {pattern.rule.severity for pattern in patterns()} <= set(SEVERITIES)
+    assert {rule.severity for rule in rules()} | {pattern.severity for pattern in patterns()} <= set(SEVERITIES)
     assert rule_of(told("no-such-call", "ENOSYS")).id == "fallback"
     assert rule_of(told("no-such-call")).id == "refused"
     assert rule_of(told("ioctl", arguments={"fd": 0, "request": "0x5412"})).id == "terminal-input"
     assert rule_of(told("ioctl", arguments={"fd": 0, "request": "0x5423"})).id == "refused"
     assert rule_of(told("ioctl", arguments=None)).id == "refused"
-    names = [rule.id for rule in rules()] + [pattern.rule.id for pattern in patterns()]
+    names = [rule.id for rule in rules()] + [pattern.id for pattern in patterns()]
     assert len(set(names)) == len(names)
     assert all(map(meaning, names))
 
 
+class Seen(Patterns):
+    """Takes calls, and gives the ids of patterns."""
+
+    def take(self, now: float, call: str, times: int = 1, errno: str = "EPERM", **arguments: object) -> list[str]:
+        row = told(call, errno, arguments=arguments)
+        rule = rule_of(row)
+        return [pattern.id for pattern in self.add(now, rule.id, rule.severity, row, times)]
+
+
 def test_patterns_are_told_once_in_their_time() -> None:
-    low, medium, high = (rule_of(told(call)) for call in ("personality", "unshare", "mount"))
-    info = rule_of(told("clone3", "ENOSYS"))
-    seen = Patterns()
-    assert not list(seen.add(0.0, high, "mount", 49))  # no namespace before it
-    assert [rule.id for rule in seen.add(1.0, high, "mount", 1)] == ["many-refused"]
-    assert not list(seen.add(2.0, high, "mount", 100))
-    seen = Patterns()
-    assert not list(seen.add(0.0, medium, "unshare", 1))
-    assert not list(seen.add(11.0, high, "mount", 1))  # too late
-    assert not list(seen.add(12.0, medium, "unshare", 1))
-    assert [rule.id for rule in seen.add(13.0, high, "mount", 1)] == ["way-out"]
-    seen = Patterns()
+    seen = Seen()
+    assert not seen.take(0.0, "mount", 49)  # no namespace before it
+    assert seen.take(1.0, "mount") == ["many-refused"]
+    assert not seen.take(2.0, "mount", 100)
+    seen = Seen()
+    assert not seen.take(0.0, "unshare")
+    assert not seen.take(11.0, "mount")  # too late
+    assert not seen.take(12.0, "unshare")
+    assert seen.take(13.0, "mount") == ["way-out"]
+    seen = Seen()
     for number in range(30):  # what libraries fall back from is no probing
-        assert not list(seen.add(number / 10, info, f"call {number}", 5))
-    found = [rule.id for number in range(10) for rule in seen.add(4.0, low, f"call {number}", 1)]
-    assert found == ["probing"]
+        assert not seen.take(number / 10, f"call {number}", 5, "ENOSYS")
+    assert [found for number in range(10) for found in seen.take(4.0, f"call {number}")] == ["probing"]
+    seen = Seen()
+    assert [found for number in range(25) for found in seen.take(0.0, "chroot", path=f"/{number}")] == ["path-scan"]
+
+
+def test_what_is_remembered_for_patterns_is_bounded() -> None:
+    seen = Seen()
+    for number in range(5000):
+        seen.take(number / 1000, "chroot", path="/")
+    assert len(seen._seen) <= 512

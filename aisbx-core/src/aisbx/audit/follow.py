@@ -14,25 +14,41 @@ INTERVAL = 0.2
 def follow_log(path: str, start: int, interval: float = INTERVAL) -> Iterator[Record | None]:
     """Give each record that comes after the offset `start`, and None whenever nothing new was there.
 
-    Looks every `interval` seconds, for ever; what is no record is passed over (reading the log reports it). When a new
-    file is begun, the rest of the full one comes first; a log that was moved away and begun again is read from its
-    beginning.
+    Looks every `interval` seconds, for ever; what is no record is passed over (reading the log reports it).
     """
-    position, identity = start, _identity(path)
+    follower = Follower(path, start)
     while True:
-        present, size = _identity(path), _size(path)
-        if present is not None and (identity not in (None, present) or size < position):
-            for full in _since(path, identity):
-                records, _ = _read(full, position)
-                yield from records
-                position = 0
-            position = 0
-        identity = present or identity
-        if present is not None and size != position:  # else there is nothing to open it for
-            records, position = _read(path, position)
-            yield from records
+        yield from follower.new()
         yield None
         time.sleep(interval)
+
+
+class Follower:
+    """Knows up to where the log was read.
+
+    When a new file is begun, the rest of the full one comes first; a log that was moved away and begun again is read
+    from its beginning.
+    """
+
+    def __init__(self, path: str, start: int) -> None:
+        """`start` is an offset in the file that has the log's own name now."""
+        self._path = path
+        self._position = start
+        self._identity = _identity(path)
+
+    def new(self) -> Iterator[Record]:
+        """Give the records that have come since."""
+        path, present, size = self._path, _identity(self._path), _size(self._path)
+        if present is not None and (self._identity not in (None, present) or size < self._position):
+            for full in _since(path, self._identity):
+                records, _ = _read(full, self._position)
+                yield from records
+                self._position = 0
+            self._position = 0
+        self._identity = present or self._identity
+        if present is not None and size != self._position:  # else there is nothing to open it for
+            records, self._position = _read(path, self._position)
+            yield from records
 
 
 def _since(path: str, identity: tuple[int, int] | None) -> list[str]:

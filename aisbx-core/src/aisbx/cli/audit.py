@@ -138,6 +138,7 @@ def result(record: Record) -> str:
         return SANDBOXES[record.text("kind")]
     told = {
         KIND: f"{record.text('severity')}: {record.text('what')}",
+        f"{KIND}.reaction": f"{record.text('done')}{': ' if record.text('error') else ''}{record.text('error')}",
         "run.refused": f"refused: {record.table('error').get('code', '?')}",
     }
     if record.text("kind") in told:

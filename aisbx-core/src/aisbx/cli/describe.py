@@ -46,6 +46,10 @@ def profile_lines(profile: Profile) -> Iterator[str]:
     for secret in profile.secrets:
         yield from _row("secret", [_secret(secret)])
     yield from _row("preload", sorted(profile.preload))
+    for rule in profile.detections:
+        yield from _row("rule", [f"{rule.id} ({rule.severity}): {rule.means}"])
+    for reaction in profile.reactions:
+        yield from _row("on", [f"{reaction.on}: {' and '.join(reaction.do)}"])
     yield from _row("root", [profile.rootfs])
     yield from _row("shell", [profile.shell])
     if profile.ceiling is not None:

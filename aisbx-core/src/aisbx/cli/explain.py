@@ -54,7 +54,8 @@ def _told(record: Record) -> list[str]:
     if record.text("why"):
         told.append(f"why it is refused: {record.text('why')}")
     if record.text("grant"):
-        told.append(f"what would allow it: {record.text('grant')} in the profile")
+        where = " in the profile" if record.text("source") in {"syscall", "network", "limit"} else ""
+        told.append(f"what would allow it: {record.text('grant')}{where}")
     elif record.text("source") == "syscall":
         told.append("what would allow it: nothing, in any profile")
     if record.data.get("hint"):

@@ -19,7 +19,7 @@ Examples:
   aisbx monitor work --severity medium
   aisbx monitor --once --json               what there was so far, a JSON object a line
 
-Sandboxes are watched that were made with --monitor.
+Refused system calls are told of sandboxes that are watched: those that last, and run --monitor.
 """
 
 
@@ -62,8 +62,14 @@ def line(record: Record) -> str:
     said = ", ".join(f"{name}={value}" for name, value in record.table("arguments").items())
     times = record.data.get("times")
     more = f" ({times} times)" if isinstance(times, int) and times > 1 else ""
-    who = f"{record.text('program') or '?'}[{record.data.get('pid_inside', 0)}] " if record.text("program") else ""
-    what = f"{record.text('what')}({said})" if record.text("source") == "syscall" else record.text("what")
+    pid = record.data.get("pid_inside", 0)
+    who = (
+        f"{record.text('program')}{f'[{pid}]' if pid or record.text('source') == 'syscall' else ''} "
+        if (record.text("program"))
+        else ""
+    )
+    what = f"{record.text('what')}({said})" if said or record.text("source") == "syscall" else record.text("what")
     answer = f" = {record.text('errno')}" if record.text("errno") else ""
     rule = f"{record.text('severity')}/{record.text('rule')}"
-    return one_line(f"{local(record.time)} {record.text('sandbox')} {rule}: {who}{what}{answer}{more}")
+    where = record.text("sandbox") or record.text("run") or record.text("principal")
+    return one_line(f"{local(record.time)} {where} {rule}: {who}{what}{answer}{more}")

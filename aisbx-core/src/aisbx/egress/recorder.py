@@ -3,6 +3,7 @@
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from aisbx.audit.jsontext import members
@@ -12,6 +13,10 @@ from aisbx.types import AuditPlace, Event
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aisbx.violations.recorder import Recorder as Violations
+    from aisbx.violations.rules import Patterns
+
+_REFUSED, _DROPPED = "egress.refused", "egress.dropped"
 _AGAIN = 10.0
 """Seconds in which a decision that is the same again is only counted."""
 _LONGEST = 500
@@ -29,13 +34,14 @@ class _Seen:
 class Recorder:
     """Takes the events of one sandbox."""
 
-    def __init__(self, audit: AuditPlace, reserve: str, run: str, principal: str) -> None:
-        """`run` is the run's id or the sandbox's name."""
+    def __init__(self, audit: AuditPlace, reserve: str, run: str, principal: str, sandbox: str = "") -> None:
+        """`run` is the run's id or the sandbox's name; `sandbox` is the name of one that lasts."""
         self.tell: Callable[[Event], None] | None = None
         """Hears of each record that was written, as sinks are to see it."""
         self._audit = audit
         self._reserve = reserve
         self._run = run
+        self._sandbox = sandbox
         self._principal = principal
         self._seen: dict[str, _Seen] = {}
         self._until = 0.0
@@ -47,7 +53,7 @@ class Recorder:
         if now >= self._until:
             self._until, self._written, dropped, self._dropped = now + _AGAIN, 0, self._dropped, 0
             if dropped:
-                self._write("egress.dropped", {"times": dropped})
+                self._write(_DROPPED, {"times": dropped})
             self._seen = {key: seen for key, seen in self._seen.items() if seen.until > now}
         data = dict(event.data)
         key = f"{event.kind},{members(data)}"
@@ -55,6 +61,8 @@ class Recorder:
         if seen is not None and now < seen.until:
             seen.times += 1
             return
+        if event.kind == _REFUSED:
+            self._scans(now, data)
         if self._written >= _MOST:
             self._dropped += 1
             return
@@ -63,9 +71,33 @@ class Recorder:
         self._write(event.kind, data)
         self._seen[key] = _Seen(now + _AGAIN)
 
+    def _scans(self, now: float, data: dict[str, object]) -> None:
+        """Write down what one more refusal makes, with those before it, if anything: as a violation."""
+        from aisbx.violations.derive import connection
+        from aisbx.violations.rules import rule_of
+
+        told = connection(data)
+        rule = rule_of(told)
+        for pattern in self._patterns.add(now, rule.id, rule.severity, told):
+            self._violations.tell = self.tell
+            self._violations.anomaly(pattern, {**told, "run": "" if self._sandbox else self._run})
+
+    @cached_property
+    def _patterns(self) -> "Patterns":
+        from aisbx.violations.rules import Patterns  # most are refused nothing
+
+        return Patterns()
+
+    @cached_property
+    def _violations(self) -> "Violations":
+        from aisbx.violations.recorder import Recorder as Violations
+
+        return Violations(self._audit, self._reserve, self._sandbox, self._principal)
+
     def _write(self, kind: str, data: dict[str, object]) -> None:
         self._written += 1
-        line = f"{start(kind, self._run, self._principal, 'egress', [])},{members({'egress': data})}}}"
+        whose: dict[str, object] = {"sandbox": self._sandbox} if self._sandbox else {}
+        line = f"{start(kind, self._run, self._principal, 'egress', [])},{members({**whose, 'egress': data})}}}"
         try:
             append_once(self._audit, line, self._reserve)
         except AuditError as error:

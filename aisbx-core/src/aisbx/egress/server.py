@@ -43,7 +43,8 @@ def main() -> None:
         if proxied:
             plugin = _bearing(plugin, proxied)
         sinks = {name: plugins.get("sink", name, table) for name, table in job["sinks"].items()}
-        recorder = Recorder(job["audit"], job["reserve"], run or os.path.basename(os.path.dirname(home)), principal)
+        name = os.path.basename(os.path.dirname(home)) if home else ""
+        recorder = Recorder(job["audit"], job["reserve"], run or name, principal, name)
         sockets = _sockets()
         if sinks:
             recorder.tell = Telling(sinks, recorder.sink_failed).tell

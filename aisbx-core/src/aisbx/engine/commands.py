@@ -78,7 +78,7 @@ class Commands:
         self, record: Record, sandbox: Sandbox, command: Command, principal: Principal, host: str, run: str
     ) -> Command:
         """Give a command with the variables that the sandbox's maker named; see `opened.able` and `opened.reviewed`."""
-        able(self._engine, sandbox, command, principal, host, run)
+        able(self._engine, record, sandbox, command, principal, host, run)
         environment = self._store.environment(record.name)
         return reviewed(self._engine, self._store, record, environment, command, principal, host, run)
 

@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,10 +10,11 @@ from typing import TYPE_CHECKING
 from aisbx.admission import require
 from aisbx.audit.places import place
 from aisbx.audit.reserve import reserve, unrecordable
-from aisbx.audit.write import RESERVE, AuditError, append, append_once, ending, open_log, refusal, start
+from aisbx.audit.write import RESERVE, AuditError, append, ending, open_log, start
 from aisbx.engine import relaying, requests, secrets
 from aisbx.engine.policies import ask
 from aisbx.engine.prepare import AUTO, Preparation, Prepared, Preview, directories
+from aisbx.engine.refusals import record_refusal
 from aisbx.engine.watching import run_watched
 from aisbx.errors import AisbxError, LaunchError, WorkspaceError
 from aisbx.inputs import Inputs
@@ -92,13 +92,18 @@ class Engine:
                     shows(request, str(place), self._inputs) for place in (self.state, config_dir(self._inputs))
                 ):
                     ensure_private(self.state)
-                    self.record_refusal(error, "run", run, principal, host, request.command)
+                    record_refusal(self, error, "run", run, principal, host, request.command)
                 raise
             self._make_directories()
             try:
-                prepared = secrets.supply(self, self.admit(request, principal, stdio.known))
+                admitted = self.admit(request, principal, stdio.known)
+                if admitted.spec.reactions or admitted.spec.detections:
+                    if planned is not None:
+                        planned(None, admitted)
+                    return run_watched(self, request, principal, stdio, host)
+                prepared = secrets.supply(self, admitted)
             except AisbxError as error:
-                self.record_refusal(error, "run", run, principal, host, request.command)
+                record_refusal(self, error, "run", run, principal, host, request.command)
                 raise
             try:
                 result, captured = self._launch(prepared, principal, stdio, run, host, options, planned)
@@ -217,16 +222,6 @@ class Engine:
         if self.settings.sinks:
             self.sinks.emit(event)
 
-    def record_refusal(
-        self, error: AisbxError, kind: str, run: str, principal: Principal, host: str, argv: Sequence[str]
-    ) -> None:
-        """Write down that a command was refused; `kind` is what it came by, `run` or `exec`."""
-        line = f"{start(f'{kind}.refused', run, principal.id, host, self._told(argv))},"
-        line += refusal(error.code, error.message, error.hint, error.exit_code)
-        with suppress(AuditError, OSError):  # nothing ran; the refusal itself is the better thing to say
-            append_once(self.audit, line)
-        self.emit(Event(f"{kind}.refused", time.time(), {"run": run, "error": error.as_record()}))
-
     def _launch(
         self,
         prepared: Prepared,
@@ -281,12 +276,12 @@ class Engine:
             finally:
                 sandbox.close()
             result = launch_result(status)
-            append(log, f"{start('run.end', run, principal, host, self._told(command.argv))},{record},{ending(result)}")
+            append(log, f"{start('run.end', run, principal, host, self.told(command.argv))},{record},{ending(result)}")
         finally:
             log.close()
         return result
 
-    def _told(self, argv: Sequence[str]) -> list[str]:
+    def told(self, argv: Sequence[str]) -> list[str]:
         """Give what a record has of a command."""
         return list(argv) if self.settings.audit.argv else list(argv[:1])
 

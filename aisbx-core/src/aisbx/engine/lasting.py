@@ -12,8 +12,9 @@ from aisbx.audit.write import RESERVE, append, append_once, start
 from aisbx.engine.commands import Commands
 from aisbx.engine.ends import Ends
 from aisbx.engine.found import ENDED, PAUSED, RUNNING, UNFINISHED, Found, UnappliedError
-from aisbx.engine.keeping import check_times, end_of, keep
+from aisbx.engine.keeping import check_times, end_of
 from aisbx.engine.opened import Opened
+from aisbx.engine.reacting import look_after, patience
 from aisbx.engine.secrets import supply, without_variables
 from aisbx.errors import AisbxError, StateError, UsageError
 from aisbx.plan.run import new_run
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
     from aisbx.engine.background import Background
     from aisbx.engine.engine import Engine
     from aisbx.engine.inside import Inside
-
-
-_PATIENCE = 0.5
 
 
 class Sandboxes:
@@ -90,6 +88,7 @@ class Sandboxes:
             network=spec.network.mode.value,
             static=static_record(spec, driver.name, prepared.enforcement),
             monitored=spec.monitored,
+            reacts=bool(spec.reactions or spec.detections),
         )
         environment, who = dict(prepared.request.environment), ("sandbox.create", principal.id, host)
         self.make(lambda home: driver.create(spec, home, engine.state, ttl), record, spec, environment, who, {}, owner)
@@ -185,7 +184,7 @@ class Sandboxes:
         guarded one, the findings say what could not be applied. `discard` drops them; to `keep` them ends the sandbox,
         and its layer stays for review.
         """
-        claim = self._store.hold(name, patience=_PATIENCE)
+        claim = self._store.hold(name, patience=patience(self._store, name))
         if claim is None:
             if name in self._store.names():
                 raise StateError(f"another process makes or ends the sandbox {name!r}", hint="try again")
@@ -238,7 +237,7 @@ class Sandboxes:
             return Found(name, ENDED, record, problem=problem, end=end_of(self._store.home(name).parent))
         problem = ""
         try:
-            keep(self._engine, record, sandbox, self._store.home(name).parent)
+            look_after(self._engine, record, sandbox, self._store.home(name).parent)
         except AisbxError as error:
             problem = error.message
         return Found(name, PAUSED if paused else RUNNING, record, sandbox.enforcement, problem)
@@ -257,7 +256,7 @@ class Sandboxes:
         claim = self._store.claim(record.name)
         try:
             sandbox = begin(claim.home)
-            keep(engine, record, sandbox, claim.home.parent, owner)
+            look_after(engine, record, sandbox, claim.home.parent, owner, spec)
             self._store.write(record, environment, spec)
             if engine.exclusive and isinstance(sandbox, JoinableSandbox):
                 self._commands.keep(record, sandbox, Command(argv=()), {}, engine.decided)
@@ -273,7 +272,8 @@ class Sandboxes:
 
     def _attach(self, record: Record) -> Sandbox:
         sandbox = self._find(record)
-        keep(self._engine, record, sandbox, self._store.home(record.name).parent)  # its keeper may have been killed
+        # Its keeper may have been killed.
+        look_after(self._engine, record, sandbox, self._store.home(record.name).parent)
         return sandbox
 
     def _find(self, record: Record) -> Sandbox:

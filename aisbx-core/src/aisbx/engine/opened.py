@@ -9,6 +9,7 @@ from aisbx.admission import require_own
 from aisbx.audit.kept import KeptLog
 from aisbx.audit.reserve import recording, unrecordable
 from aisbx.audit.write import RESERVE, AuditError, ending, members, refusal, start
+from aisbx.engine.refusals import record_refusal
 from aisbx.engine.relaying import wait
 from aisbx.engine.requests import current
 from aisbx.engine.secrets import supply_command
@@ -58,17 +59,19 @@ def reviewed(
             engine.review(store.spec(record.name), command, principal)
         return supply_command(engine, command) if command.secrets else command
     except AisbxError as error:
-        engine.record_refusal(error, "exec", run, principal, host, command.argv)
+        record_refusal(engine, error, "exec", run, principal, host, command.argv, record.name)
         raise
 
 
-def able(engine: "Engine", sandbox: Sandbox, command: Command, principal: Principal, host: str, run: str) -> None:
+def able(
+    engine: "Engine", record: Record, sandbox: Sandbox, command: Command, principal: Principal, host: str, run: str
+) -> None:
     """Refuse, and record that, a command with a limit of its own that is not fully held here; ControlError."""
     try:
         if command.limits and isinstance(sandbox, LimitingSandbox):
             require_own(sandbox.check(command), engine.settings.lower)
     except AisbxError as error:
-        engine.record_refusal(error, "exec", run, principal, host, command.argv)
+        record_refusal(engine, error, "exec", run, principal, host, command.argv, record.name)
         raise
 
 
@@ -167,7 +170,7 @@ class Opened:
         if stdin is not None:
             command = replace(command, stdin=stdin)
         if command.limits:
-            able(engine, self.sandbox, command, principal, host, run)
+            able(engine, self.record, self.sandbox, command, principal, host, run)
         shown = replace(command, argv=tuple(words)) if words else command
         command = reviewed(engine, self._store, self.record, self._environment, shown, principal, host, run)
         if words:

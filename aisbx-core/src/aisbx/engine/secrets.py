@@ -82,6 +82,11 @@ def supply_command(engine: "Engine", command: Command) -> Command:
     return replace(command, environment={**command.environment, **variables}, secrets=())
 
 
+def value(engine: "Engine", secret: Secret) -> bytes:
+    """Give the value of a secret that is for this process; SecretError as above."""
+    return _values(engine, (secret,))[secret].value
+
+
 def supply_sandbox(engine: "Engine", driver: Driver, spec: SandboxSpec) -> tuple[Driver, SandboxSpec]:
     """Give driver and spec of a sandbox with its secrets, which have been admitted; SecretError as above."""
     return _bearing(engine, driver, spec, _values(engine, spec.secrets)) if spec.secrets else (driver, spec)

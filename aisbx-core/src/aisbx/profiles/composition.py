@@ -58,6 +58,8 @@ def _inherit(parent: Profile | None, own: Profile) -> Profile:
         return own
     mounts = {mount.target: mount for mount in (*parent.mounts, *own.mounts)}
     secrets = {secret.place: secret for secret in (*parent.secrets, *own.secrets)}
+    detections = {each.id: each for each in (*parent.detections, *own.detections)}
+    reactions = {each.on: each for each in (*parent.reactions, *own.reactions)}
     return replace(
         own,
         toolchains=parent.toolchains | own.toolchains,
@@ -71,6 +73,8 @@ def _inherit(parent: Profile | None, own: Profile) -> Profile:
         cache=parent.cache if own.cache is None else own.cache,
         secrets=tuple(secrets[place] for place in sorted(secrets)),
         preload=parent.preload | own.preload,
+        detections=tuple(detections[name] for name in sorted(detections)),
+        reactions=tuple(reactions[on] for on in sorted(reactions)),
         rootfs=own.rootfs or parent.rootfs,
         shell=own.shell or parent.shell,
     )

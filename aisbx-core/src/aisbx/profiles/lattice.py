@@ -10,7 +10,19 @@ from typing import TypeVar
 
 from aisbx.errors import ProfileError
 from aisbx.profiles import rules
-from aisbx.types import Limit, LimitStrength, Mount, Network, NetworkMode, Profile, Secret, WorkspaceMode
+from aisbx.types import (
+    REACTIONS,
+    Detection,
+    Limit,
+    LimitStrength,
+    Mount,
+    Network,
+    NetworkMode,
+    Profile,
+    Reaction,
+    Secret,
+    WorkspaceMode,
+)
 
 _T = TypeVar("_T")
 
@@ -39,6 +51,8 @@ def join(a: Profile, b: Profile) -> Profile:
         cache=_pick(a.cache, b.cache, lambda x, y: x or y),
         secrets=_secrets(a, b),
         preload=a.preload | b.preload,
+        detections=_detections(a, b),
+        reactions=_reactions(a, b),
         rootfs=_same("rootfs", a.rootfs or b.rootfs, b.rootfs or a.rootfs, a, b),
         shell=_same("shell", a.shell or b.shell, b.shell or a.shell, a, b),
     )
@@ -54,6 +68,8 @@ def meet(a: Profile, b: Profile) -> Profile:
         network=_pick(a.network, b.network, narrower_network),
         syscalls=_common_syscalls(a, b),
         limits=_limits(a.limits, b.limits, min),
+        detections=_detections(a, b),
+        reactions=_reactions(a, b),
     )
 
 
@@ -74,6 +90,8 @@ def restrict(runtime: Profile, restriction: Profile) -> Profile:
         network=network,
         syscalls=_common_syscalls(runtime, restriction),
         limits=_limits(runtime.limits, restriction.limits, min),
+        detections=_detections(runtime, restriction),
+        reactions=_reactions(runtime, restriction),
         ceiling=ceiling,
     )
 
@@ -148,6 +166,23 @@ def _secrets(a: Profile, b: Profile) -> tuple[Secret, ...]:
             what = f"profiles {names(a.name, b.name)} have two secrets for {secret.place}"
             raise ProfileError(what, key="secrets", hint="give one another target=")
     return tuple(by_place[place] for place in sorted(by_place))
+
+
+def _detections(a: Profile, b: Profile) -> tuple[Detection, ...]:
+    by_id: dict[str, Detection] = {}
+    for each in (*a.detections, *b.detections):
+        if by_id.setdefault(each.id, each) != each:
+            what = f"profiles {names(a.name, b.name)} have two rules {each.id}"
+            raise ProfileError(what, key="violations.rules", hint="give one another id")
+    return tuple(by_id[name] for name in sorted(by_id))
+
+
+def _reactions(a: Profile, b: Profile) -> tuple[Reaction, ...]:
+    """Give what either does."""
+    done: dict[str, set[str]] = {}
+    for each in (*a.reactions, *b.reactions):
+        done.setdefault(each.on, set()).update(each.do)
+    return tuple(Reaction(on=on, do=tuple(sorted(done[on], key=REACTIONS.index))) for on in sorted(done))
 
 
 def _environment(a: Profile, b: Profile) -> dict[str, str]:

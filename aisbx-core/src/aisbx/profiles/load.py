@@ -1,7 +1,7 @@
 """From names (`python-dev+offline`) to one profile: read, check, extend, compose."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -13,7 +13,20 @@ from aisbx.plan.known import known
 from aisbx.profiles import rules
 from aisbx.profiles.composition import Composition
 from aisbx.profiles.lattice import allowlist
-from aisbx.types import LIMITS, Limit, LimitStrength, Mount, Network, NetworkMode, Profile, Secret, WorkspaceMode
+from aisbx.types import (
+    LIMITS,
+    REACTIONS,
+    Detection,
+    Limit,
+    LimitStrength,
+    Mount,
+    Network,
+    NetworkMode,
+    Profile,
+    Reaction,
+    Secret,
+    WorkspaceMode,
+)
 
 DEFAULT = "base"
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -139,6 +152,8 @@ def _profile(found: ProfileText, said: Table, inputs: Inputs) -> Profile:
         cache=said["cache"],
         secrets=_secrets(said["secrets"]),
         preload=frozenset(said["preload"]),
+        detections=_detections(said["violations"]["rules"]),
+        reactions=_reactions(said["violations"]["reactions"]),
         rootfs=_path(said["rootfs"] or "", inputs),
         shell=said["shell"] or "",
     )
@@ -177,6 +192,31 @@ def _secrets(texts: Sequence[str]) -> tuple[Secret, ...]:
     from aisbx.secrets.spelled import parse_secrets  # few profiles have any
 
     return tuple(sorted(parse_secrets(texts), key=lambda secret: secret.place))
+
+
+def _detections(entries: Sequence[Table]) -> tuple[Detection, ...]:
+    return tuple(sorted(map(_detection, entries)))
+
+
+def _detection(entry: Table) -> Detection:
+    fits: dict[str, str | list[str]] = entry["arguments"]
+    table: Table = {
+        **entry,
+        "seconds": float(entry["seconds"]),
+        "rules": tuple(entry["rules"]),
+        "what": tuple(entry["what"]),
+        "arguments": tuple(
+            (name, (one,) if isinstance(one, str) else tuple(one)) for name, one in sorted(fits.items())
+        ),
+    }
+    return Detection(**table)
+
+
+def _reactions(said: Mapping[str, str | Sequence[str]]) -> tuple[Reaction, ...]:
+    return tuple(
+        Reaction(on=on, do=tuple(sorted({do} if isinstance(do, str) else {*do}, key=REACTIONS.index)))
+        for on, do in sorted(said.items())
+    )
 
 
 def _limits(found: ProfileText, said: Table) -> dict[str, Limit]:

@@ -28,6 +28,7 @@ def widened(a: Profile, b: Profile) -> tuple[str, ...]:
         "preload": a.preload <= b.preload,
         "rootfs": a.rootfs in {"", b.rootfs},
         "shell": a.shell in {"", b.shell},
+        "violations": set(b.detections) <= set(a.detections) and _reacts(a, b),
         "restrictions": b.ceiling is None or (a.ceiling is not None and _ceiling_within(a.ceiling, b.ceiling)),
     }
     return tuple(key for key, holds in checks.items() if not holds)
@@ -45,6 +46,12 @@ def _has_mount(target: str, source: str, profile: Profile, *, writable: bool) ->
         mount.target == target and mount.source == source and (mount.writable or not writable)
         for mount in profile.mounts
     )
+
+
+def _reacts(a: Profile, b: Profile) -> bool:
+    """Tell whether `a` does all that `b` does about violations."""
+    done = {each.on: set(each.do) for each in a.reactions}
+    return all(set(each.do) <= done.get(each.on, set()) for each in b.reactions)
 
 
 def _index(mode: WorkspaceMode | None) -> int:

@@ -3,12 +3,14 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Discriminator, Field, Tag, field_validator, model_validator
 
 from aisbx import amounts
 from aisbx.errors import UsageError
 from aisbx.profiles import rules
 from aisbx.profiles.load import NAME
+from aisbx.profiles.strict import STRICT
+from aisbx.profiles.violations import ViolationsEntry
 
 ABSOLUTE = r"^/[^\x00]*$"
 SOURCE = r"^(/|~/)[^\x00]*$"
@@ -20,7 +22,7 @@ Absolute = Annotated[str, Field(pattern=ABSOLUTE)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True, defer_build=True)
+    model_config = STRICT
 
 
 class LimitEntry(_Strict):
@@ -145,6 +147,8 @@ class ProfileFile(_Strict):
     rootfs: Annotated[str, Field(pattern=SOURCE)] | None = None
     """A root directory, as `aisbx init --rootfs` makes one, whose runtime is shown in the place of the host's."""
     shell: Absolute | None = None
+    violations: ViolationsEntry = Field(default_factory=ViolationsEntry)
+    """Rules of the profile's own about what is refused, and what is done then (docs/monitoring.md)."""
     cpu: AnyLimit | None = None
     """Older spelling of `limits.cpus`."""
     memory: AnyLimit | None = None

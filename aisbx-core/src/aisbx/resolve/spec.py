@@ -90,8 +90,10 @@ def resolve(
         secrets=() if request.learn else _secrets(request, profile, settings),
         lowered=frozenset(settings.lower),
         preload=tuple(sorted(profile.preload)),
-        monitored=request.monitor,
+        monitored=request.monitor or (bool(profile.reactions or profile.detections) and not request.learn),
         recorded=request.learn,
+        detections=() if request.learn else profile.detections,
+        reactions=() if request.learn else profile.reactions,
     )
 
 

@@ -4,8 +4,9 @@ import os
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Annotated, Literal, Self, cast
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -13,6 +14,7 @@ from aisbx import amounts, units
 from aisbx.errors import UsageError
 from aisbx.settings.values import (
     AdmissionSettings,
+    AlertSettings,
     AuditSettings,
     LogSettings,
     PluginSettings,
@@ -61,6 +63,7 @@ Scope = Literal["run", "files", "admin", "protocol"]
 Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
 
 
+_HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 _DEFAULT = Settings()
 
 Sources = tuple[PydanticBaseSettingsSource, ...]
@@ -113,6 +116,37 @@ class AdmissionTable(_Table):
     concurrent: dict[Scope, Annotated[int, Field(gt=0)]] = {}
 
 
+class AlertTable(_Table):
+    """`alerts`."""
+
+    url: str = _DEFAULT.alerts.url
+    secret: str = _DEFAULT.alerts.secret
+
+    @field_validator("url")
+    @classmethod
+    def _reachable(cls, url: str) -> str:
+        if not url:
+            return url
+        try:
+            found = urlsplit(url)
+            named, _ = found.hostname, found.port
+        except ValueError as error:
+            raise ValueError(f"is no URL: {error}") from error
+        if found.scheme not in {"http", "https"} or not named:
+            raise ValueError("is not https://HOST/…")
+        if found.scheme == "http" and named not in _HERE:
+            raise ValueError("is not https: alerts say what was tried, and by whom; http is for this machine only")
+        if "@" in found.netloc or found.fragment:
+            raise ValueError("has a user or a fragment in it; alerts are signed by alerts.secret")
+        return url
+
+    @model_validator(mode="after")
+    def _signed(self) -> Self:
+        if self.url and not self.secret:
+            raise ValueError("has a url and no secret, which signs what is sent there: aisbx secret set NAME")
+        return self
+
+
 class ProjectModel(_Table):
     """A project's `aisbx.toml`."""
 
@@ -140,6 +174,7 @@ class SettingsModel(BaseSettings):
     admission: AdmissionTable = AdmissionTable()
     limits: Limits = _DEFAULT.limits
     drivers: dict[str, dict[str, object]] = _DEFAULT.drivers
+    alerts: AlertTable = AlertTable()
     policies: list[str] = _DEFAULT.policies
     sinks: list[str] = _DEFAULT.sinks
     sink_settings: dict[str, dict[str, object]] = _DEFAULT.sink_settings
@@ -189,5 +224,6 @@ class SettingsModel(BaseSettings):
         table["plugins"] = PluginSettings(**table["plugins"])
         table["audit"] = AuditSettings(**table["audit"])
         table["logs"] = LogSettings(**table["logs"])
+        table["alerts"] = AlertSettings(**table["alerts"])
         table["admission"] = AdmissionSettings(**table["admission"])
         return Settings(**table)

@@ -60,6 +60,16 @@ class AdmissionSettings:
 
 
 @dataclass(frozen=True)
+class AlertSettings:
+    """Whom alerts of violations are sent to; see docs/monitoring.md."""
+
+    url: str = ""
+    """`https://…`, or `http://` to this machine."""
+    secret: str = ""
+    """The name of the secret that signs them, `[STORE:]NAME`."""
+
+
+@dataclass(frozen=True)
 class ProjectSettings:
     """All that a project's `aisbx.toml` can say."""
 
@@ -97,6 +107,7 @@ class Settings:
     """In place of the profiles' defaults: bytes, seconds, cores and counts, as in `aisbx.types.LIMITS`."""
     drivers: dict[str, dict[str, object]] = field(default_factory=dict[str, dict[str, object]])
     """Each driver's own table."""
+    alerts: AlertSettings = field(default_factory=AlertSettings)
     policies: list[str] = field(default_factory=list[str])
     sinks: list[str] = field(default_factory=list[str])
     sink_settings: dict[str, dict[str, object]] = field(default_factory=dict[str, dict[str, object]])

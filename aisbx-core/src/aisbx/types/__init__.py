@@ -17,6 +17,7 @@ from aisbx.types.background import (
     WatchingModule,
 )
 from aisbx.types.capability import FileEvent, FileRow, Files, Freezer, Layers, Watch
+from aisbx.types.detection import REACTIONS, Detection, Reaction
 from aisbx.types.egress import SYNTHETIC, Authority, Egress, EgressSockets, ProxiedSecret, SecretEgress
 from aisbx.types.enforcement import CONTROLS, Control, ControlState, Enforcement, Level
 from aisbx.types.launch import (
@@ -97,6 +98,7 @@ __all__ = [
     "LAYERED",
     "LIMITS",
     "PROXY_PORT",
+    "REACTIONS",
     "REQUEST_BEGIN",
     "REQUEST_END",
     "SECRETS_PLACE",
@@ -117,6 +119,7 @@ __all__ = [
     "Consumption",
     "Control",
     "ControlState",
+    "Detection",
     "Driver",
     "Egress",
     "EgressPlan",
@@ -174,6 +177,7 @@ __all__ = [
     "ProxiedSecret",
     "Proxy",
     "PublishingDriver",
+    "Reaction",
     "Recording",
     "ReleasableSandbox",
     "RevocableAuth",

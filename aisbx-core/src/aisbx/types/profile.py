@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from aisbx.types.detection import Detection, Reaction
 from aisbx.types.secret import Secret
 from aisbx.types.spec import Limit, Mount, Network, WorkspaceMode
 
@@ -36,5 +37,9 @@ class Profile:
     """A root directory on the host, absolute, whose runtime is shown in the place of the host's own."""
     shell: str = ""
     """What `run` without a command starts on a terminal, an absolute path inside."""
+    detections: tuple[Detection, ...] = ()
+    """Rules about violations, besides those that everybody has; by id."""
+    reactions: tuple[Reaction, ...] = ()
+    """What is done about violations, besides recording them; by what they are on."""
     ceiling: "Profile | None" = None
     """The restrictions of a composition: no request goes beyond what this states (`None`: there were none)."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from aisbx.types.detection import Detection, Reaction
 from aisbx.types.secret import Secret
 
 
@@ -143,6 +144,11 @@ class SandboxSpec:
     """What the filter refuses can be told of, by who watches the sandbox (`WatchedSandbox`)."""
     recorded: bool = False
     """What its commands do can be told of, by who observes the sandbox (`ObservedSandbox`)."""
+
+    detections: tuple[Detection, ...] = ()
+    """Rules about violations that the profile adds; nothing to a driver, as the next."""
+    reactions: tuple[Reaction, ...] = ()
+    """What is done about violations, by who reads them (`aisbx.reactor`)."""
 
     def targets(self) -> list[str]:
         """Give every path inside at which something of the host is mounted."""

@@ -4,7 +4,7 @@ import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aisbx.audit.jsontext import dumps, members
 from aisbx.audit.write import AuditError, append_once, start
@@ -12,7 +12,9 @@ from aisbx.types import AuditPlace, Event
 from aisbx.violations.rules import Patterns, Rule, rule_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from aisbx.violations.patterns import Pattern
 
 KIND = "violation"
 """Of the records."""
@@ -63,9 +65,22 @@ class Recorder:
             self._bounded(told, rule, times)
         else:
             seen.times += times
-        for pattern in self._patterns.add(now, rule, str(told["what"]), times):
-            self._write({"source": "anomaly", "what": pattern.id, "run": told.get("run", "")}, pattern, 1)
+        for pattern in self._patterns.add(now, rule.id, rule.severity, told, times):
+            self.anomaly(pattern, told)
         return ""
+
+    def anomaly(self, pattern: "Pattern", told: "Mapping[str, object]") -> None:
+        """Write down that several made a pattern; `told` is the last of them."""
+        said = told.get("arguments")
+        known: Mapping[str, object] = cast("Mapping[str, object]", said) if isinstance(said, dict) else {}
+        arguments = {pattern.within: known[pattern.within]} if pattern.within in known else {}
+        row: dict[str, object] = {
+            "source": "anomaly",
+            "what": pattern.id,
+            "run": told.get("run", ""),
+            "arguments": arguments,
+        }
+        self._write(row, pattern, 1)
 
     def tick(self) -> bool:
         """Write how often there was the same again, where its time is over; False once there is nothing to wait for."""
@@ -93,7 +108,7 @@ class Recorder:
         self._written += 1
         self._write(told, rule, times)
 
-    def _write(self, told: dict[str, object], rule: Rule, times: int) -> None:
+    def _write(self, told: dict[str, object], rule: "Rule | Pattern", times: int) -> None:
         data: dict[str, object] = {
             "id": f"v{os.urandom(6).hex()}",
             "sandbox": self._sandbox,

@@ -1,15 +1,15 @@
-"""Which rule fits a violation, and which pattern several make. The rules are data: `rules.toml`."""
+"""Which rule fits a violation. The rules are data: `rules.toml`, and those of profiles (`aisbx.violations.own`)."""
 
-import pkgutil
-import tomllib
-from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, cast
 
-SEVERITIES = ("info", "low", "medium", "high", "critical")
-"""From the least on."""
+from aisbx.violations.patterns import Pattern
+from aisbx.violations.patterns import Patterns as _Patterns
+from aisbx.violations.severity import SEVERITIES
+
+__all__ = ["SEVERITIES", "Patterns", "Rule", "meaning", "patterns", "rule_of", "rules"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +19,16 @@ class Rule:
     id: str
     severity: str
     means: str
-    calls: frozenset[str] = frozenset()
+    what: frozenset[str] = frozenset()
     """Of what it is the rule; `*` for any."""
+    source: str = "syscall"
     errno: str = ""
     arguments: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
     """Argument → its values, as they are told."""
 
     def fits(self, told: Mapping[str, object]) -> bool:
         """Tell whether this is its rule."""
-        if not (told.get("what") in self.calls or "*" in self.calls):
+        if told.get("source") != self.source or not (told.get("what") in self.what or "*" in self.what):
             return False
         if self.errno and told.get("errno") != self.errno:
             return False
@@ -36,23 +37,11 @@ class Rule:
         return all(known.get(name) in values for name, values in self.arguments.items())
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
-    """Something that several violations mean, within `seconds`."""
-
-    kind: str
-    """`burst`, `distinct` or `sequence`."""
-    rule: Rule
-    seconds: float
-    count: int = 0
-    least: int = 0
-    """The place in `SEVERITIES` from which on a violation counts."""
-    first: str = ""
-    then: frozenset[str] = frozenset()
-
-
 @cache
 def _table() -> dict[str, list[dict[str, Any]]]:
+    import pkgutil  # who counts records may never meet a violation
+    import tomllib
+
     return tomllib.loads((pkgutil.get_data("aisbx.violations", "rules.toml") or b"").decode())
 
 
@@ -64,7 +53,8 @@ def rules() -> tuple[Rule, ...]:
             row["id"],
             row["severity"],
             row["means"],
-            frozenset(row["calls"].split()),
+            frozenset(row["what"].split()),
+            row.get("source", "syscall"),
             row.get("errno", ""),
             {name: frozenset(values) for name, values in row.get("arguments", {}).items()},
         )
@@ -77,56 +67,40 @@ def patterns() -> tuple[Pattern, ...]:
     """Give what is looked for over several."""
     return tuple(
         Pattern(
-            kind,
-            Rule(row["id"], row["severity"], row["means"]),
+            row["id"],
+            row["severity"],
+            row["means"],
             row["seconds"],
-            row.get("count", 0),
-            SEVERITIES.index(row.get("at_least", "info")),
-            row.get("first", ""),
-            frozenset(row.get("then", "").split()),
+            row.get("count", 1),
+            source=row.get("source", ""),
+            at_least=SEVERITIES.index(row.get("at_least", "info")),
+            distinct=row.get("distinct", ""),
+            within=row.get("within", ""),
+            first=row.get("first", ""),
+            rules=frozenset(row.get("rules", "").split()),
         )
-        for kind in ("burst", "distinct", "sequence")
-        for row in _table()[kind]
+        for row in _table()["pattern"]
     )
 
 
 def rule_of(told: Mapping[str, object]) -> Rule:
-    """Give the rule of what was told; there is one for everything."""
-    return next(rule for rule in rules() if rule.fits(told))
+    """Give the rule of what was told; there is one for everything of each source."""
+    return next((rule for rule in rules() if rule.fits(told)), _OTHER)
+
+
+_OTHER = Rule("other", "low", "was refused something that no rule is about")
+"""Of a source that is of a later version."""
 
 
 def meaning(name: str) -> str:
     """Say what a rule or pattern means; empty where there is none of that name."""
-    known = (*rules(), *(pattern.rule for pattern in patterns()))
+    known = (*rules(), *patterns())
     return next((rule.means for rule in known if rule.id == name), "")
 
 
-class Patterns:
-    """What several violations of one sandbox make."""
+class Patterns(_Patterns):
+    """What several violations of one sandbox make, by the patterns that everybody has."""
 
     def __init__(self) -> None:
         """Nothing has been told yet."""
-        self._seen: deque[tuple[float, Rule, str, int]] = deque()
-        self._quiet: dict[str, float] = {}
-        self._longest = max(pattern.seconds for pattern in patterns())
-
-    def add(self, now: float, rule: Rule, what: str, times: int) -> Iterator[Rule]:
-        """Take one more, at a time in seconds, and give the patterns that it completes."""
-        self._seen.append((now, rule, what, times))
-        while self._seen[0][0] < now - self._longest:
-            self._seen.popleft()
-        for pattern in patterns():
-            if self._quiet.get(pattern.rule.id, 0.0) <= now and self._met(pattern, now, rule):
-                self._quiet[pattern.rule.id] = now + pattern.seconds
-                yield pattern.rule
-
-    def _met(self, pattern: Pattern, now: float, last: Rule) -> bool:
-        recent = [row for row in self._seen if row[0] >= now - pattern.seconds]
-        if pattern.kind == "sequence":
-            return last.id in pattern.then and any(rule.id == pattern.first for _, rule, _, _ in recent)
-        if SEVERITIES.index(last.severity) < pattern.least:
-            return False
-        counted = [row for row in recent if SEVERITIES.index(row[1].severity) >= pattern.least]
-        if pattern.kind == "distinct":
-            return len({what for _, _, what, _ in counted}) >= pattern.count
-        return sum(times for *_, times in counted) >= pattern.count
+        super().__init__(patterns())

@@ -52,6 +52,9 @@ def bound(
     async def call(context: Context, **arguments: Any) -> Any:  # noqa: ANN401 - whatever it takes and gives
         try:
             with called(service, context, scope, name) as its:
+                from aisbx_mcp.violations import denied, tell  # no server needs it to begin
+
+                denied(service)  # what comes from now on is told of
                 try:
                     return await run(its, **arguments)
                 except StateError:
@@ -59,6 +62,8 @@ def bound(
                     if box is not None:
                         await its.room.check(box)  # that it has ended explains more
                     raise
+                finally:
+                    await tell(its)
         except AisbxError as error:
             return failed(error)
 

@@ -1,6 +1,6 @@
 """The audit log: of a key what it did, of all for who has `admin`; read, and followed as it grows."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -96,8 +96,21 @@ async def events(
     )
 
 
-async def following(by: Asked, wanted: Callable[[Record], bool], after: int, name: str) -> AsyncIterator[bytes]:
-    """Give the records that are wanted, behind the number `after` (-1: from now on), as events of a name."""
+def _itself(record: Record) -> Sequence[Record]:
+    return (record,)
+
+
+async def following(
+    by: Asked,
+    wanted: Callable[[Record], bool],
+    after: int,
+    name: str,
+    each: Callable[[Record], Sequence[Record]] = _itself,
+) -> AsyncIterator[bytes]:
+    """Give what is wanted behind the record of number `after` (-1: from now on), as events of a name.
+
+    `each` gives what a record says: itself, or what is read from it.
+    """
     listening = by.service.metrics.feed.listen()
     yield f": {name}s\n\n".encode()
     if after >= 0:
@@ -106,13 +119,14 @@ async def following(by: Asked, wanted: Callable[[Record], bool], after: int, nam
             number = _number(record)
             if number > after:
                 after = number
-                if wanted(record):
-                    yield event(name, row_of(record), str(number))
+                for one in filter(wanted, each(record)):
+                    yield event(name, row_of(one), str(number))
     async for record in until_ending(by, listening):
         if record is None:
             yield b": alive\n\n"
-        elif _number(record) > after and wanted(record):
-            yield event(name, row_of(record), str(_number(record)))
+        elif _number(record) > after:
+            for one in filter(wanted, each(record)):
+                yield event(name, row_of(one), str(_number(record)))
 
 
 def theirs(by: Asked, record: Record) -> bool:

@@ -1,9 +1,10 @@
-"""What was tried and denied: the records of the kind `violation`; of a key its own, of all for who has `admin`."""
+"""What was tried and denied, by whatever refused it; of a key its own, of all for who has `admin`."""
 
 from collections.abc import Callable
 from typing import Annotated
 
 from aisbx.audit.read import Record, read_log
+from aisbx.violations.derive import KIND, violations_of
 from fastapi import APIRouter, Depends, Header, Query
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -13,7 +14,6 @@ from aisbx_supervisor.events import MEDIA, position
 from aisbx_supervisor.routes.audit import BACK, following, row_of, theirs
 
 router = APIRouter(prefix="/violations", tags=["violations"])
-KIND = "violation"
 _Word = Annotated[str | None, Query(max_length=256)]
 
 
@@ -38,8 +38,7 @@ class Wanted:
             named["sandbox"] = by.box(named["sandbox"])
 
         def wanted(record: Record) -> bool:
-            mine = record.text("kind") == KIND and theirs(by, record)
-            return mine and all(record.text(key) == value for key, value in named.items())
+            return theirs(by, record) and all(record.text(key) == value for key, value in named.items())
 
         return wanted
 
@@ -60,7 +59,7 @@ async def read(
         wanted = which.of(by)
         path = by.service.engine.audit["path"]
         found = await by.service.aside(lambda: read_log(path, tail=BACK, since=since).records)
-        rows = [row_of(one) for one in found if wanted(one)]
+        rows = [row_of(each) for one in found for each in violations_of(one) if wanted(each)]
         return JSONResponse({"violations": rows[-limit:]})
 
 
@@ -78,4 +77,4 @@ async def events(
     with by.may("run", "violations"):
         wanted = which.of(by)
         after = position(last) if last else -1
-    return StreamingResponse(following(by, wanted, after, KIND), media_type=MEDIA)
+    return StreamingResponse(following(by, wanted, after, KIND, violations_of), media_type=MEDIA)
