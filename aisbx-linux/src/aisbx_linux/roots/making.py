@@ -93,8 +93,9 @@ def empty(folder: Path) -> None:
             for name in names:
                 if not os.path.islink(path := os.path.join(place, name)):
                     os.chmod(path, 0o700)
-    for each in os.scandir(folder):
-        if each.is_dir(follow_symlinks=False):
-            shutil.rmtree(each.path)
-        else:
-            os.unlink(each.path)
+    with os.scandir(folder) as found:
+        for each in found:
+            if each.is_dir(follow_symlinks=False):
+                shutil.rmtree(each.path)
+            else:
+                os.unlink(each.path)
