@@ -170,6 +170,12 @@ def lima(session: nox.Session) -> None:
 
 
 @nox.session
+def units(session: nox.Session) -> None:
+    """Boot a machine with systemd and have it run the supervisor by the units that come with it."""
+    _pytest(session, "-n", "0", "tests/machine/units.py", *session.posargs)
+
+
+@nox.session
 def levels(session: nox.Session) -> None:
     """Attack what the chroot driver is where root is given less, and record what the kit saw; needs root."""
     record = ["-p", "aisbx.testing.record", "--record-results", CHROOT_RESULTS, "--proved-by", RESULTS]

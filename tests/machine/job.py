@@ -23,7 +23,7 @@ def take(user: str, command: list[str]) -> tuple[int, str, str]:
             os.chown(path, uid, uid)
     environ = {"HOME": str(home), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "XDG_RUNTIME_DIR": f"/run/user/{uid}"}
     done = subprocess.run(
-        ["timeout", "50", *command],
+        ["timeout", "100", *command],
         cwd=home / "project",
         env=environ,
         stdin=subprocess.DEVNULL,

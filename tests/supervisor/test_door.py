@@ -56,6 +56,7 @@ REFUSALS: list[tuple[str, dict[str, str], int]] = [
     ("no key", {"Authorization": ""}, 401),
     ("a wrong key", {"Authorization": "Bearer aisbx_0123456789ab_" + "A" * 43}, 401),
     ("two keys", {"X-API-Key": "aisbx_x"}, 400),
+    ("too long a head", {"X-Long": "x" * 40_000}, 431),
     ("a forged host", {"Host": "evil.example"}, 421),
     ("another port", {"Host": "127.0.0.1:1"}, 421),
     ("a forged origin", {"Origin": "http://evil.example"}, 403),

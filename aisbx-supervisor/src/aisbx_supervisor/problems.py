@@ -43,6 +43,7 @@ TITLES: Mapping[int, str] = {
     421: "The Host is not this server's",
     422: "It cannot be done",
     429: "Too often, or too much at once",
+    431: "The head of the request is too large",
     500: "The server failed",
     503: "It cannot be done now",
 }

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from aisbx.engine.door import Door
     from aisbx.types import Principal
 
+HEAD_BYTES = 32 << 10
 BODY_BYTES = 8 << 20
 BODY_SECONDS = 30.0
 _SECRETS = frozenset({b"authorization", b"x-api-key", b"proxy-authorization", b"cookie"})
@@ -31,7 +32,11 @@ class RefusedError(AisbxError):
 
 
 def headers_of(scope: "Scope") -> dict[bytes, list[str]]:
-    """Give what stands in each header, by its name in lower case."""
+    """Give what stands in each header, by its name in lower case; RefusedError where it is too much."""
+    # uvicorn bounds a head that is not whole yet, and takes one of any size that comes in one piece.
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > HEAD_BYTES:
+        hint = "send less, or put it into the body"
+        raise RefusedError(431, "usage", f"a head has at most {HEAD_BYTES} bytes", hint, Connection="close")
     found: dict[bytes, list[str]] = {}
     for name, value in scope["headers"]:
         found.setdefault(bytes(name).lower(), []).append(bytes(value).decode("latin-1"))

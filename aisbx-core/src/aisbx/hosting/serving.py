@@ -9,8 +9,7 @@ import uvicorn
 
 from aisbx.errors import UsageError
 from aisbx.hosting.connection import BoundedProtocol
-
-HEAD_BYTES = 32 << 10
+from aisbx.hosting.requests import HEAD_BYTES
 
 
 class Server(uvicorn.Server):
