@@ -94,7 +94,7 @@ def test_dev_without_a_session_shows_its_usage_and_sets_nothing_up(
 ) -> None:
     done = run([checkout / "dev", *arguments])
     assert done.returncode == code
-    assert "usage: ./dev test|lint|types|bench|soak|matrix|fuzz|docs" in done.stdout + done.stderr
+    assert "usage: ./dev test|lint|types|bench|soak|matrix|calm|fuzz|docs" in done.stdout + done.stderr
     assert not (checkout / ".venv").exists()
 
 
