@@ -28,9 +28,9 @@ class Trace:
 
 
 def together(traces: Iterable[Trace]) -> Trace:
-    """Give the sum of some, with the first one's program."""
+    """Give the sum of some, with the first program that is known."""
     every = sorted(traces, key=lambda trace: trace.first)
-    return Trace(sum(trace.times for trace in every), every[0].first, every[0].program)
+    return Trace(sum(trace.times for trace in every), every[0].first, next((t.program for t in every if t.program), ""))
 
 
 @dataclass(frozen=True, slots=True)

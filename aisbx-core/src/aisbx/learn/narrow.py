@@ -62,6 +62,8 @@ def narrow(base: Base, seen: Evidence) -> Learned:
     _limits(base, seen, learned)
     _secrets(base, seen, learned)
     asked_for(base.spec, seen.files, learned)
+    if base.profile.detections or base.profile.reactions:
+        learned.notes.append("rules and reactions of the base (`violations`) are not carried over: write them in here")
     if seen.lost:
         learned.notes.append(f"{seen.lost} things were too many to be kept: this profile may be too narrow")
     return learned
