@@ -40,14 +40,16 @@ def sandbox() -> Iterator[LastingSandbox]:
 class Host:
     """Who asked for the command."""
 
-    def __init__(self, sandbox: LastingSandbox, *argv: str, stdin: bool = False, **limits: float) -> None:
+    def __init__(
+        self, sandbox: LastingSandbox, *argv: str, stdin: bool = False, early: bytes = b"", **limits: float
+    ) -> None:
         ours, theirs = socket.socketpair()
         self.channel = Channel(ours)
         self.printed: dict[bytes, bytes] = {frames.OUTPUT: b"", frames.ERRORS: b""}
         self.taken = 0
         self.result: dict[str, Any] = {}
         self.error: Exception | None = None
-        self._guest = Channel(theirs)
+        self._guest = Channel(theirs, early)
         self._thread = threading.Thread(
             target=self._serve, args=(sandbox, Command(argv=argv, limits=limits)), kwargs={"stdin": stdin}, daemon=True
         )
@@ -99,6 +101,13 @@ def test_streams_and_exit_code_come_as_they_are_and_input_is_told_once_it_was_pa
     assert (result["code"], result["failure"], result["stdout"]) == (7, None, "")
     assert host.printed == {frames.OUTPUT: given, frames.ERRORS: b"err"}
     assert host.taken == len(given)
+
+
+def test_input_that_came_with_the_question_reaches_the_command(sandbox: LastingSandbox) -> None:
+    early = frames.INPUT + (3).to_bytes(4, "big") + b"abc" + frames.INPUT + bytes(4)
+    host = Host(sandbox, "/bin/cat", stdin=True, early=early)
+    assert host.ends()["code"] == 0
+    assert host.printed[frames.OUTPUT] == b"abc"
 
 
 def test_commands_one_after_the_other_have_the_same_helper(sandbox: LastingSandbox) -> None:

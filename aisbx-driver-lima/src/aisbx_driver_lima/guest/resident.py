@@ -44,6 +44,7 @@ def run(
     except (FileNotFoundError, ProcessLookupError):
         raise StateError("the sandbox has ended", hint="see: aisbx ls") from None
     running.start()
+    running.hear()
     running.wait()
     if running.lost is not None:
         raise running.lost
@@ -81,12 +82,16 @@ class _Running(Helped):
             steps[self._channel.fileno()] = (events, [self._converse])
         return steps
 
+    def hear(self) -> None:
+        """Take what has come by now, some of it perhaps with the question: nothing else may come that wakes poll(2)."""
+        while (found := self._channel.frame()) is not None:
+            self._take(*found)
+
     def _converse(self) -> None:
         """Hear what the host says, and tell it what waits for it; ends the command where it has gone."""
         try:
             more = self._channel.pull()
-            while (found := self._channel.frame()) is not None:
-                self._take(*found)
+            self.hear()
             self._channel.flush()
         except ClosedError as error:
             self.lost = error

@@ -103,6 +103,7 @@ class _Serving:
             os.close(descriptor)
 
     def _pump(self) -> None:
+        self._take_all()  # what has come with the question: nothing else may come that wakes poll(2)
         while self._report >= 0 or self._outputs:
             poller = select.poll()
             steps = self._steps()
@@ -131,10 +132,13 @@ class _Serving:
 
     def _hear(self) -> None:
         more = self._channel.pull()
-        while (found := self._channel.frame()) is not None:
-            self._take(*found)
+        self._take_all()
         if not more:
             raise ClosedError("the host has gone")
+
+    def _take_all(self) -> None:
+        while (found := self._channel.frame()) is not None:
+            self._take(*found)
 
     def _take(self, kind: bytes, data: bytes) -> None:
         if kind == frames.INPUT and data:
