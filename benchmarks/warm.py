@@ -19,6 +19,7 @@ from pathlib import Path
 from aisbx import Pool, Sandbox, run
 
 from benchmarks.measure import Bench, BenchmarkError, Sample
+from benchmarks.memory import pss, sandbox_place, watcher
 from benchmarks.peers.tools import UnavailableError
 from benchmarks.place import entered
 from benchmarks.podman import container
@@ -176,11 +177,10 @@ def _crowd(count: int, probes: int) -> list[Row]:
     try:
         first = _lives(probes)
         alive.extend(Sandbox.create(f"idle-{number}") for number in range(count))
-        state = Path(os.environ["HOME"], ".local/state/aisbx/sandboxes")
         total = 0
         for sandbox in alive:
-            held = marshal.loads((state / sandbox.name / "home/held").read_bytes())[1]
-            total += sum(_pss(held[which][0]) for which in ("tool", "first"))
+            held = marshal.loads((sandbox_place(sandbox.name) / "home/held").read_bytes())[1]
+            total += sum(map(pss, (held["tool"][0], held["first"][0], watcher(sandbox.name))))
         last = _lives(probes)
     finally:
         for sandbox in alive:
@@ -203,12 +203,6 @@ def _lives(probes: int) -> list[Sample]:
         times[1].append(_seconds(lambda: execute(made[0])))  # noqa: B023 - called at once
         times[2].append(_seconds(lambda: made[0].__exit__(None, None, None)))  # noqa: B023 - called at once
     return [Sample(tuple(spent)) for spent in times]
-
-
-def _pss(pid: int) -> int:
-    """Give a process's share of memory in KiB (proc_pid_smaps_rollup: Pss)."""
-    rows = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return next(int(row.split()[1]) for row in rows if row.startswith("Pss:"))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -30,12 +30,14 @@ FRONT = (
     *("answer.h", "append.c", "append.h", "assemble.c", "build.py", "client.c", "client.h", "command.c"),
     *("command.h", "enter.c"),
     *("entries.c", "front.c", "front.h", "group.c", "group.h", "hand.c", "helper.c", "input.c", "instruct.c"),
-    *("join.c", "join.h", "kernel.c", "kernel.h", "launch.c", "look.c", "look.h", "look_data.h", "options.c"),
-    *("output.c", "plan.c", "plan.h", "plan_name.c", "plan_read.c", "plan_read.h", "program.c", "record.c", "record.h"),
-    *("relay.h", "sha256.c", "sha256.h", "spawn.c", "stage.c", "stage.h", "start.c", "stay.c", "text.c", "watch.c"),
+    *("join.c", "join.h", "kernel.c", "kernel.h", "launch.c", "look.c", "look.h", "look_data.h", "notify.c"),
+    *("notify.h", "options.c", "output.c", "plan.c", "plan.h", "plan_name.c", "plan_read.c", "plan_read.h"),
+    *("program.c", "record.c", "record.h", "recorder.c", "recorder.h", "relay.h", "sha256.c", "sha256.h", "spawn.c"),
+    *("stage.c", "stage.h", "start.c", "stay.c", "tally.c"),
+    *("tally.h", "text.c", "watch.c", "watcher.c"),
 )
 """What the compiled programs are made from, in aisbx-linux/native."""
-PROGRAMS = ("aisbx-front", "aisbx-helper", "aisbx-client.so")
+PROGRAMS = ("aisbx-front", "aisbx-helper", "aisbx-watcher", "aisbx-client.so")
 
 ELSEWHERE = "/"
 """Where uv is started: it takes settings from the directory it is in, whoever wrote them there."""

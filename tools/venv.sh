@@ -13,11 +13,14 @@ inputs='requirements-run.lock requirements.lock tools/setup.py aisbx-core/pyproj
     aisbx-linux/native/group.h aisbx-linux/native/hand.c aisbx-linux/native/helper.c aisbx-linux/native/input.c
     aisbx-linux/native/instruct.c aisbx-linux/native/join.c aisbx-linux/native/join.h aisbx-linux/native/kernel.c
     aisbx-linux/native/kernel.h aisbx-linux/native/launch.c aisbx-linux/native/look.c aisbx-linux/native/look.h
-    aisbx-linux/native/look_data.h aisbx-linux/native/options.c aisbx-linux/native/output.c aisbx-linux/native/plan.c
+    aisbx-linux/native/look_data.h aisbx-linux/native/notify.c aisbx-linux/native/notify.h
+    aisbx-linux/native/options.c aisbx-linux/native/output.c aisbx-linux/native/plan.c
     aisbx-linux/native/plan.h aisbx-linux/native/plan_name.c aisbx-linux/native/plan_read.c
-    aisbx-linux/native/plan_read.h aisbx-linux/native/record.c aisbx-linux/native/record.h aisbx-linux/native/relay.h
+    aisbx-linux/native/plan_read.h aisbx-linux/native/record.c aisbx-linux/native/record.h aisbx-linux/native/recorder.c
+    aisbx-linux/native/recorder.h aisbx-linux/native/relay.h
     aisbx-linux/native/sha256.c aisbx-linux/native/sha256.h aisbx-linux/native/spawn.c aisbx-linux/native/stage.c
-    aisbx-linux/native/stage.h aisbx-linux/native/start.c aisbx-linux/native/stay.c aisbx-linux/native/text.c aisbx-linux/native/watch.c'
+    aisbx-linux/native/stage.h aisbx-linux/native/start.c aisbx-linux/native/stay.c aisbx-linux/native/tally.c
+    aisbx-linux/native/tally.h aisbx-linux/native/text.c aisbx-linux/native/watch.c aisbx-linux/native/watcher.c'
 
 # Is the environment $venv complete for KIND, newer than what it was made from, and made for this very folder?
 venv_is_fresh() {

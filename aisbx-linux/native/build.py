@@ -23,6 +23,7 @@ SOURCES = {
         *("output", "input", "plan", "plan_name", "plan_read", "look", "entries", "group", "record", "text", "sha256"),
     ),
     "aisbx-helper": ("helper", "command", "join", "plan_read", "sha256"),
+    "aisbx-watcher": ("watcher", "notify", "recorder", "tally", "join", "plan_read", "sha256"),
     "aisbx-client.so": ("client", "append", "look", "entries", "record", "text", "sha256"),
 }
 COMMON = ("-std=c11", "-Wall", "-Wextra", "-fstack-protector-strong")

@@ -85,6 +85,8 @@ static void execute(const struct entry *entry, char **command)
 /* What the second child does: it becomes the command, with its three streams and nothing else. */
 static _Noreturn void become_command(struct run *run, struct entry *entry)
 {
+    unsigned int others;
+
     die_with_front(entry);
     if (setsid() < 0) {
         fail(entry);
@@ -94,11 +96,8 @@ static _Noreturn void become_command(struct run *run, struct entry *entry)
             fail(entry);
         }
     }
-    if (entry->tell != 3 && dup3(entry->tell, 3, O_CLOEXEC) < 0) {
-        fail(entry);
-    }
-    entry->tell = 3;
-    if (syscall(NR_CLOSE_RANGE, 4, ~0U, 0) != 0) {
+    others = join_keep(&entry->tell, &entry->sandbox);
+    if (others == 0 || syscall(NR_CLOSE_RANGE, others, ~0U, 0) != 0) {
         fail(entry);
     }
     reset_signals();
@@ -248,10 +247,15 @@ static const char *prepare(struct run *run, struct entry *entry)
         .limit_count = plan->rlimit_count,
         .filter = plan->filter.data,
         .filter_size = plan->filter.size,
+        .watch = -1,
+        .run = run->id,
     };
     entry->process = join_open(&entry->sandbox);
     if (entry->process < 0) {
         return "the sandbox has ended";
+    }
+    if (joining->watched && (entry->sandbox.watch = join_watch(joining->home)) < 0) {
+        return "nobody watches the sandbox";
     }
     if (plan->outsider) {
         (void)snprintf(path, sizeof path, "/proc/%d", (int)entry->sandbox.first);
@@ -276,6 +280,7 @@ const char *join_command(struct run *run)
     }
     close_end(&run->stay.still);
     (void)close(entry.process);
+    close_end(&entry.sandbox.watch);
     free(entry.groups);
     free(entry.limits);
     free(entry.variables);

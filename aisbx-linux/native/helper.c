@@ -1,7 +1,7 @@
 /* Start commands in a sandbox for one client, one after the other: `aisbx_linux/lasting/helper.py`, which says why, in C.
  *
- * Started by aisbx_linux/lasting/helped.py alone, with a socket as descriptor 3 and a memory file as 4. A message is
- * its size (4 bytes, little-endian) and what plan_read.h reads: numbers, texts, bytes.
+ * Started by aisbx_linux/lasting/helped.py alone, with a socket as descriptor 3 and a memory file as 4; and, where it has
+ * an argument, a connection to who watches the sandbox as 5. A message is its size (4 bytes, little-endian) and what plan_read.h reads: numbers, texts, bytes.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -28,6 +28,7 @@
 enum {
     SOCKET = 3,
     PIDS = 4,          /* a memory file that always has the pid of the command that runs, 0 for none */
+    WATCH = 5,
     PIDS_SIZE = 4096,  /* bytes; the first eight are the pid */
     SMALL = 1 << 16,   /* bytes of a message that needs no memory of its own */
     MOST = 1 << 26,    /* bytes of any message */
@@ -96,7 +97,7 @@ static char *receive(size_t *size, int descriptors[DESCRIPTORS], bool *taken) {
 }
 
 /* Join the sandbox that the client names; gives a pidfd of its first process. Tells why not, and ends. */
-static int join(void) {
+static int join(bool watched) {
     int none[DESCRIPTORS];
     bool taken;
     struct reader reader = {0};
@@ -107,6 +108,8 @@ static int join(void) {
         .born = read_number(&reader),
         .uid = (uid_t)read_number(&reader),
         .gid = (gid_t)read_number(&reader),
+        .watch = watched ? WATCH : -1,
+        .run = "", /* of many commands */
     };
     struct plan_strings groups = read_strings(&reader);
     sandbox.groups = (const char *const *)groups.items; /* ends with a NULL */
@@ -227,20 +230,22 @@ static void close_from(unsigned int first) {
         (void)close((int)i);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    bool watched = argc > 1;
+    (void)argv;
     sigset_t none;
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)signal(SIGPIPE, SIG_DFL); /* Python ignores them, a command expects their defaults */
     (void)signal(SIGXFSZ, SIG_DFL);
-    for (int i = SOCKET; i <= PIDS; i++)
+    for (int i = SOCKET; i <= (watched ? WATCH : PIDS); i++)
         if (fcntl(i, F_SETFD, FD_CLOEXEC) != 0)
             return 1;
-    close_from(PIDS + 1);
+    close_from((watched ? WATCH : PIDS) + 1);
     running = mmap(NULL, PIDS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, PIDS, 0);
     if (running == MAP_FAILED)
         return 1;
-    int first = join();
+    int first = join(watched);
     say(".", 1, "");
     struct pollfd idle[2] = {{SOCKET, POLLIN, 0}, {first, POLLIN, 0}};
     for (;;) {

@@ -15,13 +15,16 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define NR_PIDFD_OPEN 434 /* of the generic table, the same on x86_64 and aarch64 */
 
-enum { PATH_ROOM = 4096, STAT_ROOM = 1024, STARTED = 19, MOST_CAPABILITIES = 64 };
+enum { PATH_ROOM = 4096, STAT_ROOM = 1024, STARTED = 19, MOST_CAPABILITIES = 64, RUN = 32, PATIENCE = 10 };
 
 /* A name in /proc/PID/ns and its flag of clone(2). */
 static const struct {
@@ -155,6 +158,67 @@ static bool give_up(void) {
     return syscall(SYS_capset, &header, none) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }
 
+int join_watch(const char *home) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct timeval patience = {PATIENCE, 0};
+    int directory = open(home, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int connection = directory < 0 ? -1 : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    /* By the directory's descriptor: the name of a socket is short (unix(7)). */
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/watch", directory);
+    if (connection >= 0 && (setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) != 0 ||
+                            connect(connection, (struct sockaddr *)&address, sizeof address) != 0)) {
+        (void)close(connection);
+        connection = -1;
+    }
+    if (directory >= 0)
+        (void)close(directory);
+    return connection;
+}
+
+unsigned int join_keep(int *tell, struct joined_sandbox *sandbox) {
+    enum { TELL = 3, WATCH };
+    int told = fcntl(*tell, F_DUPFD_CLOEXEC, WATCH + 1); /* out of the way, whichever numbers both have */
+    int watch = sandbox->watch < 0 ? -1 : fcntl(sandbox->watch, F_DUPFD_CLOEXEC, WATCH + 1);
+    if (told < 0 || dup3(told, TELL, O_CLOEXEC) < 0)
+        return 0;
+    *tell = TELL;
+    if (sandbox->watch < 0)
+        return WATCH;
+    sandbox->watch = WATCH;
+    return watch < 0 || dup3(watch, WATCH, O_CLOEXEC) < 0 ? 0 : WATCH + 1;
+}
+
+/* Put a filter on that notifies, and hand its listener over. From the one to the other nothing may be called that the
+ * filter refuses: nobody would answer. */
+static const char *be_watched(const struct sock_fprog *program, const struct joined_sandbox *sandbox) {
+    union {
+        char room[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr aligned;
+    } control;
+    char told[sizeof(uint32_t) + RUN];
+    const char *run = sandbox->run[0] != '\0' ? sandbox->run : "-";
+    uint32_t size = (uint32_t)strnlen(run, RUN);
+    memcpy(told, &size, sizeof size);
+    memcpy(told + sizeof size, run, size);
+    memset(&control, 0, sizeof control);
+    struct iovec data = {told, sizeof size + size};
+    struct msghdr message = {
+        .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    int listener =
+        (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, program);
+    if (listener < 0)
+        return "a system-call filter with a listener was refused: is this process watched by another already?";
+    memcpy(CMSG_DATA(header), &listener, sizeof listener);
+    ssize_t sent = sendmsg(sandbox->watch, &message, MSG_NOSIGNAL);
+    (void)close(listener);
+    (void)close(sandbox->watch);
+    return sent == (ssize_t)data.iov_len ? NULL : "who watches the sandbox has gone";
+}
+
 const char *join_confine(const struct joined_sandbox *sandbox) {
     size_t instructions = sandbox->filter_size / sizeof(struct sock_filter);
     if (instructions == 0 || instructions > BPF_MAXINSNS ||
@@ -169,6 +233,8 @@ const char *join_confine(const struct joined_sandbox *sandbox) {
         (unsigned short)instructions,
         (struct sock_filter *)(uintptr_t)sandbox->filter,
     };
+    if (sandbox->watch >= 0)
+        return be_watched(&program, sandbox);
     if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) != 0)
         return "the system-call filter was refused";
     return NULL;

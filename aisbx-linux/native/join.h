@@ -26,7 +26,12 @@ struct joined_sandbox {
     size_t limit_count;
     const unsigned char *filter; /* sock_filter[] */
     size_t filter_size;          /* bytes */
+    int watch;       /* a connection to who watches it, which gets the filter's listener; -1 where nobody is to */
+    const char *run; /* told with the listener: at most 31 characters */
 };
+
+/* Connect to who watches the sandbox that has this home (`aisbx_linux/watching/hand.py`); -1 where nobody does. */
+int join_watch(const char *home);
 
 /* Give a pidfd, closed on exec, of just the sandbox's first process; -1 where it has ended. */
 int join_open(const struct joined_sandbox *sandbox);
@@ -35,8 +40,13 @@ int join_open(const struct joined_sandbox *sandbox);
  * processes only children of this one are among the sandbox's. 0, or what went wrong: then it is to end. */
 const char *join_enter(const struct joined_sandbox *sandbox, int process);
 
+/* Have a descriptor, and the connection to who watches, directly behind the three streams; gives the number from which on
+ * all others may be closed, 0 where that can't be. */
+unsigned int join_keep(int *tell, struct joined_sandbox *sandbox);
+
 /* Set limits, give up every capability and any way to new ones, and put the filter on: in this order, each needs the
- * one before. 0, or what went wrong: then this process is to end. */
+ * one before. Where somebody watches, its listener is handed over, and neither that nor the connection is kept. 0, or
+ * what went wrong: then this process is to end. */
 const char *join_confine(const struct joined_sandbox *sandbox);
 
 #endif

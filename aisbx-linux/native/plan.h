@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /* Version of the file and of the entry beside it; as FORMAT of native.py and of recall.py. */
-#define PLAN_FORMAT 2
+#define PLAN_FORMAT 3
 #define PLAN_ENTRY_FORMAT 12
 /* Characters of a name, with its NUL: "native-" and 32 hexadecimal digits. */
 #define PLAN_NAME 40
@@ -80,6 +80,7 @@ struct plan_joining {
     int held; /* the file that says who it is, open for reading (close-on-exec): just the one that this was read from */
     const char *home, *boot;
     uint64_t first, born, uid, gid;
+    bool watched; /* the filter notifies, and somebody has to listen */
     struct plan_group *groups; /* `parent` is the directory itself; without limits */
     size_t group_count;
 };

@@ -219,6 +219,7 @@ static struct plan_joining *read_joining(struct reader *reader, uint64_t held[WR
     joining->born = read_number(reader);
     joining->uid = read_number(reader);
     joining->gid = read_number(reader);
+    joining->watched = read_number(reader) != 0;
     joining->group_count = read_count(reader, 2);
     joining->groups = room(reader, joining->group_count, sizeof *joining->groups);
     for (size_t i = 0; i < joining->group_count && !reader->failed; i++) {

@@ -74,6 +74,8 @@ JOINING = {
     "aisbx_linux.lasting.pause",
     "aisbx_linux.lasting.wires",
     "termios",
+    *("_socket", "aisbx_linux.message", "aisbx_linux.watching"),  # where it is watched
+    *("aisbx_linux.watching.hand", "aisbx_linux.watching.notify"),
 }
 # The lean front ends with `_exit`, which is where to look: also at what an entry's kept code brought in.
 PROBE = """

@@ -196,7 +196,7 @@ def test_it_says_whether_the_compiled_front_carries_runs_out(tmp_path: Path, mon
     [row] = [row for row in rows(Stand()) if row.name == "compiled front"]
     assert (row.state, row.detail, row.needed) == ("info", f"none at {front}: Python does its work", False)
     assert "compiler" in row.remedy
-    for name in ("aisbx-front", "aisbx-helper", "aisbx-client.so"):
+    for name in ("aisbx-front", "aisbx-helper", "aisbx-watcher", "aisbx-client.so"):
         tmp_path.joinpath(name).touch(0o755)
     [row] = [row for row in rows(Stand()) if row.name == "compiled front"]
     assert row.detail == f"{front} (AISBX_FRONT=0 turns it off)"

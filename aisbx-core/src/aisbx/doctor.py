@@ -10,7 +10,7 @@ from typing import cast
 
 from aisbx.errors import AisbxError, TrustError, WorkspaceError
 from aisbx.plugins import PluginInfo, Plugins
-from aisbx.types import CONTROLS, Driver, Identity, Level, Limit, ProbedSecrets, SandboxSpec, Secrets
+from aisbx.types import CONTROLS, Driver, Identity, Level, Limit, ProbedSecrets, SandboxSpec, Secrets, WatchableDriver
 
 OK, PARTIAL, MISSING, INFO = "ok", "partial", "missing", "info"
 
@@ -29,7 +29,7 @@ SAMPLE = SandboxSpec(
 )
 """A sandbox without a workspace, to examine drivers with where the current directory can't be one."""
 
-_COMPILED = ("aisbx-helper", "aisbx-client.so")
+_COMPILED = ("aisbx-helper", "aisbx-watcher", "aisbx-client.so")
 """What is compiled beside the front."""
 
 
@@ -207,6 +207,19 @@ def _driver(name: str, load: Callable[[str], Driver], spec: SandboxSpec) -> Iter
         yield DoctorRow(section, fact, INFO, value)
     if probe.usable:
         yield from _controls(section, driver, spec)
+        if isinstance(driver, WatchableDriver):
+            yield _watching(section, driver, spec)
+
+
+def _watching(section: str, driver: WatchableDriver, spec: SandboxSpec) -> DoctorRow:
+    """Say whether sandboxes that last are watched where nobody asks for it; no run needs that."""
+    try:
+        why = driver.unwatched(spec)
+    except Exception as error:  # noqa: BLE001 - as above
+        return DoctorRow(section, "watching", MISSING, _failed(error), f"report it to the authors of {driver.name}")
+    if why:
+        return DoctorRow(section, "watching", INFO, f"sandboxes that last are not watched: {why}", "docs/monitoring.md")
+    return DoctorRow(section, "watching", OK, "what a sandbox that lasts is refused is recorded (docs/monitoring.md)")
 
 
 def _check(name: str, plugins: Plugins) -> Iterator[DoctorRow]:

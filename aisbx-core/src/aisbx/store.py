@@ -49,6 +49,8 @@ class Record:
     """Something is done about violations in it, see `aisbx.reactor`."""
     monitored: bool = False
     """It is watched, see `aisbx.watcher`."""
+    unwatched: str = ""
+    """Why it is not, where nobody had said that it should not be."""
     format: int = FORMAT
 
 

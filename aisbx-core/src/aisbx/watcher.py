@@ -1,5 +1,7 @@
 """The process that watches a sandbox, and writes down what it may not do: it outlives who started it.
 
+Where there is a compiled program that watches, this is its recorder, which it starts when there is something to write.
+
 It reads its job from stdin, marshalled, and writes to stdout what kept it from beginning, or None. While it lives it
 holds flock(2) on `watcher` in the sandbox's directory, so that there is one and whoever looks knows.
 """
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypedDict
 
-    from aisbx.types import AuditPlace, Event, WatchingJob, WatchingModule
+    from aisbx.types import AuditPlace, Event, Watching, WatchingJob, WatchingModule
     from aisbx.violations.recorder import Recorder
 
     class Sinks(TypedDict):
@@ -40,6 +42,11 @@ if TYPE_CHECKING:
 
 
 LOCK = "watcher"
+RECORDER = "recorder"
+"""The argument with which the compiled program starts it, to be told over descriptor 3."""
+RECORD = "sandbox.json"
+"""The sandbox's record (`aisbx.store`), which says whose it is: one that waited to be asked for is given to another."""
+_TOLD, _OPENED = 3, 4
 
 
 def kept(place: str) -> bool:
@@ -52,17 +59,71 @@ def watch(job: "Job") -> None:
     if detached.hold(f"{job['sandbox']}/{LOCK}") < 0:
         detached.begun()
         return
+    recorder = _recorder(job)
+    watching = _module(job).prepare(job["work"]["data"])
+    detached.begun()
+    _write(watching, recorder, _Whose(job, -1))
+
+
+def record() -> None:
+    """Write down what the compiled program tells, until it has nothing more to tell."""
+    import marshal
+
+    with open(0, "rb", closefd=False) as stream:
+        job: Job = marshal.load(stream)  # noqa: S302 - from the program that started this process
+    recorder = _recorder(job)
+    _write(_module(job).told(job["work"]["data"], _TOLD), recorder, _Whose(job, _OPENED))
+
+
+def _write(watching: "Watching", recorder: "Recorder", whose: "_Whose") -> None:
+    def take(told: dict[str, object]) -> str:
+        recorder.principal = whose.now()
+        return recorder.take(told)
+
+    try:
+        watching.work(take, recorder.tick)
+    finally:
+        recorder.close()
+
+
+class _Whose:
+    """Whose the sandbox is at present; when it has gone, whose it was."""
+
+    def __init__(self, job: "Job", opened: int) -> None:
+        """Begin with the job's; `opened` is its record as it was when this process was started, -1 for none."""
+        self._path = f"{job['sandbox']}/{RECORD}"
+        self._stamp: tuple[int, int] = (0, 0)
+        self._principal = job["principal"]
+        if opened >= 0:
+            self._read(opened)
+
+    def now(self) -> str:
+        """Give the principal's id."""
+        import os
+
+        try:
+            status = os.stat(self._path)
+            if self._stamp != (stamp := (status.st_ino, status.st_mtime_ns)):
+                self._read(os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC))
+                self._stamp = stamp
+        except OSError:
+            pass  # it has ended, or is half made: what was known has to do
+        return self._principal
+
+    def _read(self, descriptor: int) -> None:
+        import json
+
+        with open(descriptor, "rb") as stream:
+            data = stream.read()
+        if data:
+            self._principal = json.loads(data)["principal"]
+
+
+def _module(job: "Job") -> "WatchingModule":
     work = job["work"]
     if work["root"] not in sys.path:
         sys.path.insert(0, work["root"])
-    module: WatchingModule = __import__(work["module"], fromlist=("prepare",))
-    recorder = _recorder(job)
-    watching = module.prepare(work["data"])
-    detached.begun()
-    try:
-        watching.work(recorder.take, recorder.tick)
-    finally:
-        recorder.close()
+    return __import__(work["module"], fromlist=("prepare",))
 
 
 def _recorder(job: "Job") -> "Recorder":
@@ -88,4 +149,7 @@ def _telling(sinks: "Sinks", recorder: "Recorder") -> "Callable[[Event], None]":
 
 
 if __name__ == "__main__":
-    detached.main(watch, str)
+    if sys.argv[1:] == [RECORDER]:
+        record()
+    else:
+        detached.main(watch, str)

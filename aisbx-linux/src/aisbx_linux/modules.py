@@ -64,6 +64,10 @@ JOINING_LATE = (
     "aisbx_linux.lasting.terminal",
     "aisbx_linux.lasting.use",
     "aisbx_linux.layer.ask",
+    "aisbx_linux.message",
+    "aisbx_linux.watching",
+    "aisbx_linux.watching.hand",
+    "aisbx_linux.watching.notify",
 )
 
 

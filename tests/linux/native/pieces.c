@@ -78,7 +78,7 @@ static void dump_group(const struct plan_group *row) {
 }
 
 static void dump_joining(const struct plan_joining *joining) {
-    const uint64_t numbers[] = {joining->first, joining->born, joining->uid, joining->gid, joining->held >= 0};
+    const uint64_t numbers[] = {joining->first, joining->born, joining->uid, joining->gid, joining->watched, joining->held >= 0};
     say(joining->home);
     say(joining->boot);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)

@@ -108,6 +108,7 @@ class Kept:
             "boot": "b-o-o-t",
             "first": (7, 1 << 40),
             "who": (1000, 100),
+            "watched": True,
             "groups": [("/cgroup/a", [("pids.events", "max", "pids_limited"), ("m", "k", "n")]), ("/cgroup/b", [])],
         }
         self.carried["joining"] = joining

@@ -30,7 +30,7 @@ def test_the_front_reads_every_field_as_python_wrote_it(kept: Kept) -> None:
 
 def test_the_front_reads_which_sandbox_it_joins_and_only_as_long_as_that_is_told_there(kept: Kept) -> None:
     joining = kept.join()
-    said = [joining["home"], joining["boot"], *joining["first"], *joining["who"], True]
+    said = [joining["home"], joining["boot"], *joining["first"], *joining["who"], True, True]
     for group, events in joining["groups"]:
         said += [group, False, *(word for row in events for word in row)]
     assert json.loads(kept.native()) == [*flat(kept.entry), *said]

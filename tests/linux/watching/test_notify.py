@@ -1,5 +1,7 @@
 """A filter that notifies differs from its original in one way only, and what listens can do one thing only."""
 
+import errno
+
 import pytest
 from aisbx_linux.seccomp import bpf
 from aisbx_linux.seccomp.compile import ARCHITECTURES, compile_filter
@@ -10,23 +12,26 @@ _USER_NOTIF = 0x7FC0_0000
 _ERRNO = 0x0005_0000
 
 
+@pytest.mark.parametrize("probes", [True, False])
 @pytest.mark.parametrize("arch", sorted(ARCHITECTURES))
-def test_what_was_refused_notifies_and_nothing_else_differs(arch: str) -> None:
+def test_what_was_refused_notifies_and_nothing_else_differs(arch: str, *, probes: bool) -> None:
     token = ARCHITECTURES[arch]
     program = compile_filter(["base"], arch=arch)
-    before, after = bpf.decode(program), bpf.decode(notify.notifying(program))
-    seen = {"refused": 0, "allowed": 0, "killed": 0}
+    before, after = bpf.decode(program), bpf.decode(notify.notifying(program, probes=probes))
+    seen = {"refused": 0, "allowed": 0, "probed": 0, "killed": 0}
     for number in range(REVIEWED + 40):
         for arguments in ((0,) * 6, ((1 << 64) - 1,) * 6, (16, 3, 0, 0, 0, 0)):
             for abi in (token, 0x4000_0003):
                 old, new = (bpf.run(each, number, abi, arguments) for each in (before, after))
-                if old & 0xFFFF_0000 == _ERRNO:
+                if old & 0xFFFF_0000 == _ERRNO and (probes or old != bpf.ret_errno(errno.ENOSYS)):
                     assert new == _USER_NOTIF
                     seen["refused"] += 1
                 else:
                     assert new == old
-                    seen["allowed" if old == bpf.RET_ALLOW else "killed"] += 1
-    assert min(seen.values()) > 100, seen
+                    kind = "allowed" if old == bpf.RET_ALLOW else "probed" if old & _ERRNO == _ERRNO else "killed"
+                    seen[kind] += 1
+    assert min(seen["refused"], seen["allowed"], seen["killed"]) > 100, seen
+    assert (seen["probed"] > 100) is not probes, seen
 
 
 def test_the_answer_is_an_errno_and_has_no_flags(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,8 @@ class Options(TypedDict, total=False):
     disk: int
     """Bytes of private space."""
     monitor: bool
-    """Whether what it tries that it may not is recorded as it happens (docs/monitoring.md)."""
+    """Whether what it tries that it may not is recorded as it happens (docs/monitoring.md): all of it, or nothing.
+    Left out: of a sandbox that lasts, where that can be, but for what libraries try and do without."""
 
 
 def to_request(options: Options, command: Sequence[str] = ()) -> RunRequest:
@@ -84,7 +85,7 @@ def to_request(options: Options, command: Sequence[str] = ()) -> RunRequest:
         publish=tuple(options.get("publish", ())),
         secrets=parse_secrets(options.get("secrets", ())),
         limits=limits,
-        monitor=options.get("monitor", False),
+        monitor=options.get("monitor"),
     )
 
 

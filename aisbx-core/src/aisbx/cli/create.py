@@ -71,7 +71,7 @@ def create(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one param
     output: Annotated[
         list[str] | None, typer.Option("--output", metavar="SIZE", help="Pass on this much output of each command.")
     ] = None,
-    monitor: Monitor = False,
+    monitor: Monitor = None,
     json: Json = False,
 ) -> None:
     """Make a sandbox that lasts until it is destroyed; prints its name."""

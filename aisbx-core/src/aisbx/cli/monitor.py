@@ -19,7 +19,7 @@ Examples:
   aisbx monitor work --severity medium
   aisbx monitor --once --json               what there was so far, a JSON object a line
 
-Refused system calls are told of sandboxes that are watched: those that last, and run --monitor.
+Refused system calls are told of sandboxes that last, unless they were made with --no-monitor, and of run --monitor.
 """
 
 

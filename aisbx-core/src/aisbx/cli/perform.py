@@ -20,11 +20,11 @@ def perform(
     *,
     dry_run: bool = False,
     as_json: bool = False,
-    monitor: bool = False,
+    monitor: bool | None = None,
 ) -> int:
     """Run the command, or say what a run would be; gives the exit code, and raises AisbxErrors."""
     if "sandbox" in given:
-        if monitor:
+        if monitor is not None:
             hint = "aisbx create --monitor"
             raise UsageError("--monitor cannot stand beside --sandbox: it is decided when a sandbox is made", hint=hint)
         return _join(given, command, dry_run=dry_run, as_json=as_json)

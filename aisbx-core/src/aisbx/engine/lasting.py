@@ -16,6 +16,7 @@ from aisbx.engine.keeping import check_times, end_of
 from aisbx.engine.opened import Opened
 from aisbx.engine.reacting import look_after, patience
 from aisbx.engine.secrets import supply, without_variables
+from aisbx.engine.watching import by_default
 from aisbx.errors import AisbxError, StateError, UsageError
 from aisbx.plan.run import new_run
 from aisbx.store import Record, Store
@@ -72,6 +73,7 @@ class Sandboxes:
         driver, spec = prepared.driver, prepared.spec
         if not isinstance(driver, LastingDriver):
             raise UsageError(f"driver {driver.name} makes no sandboxes that last", hint="use aisbx run, or -d bwrap")
+        spec, unwatched = by_default(driver, prepared.request, spec)
         self.sweep()
         now = time.time()
         record = Record(
@@ -88,6 +90,7 @@ class Sandboxes:
             network=spec.network.mode.value,
             static=static_record(spec, driver.name, prepared.enforcement),
             monitored=spec.monitored,
+            unwatched=unwatched,
             reacts=bool(spec.reactions or spec.detections),
         )
         environment, who = dict(prepared.request.environment), ("sandbox.create", principal.id, host)

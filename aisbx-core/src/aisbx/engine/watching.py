@@ -1,13 +1,27 @@
 """Sandboxes that are watched (`aisbx.watcher`): who watches is started, and missed; and runs that are watched."""
 
+import marshal
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aisbx.audit.write import RESERVE
 from aisbx.errors import LaunchError, UsageError
 from aisbx.plan.run import new_run
-from aisbx.types import Command, Outcome, Principal, RunRequest, Sandbox, Stdio, WatchedSandbox
+from aisbx.types import (
+    Command,
+    Driver,
+    Outcome,
+    Principal,
+    RunRequest,
+    Sandbox,
+    SandboxSpec,
+    Stdio,
+    WatchableDriver,
+    WatchedSandbox,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,11 +60,45 @@ def watch(
         "work": sandbox.watching(owner),
     }
     try:
-        failure = detached.launch(watcher.__file__, job)
+        failure = _launch(job) if job["work"]["program"] else detached.launch(watcher.__file__, job)
     except detached.SilentError as silent:
         failure = str(silent) or "it was ended"
     if failure is not None:
-        raise LaunchError(f"what is to watch the sandbox {record.name} does not start: {failure}", hint="try again")
+        hint = "try again, or make it with --no-monitor"
+        raise LaunchError(f"what is to watch the sandbox {record.name} does not start: {failure}", hint=hint)
+
+
+def _launch(job: "Job") -> str | None:
+    """Start the compiled program that watches, and give what kept it from beginning. It starts the recorder."""
+    from aisbx import watcher
+    from aisbx.plan.native import Out
+
+    work = job["work"]
+    out = Out()
+    out.text(f"{job['sandbox']}/{watcher.LOCK}")
+    out.text(f"{job['sandbox']}/{watcher.RECORD}")
+    out.texts([sys.executable, "-I", "-S", watcher.__file__, watcher.RECORDER])
+    out.data(marshal.dumps({**job, "work": {**work, "told": b""}}))  # pyright: ignore[reportArgumentType]  (plain data)
+    told = bytes(out.content) + work["told"]
+    try:
+        done = subprocess.run(
+            [work["program"]], input=told, capture_output=True, check=False, start_new_session=True, env={}
+        )
+    except OSError as error:
+        return f"{work['program']}: {error.strerror}"
+    if done.stdout == b".":
+        return None
+    return done.stdout.decode(errors="replace") or "it was ended"
+
+
+def by_default(driver: Driver, request: RunRequest, spec: SandboxSpec) -> tuple[SandboxSpec, str]:
+    """Give the spec of a sandbox that lasts, which is watched where nobody says anything of that; or why it is not."""
+    if request.monitor is not None or spec.monitored:  # as its profile has it
+        return spec, ""
+    if not isinstance(driver, WatchableDriver):
+        return spec, f"driver {driver.name} cannot tell what a sandbox was refused"
+    why = driver.unwatched(spec)
+    return (spec, why) if why else (replace(spec, monitored=True), "")
 
 
 def run_watched(engine: "Engine", request: RunRequest, principal: Principal, stdio: Stdio, host: str) -> Outcome:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aisbx.plan.keep import Written
     from aisbx.types import Carried, CgroupRow, Joining, LocalPlan, PlanEntry, Source
 
-FORMAT = 2
+FORMAT = 3
 """Of the file: PLAN_FORMAT of `plan.h`; the C side has `recall.FORMAT` as well, and a test compares both."""
 MAGIC = b"aisbx plan for the front"
 GIVEN = "given"
@@ -72,7 +72,7 @@ def encode(
     UnicodeError where a text of it can't be a path or a word of the system's.
     """
     plan = carried["plan"]
-    out = _Out()
+    out = Out()
     out.text(entry["name"])
     out.numbers(*written)
     out.texts(sorted(entry["variables"], key=_bytes))
@@ -90,7 +90,7 @@ def encode(
     out.text(plan["cwd"])
     out.numbers(_microseconds(plan["wall_time"]), plan["output"])
     _joining(out, carried["joining"])
-    head = _Out()
+    head = Out()
     head.data(MAGIC)
     head.numbers(FORMAT, ENTRY_FORMAT)
     head.text(name)
@@ -98,7 +98,7 @@ def encode(
     return bytes(head.content + out.content)
 
 
-def _entry(out: "_Out", entry: "PlanEntry") -> None:
+def _entry(out: "Out", entry: "PlanEntry") -> None:
     audit = entry["audit"]
     out.text(entry["kind"])
     out.text(entry["record"])
@@ -112,7 +112,7 @@ def _entry(out: "_Out", entry: "PlanEntry") -> None:
     out.text(entry["plan"]["launcher"])
 
 
-def _sources(out: "_Out", sources: "list[Source]") -> None:
+def _sources(out: "Out", sources: "list[Source]") -> None:
     out.numbers(len(sources))
     for source in sources:
         identity = source["identity"]
@@ -122,7 +122,7 @@ def _sources(out: "_Out", sources: "list[Source]") -> None:
         out.numbers(flags, source["within"] + 1, *(identity or (0, 0)))
 
 
-def _groups(out: "_Out", cgroup: "tuple[bytes, list[CgroupRow]] | None") -> None:
+def _groups(out: "Out", cgroup: "tuple[bytes, list[CgroupRow]] | None") -> None:
     own, rows = cgroup or (b"", [])
     out.numbers(cgroup is not None)
     out.data(own)
@@ -137,7 +137,7 @@ def _groups(out: "_Out", cgroup: "tuple[bytes, list[CgroupRow]] | None") -> None
             out.each(words)
 
 
-def _local(out: "_Out", plan: "LocalPlan") -> None:
+def _local(out: "Out", plan: "LocalPlan") -> None:
     out.text(plan["program"])
     out.texts(plan["head"])
     out.texts(plan["tail"])
@@ -160,14 +160,14 @@ def _local(out: "_Out", plan: "LocalPlan") -> None:
         out.text(text)
 
 
-def _joining(out: "_Out", joining: "Joining | None") -> None:
+def _joining(out: "Out", joining: "Joining | None") -> None:
     out.numbers(joining is not None)
     if joining is None:
         return
     out.text(joining["home"])
     out.numbers(*joining["held"])
     out.text(joining["boot"])
-    out.numbers(*joining["first"], *joining["who"], len(joining["groups"]))
+    out.numbers(*joining["first"], *joining["who"], joining["watched"], len(joining["groups"]))
     for group, events in joining["groups"]:
         out.text(group)
         out.numbers(len(events))
@@ -175,28 +175,34 @@ def _joining(out: "_Out", joining: "Joining | None") -> None:
             out.each(words)
 
 
-class _Out:
+class Out:
     """A file that grows: numbers, and texts and bytes with their length before and a NUL behind them."""
 
     def __init__(self) -> None:
+        """Begin with nothing."""
         self.content = bytearray()
 
     def numbers(self, *numbers: int) -> None:
+        """Append numbers of eight bytes."""
         for number in numbers:
             self.content += (number & _WORD).to_bytes(8, "little")
 
     def data(self, data: bytes) -> None:
+        """Append bytes."""
         self.numbers(len(data))
         self.content += data + b"\0"
 
     def text(self, text: str) -> None:
+        """Append a text."""
         self.data(_bytes(text))
 
     def each(self, texts: "Iterable[str]") -> None:
+        """Append texts."""
         for text in texts:
             self.text(text)
 
     def texts(self, texts: "Iterable[str]") -> None:
+        """Append a number of texts, and these."""
         told = list(texts)
         self.numbers(len(told))
         self.each(told)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol, TypedDict, runtime_checkable
 
 from aisbx.types.launch import LaunchResult
-from aisbx.types.plugin import Sandbox
+from aisbx.types.plugin import Driver, Sandbox
 from aisbx.types.request import Command
+from aisbx.types.spec import SandboxSpec
 
 
 class Served(Protocol):
@@ -139,6 +140,10 @@ class WatchingModule(Protocol):
         """Have commands told of from now on; OSError where the sandbox is gone."""
         ...
 
+    def told(self, data: Mapping[str, object], descriptor: int) -> Watching:
+        """Tell on what the program of a `WatchingJob` has seen, which it says over a socket."""
+        ...
+
 
 class WatchingJob(TypedDict):
     """The watching of a sandbox for a process of its own, as plain data that marshal(3) takes."""
@@ -148,6 +153,19 @@ class WatchingJob(TypedDict):
     module: str
     """A `WatchingModule`."""
     data: dict[str, object]
+    program: str
+    """An absolute path: what watches in the module's place, and has it `told` what there is to tell; "" for none."""
+    told: bytes
+    """What that program reads behind the path of its lock, how a recorder is started, and the recorder's job."""
+
+
+@runtime_checkable
+class WatchableDriver(Driver, Protocol):
+    """A driver whose sandboxes can be watched at next to no cost."""
+
+    def unwatched(self, spec: SandboxSpec) -> str:
+        """Say why one of this spec is not watched unless that is asked for by name; empty where it can be."""
+        ...
 
 
 @runtime_checkable

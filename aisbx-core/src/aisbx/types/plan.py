@@ -126,6 +126,8 @@ class Joining(TypedDict):
     """The first process: its pid, and when it was started, in ticks since boot."""
     who: tuple[int, int]
     """uid and gid inside."""
+    watched: bool
+    """The filter notifies, and its listener goes to who watches the sandbox."""
     groups: list[tuple[str, list[tuple[str, str, str]]]]
     """The directory of each of its cgroups, and (file, key, name) of what it counts, as `CgroupRow` has them."""
 

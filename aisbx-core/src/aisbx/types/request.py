@@ -59,8 +59,9 @@ class RunRequest:
     publish: tuple[int, ...] = ()
     secrets: tuple[Secret, ...] = ()
     limits: Mapping[str, float] = field(default_factory=dict[str, float])
-    monitor: bool = False
-    """What it tries that it may not is told as it happens."""
+    monitor: bool | None = None
+    """What it tries that it may not is told as it happens. None: of a sandbox that lasts, where that can be, but for
+    what libraries try and do without; not of a run."""
     learn: bool = False
     """A profile is to be learned from what it does: it is observed, and has no secret's value."""
 

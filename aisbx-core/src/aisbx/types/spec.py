@@ -142,6 +142,8 @@ class SandboxSpec:
     """Python modules that a host's interpreter imports inside before code comes; nothing to a driver."""
     monitored: bool = False
     """What the filter refuses can be told of, by who watches the sandbox (`WatchedSandbox`)."""
+    probes: bool = False
+    """So can calls that are answered as if the kernel did not have them, which libraries try and do without."""
     recorded: bool = False
     """What its commands do can be told of, by who observes the sandbox (`ObservedSandbox`)."""
 

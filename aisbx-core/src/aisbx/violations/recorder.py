@@ -45,7 +45,8 @@ class Recorder:
         self._audit = audit
         self._reserve = reserve
         self._sandbox = sandbox
-        self._principal = principal
+        self.principal = principal
+        """Whose it is at present."""
         self._patterns = Patterns()
         self._seen: dict[str, _Seen] = {}
         self._until = 0.0
@@ -131,17 +132,17 @@ class Recorder:
             data["lost"] = self._lost
         run = str(told.get("run", ""))
         try:
-            append_once(self._audit, f"{start(KIND, run, self._principal, HOST, [])},{members(data)}}}", self._reserve)
+            append_once(self._audit, f"{start(KIND, run, self.principal, HOST, [])},{members(data)}}}", self._reserve)
         except (AuditError, OSError):
             self._lost += 1  # the call was refused all the same; the next record says how many have none
             return
         self._lost = 0
         if self.tell is not None:
-            self.tell(Event(KIND, time.time(), {"run": run, "principal": self._principal, **data}))
+            self.tell(Event(KIND, time.time(), {"run": run, "principal": self.principal, **data}))
 
     def sink_failed(self, name: str, error: Exception) -> None:
         """Write down that a sink hears nothing, as far as that can be."""
         data: dict[str, object] = {"sink": name, "reason": f"{type(error).__name__}: {error}"[:_LONGEST]}
         with suppress(AuditError, OSError):
-            line = f"{start(f'{KIND}.sink', self._sandbox, self._principal, HOST, [])},{members(data)}}}"
+            line = f"{start(f'{KIND}.sink', self._sandbox, self.principal, HOST, [])},{members(data)}}}"
             append_once(self._audit, line, self._reserve)

@@ -21,9 +21,9 @@ def carried(plan: "JoinPlan", _state: str) -> "Carried | None":
             held = parse(stream.read())
     except OSError:
         return None
-    if held is None or held["plan"]["format"] != FORMAT or not lives(held):
+    if held is None or held["plan"]["format"] != FORMAT or held["record"] is not None or not lives(held):
         return None
-    own = held["plan"]
+    own, watch = held["plan"], held["watch"]
     cgroup = own["cgroup"]
     rows = cgroup[1] if cgroup is not None else []
     local: LocalPlan = {
@@ -39,6 +39,10 @@ def carried(plan: "JoinPlan", _state: str) -> "Carried | None":
         "environment": {**own["environment"], **plan["environment"]},
         "cwd": plan["cwd"] or own["cwd"],
     }
+    if watch is not None:
+        from aisbx_linux.watching.notify import notifying
+
+        local["filter"] = notifying(own["filter"], probes=watch[2])
     watched = own["workspace"] is not None and own["workspace"][1] == "rw"
     return {
         "plan": local,
@@ -49,6 +53,7 @@ def carried(plan: "JoinPlan", _state: str) -> "Carried | None":
             "boot": held["boot"].decode(),
             "first": held["first"],
             "who": held["who"],
+            "watched": watch is not None,
             "groups": [(group, row[2]) for group, row in zip(held["groups"], rows, strict=True)],
         },
     }

@@ -46,13 +46,21 @@ def __getattr__(name: str) -> object:
 
 
 def launch(plan: "JoinPlan", request: "LaunchRequest") -> "LaunchResult":
-    """Run one command to its end in a sandbox that lasts; ProcessLookupError where that has ended."""
+    """Run one command to its end in a sandbox that lasts.
+
+    ProcessLookupError where that has ended, or is to be watched and nobody does.
+    """
     if plan["format"] != FORMAT:
         msg = f"plan format {plan['format']} is not {FORMAT}"
         raise ValueError(msg)
     held = recall(plan["home"])
     if held is None or held["plan"]["format"] != OF_PLANS or not lives(held):
         raise ProcessLookupError
+    if held["watch"] is not None:
+        from aisbx_linux.watching.hand import listened
+
+        if not listened(plan["home"]):  # whoever opens the sandbox has it watched again
+            raise ProcessLookupError
     own: LaunchRequest = {
         **request,
         "environment": {**plan["environment"], **request["environment"]},

@@ -71,17 +71,19 @@ class Helper:
         """What the compiled library reads output into, once it has been used."""
         self._pids = posix.memfd_create("pids", posix.MFD_CLOEXEC)
         posix.ftruncate(self._pids, helper.PIDS_SIZE)
-        moved = [fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _ABOVE) for number in (theirs.fileno(), self._pids)]
+        given = [theirs.fileno(), self._pids, *([] if self._watch is None else [self._watch.fileno()])]
+        moved = [fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _ABOVE) for number in given]
         actions: list[tuple[object, ...]] = [(posix.POSIX_SPAWN_CLOSE, stray) for stray in strays()]
         actions += [(posix.POSIX_SPAWN_OPEN, number, "/dev/null", posix.O_RDWR, 0) for number in range(SOCKET)]
-        actions += [(posix.POSIX_SPAWN_DUP2, moved[0], SOCKET), (posix.POSIX_SPAWN_DUP2, moved[1], helper.PIDS)]
+        actions += [(posix.POSIX_SPAWN_DUP2, number, SOCKET + place) for place, number in enumerate(moved)]
         try:
-            self.pid, program = _start(actions, compiled() if held["watch"] is None and held["record"] is None else "")
+            program = compiled() if held["record"] is None else ""
+            self.pid, program = _start(actions, program, ["watched"] if self._watch else [])
         finally:
             theirs.close()
             for number in moved:
                 posix.close(number)
-        send(ours, asking.joining(held) if program else marshal.dumps(held))  # pyright: ignore[reportArgumentType]
+        send(ours, asking.joining(_notifying(held)) if program else marshal.dumps(held))  # pyright: ignore[reportArgumentType]
         answer = receive(ours)[0]
         if answer != asking.JOINED:
             self.close()
@@ -137,9 +139,20 @@ class Helper:
             pass  # whoever waits for every child of this process was first
 
 
-def _start(actions: "list[tuple[object, ...]]", program: str) -> "tuple[int, str]":
-    """Start a helper, the compiled `program` or "" for the one in Python; gives its pid, and which it is."""
-    argv = [program] if program else [sys.executable, "-I", "-S", helper.__file__]
+def _notifying(held: "Held") -> "Held":
+    """Give a sandbox with the filter that is put on, which the compiled helper takes as it is."""
+    watch = held["watch"]
+    if watch is None:
+        return held
+    from aisbx_linux.watching.notify import notifying
+
+    plan = held["plan"]
+    return {**held, "plan": {**plan, "filter": notifying(plan["filter"], probes=watch[2])}}
+
+
+def _start(actions: "list[tuple[object, ...]]", program: str, words: list[str]) -> "tuple[int, str]":
+    """Start a helper, the compiled `program` with these words or "" for the one in Python; its pid, and which it is."""
+    argv = [program, *words] if program else [sys.executable, "-I", "-S", helper.__file__]
     try:
         pid = posix.posix_spawn(
             argv[0],
@@ -153,7 +166,7 @@ def _start(actions: "list[tuple[object, ...]]", program: str) -> "tuple[int, str
         if not program:
             raise
         _by_python(program, f"{error.strerror}.")
-        return _start(actions, "")
+        return _start(actions, "", [])
     return pid, program
 
 

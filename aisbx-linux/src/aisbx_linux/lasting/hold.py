@@ -40,14 +40,15 @@ class Holding(Launch):
         home: str,
         seconds: int,
         first: "LocalPlan",
-        watched: "list[str] | None",
+        watched: "tuple[list[str], bool] | None",
         recorded: "tuple[list[str], list[int]] | None",
     ) -> None:
         """`first` is launched, `plan` is what is kept of it.
 
         `state` is the private directory of all runs, `home` the sandbox's own, `seconds` its time to live or 0.
-        `watched` are the groups of calls that its filter allows, None where nobody is to watch it. `recorded` are those
-        and the numbers of calls that are told of though they are allowed, None for any other than one to learn from.
+        `watched` are the groups of calls that its filter allows, and whether probes are told (see `notify.notifying`);
+        None where nobody is to watch it. `recorded` are those groups and the numbers of calls that are told of though
+        they are allowed, None for any other than one to learn from.
         """
         request: LaunchRequest = {
             "argv": ["/usr/bin/env", "--ignore-signal=CHLD", "sleep", str(seconds or FOREVER)],
@@ -92,7 +93,7 @@ class Holding(Launch):
                 "until": time.time() + self._seconds if self._seconds else 0.0,
                 "state": self.request["state"],
                 "plan": plan,
-                "watch": None if self._watched is None else (self._home, self._watched),
+                "watch": None if self._watched is None else (self._home, *self._watched),
                 "record": None if self._recorded is None else (self._home, *self._recorded),
             },
         )
@@ -116,7 +117,7 @@ def hold(
     seconds: int,
     origin: str,
     first: "LocalPlan",
-    watched: "list[str] | None",
+    watched: "tuple[list[str], bool] | None",
     recorded: "tuple[list[str], list[int]] | None",
 ) -> "Failure | None":
     """Start it, and give what kept it from running; this process is to end then, and can start nothing else.

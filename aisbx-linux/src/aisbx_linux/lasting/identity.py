@@ -36,8 +36,8 @@ if TYPE_CHECKING:
         state: str
         """The private directory of all runs: quarantine, and what is known of workspaces."""
         plan: LocalPlan
-        watch: tuple[str, list[str]] | None
-        """Where it is watched: its home, and the groups of calls that its filter allows."""
+        watch: tuple[str, list[str], bool] | None
+        """Where it is watched: its home, the groups of calls that its filter allows, `probes` of `notify.notifying`."""
         record: tuple[str, list[str], list[int]] | None
         """Where a profile is learned from it: as above, and the numbers of the allowed calls that are told of."""
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 if not TYPE_CHECKING:
     import _signal  # the C module: `signal` costs milliseconds for its enumerations
 
-FORMAT = 4
+FORMAT = 5
 """Of `Held` on disk; raise it whenever its layout or meaning changes."""
 FILE = "held"
 NAMESPACES = {

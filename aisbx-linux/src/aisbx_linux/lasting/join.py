@@ -129,7 +129,7 @@ def connected(held: "Held", run: str) -> "Hand | None":
     """Connect to who watches the sandbox, None where nobody is to: before joining, when imports are still ours."""
     if held["watch"] is None and held["record"] is None:
         return None
-    from aisbx_linux.learning.choose import hand_of
+    from aisbx_linux.watching.hand import hand_of
 
     return hand_of(held, run)
 

@@ -54,6 +54,7 @@ from aisbx_linux.layer import sized
 from aisbx_linux.layer.snapshots import snapshot
 from aisbx_linux.learning.ask import observed, to_observe
 from aisbx_linux.sandbox import OWN_LIMITS, LocalProcess, own_limits
+from aisbx_linux.watching import able
 from aisbx_linux.watching.able import to_watch
 
 _LIMITS = (*OWN_LIMITS, *LIMITS)
@@ -168,15 +169,22 @@ class LastingSandbox:
         if self._held["watch"] is None:
             raise StateError("the sandbox was made without being watched", hint="aisbx create --monitor")
         data = to_watch(self._held, self.handle)
-        root = str(Path(__file__).parents[2])
-        return {"root": root, "module": "aisbx_linux.watching.serve", "data": {**data, "owner": owner}}
+        program = "" if able.uncompiled() else able.program()
+        return {
+            "root": str(Path(__file__).parents[2]),
+            "module": "aisbx_linux.watching.serve",
+            "data": {**data, "owner": owner},
+            "program": program,
+            "told": able.told(self._held, self.handle, owner) if program else b"",
+        }
 
     def observing(self, owner: tuple[int, int]) -> WatchingJob:
         """Give what a process needs that observes it, and ends it with `owner`, a pid and its birth."""
         if self._held["record"] is None:
             raise StateError("the sandbox was not made to be learned from", hint="aisbx learn makes one")
         data = to_observe(self._held, self.handle, owner)
-        return {"root": str(Path(__file__).parents[2]), "module": "aisbx_linux.learning.serve", "data": data}
+        root = str(Path(__file__).parents[2])
+        return {"root": root, "module": "aisbx_linux.learning.serve", "data": data, "program": "", "told": b""}
 
     def observed(self) -> dict[str, object]:
         """Give what that process saw; StateError where it is gone."""
@@ -244,19 +252,19 @@ def make(  # noqa: PLR0913, PLR0917 - what a first process is made with, by one 
     seconds: float,
     origin: Path | None = None,
     first: LocalPlan | None = None,
-    watched: Sequence[str] | None = None,
+    watched: tuple[Sequence[str], bool] | None = None,
     recorded: tuple[Sequence[str], Sequence[int]] | None = None,
 ) -> None:
     """Make a sandbox; `state` is where runs keep what they know of workspaces. Raises what kept it from being made.
 
     Its layer begins with `origin`: a snapshot, or what another sandbox, of which it is the home, has now. `first` is
     the plan with all that only its first process is launched with: it is kept nowhere, as `plan` is. Where it is to be
-    `watched`, these are the groups of calls that its filter allows; `recorded` are those, and the numbers of the calls
-    that are told of though they are allowed.
+    `watched`, these are the groups of calls that its filter allows, and whether probes are told; `recorded` are those
+    groups, and the numbers of the calls that are told of though they are allowed.
     """
     rows = [(row.control, row.level.value, row.mechanism, row.reason, row.remedy) for row in enforcement.states]
     (home / _ENFORCEMENT).write_bytes(marshal.dumps(rows))
-    groups = None if watched is None else list(watched)
+    groups = None if watched is None else (list(watched[0]), watched[1])
     calls = None if recorded is None else (list(recorded[0]), list(recorded[1]))
     told = marshal.dumps((plan, str(state), str(home), int(seconds), str(origin or ""), first or plan, groups, calls))  # pyright: ignore[reportArgumentType]  (plain data)
     done = subprocess.run([sys.executable, "-I", "-S", hold.__file__], input=told, capture_output=True, check=False)

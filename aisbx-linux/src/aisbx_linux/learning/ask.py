@@ -8,7 +8,7 @@ from aisbx.errors import ControlError, StateError
 from aisbx_linux.learning.hand import reach
 from aisbx_linux.learning.serve import REPORT
 from aisbx_linux.message import receive, send
-from aisbx_linux.watching.able import to_watch
+from aisbx_linux.watching.able import to_tell
 
 if TYPE_CHECKING:
     from aisbx_linux.lasting.identity import Held
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def to_observe(held: "Held", home: str, owner: tuple[int, int]) -> dict[str, object]:
     """Give what the observer has to know, as plain data; ControlError where allowed calls can't be told of."""
     try:
-        return {**to_watch(held, home), "owner": owner}
+        return {**to_tell(held, home), "owner": owner}
     except ControlError as error:
         hint = "learn from a profile whose syscalls have network-io, on Linux 5.5 or later"
         raise ControlError(error.message, control=error.control, hint=hint) from None

@@ -36,6 +36,6 @@ def recording(program: bytes, arch: int, numbers: "list[int]") -> bytes:
             *tests[:-1],
             _instruction(_EQUAL, numbers[-1], 0, 1),
             _instruction(_RETURN, _USER_NOTIF),
-            notifying(program),
+            notifying(program, probes=True),
         )
     )

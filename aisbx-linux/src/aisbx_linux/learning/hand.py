@@ -53,6 +53,7 @@ class Hand(hand.Hand):
         self._numbers = numbers
         self._arch = _ARCHITECTURES[posix.uname().machine]
         self._run = b"-"
+        self._waiting = None
         self._socket = reach(home)
 
     def put_on(self, program: bytes) -> None:

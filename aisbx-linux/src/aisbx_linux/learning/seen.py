@@ -10,7 +10,7 @@ from aisbx_linux.learning.calls import ESSENTIAL, PATHS, candidates, does
 from aisbx_linux.seccomp import bpf
 from aisbx_linux.seccomp.table import GROUPS, allowed_calls, expand
 from aisbx_linux.seccomp.verdict import decide
-from aisbx_linux.watching.calls import memory
+from aisbx_linux.watching.calls import memory_of
 
 _MOST, _ROOM = 50_000, 32 << 20
 """Paths that are kept, and bytes of them; of further ones there is only how many there were."""
@@ -152,7 +152,7 @@ def _paths(call: str, thread: int, values: Sequence[int]) -> list[str]:
             directory = values[place] & 0xFFFF_FFFF
             directory = directory - (1 << 32) if directory >> 31 else directory
         elif word == "path":
-            found.append(_absolute(thread, directory, memory(thread, values[place], _LONGEST)))
+            found.append(_absolute(thread, directory, memory_of(thread, values[place], _LONGEST)))
             directory = _CURRENT
     return found
 

@@ -47,7 +47,7 @@ class Observation:
         program, arch = held["plan"]["filter"], int(str(data["arch"]))
         names = cast("Mapping[int, str]", data["names"])
         self._original = Original(program, arch, dict(names), numbers)
-        self._refused = Refused(program, arch, names, groups)
+        self._refused = Refused(names, groups)
         self._seen = Seen(names, groups)
         self._door = _opened(home)
         self._poller = select.epoll()
@@ -110,7 +110,7 @@ class Observation:
                 listener.go_on(call)
             return
         try:
-            told = self._refused.told(number, thread, values, lambda: listener.waits(call))
+            told = self._refused.seen(number, thread, values, errno, lambda: listener.waits(call))
         finally:
             listener.refuse(call, errno)
         if told:

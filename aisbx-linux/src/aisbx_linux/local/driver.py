@@ -26,6 +26,7 @@ from aisbx_linux.mounts import mount_points
 from aisbx_linux.remedy import remedy
 from aisbx_linux.sandbox import LocalSandbox
 from aisbx_linux.seccomp import cached_filter, library_path
+from aisbx_linux.watching import able
 
 _NPROC_PER_NAMESPACE = (5, 14)
 
@@ -175,6 +176,10 @@ class NamespaceDriver(ABC):
 
         return make_root(place, origin, cached_filter(("base",), self._cache / "filters"), told)
 
+    def unwatched(self, spec: SandboxSpec) -> str:
+        """Say why a sandbox of this spec is not watched unless that is asked for; empty where it can be."""
+        return able.unwatched(self._filter(spec))
+
     def sweep(self, kept: Path) -> None:
         """Remove the layers that nothing stands on any more."""
         snapshots.sweep(kept)
@@ -191,9 +196,9 @@ class NamespaceDriver(ABC):
                 told = f"{home}/layer: no file system of {size} bytes can be made for it: {error.strerror or error}"
                 raise StateError(told, hint="see whether there is room, and loop devices") from error
         first = bear(plan, self._secrets, self._proxied)
-        groups = spec.syscalls if spec.monitored else None
+        watched = (spec.syscalls, spec.probes) if spec.monitored else None
         recorded = (spec.syscalls, recorded_calls(os.uname().machine, spec.syscalls)) if spec.recorded else None
-        make(plan, lasting(self.check(spec)), home, kept, ttl, origin, first, groups, recorded)
+        make(plan, lasting(self.check(spec)), home, kept, ttl, origin, first, watched, recorded)
 
     def _tool(self) -> tuple[Tool | None, Probe]:
         if self._found is None:

@@ -11,6 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    Memory = Callable[[int, int], bytes]
+
 _PAGE, _PATH, _TEXT = 4096, 4096, 256
 _LONGEST = 1024
 """Characters of an argument that are told."""
@@ -114,7 +116,7 @@ class _Byte(_ctypes._SimpleCData):  # noqa: SLF001  # pyright: ignore[reportPriv
     _type_ = "B"
 
 
-def memory(pid: int, place: int, size: int) -> bytes:
+def memory_of(pid: int, place: int, size: int) -> bytes:
     """Give up to `size` bytes of a process's memory, fewer where it has no more there (process_vm_readv(2))."""
     if not place or place >> 47:
         return b""
@@ -153,22 +155,27 @@ def _namespaces(value: int) -> str:
     return "|".join(name for bit, name in _NAMESPACES.items() if value & bit) or hex(value & 0xFFFF_FFFF)
 
 
-_KINDS: "dict[str, Callable[[int, int], object]]" = {
+_KINDS: "dict[str, Callable[[Memory, int], object]]" = {
     "int": lambda _, value: _signed(value),
     "hex": lambda _, value: hex(value),
     "mode": lambda _, value: f"{value & 0xFFFF:04o}",
     "family": lambda _, value: {**_FAMILIES, **_OTHERS}.get(value & 0xFFFF_FFFF, str(_signed(value))),
     "namespaces": lambda _, value: _namespaces(value),
-    "path": lambda pid, value: _text(memory(pid, value, _PATH)),
-    "text": lambda pid, value: _text(memory(pid, value, _TEXT)),
-    "first": lambda pid, value: _namespaces(int.from_bytes(memory(pid, value, 8), "little")),
-    "address": lambda pid, value: _address(memory(pid, value, 110)),
+    "path": lambda memory, value: _text(memory(value, _PATH)),
+    "text": lambda memory, value: _text(memory(value, _TEXT)),
+    "first": lambda memory, value: _namespaces(int.from_bytes(memory(value, 8), "little")),
+    "address": lambda memory, value: _address(memory(value, 110)),
 }
 
 
-def arguments(call: str, pid: int, values: "Sequence[int]") -> "dict[str, object]":
-    """Give what is told of a call's six arguments, as plain data; of a call that no table has, all as numbers."""
+def arguments(call: str, values: "Sequence[int]", memory: "Memory") -> "dict[str, object]":
+    """Give what is told of a call's six arguments, as plain data; of a call that no table has, all as numbers.
+
+    `memory` gives up to so many bytes of what lies at a place of its process's.
+    """
     known = _CALLS.get(call)
     if known is None:
         return {str(place): hex(value) for place, value in enumerate(values) if value}
-    return {name: _KINDS[kind](pid, value) for (name, kind), value in zip(known, values, strict=False) if name != "-"}
+    return {
+        name: _KINDS[kind](memory, value) for (name, kind), value in zip(known, values, strict=False) if name != "-"
+    }

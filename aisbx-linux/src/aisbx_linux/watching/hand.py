@@ -15,6 +15,9 @@ from aisbx_linux.watching import notify
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import _socket
+    import select as _select
+
+    from aisbx_linux.lasting.identity import Held
 else:
     import _socket  # the C module: `socket` costs milliseconds for its enumerations
 
@@ -25,21 +28,43 @@ NO_RUN = b"-"
 _PATIENCE = 10.0
 
 
-def connect(home: str, run: str) -> "Hand":
-    """Connect to who watches the sandbox that has this home; JoinError where nobody does."""
+def hand_of(held: "Held", run: str) -> "Hand":
+    """Connect to who gets the listener of a sandbox's filter: who observes it, or who watches it; JoinError: nobody."""
+    if held["record"] is not None:
+        from aisbx_linux.learning.hand import connect as observed
+
+        home, _, numbers = held["record"]
+        return observed(home, numbers)
+    assert held["watch"] is not None  # noqa: S101 - who asks knows
+    return connect(held["watch"][0], run, probes=held["watch"][2])
+
+
+def connect(home: str, run: str, *, probes: bool) -> "Hand":
+    """Connect to who watches the sandbox that has this home; JoinError where nobody does. See `Hand`."""
     try:
-        return Hand(home, run)
+        return Hand(home, run, probes=probes)
     except OSError:
         raise JoinError(0, "nobody watches the sandbox any more: open it again") from None
+
+
+def listened(home: str) -> bool:
+    """Tell whether somebody watches the sandbox that has this home."""
+    try:
+        Hand(home, "", probes=False).close()
+    except OSError:
+        return False
+    return True
 
 
 class Hand:
     """A connection to who watches a sandbox."""
 
-    __slots__ = ("_run", "_socket")
+    __slots__ = ("_probes", "_run", "_socket", "_waiting")
 
-    def __init__(self, home: str, run: str) -> None:
-        """Connect; `run` is what is told with each call. OSError where nobody is there."""
+    def __init__(self, home: str, run: str, *, probes: bool) -> None:
+        """Connect; `run` is told with each call, `probes` is as of `notify.notifying`. OSError: nobody is there."""
+        self._probes = probes
+        self._waiting: _select.poll | None = None
         directory = posix.open(home, posix.O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC)
         self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC, 0)
         self._run = run.encode()
@@ -59,7 +84,7 @@ class Hand:
 
     def put_on(self, program: bytes) -> None:
         """Put a filter on this process that notifies, hand its listener over, and keep nothing; OSError else."""
-        program = notify.notifying(program)
+        program = notify.notifying(program, probes=self._probes)
         listener = notify.listen(program)
         send(self._socket, self._run or NO_RUN, (listener,))
         posix.close(listener)
@@ -67,10 +92,12 @@ class Hand:
 
     def gone(self) -> bool:
         """Tell whether who watches has ended."""
-        from select import POLLIN, poll
+        waiting = self._waiting
+        if waiting is None:  # each command asks
+            from select import POLLIN, poll
 
-        waiting = poll()
-        waiting.register(self._socket.fileno(), POLLIN)
+            waiting = self._waiting = poll()
+            waiting.register(self._socket.fileno(), POLLIN)
         return bool(waiting.poll(0))
 
     def close(self) -> None:

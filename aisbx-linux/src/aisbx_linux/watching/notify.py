@@ -23,6 +23,7 @@ _SEND = 0xC000_0000 | _RESPONSE << 16 | 0x2101
 _ID_VALID = 0x4000_0000 | 8 << 16 | 0x2102
 _EMPTY = bytes(_NOTIFICATION)
 _NO_ENTRY = 2
+_NO_CALL = 38  # ENOSYS
 
 
 def available() -> bool:
@@ -32,13 +33,17 @@ def available() -> bool:
     return number is not None and syscalls.call("syscall", number, _GET_ACTION_AVAIL, 0, action) == 0
 
 
-def notifying(program: bytes) -> bytes:
-    """Give a compiled filter that notifies wherever this one gives an errno; what ends the process does so still."""
+def notifying(program: bytes, *, probes: bool) -> bytes:
+    """Give a compiled filter that notifies wherever this one gives an errno; what ends the process does so still.
+
+    Without `probes`, what it answers as if the kernel did not have the call is answered so still: libraries try those
+    calls and do without, glibc one of them for each thread.
+    """
     made = bytearray(program)
     for place in range(0, len(program), _INSTRUCTION):
         code = int.from_bytes(program[place : place + 2], "little")
         value = int.from_bytes(program[place + 4 : place + 8], "little")
-        if code == _RETURN and value & _CLASS == _RET_ERRNO:
+        if code == _RETURN and value & _CLASS == _RET_ERRNO and (probes or value != _RET_ERRNO | _NO_CALL):
             made[place + 4 : place + 8] = _RET_USER_NOTIF.to_bytes(4, "little")
     return bytes(made)
 

@@ -3,30 +3,28 @@
 import errno
 import posix
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from aisbx_linux.seccomp import bpf
 from aisbx_linux.seccomp.arguments import CHECKS
 from aisbx_linux.seccomp.table import DENIED, GROUPS, allowed_calls, expand
 from aisbx_linux.seccomp.verdict import decide
-from aisbx_linux.watching.calls import arguments
+from aisbx_linux.watching.calls import arguments, memory_of
 
 _ERRNO = 0xFFFF
-_ENOSYS = errno.ENOSYS
-_UNKNOWN = "no call that was reviewed: refused as if the kernel did not have it"
 _PLAIN_SEEN = 1024
+_UNKNOWN = "no call that was reviewed: refused as if the kernel did not have it"
 
 
-class Refused:
-    """The refused calls of one filter."""
+class Answers:
+    """What a filter answers: worked out from the filter itself, as it was compiled."""
 
-    def __init__(self, program: bytes, arch: int, names: Mapping[int, str], groups: Sequence[str]) -> None:
+    def __init__(self, program: bytes, arch: int, names: Mapping[int, str]) -> None:
         """`program` is the filter as it answers with errnos, `names` are those of calls by number on `arch`."""
         self._program = bpf.decode(program)
         self._arch = arch
-        self._names = names
-        self._groups = frozenset(expand(groups))
+        self._checked = {number for number, name in names.items() if name in CHECKS}
         self._plain: dict[int, int] = {}
-        self._grants: dict[tuple[str, int], str] = {}
 
     def errno(self, number: int, values: Sequence[int]) -> int:
         """Give what a call fails with: what the filter itself would have answered, EPERM should it allow it now."""
@@ -35,28 +33,36 @@ class Refused:
             return known
         answer = bpf.run(self._program, number, self._arch, values)
         found = answer & _ERRNO if answer != bpf.RET_ALLOW and answer & _ERRNO else errno.EPERM
-        if self._names.get(number) not in CHECKS and len(self._plain) < _PLAIN_SEEN:
+        if number not in self._checked and len(self._plain) < _PLAIN_SEEN:
             self._plain[number] = found
         return found
 
-    def name(self, number: int) -> str:
-        """Give a call's name, its number where it has none."""
-        return self._names.get(number) or f"call {number}"
 
-    def told(self, number: int, thread: int, values: Sequence[int], waits: Callable[[], bool]) -> dict[str, object]:
-        """Give what is told of a call, as plain data; what was read of its process only if it `waits` afterwards.
+class Refused:
+    """The refused calls of one filter, in words."""
+
+    def __init__(self, names: Mapping[int, str], groups: Sequence[str]) -> None:
+        """`names` are those of calls by number, `groups` are allowed."""
+        self._names = names
+        self._groups = frozenset(expand(groups))
+        self._grants: dict[tuple[str, int], str] = {}
+
+    def arguments(self, number: int, values: Sequence[int], memory: Callable[[int, int], bytes]) -> dict[str, object]:
+        """Give what the arguments of a call say; see `calls.arguments`."""
+        return arguments(self._name(number), values, memory)
+
+    def told(
+        self, number: int, values: Sequence[int], answer: int, who: tuple[int, int, str], said: dict[str, object]
+    ) -> dict[str, object]:
+        """Give what is told of a call that fails with an errno, as plain data: `who` made it, and what it `said`.
 
         Nothing is told of who starts commands: that is no process of the sandbox (`aisbx_linux.lasting.helper`), and
         what it is refused its C library tries.
         """
-        call = self.name(number)
-        pid, inside, program = _process(thread)
+        pid, inside, program = who
         if pid and pid == inside:
             return {}
-        said = arguments(call, thread, values)
-        if not waits():
-            pid, inside, program, said = 0, 0, "", {}
-        answer = self.errno(number, values)
+        call = self._name(number)
         return {
             "source": "syscall",
             "what": call,
@@ -69,9 +75,19 @@ class Refused:
             "grant": self._grant(call, values, answer),
         }
 
-    def counted(self, number: int, values: Sequence[int], times: int) -> dict[str, object]:
+    def seen(
+        self, number: int, thread: int, values: Sequence[int], answer: int, waits: Callable[[], bool]
+    ) -> dict[str, object]:
+        """Give what is told of a thread's call; what was read of its process only if it `waits` afterwards."""
+        who = process_of(thread)
+        said = self.arguments(number, values, partial(memory_of, thread))
+        if not waits():  # its process has gone, and all that may be another's
+            who, said = (0, 0, ""), {}
+        return self.told(number, values, answer, who, said)
+
+    def counted(self, number: int, answer: int, times: int) -> dict[str, object]:
         """Give what is told of calls that were only counted."""
-        call, answer = self.name(number), self.errno(number, values)
+        call = self._name(number)
         return {
             "source": "syscall",
             "what": call,
@@ -79,6 +95,9 @@ class Refused:
             "why": _why(call),
             "times": times,
         }
+
+    def _name(self, number: int) -> str:
+        return self._names.get(number) or f"call {number}"
 
     def _grant(self, call: str, values: Sequence[int], answer: int) -> str:
         """Give the smallest change of a profile with which the filter allows a call; empty where there is none."""
@@ -102,7 +121,7 @@ def _why(call: str) -> str:
     return DENIED[call].reason if call in DENIED else CHECKS[call].why if call in CHECKS else _UNKNOWN
 
 
-def _process(thread: int) -> tuple[int, int, str]:
+def process_of(thread: int) -> tuple[int, int, str]:
     """Give a thread's process on the host and inside, and its program; zeros where it has gone."""
     pid = inside = 0
     try:

@@ -17,13 +17,12 @@ from aisbx_linux.lasting.identity import open_process, recall, send_to
 from aisbx_linux.message import receive
 from aisbx_linux.watching.hand import NO_RUN, SOCKET
 from aisbx_linux.watching.notify import Listener
-from aisbx_linux.watching.refused import Refused
+from aisbx_linux.watching.refused import Answers, Refused
+from aisbx_linux.watching.told import Tell, Told
 
 if TYPE_CHECKING:
     from aisbx_linux.lasting.identity import Born
 
-Tell = Callable[[dict[str, object]], str]
-"""Takes what is told of a refused call; gives what is to be done about it: nothing, or `kill`."""
 RATE, BURST = 100.0, 200.0
 """Calls that are described in a second, and at once."""
 _TICK = 1.0
@@ -50,13 +49,14 @@ class Watch:
         except ProcessLookupError:
             raise OSError("the sandbox has ended") from None
         names = cast("Mapping[int, str]", data["names"])
-        self._refused = Refused(held["plan"]["filter"], int(str(data["arch"])), names, held["watch"][1])
+        self._answers = Answers(held["plan"]["filter"], int(str(data["arch"])), names)
+        self._refused = Refused(names, held["watch"][1])
         self._door = _opened(home)
         self._poller = select.epoll()
         self._connections: dict[int, socket.socket] = {}
         self._listeners: dict[int, Listener] = {}
         self._budget, self._since = BURST, time.monotonic()
-        self._counted: dict[tuple[str, int], tuple[int, tuple[int, ...]]] = {}
+        self._counted: dict[tuple[str, int], tuple[int, int]] = {}
         self._due = 0.0
         for descriptor in (self._first, self._door.fileno(), *([self._owner] if self._owner >= 0 else [])):
             self._poller.register(descriptor, select.EPOLLIN)
@@ -111,13 +111,13 @@ class Watch:
             return
         self._due = self._due or time.monotonic() + _TICK
         call, thread, number, values = received
-        answer = self._refused.errno(number, values)
+        answer = self._answers.errno(number, values)
         if not self._describes():
             listener.refuse(call, answer)
-            self._add(listener.run, number, tuple(values))
+            self._add(listener.run, number, answer)
             return
         try:
-            told = self._refused.told(number, thread, values, lambda: listener.waits(call))
+            told = self._refused.seen(number, thread, values, answer, lambda: listener.waits(call))
         finally:
             listener.refuse(call, answer)
         if told:
@@ -132,18 +132,18 @@ class Watch:
         self._budget -= 1
         return True
 
-    def _add(self, run: str, number: int, values: tuple[int, ...]) -> None:
+    def _add(self, run: str, number: int, answer: int) -> None:
         key = (run, number)
         if key not in self._counted and len(self._counted) >= _MOST_COUNTED:
             key = next(iter(self._counted))
-        times, first = self._counted.get(key, (0, values))
+        times, first = self._counted.get(key, (0, answer))
         self._counted[key] = times + 1, first
 
     def _count(self, tell: Tell) -> None:
         """Tell how many calls there were that were not described."""
         counted, self._counted = self._counted, {}
-        for (run, number), (times, values) in counted.items():
-            self._act(tell({**self._refused.counted(number, values, times), "run": run}))
+        for (run, number), (times, answer) in counted.items():
+            self._act(tell({**self._refused.counted(number, answer, times), "run": run}))
 
     def _act(self, reaction: str) -> None:
         if reaction == "kill":
@@ -153,6 +153,11 @@ class Watch:
 def prepare(data: Mapping[str, object]) -> Watch:
     """Open what there is to watch; OSError where the sandbox is gone."""
     return Watch(data)
+
+
+def told(data: Mapping[str, object], descriptor: int) -> Told:
+    """Take what the compiled program tells that watches (`native/watcher.c`)."""
+    return Told(data, descriptor)
 
 
 def _opened(home: str) -> socket.socket:
