@@ -2,7 +2,7 @@
 
 calls.py     which calls are told of, and what they say
 filter.py    a filter that tells of allowed calls too
-hand.py      how its listener gets out; choose.py  and whether it is this one
+hand.py      how its listener gets out
 answer.py    the listener's side: on with an allowed call, or the errno
 seen.py      what was seen, counted
 serve.py     the process that listens (`aisbx.observer` starts it); ask.py  what is asked of it
