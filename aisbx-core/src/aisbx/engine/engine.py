@@ -184,7 +184,8 @@ class Engine:
         from aisbx.doctor import examine  # no run needs it
 
         places = {"configuration": str(config_dir(self._inputs)), "state": str(self.state), "cache": str(self._cache)}
-        load = partial(self._preparation.load, cache=os.devnull)  # what holds now, and nothing is kept
+        # What holds now, and nothing is kept; a host that serves has a cache, where layers are tried out.
+        load = partial(self._preparation.load, cache=str(self._cache) if usual else os.devnull)
         store = partial(secrets.load, plugins=self.plugins, settings=self.settings, inputs=self._inputs)
         usual = usual or RunRequest(command=("true",), cwd=self.cwd)
         spec = partial(self._preparation.resolve, usual, cache=os.devnull)
