@@ -124,6 +124,7 @@ def test_profiles_and_secrets_are_told_by_their_names(way: Way) -> None:
     assert [row["name"] for row in json.loads(told(way, "secret", "list", "--json")[1])["secrets"]] == ["token"]
 
 
+@pytest.mark.usefixtures("box")  # of which the log has a record
 def test_the_doctor_and_the_logs_verification_are_the_hosts(way: Way) -> None:
     code, out, _ = told(way, "doctor", "--json")
     report = json.loads(out)
