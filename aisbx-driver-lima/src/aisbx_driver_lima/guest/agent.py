@@ -39,9 +39,10 @@ def main(arguments: list[str]) -> None:
     _alone(os.path.dirname(path))
     for name in ("runs", "cache", "outlets", PLACE, *PARTS):
         os.makedirs(f"{place}/{name}", mode=0o700, exist_ok=True)
-    for part in ("runs", PLACE):
-        for left in os.listdir(f"{place}/{part}"):
-            remove(f"{place}/{part}/{left}")
+    for left in os.listdir(f"{place}/runs"):
+        remove(f"{place}/runs/{left}")
+    for left in os.listdir(f"{place}/{PLACE}"):
+        os.unlink(f"{place}/{PLACE}/{left}")  # of one that was killed with the agent before
     for left in os.listdir(f"{place}/outlets"):
         if not Lasting(place).home(left).exists():
             forget_outlet(place, left)
