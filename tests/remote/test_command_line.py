@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from typing import Any
 
 import pytest
@@ -144,6 +145,20 @@ def test_the_doctor_and_the_logs_verification_are_the_hosts(way: Way) -> None:
             file.flush()
             code, out, _ = told(way, "audit", "verify", "--json")
             assert (code, len(json.loads(out)["problems"])) == (found, found), out
+
+
+def test_what_it_was_refused_is_shown_and_explained(way: Way, box: str) -> None:
+    code, _, errors = told(way, "exec", box, "--", "python3", "-c", "import os; os.chroot('/tmp')")
+    assert (code, "PermissionError" in errors) == (1, True), errors
+    until = time.monotonic() + 20
+    while not (rows := told(way, "monitor", box, "--once", "--json", "--severity", "high")[1].splitlines()):
+        assert time.monotonic() < until
+    seen: dict[str, Any] = json.loads(rows[-1])
+    assert (seen["what"], seen["severity"], seen["arguments"]) == ("chroot", "high", {"path": "/tmp"})
+    code, out, _ = told(way, "explain", seen["id"])
+    assert (code, "chroot(path=/tmp) = EPERM" in out, "nothing, in any profile" in out) == (0, True, True), out
+    code, _, errors = told(way, "explain", "nothing-of-that-name")
+    assert (code, errors.count("\n")) == (125, 1), errors
 
 
 def test_what_only_this_machine_has_is_refused_with_a_line(way: Way) -> None:

@@ -60,7 +60,7 @@ _WHOLE: frozenset[str] = frozenset()
 FAR = {
     **dict.fromkeys(("run", "create", "exec", "ls", "inspect", "pause", "resume", "destroy", "prune", "grant"), _WHOLE),
     **dict.fromkeys(("diff", "apply", "discard", "snapshot", "fork", "ps", "kill", "attach", "input", "logs"), _WHOLE),
-    **dict.fromkeys(("cp", "key", "audit", "config", "doctor"), _WHOLE),
+    **dict.fromkeys(("cp", "key", "audit", "config", "doctor", "monitor", "explain"), _WHOLE),
     "profile": frozenset({"list", "show"}),
     "secret": frozenset({"list"}),
 }

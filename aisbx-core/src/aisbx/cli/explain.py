@@ -1,6 +1,7 @@
 """`aisbx explain`: what a run, or one violation, was refused, why, and what would allow it."""
 
 import time
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -9,7 +10,7 @@ from aisbx.audit.read import Record
 from aisbx.cli.monitor import line
 from aisbx.cli.options import Json
 from aisbx.cli.render import emit_json, one_line
-from aisbx.cli.session import audit_path
+from aisbx.cli.session import audit_path, remote, server
 from aisbx.errors import StateError
 from aisbx.violations.read import Wanted, violations
 
@@ -33,10 +34,9 @@ def explain(
     json: Json = False,
 ) -> None:
     """Say what a run was refused, why, and the smallest change that would allow it."""
-    every, reading = violations(audit_path(), Wanted())
+    every, records = _read()
     found = [record for record in every if what in {record.text(name) for name in ("id", "run", "sandbox")}]
-    known = found or [record for record in reading.records if what in {record.text("run"), record.text("sandbox")}]
-    if not known:
+    if not found and not any(what in {record.text("run"), record.text("sandbox")} for record in records):
         raise StateError(f"the audit log knows nothing of {what!r}", hint="see: aisbx audit show, aisbx monitor --once")
     if json:
         emit_json({"about": what, "violations": [_row(record) for record in found]})
@@ -47,6 +47,16 @@ def explain(
         print(line(record))
         for told in _told(record):
             print(f"    {one_line(told)}")
+
+
+def _read() -> tuple[Sequence[Record], Sequence[Record]]:
+    """Give the violations, and the records among which a run or a sandbox may be that had none."""
+    if remote:
+        from aisbx.remote import host, seen
+
+        return seen.violations(server(), Wanted())[0], host.audit(server(), None, 0.0).records
+    found, reading = violations(audit_path(), Wanted())
+    return found, reading.records
 
 
 def _told(record: Record) -> list[str]:

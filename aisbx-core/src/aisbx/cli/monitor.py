@@ -1,6 +1,6 @@
 """`aisbx monitor`: what sandboxes try that they may not, as it happens."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,9 +9,12 @@ from aisbx.audit.read import Record
 from aisbx.cli import complete
 from aisbx.cli.options import Json
 from aisbx.cli.render import one_line
-from aisbx.cli.session import audit_path
+from aisbx.cli.session import audit_path, remote, server
 from aisbx.cli.when import local
 from aisbx.violations.read import Wanted, follow, violations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 EXAMPLES = """\b
 Examples:
@@ -38,12 +41,20 @@ def monitor(
 ) -> None:
     """Show what sandboxes try that they may not, as it happens."""
     wanted = Wanted(sandbox=name, severity=severity)
-    found, reading = violations(audit_path(), wanted)
+    coming: Iterator[Record | None]
+    if remote:
+        from aisbx.remote import seen
+
+        found, last = seen.violations(server(), wanted)
+        coming = seen.follow(server(), wanted, last)
+    else:
+        found, reading = violations(audit_path(), wanted)
+        coming = follow(audit_path(), wanted, reading.end)
     for record in found:
         _show(record, as_json=json)
     if once:
         return
-    for record in follow(audit_path(), wanted, reading.end):
+    for record in coming:
         if record is not None:
             _show(record, as_json=json)
 
