@@ -3,11 +3,13 @@
 import json
 import os
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from aisbx.paths import write_own
+from aisbx.paths import locked, write_own
 
-_FILE = "grants.json"
+_FILE, _LOCK = "grants.json", "grants.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +31,18 @@ def read(home: str) -> list[Grant]:
     return [Grant(rule, until) for rule, until in rows if not until or until > now]
 
 
-def write(home: str, grants: list[Grant]) -> None:
-    """Have these grants hold, and no others."""
+@contextmanager
+def changing(home: str) -> Generator[list[Grant]]:
+    """Give the grants that hold now, as `read` does, to be changed in place: that list holds afterwards.
+
+    Of two that change them at once one waits for the other. Where the block raises, nothing is changed.
+    """
     from pathlib import Path
 
-    write_own(Path(home) / _FILE, json.dumps([[grant.rule, grant.until] for grant in grants]).encode())
+    with locked(Path(home) / _LOCK):
+        grants = read(home)
+        yield grants
+        write_own(Path(home) / _FILE, json.dumps([[grant.rule, grant.until] for grant in grants]).encode())
 
 
 class Granted:

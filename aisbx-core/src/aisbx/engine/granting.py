@@ -1,6 +1,8 @@
 """What a sandbox that lasts may reach beyond what it was made with: added and withdrawn while it runs."""
 
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -46,11 +48,8 @@ class Granting:
 
     def all(self) -> list[Grant]:
         """Give those that hold now; StateError where they cannot be read."""
-        try:
+        with self._readable():
             return grants.read(self._home)
-        except (OSError, ValueError, TypeError) as error:
-            name = self._record.name
-            raise StateError(f"the grants of {name} cannot be read: {error}", hint=f"aisbx destroy {name}") from error
 
     def add(self, text: str, ttl: float, principal: Principal, host: str) -> Grant:
         """Let it reach what a rule names, for so many seconds (0: as long as it is there), and give the grant.
@@ -60,7 +59,8 @@ class Granting:
         rule = self.admitted(text, principal)
         grant = Grant(rule, time.time() + ttl if ttl else 0.0)
         self._note("egress.grant", {"rule": rule, "until": grant.until}, principal, host)
-        grants.write(self._home, [*(each for each in self.all() if each.rule != rule), grant])
+        with self._changing() as held:
+            held[:] = [*(each for each in held if each.rule != rule), grant]
         return grant
 
     def admitted(self, text: str, principal: Principal) -> str:
@@ -81,12 +81,25 @@ class Granting:
     def withdraw(self, text: str, principal: Principal, host: str) -> None:
         """Take a grant back, which closes the connections it allowed; UsageError where there is none."""
         rule = _parsed(text)
-        held = self.all()
-        if rule not in {grant.rule for grant in held}:
-            hint = "what it was made with stays; aisbx grant NAME shows what was added"
-            raise UsageError(f"{self._record.name} was not granted {rule}", hint=hint)
-        grants.write(self._home, [grant for grant in held if grant.rule != rule])
+        with self._changing() as held:
+            if rule not in {grant.rule for grant in held}:
+                hint = "what it was made with stays; aisbx grant NAME shows what was added"
+                raise UsageError(f"{self._record.name} was not granted {rule}", hint=hint)
+            held[:] = [grant for grant in held if grant.rule != rule]
         self._note("egress.withdraw", {"rule": rule}, principal, host)
+
+    @contextmanager
+    def _changing(self) -> Generator[list[Grant]]:
+        with self._readable(), grants.changing(self._home) as held:
+            yield held
+
+    @contextmanager
+    def _readable(self) -> Generator[None]:
+        try:
+            yield
+        except (OSError, ValueError, TypeError) as error:
+            name = self._record.name
+            raise StateError(f"the grants of {name} cannot be read: {error}", hint=f"aisbx destroy {name}") from error
 
     def _ceiling(self) -> Network | None:
         """Give how far its profile's network may reach at most; None where that is not said."""
