@@ -30,8 +30,8 @@ def test_it_stands_still_and_goes_on(box: Box) -> None:
     assert box.json("inspect", "work", "--json")["state"] == "paused"
     assert states(box) == {"stopped"}
     before = count.read_text()
-    assert "is paused" in box.refused("exec", "work", "--", "true", code="launch")
-    assert "is paused" in box.refused("exec", "work", "-d", "--", "true", code="launch")
+    assert "is paused" in box.refused("exec", "work", "--", "true", code="state")
+    assert "is paused" in box.refused("exec", "work", "-d", "--", "true", code="state")
     assert "is paused" in box.refused("kill", "work", run, code="state")
     box.refused("pause", "work", code="usage")
     box.out("kill", "work", spawner, "-s", "KILL")

@@ -135,7 +135,7 @@ class Joined(Launch):
                 self.failure = ("launch", "its own limits are less than it takes to start a command", "ask for more")
         except Exception as error:  # noqa: BLE001 - whatever it was: it is told, and nothing is left behind
             hint = "aisbx resume" if str(error) == PAUSED else ""
-            self.failure = self.failure or (("launch", PAUSED, hint) if hint else refused(_reason(error)))
+            self.failure = self.failure or (("state", PAUSED, hint) if hint else refused(_reason(error)))
             self.kill()
         finally:
             if self._joining >= 0:
