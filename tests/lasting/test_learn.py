@@ -3,12 +3,12 @@
 import json
 import os
 import signal
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aisbx.api.doors import engine, principal
 
 from .conftest import Box, eventually
 from .test_monitor import CALLS, NUMBERS
@@ -208,10 +208,13 @@ def test_a_command_that_is_killed_with_its_learner_leaves_nothing(learnt: Learnt
     started.kill()
     started.communicate()
     assert eventually(lambda: not _sleeps())
-    assert (
-        subprocess.run(box.argv("prune"), cwd=box.project, env=box.env, check=False, capture_output=True).returncode
-        == 0
-    )
+    sandboxes = engine().sandboxes
+
+    def gone() -> bool:
+        sandboxes.prune(principal(), "python")
+        return not list((box.state / "sandboxes").glob("learn-*"))
+
+    assert eventually(gone)
 
 
 def _begun(box: Box) -> bool:

@@ -17,7 +17,7 @@ from aisbx.types.request import Command, Stdio
 Failure = tuple[str, str, str]
 """(code, message, hint or empty); the code is that of a class in `_FAILURES`.
 
-With `aborted`, and with `state` (its record is lost), the command has begun; with the others nothing has run.
+With `aborted`, and with `state` where its record is lost, the command has begun; with the others nothing has run.
 """
 
 
