@@ -1,7 +1,8 @@
 /* Start commands in a sandbox for one client, one after the other: `aisbx_linux/lasting/helper.py`, which says why, in C.
  *
- * Started by aisbx_linux/lasting/helped.py alone, with a socket as descriptor 3 and a memory file as 4; and, where it has
- * an argument, a connection to who watches the sandbox as 5. A message is its size (4 bytes, little-endian) and what plan_read.h reads: numbers, texts, bytes.
+ * Started by aisbx_linux/lasting/helped.py alone, with a socket as descriptor 3 and a memory file as 4, and, where it has
+ * an argument, a connection to who watches the sandbox as 5. A message is its size (4 bytes, little-endian) and what
+ * plan_read.h reads: numbers, texts, bytes.
  */
 #define _GNU_SOURCE
 #include <errno.h>
