@@ -14,6 +14,7 @@ from aisbx_mcp.progress import Progress
 from aisbx_mcp.room import DEFAULT, Room
 from aisbx_mcp.service import Service
 from aisbx_mcp.tool import Call
+from aisbx_mcp.violations import denied, tell
 
 T = TypeVar("T")
 
@@ -52,8 +53,6 @@ def bound(
     async def call(context: Context, **arguments: Any) -> Any:  # noqa: ANN401 - whatever it takes and gives
         try:
             with called(service, context, scope, name) as its:
-                from aisbx_mcp.violations import denied, tell  # no server needs it to begin
-
                 denied(service)  # what comes from now on is told of
                 try:
                     return await run(its, **arguments)
