@@ -147,7 +147,10 @@ def test_the_doctor_and_the_logs_verification_are_the_hosts(way: Way) -> None:
             assert (code, len(json.loads(out)["problems"])) == (found, found), out
 
 
-def test_what_it_was_refused_is_shown_and_explained(way: Way, box: str) -> None:
+def test_what_it_was_refused_is_shown_and_explained(way: Way) -> None:
+    options = ["-p", "shell", "-w", str(way.project)] if not way.finding else []
+    assert told(way, "create", "--name", "seen", "--idle-ttl", "10m", *options) == (0, "seen\n", "")
+    box = "seen"
     code, _, errors = told(way, "exec", box, "--", "python3", "-c", "import os; os.chroot('/tmp')")
     assert (code, "PermissionError" in errors) == (1, True), errors
     until = time.monotonic() + 20
@@ -159,6 +162,7 @@ def test_what_it_was_refused_is_shown_and_explained(way: Way, box: str) -> None:
     assert (code, "chroot(path=/tmp) = EPERM" in out, "nothing, in any profile" in out) == (0, True, True), out
     code, _, errors = told(way, "explain", "nothing-of-that-name")
     assert (code, errors.count("\n")) == (125, 1), errors
+    assert told(way, "destroy", box)[0] == 0
 
 
 def test_what_only_this_machine_has_is_refused_with_a_line(way: Way) -> None:
