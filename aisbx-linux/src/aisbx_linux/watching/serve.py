@@ -5,18 +5,14 @@ the sandbox. So that nobody inside can have this process read and write without 
 second; of others it tells how many there were.
 """
 
-import posix
-import select
-import socket
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
-from aisbx_linux.lasting.identity import open_process, recall, send_to
-from aisbx_linux.message import receive
+from aisbx_linux.lasting.identity import recall
 from aisbx_linux.watching.hand import NO_RUN, SOCKET
 from aisbx_linux.watching.notify import Listener
+from aisbx_linux.watching.reception import Call, Reception
 from aisbx_linux.watching.refused import Answers, Refused
 from aisbx_linux.watching.told import Tell, Told
 
@@ -27,13 +23,13 @@ RATE, BURST = 100.0, 200.0
 """Calls that are described in a second, and at once."""
 _TICK = 1.0
 """Seconds after which is told how many were not."""
-_WAITING, _MESSAGE = 64, 128
-_KILL = 9
 _MOST_COUNTED = 512
 
 
-class Watch:
+class Watch(Reception[Listener]):
     """One sandbox that is watched."""
+
+    _tell: Tell
 
     def __init__(self, data: Mapping[str, object]) -> None:
         """Open what listeners come through, as `LastingSandbox.watching` says; OSError where the sandbox is gone."""
@@ -41,87 +37,43 @@ class Watch:
         held = recall(home)
         if held is None or held["watch"] is None:
             raise OSError("the sandbox has ended, or is none that is watched")
-        self._held = held
-        try:
-            self._first = open_process(held["first"])
-            owner = cast("Born | None", data["owner"])
-            self._owner = open_process(owner) if owner else -1
-        except ProcessLookupError:
-            raise OSError("the sandbox has ended") from None
+        super().__init__(held, cast("Born | None", data["owner"]), home, SOCKET)
         names = cast("Mapping[int, str]", data["names"])
         self._answers = Answers(held["plan"]["filter"], int(str(data["arch"])), names)
         self._refused = Refused(names, held["watch"][1])
-        self._door = _opened(home)
-        self._poller = select.epoll()
-        self._connections: dict[int, socket.socket] = {}
-        self._listeners: dict[int, Listener] = {}
         self._budget, self._since = BURST, time.monotonic()
         self._counted: dict[tuple[str, int], tuple[int, int]] = {}
         self._due = 0.0
-        for descriptor in (self._first, self._door.fileno(), *([self._owner] if self._owner >= 0 else [])):
-            self._poller.register(descriptor, select.EPOLLIN)
 
     def work(self, tell: Tell, tick: Callable[[], bool]) -> None:
         """Watch until the sandbox has ended; see `aisbx.types.Watching`."""
-        while True:
-            for descriptor, events in self._poller.poll(self._patience()):
-                if descriptor in self._listeners:
-                    self._notified(self._listeners[descriptor], events, tell)
-                elif descriptor in self._connections:
-                    self._take(descriptor)
-                elif descriptor == self._door.fileno():
-                    self._accept()
-                elif descriptor == self._owner:
-                    send_to(self._held["tool"], _KILL)
-                    self._poller.unregister(descriptor)
-                else:
-                    self._count(tell)
-                    return
+        self._tell = tell
+        while self._serve(self._patience()):
             if self._due and time.monotonic() >= self._due:
-                self._count(tell)
+                self._count()
                 self._due = time.monotonic() + _TICK if tick() else 0.0
+        self._count()
 
     def _patience(self) -> float | None:
         return max(0.0, self._due - time.monotonic()) if self._due else None
 
-    def _accept(self) -> None:
-        with suppress(OSError):  # who connected has gone
-            connection, _ = self._door.accept()
-            self._connections[connection.fileno()] = connection
-            self._poller.register(connection.fileno(), select.EPOLLIN)
+    def _made(self, listener: int, said: bytes) -> Listener:
+        return Listener(listener, "" if said == NO_RUN else said.decode(errors="replace"))
 
-    def _take(self, descriptor: int) -> None:
-        """Take a listener of a connection; one that has ended is let go."""
-        connection = self._connections[descriptor]
-        said, rights = receive(connection, _MESSAGE)
-        for number in rights:
-            self._listeners[number] = Listener(number, "" if said == NO_RUN else said.decode(errors="replace"))
-            self._poller.register(number, select.EPOLLIN)
-        if not said:
-            self._poller.unregister(descriptor)
-            self._connections.pop(descriptor).close()
-
-    def _notified(self, listener: Listener, events: int, tell: Tell) -> None:
-        if not events & select.EPOLLIN:  # nobody has the filter any more
-            self._poller.unregister(listener.fileno())
-            self._listeners.pop(listener.fileno()).close()
-            return
-        received = listener.receive()
-        if received is None:
-            return
+    def _heard(self, listener: Listener, call: Call) -> None:
         self._due = self._due or time.monotonic() + _TICK
-        call, thread, number, values = received
-        answer = self._answers.errno(number, values)
+        number, thread, which, values = call
+        answer = self._answers.errno(which, values)
         if not self._describes():
-            listener.refuse(call, answer)
-            self._add(listener.run, number, answer)
+            listener.refuse(number, answer)
+            self._add(listener.run, which, answer)
             return
         try:
-            told = self._refused.seen(number, thread, values, answer, lambda: listener.waits(call))
+            told = self._refused.seen(which, thread, values, answer, lambda: listener.waits(number))
         finally:
-            listener.refuse(call, answer)
+            listener.refuse(number, answer)
         if told:
-            self._act(tell({**told, "run": listener.run}))
+            self._act(self._tell({**told, "run": listener.run}))
 
     def _describes(self) -> bool:
         now = time.monotonic()
@@ -139,15 +91,15 @@ class Watch:
         times, first = self._counted.get(key, (0, answer))
         self._counted[key] = times + 1, first
 
-    def _count(self, tell: Tell) -> None:
+    def _count(self) -> None:
         """Tell how many calls there were that were not described."""
         counted, self._counted = self._counted, {}
         for (run, number), (times, answer) in counted.items():
-            self._act(tell({**self._refused.counted(number, answer, times), "run": run}))
+            self._act(self._tell({**self._refused.counted(number, answer, times), "run": run}))
 
     def _act(self, reaction: str) -> None:
         if reaction == "kill":
-            send_to(self._held["tool"], _KILL)
+            self._end()
 
 
 def prepare(data: Mapping[str, object]) -> Watch:
@@ -158,17 +110,3 @@ def prepare(data: Mapping[str, object]) -> Watch:
 def told(data: Mapping[str, object], descriptor: int) -> Told:
     """Take what the compiled program tells that watches (`native/watcher.c`)."""
     return Told(data, descriptor)
-
-
-def _opened(home: str) -> socket.socket:
-    """Listen in a private directory for those who join the sandbox."""
-    directory = posix.open(home, posix.O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC)
-    try:
-        with suppress(FileNotFoundError):
-            posix.unlink(SOCKET, dir_fd=directory)
-        door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, 0)
-        door.bind(f"/proc/self/fd/{directory}/{SOCKET}")
-        door.listen(_WAITING)
-    finally:
-        posix.close(directory)
-    return door
