@@ -24,15 +24,16 @@ _SPARE = 3
 
 
 class Server(threading.Thread):
-    """Answers each connection with `answer` once something came, then echoes; keeps all that it got."""
+    """Answers each connection with `answer` once what came ends with `after`, or echoes; keeps all that it got."""
 
-    def __init__(self, answer: bytes = b"") -> None:
+    def __init__(self, answer: bytes = b"", after: bytes = b"") -> None:
         super().__init__(daemon=True)
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=600)
         self.port: int = self.listener.getsockname()[1]
         self.got: list[bytes] = []
         self.accepted = 0
         self._answer = answer
+        self._after = after
         self.start()
 
     def run(self) -> None:
@@ -46,6 +47,8 @@ class Server(threading.Thread):
         with connection, contextlib.suppress(OSError):
             while data := connection.recv(1 << 16):
                 self.got.append(data)
+                if not data.endswith(self._after):
+                    continue
                 connection.sendall(self._answer or data)
                 if self._answer:
                     connection.shutdown(socket.SHUT_WR)

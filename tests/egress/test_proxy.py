@@ -56,7 +56,7 @@ def test_socks_carries_bytes_to_a_name_and_to_an_address_that_is_named(proxy: Ru
 
 
 def test_a_request_reaches_the_server_as_the_only_one_of_its_connection(proxy: Running) -> None:
-    web = Server(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello")
+    web = Server(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello", after=b"abc")
     proxy.rules += [f"good.example:{web.port}", f"127.0.0.1:{web.port}"]
     place = f"good.example:{web.port}"
     request = f"POST http://{place}/x HTTP/1.1\r\nHost: {place}\r\nContent-Length: 3\r\n\r\nabc".encode()

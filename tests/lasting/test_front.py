@@ -72,7 +72,7 @@ def test_a_signal_ends_the_command_and_is_its_records(work: Box) -> None:
 def test_a_sandbox_that_is_paused_is_left_to_python(work: Box) -> None:
     work.out("pause", "work")
     assert work.run(work.front_only("exec", "work", "--", "true")).returncode == NOT_HERE
-    work.refused("exec", "work", "--", "true", code="launch")
+    work.refused("exec", "work", "--", "true", code="state")
     work.out("resume", "work")
     assert work.run(work.front_only("exec", "work", "--", "true")).returncode == 0
 
