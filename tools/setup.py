@@ -27,7 +27,8 @@ DISTRIBUTIONS = (
 )
 
 FRONT = (
-    *("answer.h", "append.c", "append.h", "assemble.c", "build.py", "client.c", "client.h", "command.c"),
+    *("answer.h", "append.c", "append.h", "assemble.c", "brief.c", "build.py", "client.c", "client.h"),
+    "command.c",
     *("command.h", "enter.c"),
     *("entries.c", "front.c", "front.h", "group.c", "group.h", "hand.c", "helper.c", "input.c", "instruct.c"),
     *("join.c", "join.h", "kernel.c", "kernel.h", "launch.c", "look.c", "look.h", "look_data.h", "notify.c"),

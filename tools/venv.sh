@@ -7,7 +7,8 @@ inputs='requirements-run.lock requirements.lock tools/setup.py aisbx-core/pyproj
     aisbx-driver-lima/pyproject.toml
     aisbx-egress/pyproject.toml aisbx-linux/pyproject.toml aisbx-mcp/pyproject.toml aisbx-profiles/pyproject.toml
     aisbx-supervisor/pyproject.toml aisbx-vault/pyproject.toml
-    aisbx-linux/native/build.py aisbx-linux/native/answer.h aisbx-linux/native/assemble.c aisbx-linux/native/client.c
+    aisbx-linux/native/build.py aisbx-linux/native/answer.h aisbx-linux/native/append.c
+    aisbx-linux/native/append.h aisbx-linux/native/assemble.c aisbx-linux/native/brief.c aisbx-linux/native/client.c
     aisbx-linux/native/client.h aisbx-linux/native/command.c aisbx-linux/native/command.h aisbx-linux/native/enter.c
     aisbx-linux/native/entries.c aisbx-linux/native/front.c aisbx-linux/native/front.h aisbx-linux/native/group.c
     aisbx-linux/native/group.h aisbx-linux/native/hand.c aisbx-linux/native/helper.c aisbx-linux/native/input.c
@@ -16,7 +17,7 @@ inputs='requirements-run.lock requirements.lock tools/setup.py aisbx-core/pyproj
     aisbx-linux/native/look_data.h aisbx-linux/native/notify.c aisbx-linux/native/notify.h
     aisbx-linux/native/options.c aisbx-linux/native/output.c aisbx-linux/native/plan.c
     aisbx-linux/native/plan.h aisbx-linux/native/plan_name.c aisbx-linux/native/plan_read.c
-    aisbx-linux/native/plan_read.h aisbx-linux/native/record.c aisbx-linux/native/record.h aisbx-linux/native/recorder.c
+    aisbx-linux/native/plan_read.h aisbx-linux/native/program.c aisbx-linux/native/record.c aisbx-linux/native/record.h aisbx-linux/native/recorder.c
     aisbx-linux/native/recorder.h aisbx-linux/native/relay.h
     aisbx-linux/native/sha256.c aisbx-linux/native/sha256.h aisbx-linux/native/spawn.c aisbx-linux/native/stage.c
     aisbx-linux/native/stage.h aisbx-linux/native/start.c aisbx-linux/native/stay.c aisbx-linux/native/tally.c

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -15,6 +16,7 @@ enum { SIGNAL_BASE = 128, LAST_SIGNAL = 64 };
 struct client_log {
     pthread_mutex_t mutex; /* a lock on the file is the descriptor's, which all threads have */
     struct log log;
+    struct stat known;
     char path[PATH_MAX];
 };
 
@@ -24,8 +26,11 @@ struct client_log *client_log_open(const char *path, const char *key, uint64_t l
         return NULL;
     memcpy(opened->path, path, strlen(path) + 1);
     const struct plan place = {.audit_path = opened->path, .audit_key = key, .audit_export = "", .audit_limit = limit};
-    if (pthread_mutex_init(&opened->mutex, NULL) == 0 && log_open(&opened->log, &place) == 0)
-        return opened;
+    if (pthread_mutex_init(&opened->mutex, NULL) == 0 && log_open(&opened->log, &place) == 0) {
+        if (fstat(opened->log.file, &opened->known) == 0)
+            return opened;
+        log_close(&opened->log);
+    }
     free(opened);
     return NULL;
 }
@@ -33,6 +38,13 @@ struct client_log *client_log_open(const char *path, const char *key, uint64_t l
 void client_log_close(struct client_log *opened) {
     log_close(&opened->log);
     free(opened);
+}
+
+bool log_is_ready(const struct client_log *opened) {
+    const struct stat *known = &opened->known;
+    struct stat status;
+    return lstat(opened->path, &status) == 0 && status.st_dev == known->st_dev && status.st_ino == known->st_ino &&
+           status.st_mode == known->st_mode && status.st_uid == known->st_uid;
 }
 
 static int64_t microseconds(void) {

@@ -10,4 +10,7 @@
  * False where nothing of it was written: see log_append. */
 bool record_ended(struct client_log *log, const char *members, size_t size, const struct client_outcome *outcome);
 
+/* Tell whether the file that is open has the log's name still (kept.ready). */
+bool log_is_ready(const struct client_log *log);
+
 #endif

@@ -24,7 +24,7 @@ SOURCES = {
     ),
     "aisbx-helper": ("helper", "command", "join", "plan_read", "sha256"),
     "aisbx-watcher": ("watcher", "notify", "recorder", "tally", "join", "plan_read", "sha256"),
-    "aisbx-client.so": ("client", "append", "look", "entries", "record", "text", "sha256"),
+    "aisbx-client.so": ("client", "brief", "append", "look", "entries", "record", "text", "sha256"),
 }
 COMMON = ("-std=c11", "-Wall", "-Wextra", "-fstack-protector-strong")
 FAST = ("-O2", "-D_FORTIFY_SOURCE=2", "-s")

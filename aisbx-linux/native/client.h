@@ -11,7 +11,7 @@
 
 #define EXPORTED __attribute__((visibility("default")))
 /* What this file says: as FORMAT of lasting/client.py, which takes no library that says otherwise. */
-#define CLIENT_FORMAT 3
+#define CLIENT_FORMAT 4
 EXPORTED extern const int client_format;
 /* Limits of cgroups that are counted; more are Python's. */
 #define CLIENT_COUNTS 16
@@ -50,6 +50,7 @@ struct client_outcome {
     int64_t size[2];              /* bytes of stdout and stderr that were read */
     int64_t reader[2];            /* ends of their pipes; -1 where closed */
     int64_t recorded;             /* its record is written */
+    int64_t run;                  /* of `brief_run`: the run's id */
     int64_t before[CLIENT_COUNTS];
 };
 
@@ -58,5 +59,25 @@ struct client_outcome {
  * Where it has ended, its record is appended to the log, with `members` (JSON) before its exit code. */
 EXPORTED enum client_result client_run(const struct client *client, int socket, const void *message, const char *members,
                                        struct client_outcome *outcome);
+
+/* What the plainest commands of a sandbox have in common: a few words, and nothing of their own. */
+struct brief_plan {
+    const struct client *client; /* it and the log are open as long as a brief that has them */
+    struct client_log *log;
+    int64_t patience, most;      /* as of an outcome */
+    const char *before, *after;  /* `asking.surroundings` */
+    size_t before_size, after_size;
+    const char *who, *known;     /* JSON members of the records: who asks, from where; the sandbox's */
+    int64_t program_only;        /* a record has only the first word */
+};
+
+struct brief;
+EXPORTED struct brief *brief_open(const struct brief_plan *plan);
+EXPORTED void brief_close(struct brief *brief);
+
+/* `client_run` of a command, its words in `text` with a NUL between each two, for this process and user alone;
+ * `watched` is readable once who watches the sandbox has ended (-1: nobody does). What is not just so is not asked for. */
+EXPORTED enum client_result brief_run(const struct brief *brief, int socket, int watched, const char *text, size_t size,
+                                      size_t count, struct client_outcome *outcome);
 
 #endif

@@ -264,7 +264,7 @@ def test_what_cannot_be_a_command_is_refused_and_the_helper_stays(sandbox: Lasti
     with pytest.raises(LaunchError):
         sandbox.spawn(Command(argv=("true",), cwd="/a\0b"), Stdio()).wait(60)
     assert helper_of(sandbox) == one
-    copy = os.dup(sandbox.helpers._idle[0].fileno())  # pyright: ignore[reportPrivateUsage]  (as a fork has it)
+    copy = os.dup(sandbox.helpers.idle[0].fileno())  # as a fork has it
     closing = threading.Thread(target=sandbox.release, daemon=True)
     closing.start()
     closing.join(5)

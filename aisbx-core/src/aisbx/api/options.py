@@ -109,6 +109,9 @@ _LIMITS = (("wall_time", "timeout"), ("output", "output"), ("memory", "memory"),
 
 def to_command(words: tuple[str, ...], own: CommandOptions) -> Command:
     """Give a command with what it has of its own; UsageError where that cannot be."""
+    for word in words:
+        if not isinstance(word, str):  # pyright: ignore[reportUnnecessaryIsInstance]  (who has no types may say anything)
+            raise UsageError(f"the word {word!r} of a command is not a string", hint="write str() around it")
     if not own:
         return Command(argv=words)
     limits = {limit: float(amount) for limit, name in _LIMITS if (amount := own.get(name)) is not None}

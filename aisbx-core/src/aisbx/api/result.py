@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from aisbx.api.bounded import Cut, shown
 from aisbx.errors import AisbxError
-from aisbx.types import Outcome, Usage
+from aisbx.types import Brief, Outcome, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,4 +96,23 @@ def to_result(argv: tuple[str, ...], outcome: Outcome) -> Result:
         usage=status.usage,
         findings=status.findings,
         run=outcome.run,
+    )
+
+
+def brief_result(argv: tuple[str, ...], brief: Brief) -> Result:
+    """Give what came of a command that ended in the ordinary course as a program's result."""
+    run, code, _, duration, usage, out, err = brief
+    return Result(
+        argv=argv,
+        code=code,
+        stdout=out,
+        stderr=err,
+        truncated=False,
+        timed_out=False,
+        oom_killed=False,
+        pids_limited=False,
+        duration=duration,
+        usage=usage,
+        findings=(),
+        run=run,
     )

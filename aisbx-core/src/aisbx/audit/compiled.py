@@ -7,7 +7,7 @@ from functools import cache
 
 from aisbx.types import AuditPlace
 
-_LIBRARY, _FORMAT = "aisbx-client.so", 3
+_LIBRARY, _FORMAT = "aisbx-client.so", 4
 
 
 class CompiledLog:

@@ -13,6 +13,7 @@ from aisbx.engine.refusals import record_refusal
 from aisbx.engine.relaying import wait
 from aisbx.engine.requests import current
 from aisbx.engine.secrets import supply_command
+from aisbx.engine.shortest import Shortest
 from aisbx.errors import AisbxError
 from aisbx.plan.run import new_run
 from aisbx.store import Record, Store
@@ -112,10 +113,10 @@ class Opened:
         self.sandbox = sandbox
         self.engine = engine
         self._store = store
-        self._environment = store.environment(record.name)
-        self._log = KeptLog(engine.audit, f"{engine.state}/{RESERVE}")
+        self.environment = store.environment(record.name)
+        self.log = KeptLog(engine.audit, f"{engine.state}/{RESERVE}")
         self._execute = sandbox.execute if isinstance(sandbox, ExecutingSandbox) else None
-        self._known = f'"sandbox":"{record.name}",{record.static}'
+        self.known = f'"sandbox":"{record.name}",{record.static}'
 
     def start(
         self, command: Command, stdio: Stdio, principal: Principal, host: str, words: Sequence[str] = ()
@@ -127,16 +128,22 @@ class Opened:
         command, who = self._admitted(command, stdio.known, principal, host, words)
         return Started(self, self.sandbox.spawn(command, stdio), who, captured=stdio.captured)
 
+    def shortest(self, principal: Principal, host: str, capture: int) -> "Shortest | None":
+        """Give what runs commands of one user that have nothing of their own; None where `execute` is to."""
+        settings = self.engine.settings
+        told = settings.policies or settings.sinks or self.environment  # somebody has a say in it, or hears of it
+        return None if told else Shortest(self, principal, host, capture)
+
     def execute(self, command: Command, stdio: Stdio, principal: Principal, host: str) -> Outcome:
         """Run a command to its end and record it; an AisbxError says why it did not run."""
         execute = self._execute
         if execute is None:
             return self.start(command, stdio, principal, host).wait()
         command, who = self._admitted(command, stdio.known, principal, host)
-        compiled = self._log.compiled
+        compiled = self.log.compiled
         record = None
         if compiled is not None:  # is kept meanwhile
-            record = Recording(compiled.address, f"{members('exec.end', *who)},{self._known}".encode("ascii"))
+            record = Recording(compiled.address, f"{members('exec.end', *who)},{self.known}".encode("ascii"))
         request = current()
         try:
             status = execute(command, stdio, record)
@@ -172,11 +179,11 @@ class Opened:
         if command.limits:
             able(engine, self.record, self.sandbox, command, principal, host, run)
         shown = replace(command, argv=tuple(words)) if words else command
-        command = reviewed(engine, self._store, self.record, self._environment, shown, principal, host, run)
+        command = reviewed(engine, self._store, self.record, self.environment, shown, principal, host, run)
         if words:
             command = replace(command, argv=argv)
         try:
-            self._log.ready()
+            self.log.ready()
         except AuditError as error:
             raise unrecordable(error) from None
         told = list(argv) if engine.settings.audit.argv else [argv[0]]
@@ -201,9 +208,9 @@ class Opened:
         """
         run = new_run()
         command = Command(argv=tuple(argv), stdin=stdin)
-        reviewed(self.engine, self._store, self.record, self._environment, command, principal, host, run)
+        reviewed(self.engine, self._store, self.record, self.environment, command, principal, host, run)
         try:
-            self._log.ready()
+            self.log.ready()
         except AuditError as error:
             raise unrecordable(error) from None
         told = list(argv) if self.engine.settings.audit.argv else [argv[0]]
@@ -213,8 +220,8 @@ class Opened:
 
     def write(self, beginning: str, what: str) -> None:
         """Write the record of a command; StateError where it cannot be, or its head not exported."""
-        with recording(self._log.path, "this command"):
-            self._log.write(f"{beginning},{self._known},{what}")
+        with recording(self.log.path, "this command"):
+            self.log.write(f"{beginning},{self.known},{what}")
 
     def ended(self, run: str, status: ExitStatus, *, captured: bool, request: str = "") -> Outcome:
         """Give what came of a command, and tell the sinks."""

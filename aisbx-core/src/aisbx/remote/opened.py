@@ -43,6 +43,9 @@ class RemoteOpened:
         """Start a command; an AisbxError says why it may not be, or cannot be."""
         return RemoteStarted(self, command, stdio)
 
+    def shortest(self, _principal: Principal, _host: str, _capture: int) -> None:
+        """There is no shorter way."""
+
     def execute(self, command: Command, stdio: Stdio, principal: Principal, host: str) -> Outcome:
         """Run a command to its end; an AisbxError says why it did not run."""
         given = stdio.known

@@ -35,7 +35,20 @@ from aisbx.types.launch import (
 from aisbx.types.learning import ObservedSandbox, Observing, ObservingModule
 from aisbx.types.limiting import LimitingSandbox
 from aisbx.types.metered import Consumption, MeteredSandbox
-from aisbx.types.outcome import REQUEST_BEGIN, REQUEST_END, Captured, Event, ExitStatus, Outcome, Recording, Usage
+from aisbx.types.outcome import (
+    REQUEST_BEGIN,
+    REQUEST_END,
+    Begun,
+    Brief,
+    BriefRunner,
+    Captured,
+    Event,
+    ExitStatus,
+    Outcome,
+    Recorder,
+    Recording,
+    Usage,
+)
 from aisbx.types.plan import (
     AuditPlace,
     Carried,
@@ -50,6 +63,7 @@ from aisbx.types.plan import (
 )
 from aisbx.types.plugin import (
     Auth,
+    BriefSandbox,
     Driver,
     ExecutingSandbox,
     FlushableSink,
@@ -110,8 +124,12 @@ __all__ = [
     "Authority",
     "BackgroundJob",
     "BackgroundSandbox",
+    "Begun",
     "Binding",
     "BoundSecrets",
+    "Brief",
+    "BriefRunner",
+    "BriefSandbox",
     "Captured",
     "Carried",
     "CgroupRow",
@@ -179,6 +197,7 @@ __all__ = [
     "Proxy",
     "PublishingDriver",
     "Reaction",
+    "Recorder",
     "Recording",
     "ReleasableSandbox",
     "RevocableAuth",

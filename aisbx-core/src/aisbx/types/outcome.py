@@ -1,7 +1,8 @@
 """What came of a run."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from aisbx.types.enforcement import Enforcement
 
@@ -49,6 +50,43 @@ class Recording:
     members: bytes
     """What stands before the exit code, from behind the time on."""
     written: bool = False
+
+
+class Recorder(NamedTuple):
+    """How commands of a sandbox are recorded that have nothing of their own, in the compiled library."""
+
+    log: int
+    """Where it has the audit log, as of `Recording`."""
+    who: str
+    """JSON members: who asks, and from which host."""
+    known: str
+    """JSON members: what is the same of all commands of the sandbox."""
+    program_only: bool
+    """Whether only the first word of a command is recorded."""
+
+
+class Brief(NamedTuple):
+    """What came of a command that ended in the ordinary course, and is recorded."""
+
+    run: str
+    code: int
+    signal: int
+    duration: float
+    """Seconds."""
+    usage: Usage
+    stdout: bytes
+    stderr: bytes
+
+
+class Begun(NamedTuple):
+    """A command that was begun; `wait` gives how it ended, or raises why it did not run, and records nothing."""
+
+    run: str
+    wait: Callable[[], ExitStatus]
+
+
+BriefRunner = Callable[[tuple[str, ...]], Brief | Begun | None]
+"""Runs a command of these words; None where nothing was started."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

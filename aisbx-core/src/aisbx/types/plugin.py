@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from aisbx.types.capability import Files, Freezer, Layers
 from aisbx.types.enforcement import Enforcement
-from aisbx.types.outcome import Event, ExitStatus, Recording, Usage
+from aisbx.types.outcome import BriefRunner, Event, ExitStatus, Recorder, Recording, Usage
 from aisbx.types.plan import JoinPlan, LocalPlan
 from aisbx.types.request import Command, Principal, Stdio, Verdict
 from aisbx.types.secret import Proxied, Secrets
@@ -223,6 +223,18 @@ class ExecutingSandbox(Sandbox, Protocol):
         """Run it, and say the same of it as those do; raises what kept it from running.
 
         Where it has ended in the ordinary course, its `record` may be written here.
+        """
+        ...
+
+
+@runtime_checkable
+class BriefSandbox(ExecutingSandbox, Protocol):
+    """A sandbox that has the shortest way of all for commands with no variables, input or limits of their own."""
+
+    def brief(self, capture: int, recorder: Recorder) -> BriefRunner | None:
+        """Give what runs one, at most `capture` bytes of each stream kept; None where there is nothing shorter.
+
+        It is for this process and user. Called, it gives None where nothing was started: `execute` is to do it.
         """
         ...
 

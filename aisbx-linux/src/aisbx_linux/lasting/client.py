@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ENDED, NOT_ASKED, GOES_ON = range(3)
 """enum client_result"""
-FORMAT = 3
+FORMAT = 4
 """CLIENT_FORMAT of `native/client.h`."""
 ROOM = 1 << 16
 """Bytes of one stream's output that the library takes; one that prints more is Python's."""
@@ -42,6 +42,7 @@ class Outcome(ctypes.Structure):
     system: int
     peak: int
     recorded: int
+    run: int
     out: int
     err: int
     reader: "ctypes.Array[ctypes.c_int64]"
@@ -56,6 +57,7 @@ class Outcome(ctypes.Structure):
         ("err", ctypes.c_int64),
         ("reader", ctypes.c_int64 * 2),
         ("recorded", ctypes.c_int64),
+        ("run", ctypes.c_int64),
         ("before", ctypes.c_int64 * _COUNTS),
     )
 
@@ -109,8 +111,8 @@ class Client:
         keys = (ctypes.c_char_p * len(rows))(*(row[1].encode() for row in rows))
         self.kept = kept
         """Its files are open as long as this is."""
-        self._library = library
-        self._client = library.client_open(
+        self.library = library
+        self.address: int = library.client_open(
             os.fsencode(kept.home),
             None if watched is None else os.fsencode(watched),
             kept.null,
@@ -119,7 +121,8 @@ class Client:
             files,
             keys,
         )
-        if not self._client:
+        """Of a `struct client`."""
+        if not self.address:
             raise ValueError("the library knows nothing of the sandbox")
 
     def run(
@@ -139,12 +142,12 @@ class Client:
             exchange.ask(patience, most, record.log)
             members = record.members
         message = len(request).to_bytes(4, "little") + request
-        return self._library.client_run(self._client, one.number, message, members, exchange.told)
+        return self.library.client_run(self.address, one.number, message, members, exchange.told)
 
     def __del__(self) -> None:
         """Let it go."""
-        if getattr(self, "_client", None):
-            self._library.client_close(self._client)
+        if getattr(self, "address", None):
+            self.library.client_close(self.address)
 
 
 def opened(kept: "Kept") -> Client | None:
@@ -178,4 +181,10 @@ def load() -> "ctypes.CDLL | None":
     library.client_close.argtypes = (pointer,)
     library.client_run.restype = number
     library.client_run.argtypes = (pointer, number, ctypes.c_char_p, ctypes.c_char_p, pointer)
+    library.brief_open.restype = pointer
+    library.brief_open.argtypes = (pointer,)
+    library.brief_close.restype = None
+    library.brief_close.argtypes = (pointer,)
+    library.brief_run.restype = number
+    library.brief_run.argtypes = (pointer, number, number, ctypes.c_char_p, size, size, pointer)
     return library

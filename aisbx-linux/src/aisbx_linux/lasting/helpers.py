@@ -61,6 +61,8 @@ class Helper:
 
         self._watch = connected(held, "")
         """What ends with who watches the sandbox, None where nobody is to."""
+        self.watched = -1 if self._watch is None else self._watch.fileno()
+        """What becomes readable then, -1 where nobody is to watch."""
         ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
         self._socket, self._owner = ours, posix.getpid()
         self.number = ours.fileno()
@@ -178,8 +180,10 @@ class Helpers:
         self.held = held
         self.home = home
         self._kept: Kept | None = None
-        self._client: Client | None = None
-        self._idle: list[Helper] = []
+        self.known: Client | None = None
+        """What `client` gave, until it is forgotten."""
+        self.idle: list[Helper] = []
+        """Those that have nothing to do; another list once they were let go."""
         self._owner = posix.getpid()
         self._around: tuple[Mapping[str, str], str, tuple[bytes, bytes]] = ({}, "", asking.surroundings({}, ""))
 
@@ -193,8 +197,8 @@ class Helpers:
     def take(self) -> Helper:
         """Give one that has nothing to do; JoinError where none can be started."""
         if self._owner != posix.getpid():  # a fork of the client: the helpers are the client's
-            self._idle, self._owner = [], posix.getpid()
-        idle = self._idle
+            self.idle, self._owner = [], posix.getpid()
+        idle = self.idle
         try:
             one = idle.pop()
             while one.unwatched:
@@ -207,12 +211,12 @@ class Helpers:
 
     def give_back(self, one: Helper) -> None:
         """Have it ready for the next command; one that was taken before `close` is let go."""
-        idle = self._idle
+        idle = self.idle
         if one.idle is not idle or len(idle) >= _IDLE or self._owner != posix.getpid():
             one.close()
             return
         idle.append(one)
-        if idle is not self._idle:  # another thread closed them at this moment
+        if idle is not self.idle:  # another thread closed them at this moment
             _let_go(idle)
 
     @property
@@ -229,22 +233,22 @@ class Helpers:
 
     def client(self) -> "Client | None":
         """Give what runs a command in one call, None where there is no library, or not all is as usual."""
-        client = self._client
+        client = self.known
         if client is None and os.environ.get("AISBX_FRONT") != "0":
             from aisbx_linux.lasting.client import opened
 
-            client = self._client = opened(self.kept())
+            client = self.known = opened(self.kept())
         return client
 
     def forget_client(self) -> None:
         """Have the next made anew: what it knows may not be so any more."""
-        self._client = None
+        self.known = None
 
     def close(self) -> None:
         """Let all go that have nothing to do."""
-        self._kept = self._client = None
+        self._kept = self.known = None
         if self._owner == posix.getpid():
-            idle, self._idle = self._idle, []
+            idle, self.idle = self.idle, []
             _let_go(idle)
 
 

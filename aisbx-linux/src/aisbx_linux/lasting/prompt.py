@@ -49,7 +49,7 @@ def run(
     try:
         result = client.run(one, exchange, request, patience, plan["output"], record)
         if result not in {ENDED, NOT_ASKED}:
-            return _gone_on(helpers, plan, command, stdio, one, exchange)
+            return gone_on(helpers, plan, command, stdio, one, exchange)
     except BaseException:
         if result == NOT_ASKED:  # a signal's handler raised it: the helper may have been asked, and ends its command
             one.close()
@@ -74,7 +74,7 @@ def run(
     )
 
 
-def _gone_on(
+def gone_on(
     helpers: Helpers, plan: LocalPlan, command: Command, stdio: Stdio, one: Helper, exchange: Exchange
 ) -> ExitStatus:
     """Go on with what the library has begun."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from aisbx.errors import LaunchError, StateError
 from aisbx.types import (
     BackgroundJob,
+    BriefRunner,
     Command,
     Consumption,
     ControlState,
@@ -24,6 +25,7 @@ from aisbx.types import (
     Level,
     LocalPlan,
     ProcessRow,
+    Recorder,
     Recording,
     Stdio,
     WatchingJob,
@@ -47,8 +49,9 @@ from aisbx_linux.lasting.helpers import Helpers
 from aisbx_linux.lasting.identity import lives, other_version, recall
 from aisbx_linux.lasting.join import JoinError
 from aisbx_linux.lasting.kept import Kept
+from aisbx_linux.lasting.limited import states_of
 from aisbx_linux.lasting.mark import left
-from aisbx_linux.lasting.own import by_groups, has_own
+from aisbx_linux.lasting.own import has_own
 from aisbx_linux.launch import FORMAT
 from aisbx_linux.layer import sized
 from aisbx_linux.layer.snapshots import snapshot
@@ -115,23 +118,15 @@ class LastingSandbox:
                 return status
         return given(self.spawn(command, stdio).wait())
 
+    def brief(self, capture: int, recorder: Recorder) -> BriefRunner | None:
+        """Give what runs commands that have nothing of their own, None where there is no compiled library."""
+        from aisbx_linux.lasting.brief import briefly
+
+        return briefly(self.helpers, capture, recorder)
+
     def check(self, command: Command) -> list[ControlState]:
         """Say how far the command's own memory and tasks will be held, and by what."""
-        grouped = by_groups(self._held)
-        wanted = [name for name in LIMITS if command.limits.get(name)]
-        return [
-            ControlState(f"limit:{name}", Level.FULL, "a cgroup for the command, below the sandbox's")
-            if name in grouped
-            else ControlState(
-                f"limit:{name}",
-                Level.PARTIAL,
-                "a watchdog over all that came of the command",
-                "between two looks, a tenth of a second or more apart, a command can pass its own limit, for the "
-                "sandbox has no cgroup in which one could be made for it",
-                "make the sandbox where cgroups can be made (see: aisbx doctor), or limit the sandbox",
-            )
-            for name in wanted
-        ]
+        return states_of(self._held, command.limits)
 
     def plan(self, command: Command) -> JoinPlan:
         """Give how a command gets in as plain data, for `launcher` to carry out."""
