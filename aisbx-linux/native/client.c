@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +27,6 @@ enum {
     PASSED = 4,
 };
 #define SECOND INT64_C(1000000000)
-#define AWAKE INT64_C(50000) /* nanoseconds */
 #define BASELINE "baseline"
 
 const int client_format = CLIENT_FORMAT;
@@ -160,9 +158,9 @@ static void close_end(int64_t *descriptor) {
     *descriptor = -1;
 }
 
-/* Make the pipes, ask, and close what the helper has now. */
+/* Make the pipes and ask; `writers` are their other ends. */
 static bool begin(const struct client *client, int socket, const void *message, size_t size,
-                  struct client_outcome *outcome) {
+                  struct client_outcome *outcome, int writers[STREAMS]) {
     int out[2] = {-1, -1}, err[2] = {-1, -1};
     int joining = share(client);
     bool asked = joining >= 0 && remembered(client) && pipe2(out, O_CLOEXEC) == 0 && pipe2(err, O_CLOEXEC) == 0;
@@ -174,10 +172,12 @@ static bool begin(const struct client *client, int socket, const void *message, 
         count(client, outcome->before);
         asked = ask(socket, message, size, passed);
     }
-    int done[] = {joining, out[1], err[1], asked ? -1 : out[0], asked ? -1 : err[0]};
+    int done[] = {joining, asked ? -1 : out[0], asked ? -1 : out[1], asked ? -1 : err[0], asked ? -1 : err[1]};
     for (size_t i = 0; i < sizeof done / sizeof *done; i++)
         if (done[i] >= 0)
             (void)close(done[i]);
+    writers[0] = out[1];
+    writers[1] = err[1];
     outcome->reader[0] = asked ? out[0] : -1;
     outcome->reader[1] = asked ? err[0] : -1;
     return asked;
@@ -190,11 +190,8 @@ static bool take(struct client_outcome *outcome, int stream) {
     if (outcome->most != 0 && outcome->most - all < left)
         left = (size_t)(outcome->most - all);
     ssize_t got = left == 0 ? -1 : read((int)outcome->reader[stream], outcome->data[stream] + have, left);
-    if (got == 0)
-        close_end(&outcome->reader[stream]);
-    else if (got > 0)
-        outcome->size[stream] += got;
-    return got >= 0;
+    outcome->size[stream] += got > 0 ? got : 0;
+    return got > 0;
 }
 
 /* Tell whether the helper says that the command ended, without taking what it says. */
@@ -215,17 +212,9 @@ static bool ended(int socket, struct client_outcome *outcome) {
     return answer.kind == ANSWER_ENDED;
 }
 
-/* Both streams have ended, mostly because the command has: its helper is about to answer, and waiting for that awake takes
- * less than going to sleep and being woken. Whoever else wants the processor has it. */
-static bool answered(int socket, struct client_outcome *outcome) {
-    for (int64_t until = now() + AWAKE; now() < until; (void)sched_yield())
-        if (ended(socket, outcome))
-            return true;
-    return false;
-}
-
 /* Read the streams until the helper has its answer, which comes after all that the command printed; false where it is not
- * that the command ended. */
+ * that the command ended. They don't end before, for their other ends are open here too: to be woken by that would be to
+ * compete with the command's own end, and then with the helper, for a processor. */
 static bool relay(int socket, struct client_outcome *outcome) {
     int64_t until = outcome->patience == 0 ? 0 : outcome->started + outcome->patience;
     for (;;) {
@@ -238,17 +227,13 @@ static bool relay(int socket, struct client_outcome *outcome) {
             return false; /* a signal, or its time is over */
         bool drained = true;
         for (int i = 0; i < STREAMS; i++)
-            if (watched[i + 1].revents == POLLHUP) /* and nothing to read: nobody can write to it any more */
-                close_end(&outcome->reader[i]);
-            else if (watched[i + 1].revents != 0) {
+            if (watched[i + 1].revents != 0) {
                 drained = false;
                 if (!take(outcome, i))
                     return false;
             }
         if (drained && watched[0].revents != 0)
             return ended(socket, outcome);
-        if (outcome->reader[0] < 0 && outcome->reader[1] < 0 && answered(socket, outcome))
-            return true;
     }
 }
 
@@ -268,9 +253,13 @@ enum client_result client_run(const struct client *client, int socket, const voi
     memcpy(&size, message, sizeof size);
     outcome->started = now();
     outcome->size[0] = outcome->size[1] = outcome->recorded = 0;
-    if (size > LONGEST || !begin(client, socket, message, sizeof size + size, outcome))
+    int writers[STREAMS];
+    if (size > LONGEST || !begin(client, socket, message, sizeof size + size, outcome, writers))
         return CLIENT_NOT_ASKED;
-    if (!relay(socket, outcome) || !quiet(client, outcome->before))
+    bool over = relay(socket, outcome);
+    for (int i = 0; i < STREAMS; i++)
+        (void)close(writers[i]);
+    if (!over || !quiet(client, outcome->before))
         return CLIENT_GOES_ON;
     outcome->ended = now();
     if ((client->look != NULL && !(remembered(client) && look_same(client->look))) || !let_go(socket, outcome))
