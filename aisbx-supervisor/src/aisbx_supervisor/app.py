@@ -1,6 +1,5 @@
 """The application: routes, and what becomes of errors."""
 
-import logging
 from typing import Any
 
 from aisbx.errors import AisbxError, UsageError
@@ -11,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from aisbx_supervisor.problems import RESPONSES, Problem, problem
+from aisbx_supervisor.problems import RESPONSES, Problem, failed, problem, refused
 from aisbx_supervisor.routes import (
     audit,
     files,
@@ -33,9 +32,7 @@ _SOCKETS = (f"{API}/sandboxes/{{name}}/pty", f"{API}/sandboxes/{{name}}/processe
 """Paths of WebSockets, which OpenAPI has no words for."""
 _ROUTES = (sandboxes, running, processes, inside, files, review, grants, host, keys, audit, violations)
 _CODES = {404: "not-found", 405: "usage"}
-_FAILED = 500
 _MOST_ERRORS = 20
-_log = logging.getLogger("aisbx")
 
 
 def build(service: Service) -> FastAPI:
@@ -51,9 +48,8 @@ def build(service: Service) -> FastAPI:
     service.routes = dict.fromkeys([*_described(app)["paths"], f"{API}/openapi.json", *_SOCKETS])
 
     @app.exception_handler(AisbxError)
-    async def refused(_request: Request, error: AisbxError) -> Response:  # pyright: ignore[reportUnusedFunction]
-        service.metrics.errors.labels(error.code).inc()
-        return problem(error)
+    async def problematic(_request: Request, error: AisbxError) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return refused(service.metrics, error)
 
     @app.exception_handler(RequestValidationError)
     async def malformed(_request: Request, error: RequestValidationError) -> Response:  # pyright: ignore[reportUnusedFunction]
@@ -77,12 +73,8 @@ def build(service: Service) -> FastAPI:
         return response
 
     @app.exception_handler(Exception)
-    async def failed(_request: Request, error: Exception) -> Response:  # pyright: ignore[reportUnusedFunction]
-        service.metrics.errors.labels(AisbxError.code).inc()
-        _log.error("a request failed", exc_info=error)
-        return problem(
-            RefusedError(_FAILED, AisbxError.code, "the server failed", "whoever runs it finds why in its log")
-        )
+    async def wrong(_request: Request, error: Exception) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return failed(service.metrics, error)
 
     return app
 

@@ -20,10 +20,10 @@ PRINCIPAL = "aisbx.principal"
 class Asked:
     """One request."""
 
-    def __init__(self, connection: Request | WebSocket) -> None:
+    def __init__(self, service: "Service", who: "Principal") -> None:
         """Take what the front has found out."""
-        self.service: Service = connection.app.state.service
-        self.who: Principal = connection.scope[PRINCIPAL]
+        self.service = service
+        self.who = who
 
     @contextmanager
     def may(self, scope: str, what: str) -> Generator[None]:
@@ -47,4 +47,9 @@ def as_it_stands() -> Generator[None]:
 
 async def asked(request: Request) -> Asked:
     """Give it to a route; a coroutine, for FastAPI hands what is none to a thread."""
-    return Asked(request)
+    return asked_by(request)
+
+
+def asked_by(connection: Request | WebSocket) -> Asked:
+    """Give what the front has found out of a connection."""
+    return Asked(connection.app.state.service, connection.scope[PRINCIPAL])

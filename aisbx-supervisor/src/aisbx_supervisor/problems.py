@@ -1,15 +1,22 @@
 """Errors as problems (RFC 9457): our code and hint beside what the document asks for."""
 
 import json
+import logging
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from aisbx.errors import AdmissionError, AisbxError
 from aisbx.hosting.requests import RefusedError
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+if TYPE_CHECKING:
+    from aisbx_supervisor.metrics import Metrics
+
 MEDIA = "application/problem+json"
+_FAILED = 500
+_log = logging.getLogger("aisbx")
 _TYPE = "urn:aisbx:error:"
 STATUS: Mapping[str, int] = {
     "usage": 400,
@@ -78,6 +85,19 @@ def problem(error: AisbxError, **more: object) -> Response:
     told = {"detail": record.pop("message"), **record, **more}
     body = {"type": _TYPE + error.code, "title": TITLES.get(status, "It failed"), "status": status, **told}
     return Response(json.dumps(body), status, headers, MEDIA)
+
+
+def refused(metrics: "Metrics", error: AisbxError) -> Response:
+    """Count an error and give the answer for it."""
+    metrics.errors.labels(error.code).inc()
+    return problem(error)
+
+
+def failed(metrics: "Metrics", error: Exception) -> Response:
+    """Count and log what nobody has foreseen, and give an answer that tells nothing of it."""
+    _log.error("a request failed", exc_info=error)
+    hint = "whoever runs it finds why in its log"
+    return refused(metrics, RefusedError(_FAILED, AisbxError.code, "the server failed", hint))
 
 
 RESPONSES: dict[int | str, dict[str, object]] = {

@@ -12,8 +12,9 @@ from aisbx.hosting.listening import announce
 from aisbx.hosting.serving import Server, configured
 from starlette.types import ASGIApp
 
-from aisbx_supervisor.app import build
+from aisbx_supervisor.app import API, build
 from aisbx_supervisor.connection import Http, WebSocket
+from aisbx_supervisor.direct import Direct
 from aisbx_supervisor.front import Front
 from aisbx_supervisor.notify import notify
 from aisbx_supervisor.options import ServeOptions
@@ -29,7 +30,7 @@ def serve(options: ServeOptions, sockets: Sequence[socket.socket]) -> int:
     """Serve; an AisbxError says why that cannot be. Ends the process: a command may be waited for in a thread still."""
     service = Service(options)
     service.check()
-    config = _config(Front(build(service), service), options)
+    config = _config(Front(Direct(build(service), service, API), service), options)
     code = asyncio.run(_serve(service, Server(config), sockets))
     sys.stderr.flush()
     os._exit(code)

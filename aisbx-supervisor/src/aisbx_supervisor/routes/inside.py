@@ -8,7 +8,7 @@ from fastapi import Path as InPath
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
-from aisbx_supervisor.asked import Asked, asked
+from aisbx_supervisor.asked import Asked, asked, asked_by
 from aisbx_supervisor.models import Signal
 from aisbx_supervisor.terminal import attach, open_terminal
 
@@ -64,13 +64,13 @@ async def signal(by: By, name: str, pid: Annotated[int, InPath(ge=1, le=1 << 22)
 @router.websocket("/pty")
 async def pty(socket: WebSocket, name: str) -> None:
     """Run a command on a terminal, for as long as the connection lasts."""
-    await open_terminal(socket, Asked(socket), name)
+    await open_terminal(socket, asked_by(socket), name)
 
 
 @router.websocket("/processes/{process}/attach")
 async def attached(socket: WebSocket, name: str, process: str) -> None:
     """Have the terminal, or the streams, of a command in the background; it goes on when the connection ends."""
-    await attach(socket, Asked(socket), name, process)
+    await attach(socket, asked_by(socket), name, process)
 
 
 def _text(word: str) -> str:

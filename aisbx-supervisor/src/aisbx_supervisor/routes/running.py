@@ -27,10 +27,15 @@ async def execute(by: Annotated[Asked, Depends(asked)], name: str, body: Exec, r
     With `Accept: text/event-stream` its output comes as it is printed, as that of a process: the stream can be taken up
     again at `/processes/ID/events`.
     """
+    if MEDIA in request.headers.get("accept", ""):
+        return await streamed(by, name, body.command(), body.given())
+    return await perform(by, name, body)
+
+
+async def perform(by: Asked, name: str, body: Exec) -> Response:
+    """Run a command to its end and give the answer; an AisbxError says why it did not run."""
     service = by.service
     command, given = body.command(), body.given()
-    if MEDIA in request.headers.get("accept", ""):
-        return await streamed(by, name, command, given)
     with by.may("run", "exec"):
         real = by.box(name)
         stdio = Stdio(given, capture=body.capture)
