@@ -37,6 +37,15 @@ def launch(file: str, job: object) -> "Any":  # noqa: ANN401 - whatever it write
         raise SilentError(done.stderr.decode(errors="replace")[-500:].strip()) from None
 
 
+def module(root: str, name: str) -> "Any":  # noqa: ANN401 - whatever it has
+    """Import what a job names, which is found in the directory `root`."""
+    import sys
+
+    if root not in sys.path:
+        sys.path.insert(0, root)
+    return __import__(name, fromlist=("",))
+
+
 def hold(path: str, flags: int = posix.O_RDWR | posix.O_CREAT) -> int:
     """Give a descriptor that is one process's right as long as it is open; -1 where another has it. OSError else."""
     import fcntl

@@ -79,9 +79,7 @@ def keep(job: "Job") -> None:
     if detached.hold(f"{place}/{LOCK}") < 0:
         detached.begun()
         return
-    if work["root"] not in sys.path:
-        sys.path.insert(0, work["root"])
-    module: KeepingModule = __import__(work["module"], fromlist=("keep",))
+    module: KeepingModule = detached.module(work["root"], work["module"])
     module.prepare(work["data"])
     detached.begun()
     reason = _over(module, job)
@@ -95,9 +93,7 @@ def finish(job: "Job", reason: str, told: "list[str]") -> bool:
     OSError where its directory is not there any more, or what it ends by.
     """
     work = job["work"]
-    if work["root"] not in sys.path:
-        sys.path.insert(0, work["root"])
-    module: KeepingModule = __import__(work["module"], fromlist=("keep",))
+    module: KeepingModule = detached.module(work["root"], work["module"])
     import fcntl
 
     descriptor = posix.open(job["sandbox"], posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC)

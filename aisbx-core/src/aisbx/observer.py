@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 def observe(work: "WatchingJob") -> None:
     """Observe a sandbox until its end."""
-    if work["root"] not in sys.path:
-        sys.path.insert(0, work["root"])
-    module: ObservingModule = __import__(work["module"], fromlist=("prepare",))
+    module: ObservingModule = detached.module(work["root"], work["module"])
     observation = module.prepare(work["data"])
     detached.begun()
     observation.work()

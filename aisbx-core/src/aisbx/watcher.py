@@ -120,10 +120,7 @@ class _Whose:
 
 
 def _module(job: "Job") -> "WatchingModule":
-    work = job["work"]
-    if work["root"] not in sys.path:
-        sys.path.insert(0, work["root"])
-    return __import__(work["module"], fromlist=("prepare",))
+    return detached.module(job["work"]["root"], job["work"]["module"])
 
 
 def _recorder(job: "Job") -> "Recorder":

@@ -4,13 +4,13 @@ import errno
 import os
 
 import pytest
-from aisbx_linux.learning.answer import Original
 from aisbx_linux.learning.calls import PATHS, numbers
 from aisbx_linux.learning.filter import recording
 from aisbx_linux.learning.seen import Seen
 from aisbx_linux.seccomp import bpf, compile_filter
 from aisbx_linux.seccomp.compile import ARCHITECTURES, call_names
 from aisbx_linux.seccomp.table import REVIEWED
+from aisbx_linux.watching.refused import Answers
 
 MACHINE = os.uname().machine
 ARCH = ARCHITECTURES[MACHINE]
@@ -39,7 +39,7 @@ def test_it_notifies_of_what_is_recorded_and_of_what_is_refused_and_allows_nothi
 
 def test_a_call_goes_on_only_if_the_original_filter_allows_it_and_it_is_one_that_is_recorded(original: bytes) -> None:
     names, recorded = call_names(MACHINE), numbers(MACHINE, ["base", "debug"])
-    answers, before = Original(original, ARCH, names, recorded), bpf.decode(original)
+    answers, before = Answers(original, ARCH, names, recorded), bpf.decode(original)
     for number in range(REVIEWED + 64):
         for values in (*ARGUMENTS, *ARGUMENTS):  # twice: what is remembered of a call must not decide on another
             was = bpf.run(before, number, ARCH, values)

@@ -195,9 +195,7 @@ def serve(job: "Job") -> None:
     """Serve a command from its start to its end."""
     supervisor = Supervisor(job)
     work = job["work"]
-    if work["root"] not in sys.path:
-        sys.path.insert(0, work["root"])
-    module: ServingModule = __import__(work["module"], fromlist=("serve",))
+    module: ServingModule = detached.module(work["root"], work["module"])
 
     def handle(number: int, _: object) -> None:
         if number == _TERM and supervisor.command is not None:

@@ -10,12 +10,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 from aisbx_linux.lasting.identity import recall
-from aisbx_linux.learning.answer import Going, Original
+from aisbx_linux.learning.answer import Going
 from aisbx_linux.learning.hand import DOOR
 from aisbx_linux.learning.seen import Seen
 from aisbx_linux.message import send
 from aisbx_linux.watching.reception import Call, Reception
-from aisbx_linux.watching.refused import Refused
+from aisbx_linux.watching.refused import Answers, Refused
 
 if TYPE_CHECKING:
     from aisbx_linux.lasting.identity import Born
@@ -38,7 +38,7 @@ class Observation(Reception[Going]):
         _, groups, numbers = held["record"]
         program, arch = held["plan"]["filter"], int(str(data["arch"]))
         names = cast("Mapping[int, str]", data["names"])
-        self._original = Original(program, arch, dict(names), numbers)
+        self._answers = Answers(program, arch, names, numbers)
         self._refused = Refused(names, groups)
         self._seen = Seen(names, groups)
 
@@ -59,7 +59,7 @@ class Observation(Reception[Going]):
 
     def _heard(self, listener: Going, call: Call) -> None:
         number, thread, which, values = call
-        errno = self._original.errno(which, values)
+        errno = self._answers.errno(which, values)
         if not errno:
             try:
                 self._seen.allowed(which, thread, values, lambda: listener.waits(number))

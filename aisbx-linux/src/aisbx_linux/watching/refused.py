@@ -2,7 +2,7 @@
 
 import errno
 import posix
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
 from aisbx_linux.seccomp import bpf
@@ -17,22 +17,27 @@ _UNKNOWN = "no call that was reviewed: refused as if the kernel did not have it"
 
 
 class Answers:
-    """What a filter answers: worked out from the filter itself, as it was compiled."""
+    """What a filter answers where nobody listens: worked out from the filter itself, as it was compiled."""
 
-    def __init__(self, program: bytes, arch: int, names: Mapping[int, str]) -> None:
-        """`program` is the filter as it answers with errnos, `names` are those of calls by number on `arch`."""
+    def __init__(self, program: bytes, arch: int, names: Mapping[int, str], recorded: Collection[int] = ()) -> None:
+        """`program` is the filter as it answers with errnos, `names` are those of calls by number on `arch`.
+
+        `recorded` are the only calls that may go on, if the filter allows them: no other that it allows was told of.
+        """
         self._program = bpf.decode(program)
         self._arch = arch
         self._checked = {number for number, name in names.items() if name in CHECKS}
+        self._recorded = frozenset(recorded)
         self._plain: dict[int, int] = {}
 
     def errno(self, number: int, values: Sequence[int]) -> int:
-        """Give what a call fails with: what the filter itself would have answered, EPERM should it allow it now."""
+        """Give what a call fails with, 0 where it goes on; EPERM where the filter allows what is not to go on."""
         known = self._plain.get(number)
         if known is not None:
             return known
         answer = bpf.run(self._program, number, self._arch, values)
-        found = answer & _ERRNO if answer != bpf.RET_ALLOW and answer & _ERRNO else errno.EPERM
+        goes_on = answer == bpf.RET_ALLOW and number in self._recorded
+        found = 0 if goes_on else answer & _ERRNO or errno.EPERM
         if number not in self._checked and len(self._plain) < _PLAIN_SEEN:
             self._plain[number] = found
         return found
