@@ -89,12 +89,20 @@ def read(files: GuestFiles) -> object:
         ([(frames.DATA, b"")], stat),
         ([result(["name", "file"])], stat),
         ([result(["name", "hovercraft", 1, 1, 1])], stat),
+        ([(frames.RESULT, b"[" * 200_000)], stat),
+        *(
+            ([(frames.RESULT, b'["name", "file", 1, 1, %s]' % number)], stat)
+            for number in (b"NaN", b"1e999", b'"inf"', b"9" * 400)
+        ),
         ([result("text")], rows),
         ([result(None), (frames.DATA, b"more than was asked for"), (frames.END, b"")], read),
         ([result(None), (frames.DATA, b"it")], read),
         ([(frames.FAILED, b"no list")], read),
     ],
-    ids=["silence", "no JSON", "no answer", "half a row", "no kind", "no rows", "too much", "cut off", "no failure"],
+    ids=[
+        *("silence", "no JSON", "no answer", "half a row", "no kind", "nested too deep", "no number", "not finite"),
+        *("text", "too large a number", "no rows", "too much", "cut off", "no failure"),
+    ],
 )
 def test_nonsense_is_an_error_of_ours(says: Says, call: Callable[[GuestFiles], object]) -> None:
     with pytest.raises(LaunchError):
@@ -153,8 +161,8 @@ def test_a_guest_that_does_not_say_whether_it_is_paused_is_not_believed_either_w
 
 def test_a_layer_that_cannot_be_brought_leaves_what_was_there(tmp_path: Path) -> None:
     place = tmp_path / "copied"
-    (place / "upper").mkdir(parents=True)
-    (place / "upper" / "before").touch()
+    (place / ".old").mkdir(parents=True)  # as one that was killed in the midst has left it
+    (place / ".old" / "before").touch()
     for says in ([], [(frames.DATA, b"no tar"), (frames.END, b"")], [(frames.DATA, bytes(20_000))]):
         with pytest.raises(StateError, match="could not be brought"):
             bring(place, channels(says), 10_000)

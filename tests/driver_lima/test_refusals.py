@@ -199,10 +199,13 @@ def test_qemu_starts_with_its_network_cut_off_and_emulated_where_there_is_no_kvm
     assert done.stdout.splitlines() == ["-machine", "q35,accel=tcg", "-cpu", "max", "-netdev", cut, "a b"]
     done = wrapped(tmp_path, *words, kvm=True)
     assert done.stdout.splitlines() == ["-machine", "q35,accel=kvm", "-cpu", "host", "-netdev", cut, "a b"]
-    assert wrapped(tmp_path, "-M", "none", "-netdev", "help").returncode == 0
+    assert wrapped(tmp_path, "--netdev", "user,id=net0").stdout.splitlines() == ["--netdev", "user,id=net0,restrict=on"]
+    done = wrapped(tmp_path, "-M", "none", "-netdev", "help")
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-2:] == ["-nic", "none"]
 
 
-@pytest.mark.parametrize("words", [("-netdev", "socket,id=net0,fd=3"), ("-nic", "user"), ("-net", "user")])
+@pytest.mark.parametrize("words", [("--netdev", "socket,id=net0,fd=3"), ("-nic", "user"), ("-net", "user")])
 def test_qemu_does_not_start_with_a_network_that_cannot_be_cut_off(tmp_path: Path, words: tuple[str, str]) -> None:
     done = wrapped(tmp_path, "-netdev", "user,id=net0", *words)
     assert (done.returncode, done.stdout) == (1, "")

@@ -36,6 +36,13 @@ def entry(name: str, kind: bytes = tarfile.REGTYPE, link: str = "", mode: int = 
     return info
 
 
+def holes() -> tarfile.TarInfo:
+    """A file that says that it is 64 MiB, and none of it is there."""
+    info = entry("holes")
+    info.pax_headers = {"GNU.sparse.map": "0,0", "GNU.sparse.size": str(64 << 20)}
+    return info
+
+
 HOSTILE: dict[str, Callable[[Path], bytes]] = {
     "a path upwards": lambda _: packed((entry("../victim"), b"evil")),
     "an absolute path": lambda outside: packed((entry(f"{outside}/victim"), b"evil")),
@@ -48,6 +55,7 @@ HOSTILE: dict[str, Callable[[Path], bytes]] = {
     "a hard link": lambda outside: packed((entry("victim", tarfile.LNKTYPE, f"{outside}/victim"), b"")),
     "a device": lambda _: packed((entry("device", tarfile.BLKTYPE), b"")),
     "a pipe": lambda _: packed((entry("pipe", tarfile.FIFOTYPE), b"")),
+    "a file of holes, which costs nothing to send": lambda _: packed((holes(), b"")),
     "a directory's mode through a link": lambda outside: packed(
         (entry("way", tarfile.SYMTYPE, str(outside)), b""), (entry("way", tarfile.DIRTYPE, mode=0o777), b"")
     ),
@@ -110,6 +118,13 @@ def test_a_tree_arrives_as_it_was_with_links_modes_and_times(tmp_path: Path) -> 
     finally:
         for each in (origin, tmp_path / "place"):
             (each / "a").chmod(0o755)
+
+
+def test_a_file_of_a_time_that_cannot_be_arrives(tmp_path: Path) -> None:
+    late = entry("late")
+    late.mtime = 1e300
+    assert not unpacked(packed((late, b"late")), tmp_path / "place")
+    assert (tmp_path / "place/late").read_text() == "late"
 
 
 def test_one_file_arrives_as_one(tmp_path: Path) -> None:

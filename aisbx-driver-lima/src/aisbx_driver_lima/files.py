@@ -9,7 +9,7 @@ from aisbx.types import FileEvent, FileRow
 from aisbx_linux.lasting import trees
 from aisbx_linux.lasting.files import LIMIT, place
 
-from aisbx_driver_lima.asking import gone, value
+from aisbx_driver_lima.asking import gone, number, value
 from aisbx_driver_lima.guest import frames
 from aisbx_driver_lima.guest.frames import Channel, ClosedError, TreeReader, TreeWriter
 
@@ -170,7 +170,7 @@ class GuestWatch:
 def _row(row: Any) -> FileRow:  # noqa: ANN401 - JSON of the guest's
     try:
         name, kind, mode, size, changed = row
-        found = FileRow(name=str(name), kind=str(kind), mode=int(mode), size=int(size), changed=float(changed))
+        found = FileRow(str(name), str(kind), int(number(mode)), int(number(size)), float(number(changed)))
     except (ValueError, TypeError) as error:
         raise gone(error) from error
     if found.kind not in _KINDS:

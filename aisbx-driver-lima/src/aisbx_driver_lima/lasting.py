@@ -17,7 +17,7 @@ from aisbx.types import (
     Stdio,
 )
 
-from aisbx_driver_lima.asking import Line, gone
+from aisbx_driver_lima.asking import Line, gone, number
 from aisbx_driver_lima.files import GuestFiles
 from aisbx_driver_lima.process import LimaProcess
 from aisbx_driver_lima.terminal import begins
@@ -70,7 +70,7 @@ class GuestSandbox:
         """Give what runs in it, but the first process."""
         try:
             return [
-                ProcessRow(pid=int(pid), state=str(state), started=float(started), argv=tuple(map(str, argv)))
+                ProcessRow(int(number(pid)), str(state), float(number(started)), tuple(map(str, argv)))
                 for pid, state, started, argv in self.ask("processes")
             ]
         except (ValueError, TypeError) as error:
@@ -80,7 +80,7 @@ class GuestSandbox:
         """Say what all processes in it use, the first among them."""
         try:
             cpu, memory = self.ask("consumption")
-            return Consumption(float(cpu), int(memory))
+            return Consumption(float(number(cpu)), int(number(memory)))
         except (ValueError, TypeError) as error:
             raise gone(error) from error
 

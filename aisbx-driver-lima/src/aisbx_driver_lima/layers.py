@@ -48,9 +48,11 @@ class GuestLayers(OverlayLayers):
 def bring(place: Path, channel: Channel, most: int) -> None:
     """Have the layer in `place` hold what comes over a connection, which is closed; StateError, and it is as before."""
     lock = os.open(f"{place}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fresh = f"{place}/.{_UPPER}"
+    upper, fresh, old = f"{place}/{_UPPER}", f"{place}/.{_UPPER}", f"{place}/.old"
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.path.lexists(old) and not os.path.lexists(upper):
+            os.rename(old, upper)  # who brought it before was killed between the two below
         _clear(fresh)
         os.mkdir(fresh, 0o700)
         root = os.open(fresh, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -60,10 +62,9 @@ def bring(place: Path, channel: Channel, most: int) -> None:
             reader.drain()
         finally:
             os.close(root)
-        old = f"{place}/.old"
         _clear(old)
-        os.rename(f"{place}/{_UPPER}", old)
-        os.rename(fresh, f"{place}/{_UPPER}")
+        os.rename(upper, old)
+        os.rename(fresh, upper)
         _clear(old)
     except (ClosedError, ValueError, OSError, tarfile.TarError) as error:
         what = "what the sandbox wrote could not be brought from the guest"

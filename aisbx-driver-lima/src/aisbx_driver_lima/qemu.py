@@ -17,11 +17,11 @@ while [ "$count" -gt 0 ]; do
     shift
     count=$((count - 1))
     case $previous in
-        -netdev)
+        -netdev | --netdev)
             [ "$word" = help ] || networks=$((networks + 1))
             case $word in user,*) word=$word,restrict=on cut=$((cut + 1)) ;; esac
             ;;
-        -nic | -net) networks=$((networks + 1)) ;;
+        -nic | --nic | -net | --net) networks=$((networks + 1)) ;;
         -machine | -accel)
             [ -n "@KVM@" ] || word=$(printf '%s' "$word" | sed -e 's/accel=kvm/accel=tcg/' -e 's/^kvm/tcg/')
             ;;
@@ -34,6 +34,7 @@ if [ "$networks" -ne "$cut" ]; then
     echo 'aisbx-driver-lima: Lima gives the guest a network that cannot be cut off: it does not start' >&2
     exit 1
 fi
+[ "$networks" -gt 0 ] || set -- "$@" -nic none # otherwise QEMU gives it one
 exec "@QEMU@" "$@"
 """
 

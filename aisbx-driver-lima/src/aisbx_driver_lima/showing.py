@@ -1,6 +1,5 @@
 """Bring into the guest what a sandbox is to show, and hear what the guest will hold of its spec."""
 
-import json
 import tarfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 from aisbx.errors import LaunchError
 from aisbx.types import Proxy, SandboxSpec
 
-from aisbx_driver_lima.asking import gone, put, refused
+from aisbx_driver_lima.asking import gone, parse, put, refused
 from aisbx_driver_lima.enforce import weaker
 from aisbx_driver_lima.guest import frames, trees
 from aisbx_driver_lima.guest.frames import Channel, ClosedError, TreeWriter
@@ -91,7 +90,7 @@ def _answered(kind: bytes, data: bytes) -> Mapping[str, object]:
     if kind == frames.FAILED:
         raise refused(data)
     try:
-        found = json.loads(data) if kind == frames.PROMISE else None
+        found = parse(data) if kind == frames.PROMISE else None
     except ValueError:
         found = None
     if not isinstance(found, dict):
