@@ -12,7 +12,7 @@ from aisbx.plugins import Plugins
 from aisbx.types import Driver
 from aisbx_driver_chroot import tool
 from aisbx_linux.confine import carry
-from aisbx_linux.local.trial import ARGUMENTS
+from aisbx_linux.local.trial import ARGUMENTS, OUTSIDE_ID
 
 BARE = ARGUMENTS[:-2]
 
@@ -93,6 +93,19 @@ def test_where_user_namespaces_can_be_made_the_driver_says_that_it_is_whole(chro
 def test_a_command_ends_the_tool_as_it_ended_itself() -> None:
     assert run(BARE, "/bin/sh", "-c", "exit 7").returncode == 7
     assert run(BARE, "/bin/sh", "-c", "kill -9 $$").returncode == 128 + 9
+
+
+def test_devices_are_made_nowhere_but_in_the_root_directory(tmp_path: Path) -> None:
+    """Without namespaces root makes them, by a path of the host's, where an archive may have put a link."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/null").write_text("mine")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/dev").symlink_to(tmp_path / "mine")
+    done = run(["--chroot", str(tmp_path / "root"), "--become", f"{OUTSIDE_ID}:{OUTSIDE_ID}"], "/bin/echo", "it ran")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"confine: {tmp_path}/root/dev: Not a directory\n"
+    assert (tmp_path / "mine/null").read_text() == "mine"
+    assert os.listdir(tmp_path / "mine") == ["null"]
 
 
 def test_a_mount_goes_nowhere_but_into_the_new_root(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from aisbx.errors import StateError, UsageError
+from aisbx_linux.roots import extract
 from aisbx_linux.roots import make as module
 from aisbx_linux.roots.host import HostStream
 from aisbx_linux.roots.making import making
@@ -99,6 +100,60 @@ def test_no_devices_pipes_or_programs_that_run_as_others_come_of_an_archive(
     assert "2 devices and pipes were left out" in told[-1]
 
 
+def test_what_an_archive_puts_in_the_place_of_our_file_is_neither_taken_nor_followed(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    ours = ".aisbx-rootfs.json"
+    link = (entry(ours, tarfile.SYMTYPE, link=str(tmp_path / "mine")), b"")
+    make(tmp_path / "root", written(tmp_path / "a.tar", USR, link))
+    assert not (tmp_path / "root" / ours).is_symlink()
+    assert not make(tmp_path / "root", f"tar:{tmp_path}/a.tar")
+    again = (entry("again", tarfile.SYMTYPE, link="/"), b"")
+    link[0].name = f"again/{ours}"
+    with pytest.raises(StateError, match="File exists"):
+        make(tmp_path / "other", written(tmp_path / "b.tar", USR, again, link))
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert sorted(os.listdir(tmp_path)) == ["a.tar", "b.tar", "mine", "root"]
+
+
+def test_no_archive_lets_others_write_where_programs_are(make: Make, tmp_path: Path) -> None:
+    open_to_all = [(entry(name, tarfile.DIRTYPE, 0o1777), b"") for name in ("usr/lib", "opt", "tmp")]
+    make(tmp_path / "root", written(tmp_path / "a.tar", USR, *open_to_all))
+    modes = {name: (tmp_path / "root" / name).stat().st_mode & 0o7777 for name in ("usr/lib", "opt", "tmp")}
+    assert modes == {"usr/lib": 0o755, "opt": 0o755, "tmp": 0o1777}
+
+
+def test_what_is_deeper_than_python_walks_is_removed_again(make: Make, tmp_path: Path) -> None:
+    deep = [(entry("usr" + "/d" * depth, tarfile.DIRTYPE, 0o500), b"") for depth in range(400, 1700, 400)]
+    origin = written(tmp_path / "a.tar", USR, *deep, (entry("../planted"), b"planted"))
+    with pytest.raises(StateError, match="leads out of it"):
+        make(tmp_path / "root", origin)
+    assert os.listdir(tmp_path) == ["a.tar"]
+
+
+def test_who_unpacks_reaches_no_other_process(
+    make: Make, system: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were what reads archives taken over, it could otherwise end all that its user runs."""
+    ours = os.getpid()
+
+    def taken_over(*_: object) -> dict[str, int]:
+        os.kill(ours, 0)
+        os.mkdir("/usr")
+        return {"files": 0, "bytes": 0, "left_out": 0}
+
+    monkeypatch.setattr(extract, "extract", taken_over)
+    with pytest.raises(StateError, match="No such process"):
+        make(tmp_path / "root", system)
+
+
+def test_how_far_a_large_file_is_is_told(
+    make: Make, told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extract, "_EVERY", 0)
+    make(tmp_path / "root", written(tmp_path / "a.tar", USR, (entry("usr/large"), bytes(3 << 20))))
+    assert "0 files, 2 MiB" in told
+
+
 @pytest.mark.parametrize(("bounds", "why"), [(Bounds(size=1 << 20), "bytes"), (Bounds(entries=3), "entries")])
 def test_a_bomb_ends_at_its_bounds_and_leaves_nothing(
     make: Make, bounds: Bounds, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -169,37 +224,51 @@ _HALF = """#!/bin/sh
 mkdir -p "$TMPDIR/half/closed/below" "$TMPDIR/half/dev"
 chmod 0555 "$TMPDIR/half/closed" && chmod 0 "$TMPDIR/half/closed/below"
 mount --bind "$TMPDIR/half/closed" "$TMPDIR/half/dev" || exit 1
-setsid sleep NUMBER <&- >&- 2>&- &
+setsid sleep SECONDS <&- >&- 2>&- &
 printf 'I: half\\n' >&2
 sleep 30
 """
 
 
-def test_what_mmdebstrap_left_whose_caller_was_killed_is_ended_and_removed(
-    make: Make, told: list[str], system: str, tmp_path: Path
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_what_mmdebstrap_left_whose_caller_was_ended_is_ended_and_removed(
+    number: signal.Signals, make: Make, told: list[str], system: str, tmp_path: Path
 ) -> None:
     (tmp_path / "bin").mkdir()
-    number = f"31.{os.getpid()}"
-    (tmp_path / "bin/mmdebstrap").write_text(_HALF.replace("NUMBER", number))
+    seconds = f"31.{os.getpid()}"
+    (tmp_path / "bin/mmdebstrap").write_text(_HALF.replace("SECONDS", seconds))
     (tmp_path / "bin/mmdebstrap").chmod(0o755)
     code = (
-        "import sys, pathlib; from aisbx_linux.roots import debian, make; from aisbx_linux.seccomp import "
-        "compile_filter; bin, place = sys.argv[1:]; debian._PATH = bin + ':' + debian._PATH; "
+        "import sys, pathlib, signal; from aisbx_linux.roots import debian, make; from aisbx_linux.seccomp import "
+        "compile_filter; signal.signal(signal.SIGINT, signal.default_int_handler); bin, place = sys.argv[1:]; debian._PATH = bin + ':' + debian._PATH; "
         "debian._suite, debian._sources = lambda: 'any', lambda: []\n"
         "make.make_root(pathlib.Path(place), 'debian', compile_filter(('base',)), lambda line: print(line, flush=True))"
     )
     place = tmp_path / "root"
     argv = [sys.executable, "-c", code, str(tmp_path / "bin"), str(place)]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         assert "half" in [child.stdout.readline().strip() for _ in range(2)]
-        soon(lambda: running(number))
-        child.send_signal(signal.SIGKILL)
-    soon(lambda: not running(number) and not running(str(tmp_path / "bin/mmdebstrap")))
+        soon(lambda: running(seconds))
+        child.send_signal(number)
+        _, complaint = child.communicate(timeout=20)
+    if number == signal.SIGINT:  # it can see to all of it itself
+        assert complaint.endswith("KeyboardInterrupt\n")
+        assert not running(seconds)
+        assert os.listdir(tmp_path) == ["bin"]
+        return
+    soon(lambda: not running(seconds) and not running(str(tmp_path / "bin/mmdebstrap")))
     assert os.listdir(tmp_path / ".root.making/scratch") == ["half"]
     make(place, system)
     assert told[0] == "removing what was left half made"
     assert sorted(os.listdir(tmp_path)) == ["bin", "root"]
+
+
+def test_what_was_left_beside_one_that_is_whole_is_removed(make: Make, system: str, tmp_path: Path) -> None:
+    make(tmp_path / "root", system)
+    (tmp_path / ".root.making/scratch").mkdir(parents=True)
+    assert not make(tmp_path / "root", system)
+    assert os.listdir(tmp_path) == ["root"]
 
 
 def soon(happens: Callable[[], bool]) -> None:

@@ -103,21 +103,25 @@ def _on_end(*_: object) -> None:
 
 
 def _devices(root: str) -> None:
-    """See that the devices are there that every program expects; OSError where one can't be made."""
+    """See that the devices are there that every program expects; OSError where one can't be made.
+
+    What filled the root directory may have made a link of `dev`, which leads out of it here.
+    """
+    place = posix.open(f"{root}/dev", posix.O_PATH | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC)
     for name, (major, minor) in _DEVICES.items():
-        path = f"{root}/dev/{name}"
         try:
-            found = posix.lstat(path)
+            found = posix.lstat(name, dir_fd=place)
             if (found.st_mode & _KIND, found.st_rdev) == (_CHARACTER & _KIND, major << 8 | minor):
                 continue
-            posix.unlink(path)
+            posix.unlink(name, dir_fd=place)
         except FileNotFoundError:
             pass
         usual = posix.umask(0)
         try:
-            posix.mknod(path, _CHARACTER, major << 8 | minor)
+            posix.mknod(name, _CHARACTER, major << 8 | minor, dir_fd=place)
         finally:
             posix.umask(usual)
+    posix.close(place)
 
 
 def enter(options: Options, above: int, uid: int, filter_: bytes) -> None:

@@ -8,6 +8,7 @@ what is left half made can be removed again.
 import os
 import platform
 import shutil
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 from aisbx.errors import UsageError
 
 from aisbx_linux import cradle, syscalls
-from aisbx_linux.processes import leave, put
+from aisbx_linux.processes import children_of, leave, put, send
 from aisbx_linux.seccomp.bpf import ARCH_OFFSET, JEQ, LOAD, NUMBER_OFFSET, RET_ALLOW, RETURN, Instruction, encode
 
 TOOL = "mmdebstrap"
@@ -79,13 +80,26 @@ class DebianStream:
         """Say what kept mmdebstrap from being whole; "" for nothing."""
         if not self._child:
             return ""
-        code = os.waitstatus_to_exitcode(os.waitpid(self._child, 0)[1])
-        self._child = 0
-        if self._listener is not None:
-            self._listener.join()
+        code = self._wait()
         if code == 0:
             return ""
         return f"{TOOL} ended with {code}: {'; '.join(self._wrong or [self._last])[:_WRONG]}"
+
+    def stop(self) -> None:
+        """End it, whatever it is doing; nothing of it is left then."""
+        if self._child:
+            # Below it is the first process of the namespace: once that was waited for, all in there have ended.
+            for process in children_of(self._child) or [self._child]:
+                send(process, signal.SIGKILL)
+            self._wait()
+
+    def _wait(self) -> int:
+        """Wait until all of it has ended; gives its code."""
+        code = os.waitstatus_to_exitcode(os.waitpid(self._child, 0)[1])
+        self._child = 0
+        if self._listener is not None:
+            self._listener.join()  # all that could say anything has ended then
+        return code
 
     def _listen(self, heard: int) -> None:
         """Pass on what it says of its steps, and keep what went wrong."""

@@ -1,6 +1,7 @@
 """Write what a tar stream on stdin holds into the root directory of this process, which `unpack` has confined.
 
-Nothing becomes a device, a pipe, or a program that runs as another user; owners are those of who unpacks.
+Nothing becomes a device, a pipe, or a program that runs as another user; owners are those of who unpacks, and nobody
+else may write but where all may in every system.
 """
 
 import bz2
@@ -26,18 +27,22 @@ _EVERY = 5.0
 """Seconds between two reports."""
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _USUAL = 0o755
+_SHARED = frozenset(("/tmp", "/var/tmp", "/dev/shm", "/run/lock"))
+"""Where all may write, and nothing is run from."""
 
 
 class Refused(Exception):  # noqa: N818 - it is said of an archive
     """An archive is not one that is unpacked; says why."""
 
 
-def extract(bounds: "Bounds", say: "Callable[[Mapping[str, int]], None]") -> dict[str, int]:
+def extract(bounds: "Bounds", say: "Callable[[Mapping[str, int]], None]", own: str) -> dict[str, int]:
     """Unpack; gives how many files and bytes there are, and what was left out.
+
+    `own` is the path of what is ours, of which nothing is taken.
 
     Refused, OSError or tarfile.TarError where it is not all there, or not to be unpacked.
     """
-    state = _State(bounds, say)
+    state = _State(bounds, say, own)
     with open(0, "rb", closefd=False) as stream, tarfile.open(fileobj=stream, mode="r|*", bufsize=_PIECE) as archive:
         for member in archive:
             state.entry(archive, member)
@@ -46,9 +51,10 @@ def extract(bounds: "Bounds", say: "Callable[[Mapping[str, int]], None]") -> dic
 
 
 class _State:
-    def __init__(self, bounds: "Bounds", say: "Callable[[Mapping[str, int]], None]") -> None:
+    def __init__(self, bounds: "Bounds", say: "Callable[[Mapping[str, int]], None]", own: str) -> None:
         self._bounds = bounds
         self._say = say
+        self._own = own
         self._counts = {"files": 0, "bytes": 0, "left_out": 0}
         self._entries = 0
         self._folders: list[tuple[str, int, float]] = []
@@ -59,6 +65,8 @@ class _State:
         if self._entries > self._bounds.entries:
             raise Refused(f"it holds more than {self._bounds.entries} entries")
         path = _path(member.name)
+        if path == self._own or path.startswith(f"{self._own}/"):
+            return  # of a root directory that this is the archive of: ours is written when all is there
         if member.isdir():
             self._folder(path, member)
         elif member.isreg():
@@ -71,6 +79,9 @@ class _State:
             os.link(_path(member.linkname), path, follow_symlinks=False)
         else:
             self._counts["left_out"] += 1  # a device or a pipe
+        self._report()
+
+    def _report(self) -> None:
         if time.monotonic() - self._told > _EVERY:
             self._told = time.monotonic()
             self._say(self._counts)
@@ -83,11 +94,10 @@ class _State:
             if not os.path.isdir(path):
                 os.unlink(path)
                 os.mkdir(path, _USUAL)
-        # Whoever unpacks it can remove it again, and nobody else can write, but where all may, as in /tmp. Its mode
-        # comes last: one that is read-only could not be filled.
-        self._folders.append(
-            (path, _mode(member) & ~(0 if member.mode & stat.S_ISVTX else 0o022) | 0o700, member.mtime)
-        )
+        # Whoever unpacks it can remove it again, and nobody else can write: an archive could have all write where
+        # programs are. Its mode comes last: one that is read-only could not be filled.
+        mode = _mode(member) if path in _SHARED and member.mode & stat.S_ISVTX else _mode(member) & 0o755
+        self._folders.append((path, mode | 0o700, member.mtime))
 
     def _file(self, archive: tarfile.TarFile, path: str, member: tarfile.TarInfo) -> None:
         source = archive.extractfile(member)
@@ -103,6 +113,7 @@ class _State:
                 rest = memoryview(data)
                 while rest:
                     rest = rest[os.write(descriptor, rest) :]
+                self._report()
             os.fchmod(descriptor, _mode(member) & 0o755 | 0o400)
             with suppress(OSError, OverflowError):
                 os.utime(descriptor, (member.mtime, member.mtime))

@@ -33,6 +33,10 @@ class HostStream:
             self._thread.join()
         return self._problem
 
+    def stop(self) -> None:
+        """Wait for the thread, which has nothing left to write to."""
+        self.finish()
+
     def _write(self, target: int) -> None:
         try:
             with (
@@ -44,7 +48,7 @@ class HostStream:
         except BrokenPipeError:
             pass  # its reader tells why
         except OSError as error:
-            self._problem = f"{error.filename or 'the runtime'}: {error.strerror}"
+            self._problem = f"{error.filename or 'the runtime'}: {error.strerror or error}"
 
     def _add(self, archive: tarfile.TarFile, path: str) -> None:
         try:

@@ -10,7 +10,7 @@ from aisbx.errors import StateError, UsageError
 
 from aisbx_linux.roots.debian import DebianStream
 from aisbx_linux.roots.host import HostStream
-from aisbx_linux.roots.making import made_from, making
+from aisbx_linux.roots.making import made_from, making, tidy
 from aisbx_linux.roots.unpack import Bounds, Unpacking
 
 ORIGINS = "debian, host or tar:FILE"
@@ -29,6 +29,10 @@ class Stream(Protocol):
         """Say, once its reader has ended, what kept it from being whole; "" for nothing."""
         ...
 
+    def stop(self) -> None:
+        """End it, once its reader has ended, whatever it is doing; nothing of it is left then."""
+        ...
+
 
 def make_root(place: Path, origin: str, program: bytes, told: Callable[[str], None]) -> bool:
     """Make the directory `place`, absolute, from `origin`; False where the same was made there already.
@@ -45,6 +49,7 @@ def make_root(place: Path, origin: str, program: bytes, told: Callable[[str], No
     try:
         present = made_from(place)
         if present == origin:
+            tidy(place)
             told(f"{place} is there already, made from {origin}")
             return False
         if present is not None:
@@ -96,6 +101,8 @@ def _fill(root: Path, file: int, stream: Stream | None, program: bytes, told: Ca
         return counts
     finally:
         unpacking.end()
+        if stream is not None:
+            stream.stop()
 
 
 def _broken(stream: Stream | None) -> StateError | None:

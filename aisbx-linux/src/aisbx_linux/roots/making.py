@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import shutil
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,10 +10,13 @@ from typing import Any
 
 from aisbx.errors import StateError
 
+from aisbx_linux.layer.remove import empty
+
 MANIFEST = ".aisbx-rootfs.json"
 """In a root directory: what it was made from. No sandbox is shown it."""
 _FORMAT = 1
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def made_from(place: Path) -> str | None:
@@ -38,7 +40,7 @@ def making(place: Path, origin: str, told: Callable[[str], None]) -> Generator[P
 
     StateError where another process makes the same, or what is beside `place` cannot be written.
     """
-    beside = place.parent / f".{place.name}.making"
+    beside = _beside(place)
     try:
         lock = _lock(beside)
     except BlockingIOError:
@@ -48,19 +50,42 @@ def making(place: Path, origin: str, told: Callable[[str], None]) -> Generator[P
     try:
         if os.listdir(beside):
             told("removing what was left half made")
-            empty(beside)
+            empty(lock)
         root = beside / "root"
         root.mkdir(mode=0o755)
         yield beside
-        (root / MANIFEST).write_text(json.dumps({"format": _FORMAT, "from": origin}) + "\n")
+        _sign(root, origin)
         root.rename(place)
     except OSError as error:
         raise StateError(f"{place} cannot be made: {error.strerror or error}", hint="see its disk and mode") from error
     finally:
         with suppress(OSError):
-            empty(beside)
+            empty(lock)
             beside.rmdir()
         os.close(lock)
+
+
+def tidy(place: Path) -> None:
+    """Remove what is left beside a directory that is whole, where its maker was killed before it could."""
+    beside = _beside(place)
+    if os.path.lexists(beside):
+        with suppress(OSError):  # another has it: who removes it then
+            lock = _lock(beside)
+            try:
+                empty(lock)
+                beside.rmdir()
+            finally:
+                os.close(lock)
+
+
+def _beside(place: Path) -> Path:
+    return place.parent / f".{place.name}.making"
+
+
+def _sign(root: Path, origin: str) -> None:
+    """Write down what it was made from: what filled it may have put anything there, a link too."""
+    with open(os.open(root / MANIFEST, _NEW, 0o644), "w", encoding="utf-8") as file:
+        file.write(json.dumps({"format": _FORMAT, "from": origin}) + "\n")
 
 
 def _lock(beside: Path) -> int:
@@ -84,18 +109,3 @@ def _lock(beside: Path) -> int:
                 raise PermissionError(1, "it belongs to another user", str(beside))
             return descriptor
         os.close(descriptor)
-
-
-def empty(folder: Path) -> None:
-    """Remove all that is in a private directory, whatever the modes of what is below; OSError where that can't be."""
-    if os.geteuid() != 0:  # who is kept from nothing by modes, and must not be led elsewhere by a link
-        for place, names, _ in os.walk(folder):
-            for name in names:
-                if not os.path.islink(path := os.path.join(place, name)):
-                    os.chmod(path, 0o700)
-    with os.scandir(folder) as found:
-        for each in found:
-            if each.is_dir(follow_symlinks=False):
-                shutil.rmtree(each.path)
-            else:
-                os.unlink(each.path)

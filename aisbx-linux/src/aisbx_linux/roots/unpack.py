@@ -1,14 +1,15 @@
 """Unpack a tar stream by a process that has nothing but the stream and the directory to fill.
 
 What is in the archive was written by others, and so was what reads it (tarfile, zlib, lzma): the process has this
-directory as its root (pivot_root(2)), no network, no privileges, a filter of system calls, and bounds. A path or a link
-of the archive leads nowhere else, whatever it says.
+directory as its root (pivot_root(2)), no other processes to signal, no network, no privileges, a filter of system
+calls, and bounds. A path or a link of the archive leads nowhere else, whatever it says.
 """
 
 import json
 import os
 import resource
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from aisbx.errors import StateError
 from aisbx_linux import cradle, syscalls
 from aisbx_linux.confine.plain import closed
 from aisbx_linux.processes import leave, write_all
+from aisbx_linux.roots.making import MANIFEST
 
 _MEMORY = 1 << 29
 """Bytes that the reader may set aside: a dictionary of xz, or a header that claims to be large, takes no more."""
@@ -40,7 +42,7 @@ class Unpacking:
 
     def __init__(self, source: int, place: Path, program: bytes, bounds: Bounds) -> None:
         """Start it: from the descriptor `source` into the directory `place`, behind a compiled filter."""
-        self._reports, tell = os.pipe2(os.O_CLOEXEC)
+        reports, tell = os.pipe2(os.O_CLOEXEC)
         self._child = os.fork()
         if self._child == 0:
             code = 1
@@ -49,15 +51,15 @@ class Unpacking:
             finally:
                 leave(code)
         os.close(tell)
+        self._reports = open(reports, encoding="utf-8")  # noqa: SIM115 - `end` closes it
 
     def wait(self, told: Callable[[str], None]) -> dict[str, int]:
         """Give the counts of what was made (`files`, `bytes`, `left_out`); StateError says why it is not whole."""
         last: dict[str, object] = {}
-        with open(self._reports, encoding="utf-8") as stream:
-            for line in stream:
-                last = json.loads(line)
-                if "files" in last:
-                    told(f"{last['files']} files, {int(str(last['bytes'])) >> 20} MiB")
+        for line in self._reports:
+            last = json.loads(line)
+            if "files" in last:
+                told(f"{last['files']} files, {int(str(last['bytes'])) >> 20} MiB")
         code = os.waitstatus_to_exitcode(os.waitpid(self._child, 0)[1])
         self._child = 0
         if code == 0 and last.get("whole"):
@@ -66,12 +68,13 @@ class Unpacking:
         raise StateError(f"it cannot be unpacked: {what}", hint="nothing of it was kept")
 
     def end(self) -> None:
-        """End it, whatever it is doing."""
+        """End it, whatever it is doing; nothing of it is left then."""
         if self._child:
             os.kill(self._child, 9)
             os.waitpid(self._child, 0)
-            os.close(self._reports)
             self._child = 0
+            self._reports.buffer.read()  # to the end, which is that of who unpacks
+        self._reports.close()
 
 
 def _begin(source: int, place: Path, program: bytes, bounds: Bounds, tell: int) -> int:
@@ -90,7 +93,7 @@ def _begin(source: int, place: Path, program: bytes, bounds: Bounds, tell: int) 
         confine(place, bounds)
         syscalls.give_up()
         syscalls.set_filter(program)
-        counts = extract.extract(bounds, lambda counts: say(**counts))
+        counts = extract.extract(bounds, lambda counts: say(**counts), f"/{MANIFEST}")
         say(whole=True, **counts)
     except BaseException as error:  # noqa: BLE001 - whatever it is, who started us must hear of it
         say(error=_told(error))
@@ -112,7 +115,7 @@ def confine(place: Path, bounds: Bounds) -> None:
     Root that is given no namespaces goes into it with chroot(2): without capabilities there is no way back.
     """
     try:
-        cradle.contain(pids=False, mounts=True)
+        cradle.contain(pids=True, mounts=True)
     except OSError:
         if os.geteuid() != 0:
             raise
@@ -120,6 +123,7 @@ def confine(place: Path, bounds: Bounds) -> None:
         os.chdir("/")
         syscalls.set_filter(closed(os.uname().machine))
     else:
+        _begin_anew()
         _pivot(place)
     os.umask(0)
     for kind, amount in (
@@ -131,8 +135,23 @@ def confine(place: Path, bounds: Bounds) -> None:
         resource.setrlimit(kind, (amount, amount))
 
 
+def _begin_anew() -> None:
+    """Go on as a child, the first process of the PID namespace; this one waits for it, and it ends with this one."""
+    held, holds = os.pipe2(os.O_CLOEXEC)
+    if first := os.fork():
+        os.closerange(0, holds)
+        os.closerange(holds + 1, _HIGHEST)
+        leave(1 if os.waitpid(first, 0)[1] else 0)
+    os.close(holds)
+    syscalls.die_with_parent()
+    os.set_blocking(held, False)  # noqa: FBT003 - positional only
+    with suppress(BlockingIOError):
+        os.read(held, 1)
+        leave(1)  # it ended before that
+    os.close(held)
+
+
 def _pivot(place: Path) -> None:
-    syscalls.die_with_parent()  # a change of user namespace undoes that
     syscalls.unshare(_APART)
     syscalls.mount("none", "/", "", syscalls.MS_REC | syscalls.MS_SLAVE, "")
     opened = os.open(place, _HANDLE)
