@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from aisbx_driver_lima.guest import trees
 from aisbx_driver_lima.guest import upper as layers
+from aisbx_driver_lima.guest.lasting import _open_up  # pyright: ignore[reportPrivateUsage]
+from aisbx_linux.layer.remove import remove
+from aisbx_linux.protect.walk import MAX_DEPTH
 
 
 def unpacked(data: bytes, place: Path, *, layer: bool = False) -> bool:
@@ -180,6 +183,27 @@ def test_a_layer_of_several_arrives_as_what_they_show_together(tmp_path: Path) -
     for name in ("anew", "replaced"):
         assert os.getxattr(place / name, "user.overlay.opaque") == b"y"
     assert "user.overlay.opaque" not in os.listxattr(place / "merged")
+
+
+def test_a_layer_deeper_than_any_review_arrives_as_deep_as_that_goes(tmp_path: Path) -> None:
+    """Nor can it be gone through to its end: nothing inside may keep its sandbox from being destroyed."""
+    upper = tmp_path / "upper"
+    upper.mkdir()
+    opened = os.open(upper, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=opened)
+        inner = os.open("d", os.O_RDONLY, dir_fd=opened)
+        os.close(opened)
+        opened = inner
+    os.close(opened)
+    try:
+        _open_up(str(upper))
+        stream = io.BytesIO()
+        layers.pack([str(upper)], stream)
+        unpacked(stream.getvalue(), tmp_path / "layer", layer=True)
+        assert (tmp_path / "layer" / "/".join("d" * MAX_DEPTH)).is_dir()
+    finally:
+        remove(str(upper))
 
 
 def test_a_set_uid_bit_of_the_guest_does_not_reach_the_host(tmp_path: Path) -> None:

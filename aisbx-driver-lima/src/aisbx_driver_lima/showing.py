@@ -63,7 +63,7 @@ def _copied(channel: Channel, source: str, most: int) -> list[str]:
     except ValueError as error:
         hint = "set copy in [drivers.lima] to more MiB, or show less"
         raise LaunchError(f"{source} is not copied into the guest: {error}", hint=hint) from error
-    except (OSError, tarfile.TarError) as error:
+    except (OSError, tarfile.TarError, RecursionError) as error:
         raise LaunchError(f"{source} cannot be copied into the guest: {error}", hint="try again") from error
     sink.writer.end()
     return left

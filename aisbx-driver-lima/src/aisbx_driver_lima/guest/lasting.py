@@ -18,6 +18,7 @@ from aisbx_linux.lasting.identity import lives
 from aisbx_linux.lasting.sandbox import LastingSandbox
 from aisbx_linux.layer.remove import remove
 from aisbx_linux.layer.stack import below
+from aisbx_linux.protect.walk import MAX_DEPTH
 
 from aisbx_driver_lima.guest import frames, resident
 from aisbx_driver_lima.guest.driver import GuestDriver, forget_outlet, outlet, placed
@@ -195,8 +196,10 @@ class Lasting:
 
 
 def _open_up(place: str) -> None:
-    """Give the owner all rights on the directories below."""
+    """Give the owner all rights on the directories below, as deep as `upper.pack` goes."""
     for above, folders, _ in os.walk(place):
+        if above.count("/") - place.count("/") > MAX_DEPTH:
+            folders.clear()
         for name in folders:
             path = os.path.join(above, name)
             mode = os.lstat(path).st_mode

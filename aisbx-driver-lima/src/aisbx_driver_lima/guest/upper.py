@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import IO, cast
 
 from aisbx_linux.layer.union import Entry, enter, entries
+from aisbx_linux.protect.walk import MAX_DEPTH
 
 from aisbx_driver_lima.guest.trees import OPAQUE_HEADER, READ, Sink
 
@@ -33,6 +34,8 @@ def _folder(
     if opaque:
         info.pax_headers = {OPAQUE_HEADER: "y"}
     archive.addfile(info)
+    if name.count("/") > MAX_DEPTH:
+        return  # no review goes that deep: of what lies there it says that it was not read
     for each, entry in sorted(entries(opened).items()):
         path = each if name == "." else f"{name}/{each}"
         if stat.S_ISDIR(entry.now.st_mode):
