@@ -100,7 +100,9 @@ def test_no_devices_pipes_or_programs_that_run_as_others_come_of_an_archive(
     assert "2 devices and pipes were left out" in told[-1]
 
 
-def test_what_an_archive_puts_in_the_place_of_our_file_is_neither_taken_nor_followed(make: Make, tmp_path: Path) -> None:
+def test_what_an_archive_puts_in_the_place_of_our_file_is_neither_taken_nor_followed(
+    make: Make, tmp_path: Path
+) -> None:
     (tmp_path / "mine").write_text("mine")
     ours = ".aisbx-rootfs.json"
     link = (entry(ours, tarfile.SYMTYPE, link=str(tmp_path / "mine")), b"")
@@ -240,7 +242,8 @@ def test_what_mmdebstrap_left_whose_caller_was_ended_is_ended_and_removed(
     (tmp_path / "bin/mmdebstrap").chmod(0o755)
     code = (
         "import sys, pathlib, signal; from aisbx_linux.roots import debian, make; from aisbx_linux.seccomp import "
-        "compile_filter; signal.signal(signal.SIGINT, signal.default_int_handler); bin, place = sys.argv[1:]; debian._PATH = bin + ':' + debian._PATH; "
+        "compile_filter; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "bin, place = sys.argv[1:]; debian._PATH = bin + ':' + debian._PATH; "
         "debian._suite, debian._sources = lambda: 'any', lambda: []\n"
         "make.make_root(pathlib.Path(place), 'debian', compile_filter(('base',)), lambda line: print(line, flush=True))"
     )

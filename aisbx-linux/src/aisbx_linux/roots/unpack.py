@@ -144,7 +144,7 @@ def _begin_anew() -> None:
         leave(1 if os.waitpid(first, 0)[1] else 0)
     os.close(holds)
     syscalls.die_with_parent()
-    os.set_blocking(held, False)  # noqa: FBT003 - positional only
+    os.set_blocking(held, False)
     with suppress(BlockingIOError):
         os.read(held, 1)
         leave(1)  # it ended before that
