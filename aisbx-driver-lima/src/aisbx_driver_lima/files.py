@@ -170,7 +170,8 @@ class GuestWatch:
 def _row(row: Any) -> FileRow:  # noqa: ANN401 - JSON of the guest's
     try:
         name, kind, mode, size, changed = row
-        found = FileRow(str(name), str(kind), int(number(mode)), int(number(size)), float(number(changed)))
+        bits, length = int(number(mode)), int(number(size))
+        found = FileRow(name=str(name), kind=str(kind), mode=bits, size=length, changed=number(changed))
     except (ValueError, TypeError) as error:
         raise gone(error) from error
     if found.kind not in _KINDS:

@@ -70,7 +70,7 @@ class GuestSandbox:
         """Give what runs in it, but the first process."""
         try:
             return [
-                ProcessRow(int(number(pid)), str(state), float(number(started)), tuple(map(str, argv)))
+                ProcessRow(pid=int(number(pid)), state=str(state), started=number(started), argv=tuple(map(str, argv)))
                 for pid, state, started, argv in self.ask("processes")
             ]
         except (ValueError, TypeError) as error:
