@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 from aisbx import Sandbox
+from aisbx.engine import Engine
+from aisbx.engine.giving import give
 from aisbx.errors import AisbxError, ConfigError
 from aisbx.reactor import LOCK
+from aisbx.types import Principal
 
 from tests.core.violations.hooks import Hook, hook
 
@@ -99,6 +102,8 @@ def test_a_sandbox_is_paused_and_a_profiles_own_rule_ends_one(reacting: Box) -> 
         (done,) = told(reacting, "violation.reaction", "reacted")
         assert (done["done"], done["rule"], done["error"], done["host"]) == ("pause", "cloud-metadata", "", "reactor")
         sandbox.resume()
+        mine, theirs = Principal(f"uid:{os.geteuid()}"), Principal("key:theirs")
+        give(Engine(os.environ, str(reacting.project)), "reacted", mine, theirs, "test")
         sandbox.exec(asking("a.example:1", "b.example:1"), check=True)
         assert told(reacting, "sandbox.end", "reacted") == []
         sandbox.exec(asking("c.example:1"), check=False)
@@ -108,6 +113,12 @@ def test_a_sandbox_is_paused_and_a_profiles_own_rule_ends_one(reacting: Box) -> 
     assert "ended for what it did: critical/three-names" in end["findings"][0]
     (row,) = [row for row in told(reacting, "violation", "reacted") if row["rule"] == "three-names"]
     assert row["means"] == "asks for three names that it may not have"
+    # What knew it before it was given away tells of who has it now.
+    refused = {each["egress"]["host"]: each["principal"] for each in told(reacting, "egress.refused", "reacted")}
+    assert refused == {"169.254.169.254": mine.id, **dict.fromkeys(("a.example", "b.example", "c.example"), theirs.id)}
+    reactions = {each["done"]: each["principal"] for each in told(reacting, "violation.reaction", "reacted")}
+    assert reactions == {"pause": mine.id, "kill": theirs.id}
+    assert (row["principal"], end["principal"]) == (theirs.id, theirs.id)
 
 
 def test_a_reactor_that_is_killed_is_missed_and_the_next_goes_on_where_it_was(reacting: Box) -> None:

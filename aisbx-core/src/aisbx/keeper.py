@@ -113,7 +113,10 @@ def _end(module: "KeepingModule", job: "Job", reason: str, told: "list[str]") ->
     except OSError as error:
         findings = [str(error)]
     findings = [*told, *findings]
-    beginning = start("sandbox.end", job["name"], job["principal"], HOST, [])
+    from aisbx.whose import Whose
+
+    whose = Whose(place, job["principal"]).now()
+    beginning = start("sandbox.end", job["name"], whose, HOST, [])
     try:
         append_once(job["audit"], f'{beginning},"reason":"{reason}","findings":{dumps(findings)}}}', job["reserve"])
     except (OSError, AuditError) as error:

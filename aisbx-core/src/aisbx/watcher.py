@@ -12,6 +12,7 @@ if __name__ == "__main__":  # started as a file, without site: find the package 
     sys.path.insert(0, __file__.rpartition("/")[0].rpartition("/")[0])
 
 from aisbx import detached
+from aisbx.whose import Whose
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
 LOCK = "watcher"
 RECORDER = "recorder"
 """The argument with which the compiled program starts it, to be told over descriptor 3."""
-RECORD = "sandbox.json"
-"""The sandbox's record (`aisbx.store`), which says whose it is: one that waited to be asked for is given to another."""
 _TOLD, _OPENED = 3, 4
 
 
@@ -62,7 +61,7 @@ def watch(job: "Job") -> None:
     recorder = _recorder(job)
     watching = _module(job).prepare(job["work"]["data"])
     detached.begun()
-    _write(watching, recorder, _Whose(job, -1))
+    _write(watching, recorder, Whose(job["sandbox"], job["principal"]))
 
 
 def record() -> None:
@@ -72,10 +71,11 @@ def record() -> None:
     with open(0, "rb", closefd=False) as stream:
         job: Job = marshal.load(stream)  # noqa: S302 - from the program that started this process
     recorder = _recorder(job)
-    _write(_module(job).told(job["work"]["data"], _TOLD), recorder, _Whose(job, _OPENED))
+    whose = Whose(job["sandbox"], job["principal"], _OPENED)
+    _write(_module(job).told(job["work"]["data"], _TOLD), recorder, whose)
 
 
-def _write(watching: "Watching", recorder: "Recorder", whose: "_Whose") -> None:
+def _write(watching: "Watching", recorder: "Recorder", whose: Whose) -> None:
     def take(told: dict[str, object]) -> str:
         recorder.principal = whose.now()
         return recorder.take(told)
@@ -84,39 +84,6 @@ def _write(watching: "Watching", recorder: "Recorder", whose: "_Whose") -> None:
         watching.work(take, recorder.tick)
     finally:
         recorder.close()
-
-
-class _Whose:
-    """Whose the sandbox is at present; when it has gone, whose it was."""
-
-    def __init__(self, job: "Job", opened: int) -> None:
-        """Begin with the job's; `opened` is its record as it was when this process was started, -1 for none."""
-        self._path = f"{job['sandbox']}/{RECORD}"
-        self._stamp: tuple[int, int] = (0, 0)
-        self._principal = job["principal"]
-        if opened >= 0:
-            self._read(opened)
-
-    def now(self) -> str:
-        """Give the principal's id."""
-        import os
-
-        try:
-            status = os.stat(self._path)
-            if self._stamp != (stamp := (status.st_ino, status.st_mtime_ns)):
-                self._read(os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC))
-                self._stamp = stamp
-        except OSError:
-            pass  # it has ended, or is half made: what was known has to do
-        return self._principal
-
-    def _read(self, descriptor: int) -> None:
-        import json
-
-        with open(descriptor, "rb") as stream:
-            data = stream.read()
-        if data:
-            self._principal = json.loads(data)["principal"]
 
 
 def _module(job: "Job") -> "WatchingModule":

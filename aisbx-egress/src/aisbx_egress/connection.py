@@ -129,7 +129,7 @@ class Connection:
             await self._carry(server, request, via)
         else:
             server.relay_to(self.client)
-            one_request(self.client, server, found, found.rewritten(request.host, request.port, request.path))
+            one_request(self._session, self.client, server, found, request, via)
 
     async def _direct(self, request: Request) -> None:
         """Serve who went to a name's address: in plain HTTP as to a proxy, everything else as in a tunnel."""
@@ -175,7 +175,7 @@ class Connection:
             self.client.write(sorry("502 Unreachable" if error.unreachable else "403 Refused by aisbx", str(error)))
             raise
         server.relay_to(self.client)
-        one_request(self.client, server, found, found.rewritten(request.host, request.port, path))
+        one_request(self._session, self.client, server, found, request, "direct")
 
     def _named(self, request: Request) -> Request:
         """Give a request by name for one by a name's address inside: somebody has asked the resolver before."""

@@ -139,6 +139,10 @@ class Peer(asyncio.Protocol):
         if not other._full:  # noqa: SLF001
             self.transport.resume_reading()
 
+    def sift_with(self, sift: Callable[[bytes], bytes]) -> None:
+        """Have what comes from now on let by `sift`, as of `relay_to`."""
+        self._sift = sift
+
     def _close_when_done(self) -> None:
         """Close both sides once neither has more to say: what asyncio was told to keep open after an end, it keeps."""
         if self._other is not None and self._source is self._other and self._other.ended:

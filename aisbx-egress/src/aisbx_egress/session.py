@@ -4,6 +4,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,10 @@ _REMEMBERED = 5.0
 _MOST_REMEMBERED = 256
 _LEAST = 48 << 20
 """Bytes with which a proxy can serve at all."""
+_LONGEST = 256
+"""Characters of a path, as it is told; what comes after a `?` is not: keys are put there."""
+_NOTHING = frozenset({403, 404, 410})
+"""What servers answer where they have nothing for who asks (RFC 9110, 15.5); object stores say 403."""
 _METADATA = frozenset({"metadata.google.internal", "metadata.goog", "instance-data.ec2.internal"})
 
 
@@ -124,7 +129,7 @@ class Session:
             else:
                 usable.append(address)
         if not usable:
-            raise self.refused(request, via, problem, place)
+            raise self.refused(replace(request, path=""), via, problem, place)  # whatever the path had been
         return decision, usable
 
     def allowed(self, request: Request, via: str, decision: Decision, address: names.Address) -> None:
@@ -144,6 +149,14 @@ class Session:
     def sent(self, request: Request, via: str, decision: Decision, secrets: Sequence[str]) -> None:
         """Report a request that was read on its way, with the names of the secrets that are put into it."""
         self._tell("egress.allowed", request, via, decision, secrets=secrets)
+
+    def answered(self, request: Request, via: str, status: int) -> None:
+        """Tell of an answer's status where that says that there is nothing at the path of a request."""
+        if status not in _NOTHING:
+            return
+        said = {"via": via, "host": request.host, "port": request.port, "method": request.method}
+        with suppress(OSError):  # it was allowed, and has happened: there is nothing to be kept from
+            self._report(Event("egress.missing", time.time(), {**said, "path": _path(request)}))
 
     def without_secrets(self, data: bytes) -> None:
         """HeadProblem for a request that holds the placeholder of a secret where none is put in."""
@@ -170,6 +183,7 @@ class Session:
             "host": request.host,
             "port": request.port,
             "method": request.method,
+            "path": _path(request) if decision.rule and not decision.allowed else "",
             "rule": decision.rule,
             "reason": decision.reason,
             "address": address,
@@ -198,6 +212,10 @@ class Session:
         absolute = host if "." not in host else f"{host}."
         rows = await asyncio.get_running_loop().getaddrinfo(absolute, None, type=socket.SOCK_STREAM)
         return list(dict.fromkeys(addresses.parsed(str(row[4][0])) for row in rows))
+
+
+def _path(request: Request) -> str:
+    return request.path.partition("?")[0][:_LONGEST]
 
 
 def _network(host: str) -> str:

@@ -5,6 +5,7 @@ One request for each connection, as without TLS: there is nothing to smuggle, an
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -56,7 +57,7 @@ async def terminate(session: Session, injector: Injector, connection: Carried, s
         connection.request = request = asked.request
         upstream = await _server(session, injector, server, request, via)
         connection.begun()
-        await _exchange(client, upstream, asked)
+        await _exchange(client, upstream, asked, lambda status: session.answered(asked.request, via, status))
     except (RefusedError, head.HeadProblem) as error:
         refused = error if isinstance(error, RefusedError) else _refused(session, request, via, str(error))
         if not client.wrote:
@@ -122,11 +123,11 @@ async def _asked(session: Session, injector: Injector, client: Secure, meant: Re
     return _Asked(request, found.length, first, parts[1], (*injector.hidden, *hidden))
 
 
-async def _exchange(client: Secure, server: Secure, asked: _Asked) -> None:
-    """Pass the body one way and the answer the other, until the answer has ended."""
+async def _exchange(client: Secure, server: Secure, asked: _Asked, said: Callable[[int], None]) -> None:
+    """Pass the body one way and the answer the other, until the answer has ended; its status is `said`."""
     loop = asyncio.get_running_loop()
     body = loop.create_task(_body(client, server, asked))
-    answer = loop.create_task(_answer(client, server, asked))
+    answer = loop.create_task(_answer(client, server, asked, said))
     try:
         await asyncio.wait({body, answer}, return_when=asyncio.FIRST_COMPLETED)
         if body.done() and not answer.done() and isinstance(error := body.exception(), head.HeadProblem):
@@ -155,8 +156,9 @@ async def _body(client: Secure, server: Secure, asked: _Asked) -> None:
         data = b""
 
 
-async def _answer(client: Secure, server: Secure, asked: _Asked) -> None:
+async def _answer(client: Secure, server: Secure, asked: _Asked, said: Callable[[int], None]) -> None:
     found, data = await _answer_head(client, server, asked)
+    said(found.status)
     cover, chunks, left = Cover(asked.hidden), answers.Unchunked(), found.length
     chunked = left == answers.CHUNKS
     while left:

@@ -12,6 +12,8 @@ from aisbx_egress.session import Session
 TLS_PORT, HTTP_PORT = 443, 80
 _REQUEST = re.compile(rb"\S+[ \t]+\S.*HTTP/[0-9]")
 _TEXT = re.compile(rb"[\t\r\x20-\xff]*")
+_STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})")
+_STATUS_SIZE = 12
 _LONGEST = 1 << 14
 """Bytes of a line."""
 ACCESS_DENIED = bytes([21, 3, 3, 0, 2, 2, 49])
@@ -35,7 +37,7 @@ async def carry(session: Session, client: Peer, server: Peer, request: Request, 
             while b" " not in data and head.begins(data):  # the method's end
                 data += await client.more()
             if request.port == HTTP_PORT or head.begins(data):
-                await _http(session, client, server, request, data)
+                await _http(session, client, server, request, via, data)
                 return
     except (hello.HelloProblem, head.HeadProblem) as problem:
         if hello.begins(data) and not server.count:
@@ -80,24 +82,60 @@ def same(name: str, host: str) -> None:
         raise hello.HelloProblem(f"the handshake asks for {shown}")
 
 
-async def _http(session: Session, client: Peer, server: Peer, request: Request, data: bytes) -> None:
+async def _http(session: Session, client: Peer, server: Peer, request: Request, via: str, data: bytes) -> None:
     while (parts := head.split(data)) is None:
         data += await client.more()
     found = head.parse(parts[0])
     session.without_secrets(parts[0])
     path = found.inner(request.host, request.port)
     client.keep(parts[1])
-    one_request(client, server, found, found.rewritten(request.host, request.port, path))
+    asked = Request(request.host, request.port, found.method, path, found.otherwise)
+    one_request(session, client, server, found, asked, via)
 
 
-def one_request(client: Peer, server: Peer, found: head.Head, first: bytes) -> None:
-    """Send a request's head and pass on its body, and nothing beyond: what follows would be another request."""
-    server.write(first)
+def one_request(session: Session, client: Peer, server: Peer, found: head.Head, request: Request, via: str) -> None:
+    """Send a request's head and pass on its body, and nothing beyond: what follows would be another request.
+
+    The status of its answer is told to the session.
+    """
+    server.sift_with(_Status(lambda status: session.answered(request, via, status)))
+    server.write(found.rewritten(request.host, request.port, request.path))
     client.relay_to(server, _body(found))
 
 
 def _body(found: head.Head) -> Callable[[bytes], bytes]:
     return Chunks().take if found.length < 0 else _Counted(found.length)
+
+
+class _Status:
+    """Lets everything by, and says the status of the answer in it, of those that come in one (RFC 9110, 15.2) the last.
+
+    What is no answer of HTTP has none.
+    """
+
+    def __init__(self, said: Callable[[int], None]) -> None:
+        self._said = said
+        self._head: bytes | None = b""
+        """What came of an answer's head; None once that is known, or it is none."""
+
+    def __call__(self, data: bytes) -> bytes:
+        if self._head is not None:
+            self._head = self._look(self._head + data[:_LONGEST])
+        return data
+
+    def _look(self, data: bytes) -> bytes | None:
+        while len(data) >= _STATUS_SIZE:
+            matched = _STATUS.match(data)
+            if matched is None:
+                return None
+            if matched[1] >= b"200":
+                self._said(int(matched[1]))
+                return None
+            _, end, rest = data.partition(b"\r\n\r\n")
+            if not end:
+                return data if len(data) < _LONGEST else None
+            data = rest
+        return data
 
 
 class _Counted:

@@ -22,10 +22,16 @@ class Log:
         monkeypatch.setattr(time, "monotonic", lambda: self.now)
         audit = place(state / "state", state / "config", 1 << 24, 0, "")
         self.path = Path(audit["path"])
-        self.recorder = Recorder(audit, str(state / "state" / RESERVE), "run", "principal")
+        self.principal = "principal"
+        self.recorder = Recorder(audit, str(state / "state" / RESERVE), "run", lambda: self.principal)
 
-    def report(self, host: str, kind: str = "egress.refused", port: int = 0) -> None:
-        self.recorder.report(Event(kind, 0.0, {"host": host, **({"port": port} if port else {})}))
+    def report(self, host: str, kind: str = "egress.refused", port: int = 0, path: str = "") -> None:
+        said = {"host": host, "port": port, "path": path}
+        self.recorder.report(Event(kind, 0.0, {key: value for key, value in said.items() if value}))
+
+    def violations(self) -> list[tuple[str, str, dict[str, object]]]:
+        rows = [row for row in self.all() if row["kind"] == "violation"] if self.path.exists() else []
+        return [(row["rule"], row["severity"], row["arguments"]) for row in rows]
 
     def all(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.path.read_text().splitlines()]
@@ -107,3 +113,43 @@ def test_who_tries_host_after_host_is_told_of(log: Log) -> None:
     for number in range(30):
         log.report(f"n{number}.example")
     assert [row["rule"] for row in log.all() if row["kind"] == "violation"] == ["host-scan"]
+
+
+def test_who_tries_path_after_path_that_a_rule_does_not_have_is_told_of_once(log: Log) -> None:
+    for number in range(19):
+        log.report("a.example", path=f"/{number}")
+        log.report("b.example", path="/same")
+    assert log.violations() == []
+    for number in range(19, 40):
+        log.report("a.example", path=f"/{number}")
+    assert log.violations() == [("http-path-scan", "high", {"host": "a.example"})]
+
+
+def test_who_guesses_paths_at_which_there_is_nothing_is_told_of_and_no_answer_is_a_record(log: Log) -> None:
+    for number in range(60):
+        log.report("a.example", "egress.missing", path=f"/{number}")
+        for _ in range(20):  # what is asked for again and again drives nothing else out
+            log.report("a.example", "egress.missing", path="/known")
+    assert log.violations() == [("http-path-guessing", "medium", {"host": "a.example"})]
+    assert [row["kind"] for row in log.all()] == ["violation"]
+
+
+def test_installing_packages_is_no_scan(log: Log) -> None:
+    for number in range(300):  # of each the page, and a file that one index in four does not have
+        log.report(f"n{number % 40}.example", "egress.allowed", port=number)
+        if number % 4 == 0:
+            log.report(f"n{number % 40}.example", "egress.missing", path=f"/{number}")
+        log.now += 0.05
+    for number in range(49):
+        log.report("a.example", "egress.missing", path=f"/{number}")
+    log.now += 10
+    log.report("a.example", "egress.missing", path="/late")
+    assert log.violations() == []
+
+
+def test_records_are_of_whoever_has_the_sandbox_at_the_time(log: Log) -> None:
+    log.report("a.example")
+    log.principal = "another"
+    for port in range(1, 11):
+        log.report("b.example", port=port)
+    assert [row["principal"] for row in log.all()] == ["principal", *["another"] * 11]

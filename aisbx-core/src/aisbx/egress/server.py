@@ -23,6 +23,7 @@ from aisbx.egress.telling import Telling
 from aisbx.errors import AisbxError
 from aisbx.plugins import Plugins
 from aisbx.types import Egress, EgressSockets, SecretEgress
+from aisbx.whose import Whose
 
 SOCKET, PROCESS = 3, 4
 _PATIENCE = 10.0
@@ -44,7 +45,8 @@ def main() -> None:
             plugin = _bearing(plugin, proxied)
         sinks = {name: plugins.get("sink", name, table) for name, table in job["sinks"].items()}
         name = os.path.basename(os.path.dirname(home)) if home else ""
-        recorder = Recorder(job["audit"], job["reserve"], run or name, principal, name)
+        whose = Whose(os.path.dirname(home), principal).now if home else lambda: principal
+        recorder = Recorder(job["audit"], job["reserve"], run or name, whose, name)
         sockets = _sockets()
         if sinks:
             recorder.tell = Telling(sinks, recorder.sink_failed).tell

@@ -108,8 +108,10 @@ class _Loader:
         parents = Composition()
         for position, parent in enumerate(extends):
             parents |= self._parent(found, position, parent, (*below, name))
-        self._done[name] = parents.over(own)
-        return self._done[name]
+        composed = parents.over(own)
+        _check_reactions(found, own, composed)
+        self._done[name] = composed
+        return composed
 
     def _parent(self, child: ProfileText, position: int, name: str, below: tuple[str, ...]) -> Composition:
         if name in below:
@@ -134,6 +136,23 @@ def _error(found: ProfileText, path: Sequence[str | int], message: str) -> Profi
 
     key, line = document.parse(found.text, found.file).locate(tuple(path))
     return ProfileError(message, file=found.file, line=line, key=key, hint="docs/profiles.md lists the keys")
+
+
+def _check_reactions(found: ProfileText, own: Profile, composed: Composition) -> None:
+    """ProfileError for a reaction to what is neither a severity nor a rule: everybody's, its own, or an extended one's.
+
+    `composed` is the profile with all that it extends.
+    """
+    if not own.reactions:
+        return
+    from aisbx.violations.rules import SEVERITIES, meaning  # few profiles react
+
+    sides = (composed.runtime, composed.restriction)
+    known = {*SEVERITIES, *(each.id for side in sides if side for each in side.detections)}
+    for each in own.reactions:
+        if each.on not in known and not meaning(each.on):
+            message = "is neither a severity nor a rule's id, of this profile or of one that it extends"
+            raise _error(found, ("violations", "reactions", each.on), message)
 
 
 def _profile(found: ProfileText, said: Table, inputs: Inputs) -> Profile:

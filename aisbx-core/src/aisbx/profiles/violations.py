@@ -6,7 +6,6 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 
 from aisbx.profiles.strict import STRICT
 from aisbx.violations.rules import meaning
-from aisbx.violations.severity import SEVERITIES
 
 Rule = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -59,7 +58,10 @@ class DetectionEntry(_Strict):
 
 
 class ViolationsEntry(_Strict):
-    """Rules about what is refused, and what is done: by severity (and what is graver), or by a rule's id."""
+    """Rules about what is refused, and what is done: by severity (and what is graver), or by a rule's id.
+
+    That may be a rule of a profile that this one extends: `aisbx.profiles.load` looks for it.
+    """
 
     rules: Annotated[list[DetectionEntry], Field(max_length=64)] = []
     reactions: Annotated[dict[str, Do | list[Do]], Field(max_length=64)] = {}
@@ -72,11 +74,3 @@ class ViolationsEntry(_Strict):
             if ids.count(name) > 1:
                 raise ValueError(f"there are two rules {name!r}")
         return entries
-
-    @model_validator(mode="after")
-    def _are_on_something(self) -> "ViolationsEntry":
-        known = {*SEVERITIES, *(entry.id for entry in self.rules)}
-        for on in self.reactions:
-            if on not in known and not meaning(on):
-                raise ValueError(f"reactions.{on} is neither a severity nor a rule's id")
-        return self

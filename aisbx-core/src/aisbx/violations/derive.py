@@ -23,7 +23,7 @@ _MET = {
 }
 _DENIED = {"denied": "command", "untrusted": "project", "workspace": "workspace"}
 """Code of an error → what was refused. Others are no violations: a wrong option, a machine that lacks something."""
-_SHOWN = ("host", "port", "via", "method", "address", "network")
+_SHOWN = ("host", "port", "via", "method", "path", "address", "network")
 
 
 def violations_of(record: Record) -> list[Record]:
@@ -81,6 +81,11 @@ def connection(said: Mapping[str, object]) -> dict[str, object]:
         "grant": "" if rule or not host else f'network: {{allow: ["{place}"]}}',
         "times": 1 + (before if isinstance(before, int) else 0),
     }
+
+
+def missing(said: Mapping[str, object]) -> dict[str, object]:
+    """Give what the proxy says of an answer that there is nothing at a path, as what patterns are made of."""
+    return {"source": "network", "what": "missing", "arguments": {name: said[name] for name in _SHOWN if name in said}}
 
 
 def _connection(record: Record) -> Rows:

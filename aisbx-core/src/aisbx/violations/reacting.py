@@ -19,6 +19,7 @@ from aisbx.violations.alerts import Alerts
 from aisbx.violations.derive import violations_of
 from aisbx.violations.own import Own, wanted
 from aisbx.violations.recorder import KIND, Recorder
+from aisbx.whose import Whose
 
 if TYPE_CHECKING:
     from aisbx.reactor import Job
@@ -41,6 +42,7 @@ class Reacting:
         self._name = job["name"]
         self._reactions = [Reaction(on=str(each["on"]), do=_words(each["do"])) for each in job["reactions"]]
         self._own = Own(_detection(each) for each in job["detections"])
+        self._whose = Whose(self._place, job["principal"])
         self._recorder = Recorder(job["audit"], job["reserve"], self._name, job["principal"])
         self._alerts = Alerts(*job["alerts"], self._not_alerted) if job["alerts"] else None
         name, settings = job["driver"]
@@ -106,6 +108,7 @@ class Reacting:
         if record.text("rule") not in self._own.ids:
             times = row.get("times")
             for pattern in self._own.add(record.time, row, times if isinstance(times, int) else 1):
+                self._recorder.principal = self._whose.now()
                 self._recorder.anomaly(pattern, {**row, "of": name})
 
     def _do(self, what: str, record: Record, how: Any) -> None:  # noqa: ANN401 - takes the record, gives nothing
@@ -137,7 +140,7 @@ class Reacting:
         """Record what was done about a violation, or why it could not be."""
         told: dict[str, object] = {"sandbox": self._name, "violation": name, "rule": rule, "done": what}
         told["error"] = why[:_LONGEST]
-        beginning = start(f"{KIND}.reaction", self._name, self._job["principal"], "reactor", [])
+        beginning = start(f"{KIND}.reaction", self._name, self._whose.now(), "reactor", [])
         with suppress(AuditError, OSError):  # it was done all the same
             append_once(self._job["audit"], f"{beginning},{members(told)}}}", self._job["reserve"])
 
