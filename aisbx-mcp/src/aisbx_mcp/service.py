@@ -167,6 +167,7 @@ class Service:
     async def _close(self) -> None:
         await asyncio.gather(*(room.close() for room in self._rooms.values()))
         await self.save()
+        await asyncio.to_thread(self.door.close)
         if self.engine.settings.sinks:
             await asyncio.to_thread(self.engine.sinks.flush)
         if self._outputs:

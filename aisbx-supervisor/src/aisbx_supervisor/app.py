@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from aisbx_supervisor.asked import PRINCIPAL
 from aisbx_supervisor.problems import RESPONSES, Problem, failed, problem, refused
 from aisbx_supervisor.routes import (
     audit,
@@ -32,6 +33,7 @@ _SOCKETS = (f"{API}/sandboxes/{{name}}/pty", f"{API}/sandboxes/{{name}}/processe
 """Paths of WebSockets, which OpenAPI has no words for."""
 _ROUTES = (sandboxes, running, processes, inside, files, review, grants, host, keys, audit, violations)
 _CODES = {404: "not-found", 405: "usage"}
+_MISSING = 404
 _MOST_ERRORS = 20
 
 
@@ -65,6 +67,8 @@ def build(service: Service) -> FastAPI:
     async def unknown(request: Request, error: HTTPException) -> Response:  # pyright: ignore[reportUnusedFunction]
         code = _CODES.get(error.status_code, "usage")
         service.metrics.errors.labels(code).inc()
+        if error.status_code == _MISSING and PRINCIPAL in request.scope:
+            service.door.missed(request.scope[PRINCIPAL], request.url.path)
         told = RefusedError(error.status_code, code, f"{request.method} {request.url.path[:200]}: {error.detail}")
         response = problem(told)
         response.headers.update(error.headers or {})

@@ -96,7 +96,9 @@ class Service:
     async def reload(self) -> None:
         """Read the settings anew; what runs goes on as it was begun. An AisbxError says why all stays as it was."""
         await self.aside(self.door.save())
+        before = self.door
         await self.aside(self._load)
+        await self.aside(before.close)
         await self.aside(self.pools.clear)
 
     def reload_aside(self) -> None:
@@ -139,6 +141,7 @@ class Service:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._save()
+        await self.aside(self.door.close)
         if self.engine.settings.sinks:
             await self.aside(self.engine.sinks.flush)
 

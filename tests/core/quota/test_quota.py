@@ -24,9 +24,11 @@ Clock = Callable[[float], None]
 @dataclass
 class Told:
     rows: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
+    what: list[str] = field(default_factory=list[str])
 
-    def __call__(self, kind: str, who: str, error: AdmissionError) -> None:
+    def __call__(self, kind: str, who: str, error: AdmissionError, what: str) -> None:
         self.rows.append((kind, who, error.message))
+        self.what.append(what)
 
 
 @pytest.fixture
@@ -120,7 +122,7 @@ def _names(number: int) -> list[AisbxError]:
 
 UNUSUAL: list[tuple[list[AisbxError], str]] = [
     (_denials(20), "20 denials"),
-    (_names(20), "20 names of nothing"),
+    (_names(20), "20 names or paths of nothing"),
     (_denials(19), ""),
     (_names(19), ""),
     (_names(1) * 100, ""),
@@ -142,6 +144,7 @@ def test_whoever_scans_or_is_denied_again_and_again_is_told_of_and_held_back(
         assert told.rows == []
         return
     assert told.rows == [("anomaly", "key:a", f"key:a: {said} within a minute")]
+    assert told.what == [said.split()[1]]
     with pytest.raises(AdmissionError, match="held back") as held:
         admission.take("key:a", "files")
     assert held.value.retry_after == pytest.approx(HOLD)
@@ -169,6 +172,7 @@ def test_a_rate_far_above_the_principals_own_is_told_once_a_minute(clock: Clock,
     assert told.rows == []
     taken(admission, most=30)
     assert told.rows == [("anomaly", "key:a", "key:a: 51 requests within a minute, where 10 are usual")]
+    assert told.what == ["requests"]
 
 
 def test_who_is_the_user_already_is_not_watched_and_hardly_limited(told: Told) -> None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 
@@ -64,3 +65,12 @@ def hook() -> Generator[Hook]:
         made.held.set()
         server.shutdown()
         server.server_close()
+
+
+def with_hook(home: Path, made: Hook) -> None:
+    """Have the settings of a home send alerts there, signed by `what-signs-alerts`."""
+    config = home / ".config/aisbx"
+    (config / "secrets").mkdir(parents=True, mode=0o700)
+    (config / "secrets/hook").write_bytes(b"what-signs-alerts")
+    (config / "secrets/hook").chmod(0o600)
+    (config / "config.toml").write_text(f'[alerts]\nurl = "{made.url}"\nsecret = "file:hook"\n')

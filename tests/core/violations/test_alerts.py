@@ -34,7 +34,7 @@ def test_an_alert_is_signed_by_the_secret_and_sent_again_where_the_server_fails(
     heard: list[tuple[str, str]] = []
     alerts = Alerts(f"{server.url}/a?b=c", b"key\n", failing(heard))
     alerts.send({"id": "v1", "rule": "mount"})
-    alerts.close(20)
+    alerts.flush(20)
     assert [row["rule"] for row in server.rows()] == ["mount"] * 3
     assert all(server.signed_by(b"key", place) for place in range(3))
     assert not server.signed_by(b"another")
@@ -48,7 +48,7 @@ def test_what_the_server_does_not_want_is_sent_once_and_a_redirect_is_not_follow
     for number, status in enumerate((403, 307)):
         server.statuses = [status]
         alerts.send({"id": f"v{number}"})
-        alerts.close(20)
+        alerts.flush(20)
     assert len(server.bodies) == 2
     assert heard == [("v0", "the server answered 403"), ("v1", "the server answered 307")]
 
@@ -77,7 +77,7 @@ def test_a_server_that_is_not_there_is_said() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_TRIES", (0.0,))
         alerts.send({"id": "v1"})
-        alerts.close(20)
+        alerts.flush(20)
     assert [name for name, _ in heard] == ["v1"]
     assert "refused" in heard[0][1]
 

@@ -154,8 +154,8 @@ def unlock(log: Log) -> None:
     fcntl.flock(log.head, fcntl.LOCK_UN)
 
 
-def append(log: Log, line: str, reserve: str = "") -> None:
-    """Write one record, a JSON object without a line feed, whole, as the next of the chain.
+def append(log: Log, line: str, reserve: str = "") -> "Head":
+    """Write one record, a JSON object without a line feed, whole, as the next of the chain; gives the chain's head.
 
     Where the disk is full, the space of `reserve` (see `aisbx.audit.reserve`) is given to it. OSError where that is
     not enough; then nothing of the record is left. ExportError where it was written and its head could not be exported.
@@ -169,6 +169,7 @@ def append(log: Log, line: str, reserve: str = "") -> None:
         from aisbx.audit.export import export
 
         export(log.place, head)
+    return head
 
 
 def _append(log: Log, line: str, reserve: str) -> "Head":
@@ -203,11 +204,11 @@ def _append(log: Log, line: str, reserve: str) -> "Head":
     return head
 
 
-def append_once(place: "AuditPlace", line: str, reserve: str = "") -> None:
-    """Write one record that needs no log held open before; AuditError or OSError where it can't be."""
+def append_once(place: "AuditPlace", line: str, reserve: str = "") -> "Head":
+    """Write one record that needs no log held open before, see `append`; AuditError or OSError where it can't be."""
     log = open_log(place)
     try:
-        append(log, line, reserve)
+        return append(log, line, reserve)
     finally:
         log.close()
 

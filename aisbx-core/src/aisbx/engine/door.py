@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from aisbx.audit.jsontext import dumps
 from aisbx.audit.write import RESERVE, AuditError, append_once, refusal, start
 from aisbx.engine import requests
+from aisbx.engine.alerting import DoorAlerts
 from aisbx.errors import AdmissionError, AisbxError, AuthError, PolicyError
 from aisbx.paths import ensure_private
 from aisbx.plan.run import new_run
@@ -29,7 +30,7 @@ class Door:
     """One for a host. `auth` names the authenticator; without one the host knows by other means who asks."""
 
     def __init__(self, engine: "Engine", host: str, auth: str = "", *, shared: bool = False) -> None:
-        """Load the authenticator; an AisbxError says why nobody could be let in.
+        """Load the authenticator; an AisbxError says why nobody could be let in, or no alert could be sent.
 
         `shared`: others than the user may come, so the settings' limits hold, also across a restart.
         """
@@ -40,6 +41,7 @@ class Door:
         limits = Limits(said.rate, said.concurrent) if shared else GENEROUS
         self._admission = Admission(limits, self._told, engine.state / _FILE if shared else None)
         self._strangers = Admission(_FAILURES, self._told)
+        self._alerts = DoorAlerts(engine, host)
         self.stands(ANYBODY)  # a damaged file of keys is said now
 
     def authenticate(self, credentials: Mapping[str, str], client: str) -> Principal:
@@ -103,13 +105,24 @@ class Door:
                 self._check(principal, scope, what)
             yield
 
+    def missed(self, principal: Principal, path: str) -> None:
+        """Count that a principal asked for a path that is not served; who does so again and again is held back.
+
+        What is not there inside of `enter` is counted by itself.
+        """
+        self._admission.missed(principal.id, path)
+
+    def close(self) -> None:
+        """Wait some seconds for alerts that are on their way."""
+        self._alerts.close()
+
     def save(self) -> Callable[[], None]:
         """Give what writes down, in any thread, how far limits are used by now."""
         changed = self._admission.snapshot()
         return lambda: self._admission.save(changed)
 
-    def _told(self, kind: str, who: str, error: AdmissionError) -> None:
-        self.denied(kind, error, Principal(who))
+    def _told(self, kind: str, who: str, error: AdmissionError, what: str) -> None:
+        self.denied(kind, error, Principal(who), **({"what": what} if what else {}))
 
     def _check(self, principal: Principal, scope: str, what: str) -> None:
         if scope not in principal.scopes:
@@ -119,12 +132,12 @@ class Door:
             raise error
 
     def denied(self, kind: str, error: AisbxError, principal: Principal, **more: str) -> None:
-        """Write a denial down and tell the sinks."""
+        """Write a denial down, alert of it, and tell the sinks."""
         engine, run = self._engine, new_run()
         with suppress(AuditError, OSError):  # nothing was done; the denial itself is the better thing to say
             ensure_private(engine.state)
             told = "".join(f'"{name}":{dumps(value)},' for name, value in more.items())
             what = refusal(error.code, error.message, error.hint, error.exit_code)
             line = f"{start(kind, run, principal.id, self._host, [])},{told}{what}"
-            append_once(engine.audit, line, f"{engine.state}/{RESERVE}")
+            self._alerts.take(line, append_once(engine.audit, line, f"{engine.state}/{RESERVE}"))
         engine.emit(Event(kind, time.time(), {"principal": principal.id, "error": error.as_record(), **more}))

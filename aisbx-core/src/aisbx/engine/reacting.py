@@ -5,9 +5,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, cast
 
 from aisbx.audit.write import RESERVE
-from aisbx.engine import secrets
+from aisbx.engine.alerting import webhook
 from aisbx.engine.keeping import keep
-from aisbx.errors import ConfigError, LaunchError, StateError, UsageError
+from aisbx.errors import LaunchError, StateError, UsageError
 from aisbx.paths import cache_dir
 from aisbx.store import Store
 from aisbx.types import KeptSandbox, Sandbox, SandboxSpec
@@ -84,23 +84,10 @@ def react(engine: "Engine", record: "Record", sandbox: Sandbox, place: "Path", s
 
 
 def _alerts(engine: "Engine", spec: SandboxSpec) -> tuple[str, bytes] | None:
-    """Give where alerts go and what signs them, None where there are none; ConfigError where nothing says that."""
+    """Give where alerts go and what signs them, None where there are none; an AisbxError where nothing says that."""
     if not any("alert" in reaction.do for reaction in spec.reactions):
         return None
-    from aisbx.secrets.spelled import parse_secret
-    from aisbx.violations.alerts import key_of
-
-    said = engine.settings.alerts
-    if not said.url:
-        what = f"profile {spec.profile} alerts of violations, and nothing says whom"
-        hint = "set [alerts] url and secret in config.toml; see docs/monitoring.md"
-        raise ConfigError(what, key="alerts.url", hint=hint)
-    secret = secrets.value(engine, parse_secret(said.secret))
-    try:
-        key_of(secret)
-    except ValueError as error:
-        raise ConfigError(str(error), key="alerts.secret", hint="set it anew: aisbx secret set") from None
-    return said.url, secret
+    return webhook(engine, f"profile {spec.profile}")
 
 
 def _plain(table: dict[str, object]) -> dict[str, object]:

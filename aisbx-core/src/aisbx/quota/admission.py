@@ -10,8 +10,10 @@ from aisbx.quota import kept
 from aisbx.quota.limits import Limits
 from aisbx.quota.standing import Standing
 
-Tell = Callable[[str, str, AdmissionError], None]
-"""Gets a kind (`limit.denied`, `anomaly`), the principal's id, and what is to be told."""
+Tell = Callable[[str, str, AdmissionError, str], None]
+"""Gets a kind (`limit.denied`, `anomaly`), the principal's id, what is to be told, and of what something is unusual."""
+REQUESTS, DENIALS, NAMES = "requests", "denials", "names"
+"""Of what that can be; empty for a limit."""
 _MOST = 10_000
 """Principals and addresses that are remembered at once."""
 
@@ -36,7 +38,7 @@ class Admission:
         if wait := standing.take(scope, rate, now):
             raise self._refused(who, standing, scope, f"{who} may ask {rate} times a minute ({scope})", wait)
         if self._limits.watched and (what := standing.count(now)):
-            self._unusual(who, what, 0.0)
+            self._unusual(who, what, 0.0, REQUESTS)
 
     @contextmanager
     def serving(self, who: str, scope: str) -> Generator[None]:
@@ -56,6 +58,12 @@ class Admission:
             raise
         finally:
             running[scope] -= 1
+
+    def missed(self, who: str, name: str) -> None:
+        """Count that a principal asked for something that is not there."""
+        now, standing = time.time(), self._standing(who)
+        if self._limits.watched and (what := standing.miss(name, now)):
+            self._unusual(who, what, standing.held(now), NAMES)
 
     def snapshot(self) -> dict[str, dict[str, object]]:
         """Give what has changed since the last time, for `save`."""
@@ -89,16 +97,16 @@ class Admission:
             return
         now, standing = time.time(), self._standing(who)
         if isinstance(error, PolicyError) and (what := standing.deny(now)):
-            self._unusual(who, what, standing.held(now))
-        if isinstance(error, NotFoundError) and (what := standing.miss(error.name, now)):
-            self._unusual(who, what, standing.held(now))
+            self._unusual(who, what, standing.held(now), DENIALS)
+        if isinstance(error, NotFoundError):
+            self.missed(who, error.name)
 
     def _refused(self, who: str, standing: Standing, scope: str, message: str, wait: float) -> AdmissionError:
         error = AdmissionError(message, retry_after=wait)
         if times := standing.tell_refusal(scope, time.time()):
             told = f"{message}; {times} refused since this was last told" if times > 1 else message
-            self._tell("limit.denied", who, AdmissionError(told, retry_after=wait))
+            self._tell("limit.denied", who, AdmissionError(told, retry_after=wait), "")
         return error
 
-    def _unusual(self, who: str, what: str, hold: float) -> None:
-        self._tell("anomaly", who, AdmissionError(f"{who}: {what}", retry_after=hold))
+    def _unusual(self, who: str, what: str, hold: float, of: str) -> None:
+        self._tell("anomaly", who, AdmissionError(f"{who}: {what}", retry_after=hold), of)

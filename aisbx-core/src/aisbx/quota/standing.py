@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 MINUTE = 60.0
 DENIALS, NAMES = 20, 20
-"""So many denials, or names of nothing, within a minute are unusual."""
+"""So many denials, or names or paths of nothing, within a minute are unusual."""
 RATE_FACTOR, RATE_LEAST, KNOWN = 5.0, 30, 10
 """Unusual is this many times the principal's own mean, from this many requests a minute on, after this many minutes."""
 HOLD = 60.0
@@ -91,7 +91,7 @@ class Standing:
             return ""
         self._names.clear()
         self.until = now + HOLD
-        return f"{NAMES} names of nothing within a minute"
+        return f"{NAMES} names or paths of nothing within a minute"
 
     def held(self, now: float) -> float:
         """Give the seconds for which it is still held back; a clock that went back holds nobody longer than that."""

@@ -121,6 +121,7 @@ class AlertTable(_Table):
 
     url: str = _DEFAULT.alerts.url
     secret: str = _DEFAULT.alerts.secret
+    server: Literal["info", "low", "medium", "high", "critical", "none"] = "medium"
 
     @field_validator("url")
     @classmethod

@@ -67,6 +67,8 @@ class AlertSettings:
     """`https://…`, or `http://` to this machine."""
     secret: str = ""
     """The name of the secret that signs them, `[STORE:]NAME`."""
+    server: str = "medium"
+    """From which severity on what the door of a server (MCP, the supervisor) refuses is told; `none`: nothing."""
 
 
 @dataclass(frozen=True)

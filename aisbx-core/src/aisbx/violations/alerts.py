@@ -14,6 +14,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 WAITING = 100
@@ -23,6 +24,7 @@ RATE = 60
 _TRIES = (0.0, 1.0, 5.0)
 """Seconds before each attempt."""
 _PATIENCE = 5.0
+_ENDED = "its process ended before"
 _PREFIX = "whsec_"
 _TOO_MANY, _TIMEOUT, _SERVERS = 429, 408, 500
 
@@ -31,19 +33,22 @@ class Alerts:
     """Sends to one place, in a thread of its own."""
 
     def __init__(self, url: str, secret: bytes, failed: Callable[[str, str], None]) -> None:
-        """`failed` hears, in that thread, of each that was not taken: its violation's id, and why."""
+        """`failed` hears, in that thread or in `close`, of each that was not taken: its violation's id, and why."""
         self._url = urlsplit(url)
         self._key = key_of(secret)
         self._failed = failed
         self._waiting: queue.Queue[Mapping[str, object]] = queue.Queue(WAITING)
         self._tokens, self._at = float(RATE), time.monotonic()
         self._dropped = 0
-        self._idle = threading.Event()
-        self._idle.set()
+        self._sending = ""
+        self._closed = self._given_up = False
         threading.Thread(target=self._work, name="aisbx alerts", daemon=True).start()
 
     def send(self, row: Mapping[str, object]) -> None:
         """Have a violation told, soon; where too many wait, or too many came, it is counted, and the next says so."""
+        if self._closed:
+            self._failed(str(row.get("id", "")), _ENDED)
+            return
         now = time.monotonic()
         self._tokens = min(float(RATE), self._tokens + (now - self._at) * RATE / 60)
         self._at = now
@@ -51,7 +56,6 @@ class Alerts:
             self._dropped += 1
             return
         told = {**row, "alerts_dropped": self._dropped} if self._dropped else row
-        self._idle.clear()
         try:
             self._waiting.put_nowait(told)
         except queue.Full:
@@ -60,18 +64,34 @@ class Alerts:
         self._tokens -= 1
         self._dropped = 0
 
+    def flush(self, patience: float) -> bool:
+        """Wait for so many seconds until all have been sent; False where they were not."""
+        done = self._waiting.all_tasks_done
+        with done:
+            return done.wait_for(lambda: not self._waiting.unfinished_tasks, patience)
+
     def close(self, patience: float) -> None:
-        """Wait for so many seconds until all have been sent."""
-        self._idle.wait(patience)
+        """Take none any more, and wait for so many seconds for those that there are; what was not sent has failed."""
+        self._closed = True
+        if not self.flush(patience):
+            self._given_up = True
+            left = [self._sending]
+            with suppress(queue.Empty):
+                while True:
+                    left.append(str(self._waiting.get_nowait().get("id", "")))
+            for name in left:
+                self._failed(name, _ENDED)
+        self._waiting.put({})  # the last
 
     def _work(self) -> None:
         while True:
-            if self._waiting.empty():
-                self._idle.set()
             row = self._waiting.get()
-            self._idle.clear()
-            if why := self._told(row):
-                self._failed(str(row.get("id", "")), why)
+            if not row:
+                return
+            self._sending = str(row.get("id", ""))
+            if (why := self._told(row)) and not self._given_up:
+                self._failed(self._sending, why)
+            self._waiting.task_done()
 
     def _told(self, row: Mapping[str, object]) -> str:
         """Try to tell one; gives why it could not be, nothing where it was."""

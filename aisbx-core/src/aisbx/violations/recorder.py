@@ -38,13 +38,14 @@ class _Seen:
 class Recorder:
     """Takes what one sandbox may not do."""
 
-    def __init__(self, audit: AuditPlace, reserve: str, sandbox: str, principal: str) -> None:
-        """Keep where to write, and whose they are."""
+    def __init__(self, audit: AuditPlace, reserve: str, sandbox: str, principal: str, host: str = HOST) -> None:
+        """Keep where to write, whose they are, and who writes them."""
         self.tell: Callable[[Event], None] | None = None
         """Hears of each record that was written, as sinks are to see it."""
         self._audit = audit
         self._reserve = reserve
         self._sandbox = sandbox
+        self._host = host
         self.principal = principal
         """Whose it is at present."""
         self._patterns = Patterns()
@@ -132,7 +133,7 @@ class Recorder:
             data["lost"] = self._lost
         run = str(told.get("run", ""))
         try:
-            append_once(self._audit, f"{start(KIND, run, self.principal, HOST, [])},{members(data)}}}", self._reserve)
+            append_once(self._audit, f"{start(KIND, run, self.principal, self._host, [])},{members(data)}}}", self._reserve)
         except (AuditError, OSError):
             self._lost += 1  # the call was refused all the same; the next record says how many have none
             return
@@ -144,5 +145,5 @@ class Recorder:
         """Write down that a sink hears nothing, as far as that can be."""
         data: dict[str, object] = {"sink": name, "reason": f"{type(error).__name__}: {error}"[:_LONGEST]}
         with suppress(AuditError, OSError):
-            line = f"{start(f'{KIND}.sink', self._sandbox, self.principal, HOST, [])},{members(data)}}}"
+            line = f"{start(f'{KIND}.sink', self._sandbox, self.principal, self._host, [])},{members(data)}}}"
             append_once(self._audit, line, self._reserve)

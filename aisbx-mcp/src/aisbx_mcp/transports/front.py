@@ -35,6 +35,8 @@ PRINCIPAL = "aisbx.principal"
 """Where a request's scope says whose it is."""
 TAKEN = "aisbx.taken"
 """And in which scopes it was counted."""
+PATH = "/mcp"
+"""What is served."""
 LARGE = "write a large file in parts"
 _SESSION, _NOT_FOUND, _WRONG = b"mcp-session-id", 404, 400
 
@@ -70,6 +72,8 @@ class Front:
         if body is None:
             return
         with self._service.present.serving(principal), self._service.door.serving(principal):
+            if scope["path"] != PATH:
+                self._service.door.missed(principal, scope["path"])
             message = _parsed(body)
             known = _known(scope, principal, self._take(principal, message))
             begins = isinstance(message, dict) and cast("dict[str, object]", message).get("method") == "initialize"

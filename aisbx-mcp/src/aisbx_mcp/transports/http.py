@@ -36,7 +36,7 @@ class Http:
     async def _serve(self, service: "Service", options: "HttpOptions", listener: socket.socket) -> None:
         from aisbx_mcp.transports.ended import keep_out_of_the_log
         from aisbx_mcp.transports.ends import leave, watch
-        from aisbx_mcp.transports.front import Front, principal_of, was_taken
+        from aisbx_mcp.transports.front import PATH, Front, principal_of, was_taken
 
         service.identify, service.taken = principal_of, was_taken
         keep_out_of_the_log()
@@ -48,7 +48,7 @@ class Http:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(watch, service)
             tasks.start_soon(_sweep, service, options.idle)
-            listening.announce("aisbx-mcp", listener, "/mcp", tls=bool(options.certfile))
+            listening.announce("aisbx-mcp", listener, PATH, tls=bool(options.certfile))
             await server.serve(sockets=[listener])
             await service.close()
             leave(1)
