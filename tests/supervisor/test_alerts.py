@@ -16,6 +16,6 @@ def test_who_asks_for_path_after_path_that_is_not_served_is_told_of_and_held_bac
             served.refused(429, "GET", "sandboxes")
             assert until(lambda: len(made.bodies) > 0)
     (row,) = made.rows()
-    assert (row["rule"], row["host"]) == ("name-scan", "supervisor")
+    assert (row["rule"], row["host"]) == ("name-scan", "rest")
     assert row["principal"].startswith("key:")
     assert made.signed_by(b"what-signs-alerts")

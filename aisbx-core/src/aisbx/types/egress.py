@@ -58,7 +58,8 @@ class Egress(Protocol):
 
         `rules` gives those that hold now, at each call: they change while the sandbox runs. Each decision is told to
         `report` as an event (`egress.allowed`, `egress.refused`, `egress.unreachable`) with the rule's id in it;
-        OSError where it cannot be written down: then it must not be carried out.
+        OSError where it cannot be written down: then it must not be carried out. Where it sees that a server has
+        nothing at a path (`host`, `path`), it tells `egress.missing`, which is counted and not written down.
         """
         ...
 
