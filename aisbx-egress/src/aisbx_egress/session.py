@@ -117,7 +117,7 @@ class Session:
             self._tell("egress.unreachable", request, via, decision)
             raise RefusedError(f"{request.host}: {error.strerror or error}", unreachable=True) from None
         rules = self.rules
-        problem, place = Decision(allowed=False, rule=decision.rule, reason="it has no address"), ""
+        problem, place, where = Decision(allowed=False, rule=decision.rule, reason="it has no address"), "", ""
         usable: list[names.Address] = []
         for address in found:
             kind = addresses.special(address)
@@ -125,20 +125,22 @@ class Session:
                 problem = Decision(allowed=False, rule=denied, reason="a rule denies its address")
             elif kind and request.host != str(address) and not rules.names_address(str(address), request.port):
                 reason = f"its address {address} is not on the public internet ({kind}) and no rule names it"
-                problem, place = Decision(allowed=False, rule=decision.rule, reason=reason), kind
+                problem, place, where = Decision(allowed=False, rule=decision.rule, reason=reason), kind, str(address)
             else:
                 usable.append(address)
         if not usable:
-            raise self.refused(replace(request, path=""), via, problem, place)  # whatever the path had been
+            raise self.refused(replace(request, path=""), via, problem, place, where)  # whatever the path had been
         return decision, usable
 
     def allowed(self, request: Request, via: str, decision: Decision, address: names.Address) -> None:
         """Report that a connection was made."""
         self._tell("egress.allowed", request, via, decision, str(address))
 
-    def refused(self, request: Request, via: str, decision: Decision, network: str = "") -> RefusedError:
-        """Report a refusal, and give the error to raise. `network`: where it leads to, if not to the internet."""
-        self._tell("egress.refused", request, via, decision, network=network or _network(request.host))
+    def refused(
+        self, request: Request, via: str, decision: Decision, network: str = "", address: str = ""
+    ) -> RefusedError:
+        """Report a refusal, and give the error to raise. `network`: where its `address` leads, if not to the internet."""
+        self._tell("egress.refused", request, via, decision, address, network=network or _network(request.host))
         place = f"[{request.host}]" if ":" in request.host else request.host
         return RefusedError(f"{place}:{request.port} is refused: {decision.reason}")
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from aisbx.audit.read import Record
 from aisbx.errors import AdmissionError, AuthError, PolicyError, TrustError, UsageError
+from aisbx.profiles import rules
 from aisbx.violations.derive import violations_of
 
 MEMBERS = {
@@ -48,6 +49,28 @@ def test_a_connection_that_the_proxy_refuses() -> None:
     row = of_net(host="x.example", port=1, rule="deny x.example", reason="a rule denies it")
     assert (row["why"], row["grant"]) == ("a rule denies it (deny x.example)", "")
     assert of_net(host="q.example", via="dns")["what"] == "lookup"
+
+
+@pytest.mark.parametrize(
+    ("said", "rule"),
+    [
+        ({"rule": "*.x.example GET /a*", "method": "PUT", "path": "/b/c.d"}, "*.x.example PUT /b/c.d"),
+        ({"rule": "a.x.example:80 GET", "method": "PUT", "path": "/"}, "a.x.example:80 PUT /"),
+        ({"rule": "a.x.example", "address": "10.0.0.1", "network": "private", "method": "GET"}, "10.0.0.1:80"),
+        ({"rule": "a.x.example", "address": "fd00::1", "network": "private"}, "[fd00::1]:80"),
+        ({"address": "10.0.0.1", "network": "private"}, "a.x.example:80"),
+        ({"rule": "a.x.example GET /a*", "method": "GET", "path": "/b/../c"}, ""),
+        ({"rule": "a.x.example GET /a*", "method": "GET", "path": "/%61"}, ""),
+        ({"rule": "a.x.example GET /a*", "method": "GET", "path": '/"], deny'}, ""),
+        ({"rule": "a.x.example GET /a*"}, ""),
+        ({"rule": "deny a.x.example /b", "method": "GET", "path": "/b"}, ""),
+    ],
+)
+def test_the_smallest_change_that_would_allow_a_request(said: dict[str, Any], rule: str) -> None:
+    granted = of_net(host="a.x.example", port=80, **said)["grant"]
+    assert granted == (f'network: {{allow: ["{rule}"]}}' if rule else "")
+    if rule:
+        assert rules.spelled([rule]) == (rule,)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +145,7 @@ def test_what_happens_at_the_door_of_a_host() -> None:
     limited = AdmissionError("uid:7 may ask 100 times a minute (run)", retry_after=1.0)
     assert [row["rule"] for row in told("limit.denied", **refused(limited))] == ["rate"]
     assert [(row["rule"], row["severity"]) for row in told("anomaly", **refused(limited))] == [("unusual", "high")]
+    assert [row["rule"] for row in told("anomaly", what="names", **refused(limited))] == ["name-scan"]
     assert [row["rule"] for row in told("scope.denied", what="exec", **refused(PolicyError("scope.run: no")))] == [
         "scope"
     ]

@@ -23,6 +23,10 @@ _MET = {
 }
 _DENIED = {"denied": "command", "untrusted": "project", "workspace": "workspace"}
 """Code of an error → what was refused. Others are no violations: a wrong option, a machine that lacks something."""
+_PLAIN = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~@:+,=-]+)+/?|/")
+"""A path that can stand in a rule as it is."""
+_CUT = 256
+"""Characters from which on a path may be one that was cut."""
 _SHOWN = ("host", "port", "via", "method", "path", "address", "network")
 
 
@@ -78,9 +82,25 @@ def connection(said: Mapping[str, object]) -> dict[str, object]:
         "what": "lookup" if said.get("via") == "dns" else "connect" if host else "request",
         "arguments": {name: said[name] for name in _SHOWN if name in said},
         "why": f"{said.get('reason', '')}{f' ({rule})' if rule else ''}",
-        "grant": "" if rule or not host else f'network: {{allow: ["{place}"]}}',
+        "grant": _allowing(said, place),
         "times": 1 + (before if isinstance(before, int) else 0),
     }
+
+
+def _allowing(said: Mapping[str, object], place: str) -> str:
+    """Give the smallest change that would allow a request to a place; empty for none, or none that is plain."""
+    rule, method, path, address = (str(said.get(name, "")) for name in ("rule", "method", "path", "address"))
+    if not said.get("host") or rule.startswith("deny "):
+        return ""
+    if said.get("network") and rule and address:  # a rule has its name; its address is to be named too
+        text = f"{f'[{address}]' if ':' in address else address}:{said.get('port', 0)}"
+    elif rule and method and len(path) < _CUT and _PLAIN.fullmatch(path):
+        text = f"{rule.partition(' ')[0]} {method} {path}"  # a place that is more specific would take from the rule's
+    elif rule:
+        return ""
+    else:
+        text = place
+    return f'network: {{allow: ["{text}"]}}'
 
 
 def missing(said: Mapping[str, object]) -> dict[str, object]:
