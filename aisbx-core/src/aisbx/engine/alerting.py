@@ -51,15 +51,18 @@ def webhook(engine: "Engine", who: str) -> tuple[str, bytes]:
 class DoorAlerts:
     """Takes each denial of one host's door, once it is recorded; any thread may."""
 
-    def __init__(self, engine: "Engine", host: str) -> None:
-        """See that alerts can be signed, where the settings want any; ConfigError or SecretError where they can't."""
+    def __init__(self, engine: "Engine", host: str, *, alerting: bool) -> None:
+        """See that alerts can be signed, where the settings want any; ConfigError or SecretError where they can't.
+
+        `alerting` False: nobody is told, whatever they say.
+        """
         self._engine = engine
         self._host = host
         self._lock = Lock()
         self._alerts: Alerts | None = None
         said = engine.settings.alerts
         self._least = said.server
-        if said.url and said.server != NONE:
+        if alerting and said.url and said.server != NONE:
             from aisbx.violations.alerts import Alerts  # HTTP and TLS
 
             self._alerts = Alerts(*webhook(engine, "the server"), self._not_alerted)

@@ -32,7 +32,7 @@ class Door:
     def __init__(self, engine: "Engine", host: str, auth: str = "", *, shared: bool = False) -> None:
         """Load the authenticator; an AisbxError says why nobody could be let in, or no alert could be sent.
 
-        `shared`: others than the user may come, so the settings' limits hold, also across a restart.
+        `shared`: others than the user may come, so the settings' limits hold, also across a restart, and who is refused is told to their webhook.
         """
         self._engine = engine
         self._host = host
@@ -41,7 +41,7 @@ class Door:
         limits = Limits(said.rate, said.concurrent) if shared else GENEROUS
         self._admission = Admission(limits, self._told, engine.state / _FILE if shared else None)
         self._strangers = Admission(_FAILURES, self._told)
-        self._alerts = DoorAlerts(engine, host)
+        self._alerts = DoorAlerts(engine, host, alerting=shared)
         self.stands(ANYBODY)  # a damaged file of keys is said now
 
     def authenticate(self, credentials: Mapping[str, str], client: str) -> Principal:

@@ -5,7 +5,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, cast
 
 from aisbx.audit.write import RESERVE
-from aisbx.engine.alerting import webhook
 from aisbx.engine.keeping import keep
 from aisbx.errors import LaunchError, StateError, UsageError
 from aisbx.paths import cache_dir
@@ -87,6 +86,8 @@ def _alerts(engine: "Engine", spec: SandboxSpec) -> tuple[str, bytes] | None:
     """Give where alerts go and what signs them, None where there are none; an AisbxError where nothing says that."""
     if not any("alert" in reaction.do for reaction in spec.reactions):
         return None
+    from aisbx.engine.alerting import webhook  # few profiles alert
+
     return webhook(engine, f"profile {spec.profile}")
 
 
