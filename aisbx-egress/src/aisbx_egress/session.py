@@ -139,7 +139,7 @@ class Session:
     def refused(
         self, request: Request, via: str, decision: Decision, network: str = "", address: str = ""
     ) -> RefusedError:
-        """Report a refusal, and give the error to raise. `network`: where its `address` leads, if not to the internet."""
+        """Report a refusal, and give the error to raise. `network`: where `address` leads, if not to the internet."""
         self._tell("egress.refused", request, via, decision, address, network=network or _network(request.host))
         place = f"[{request.host}]" if ":" in request.host else request.host
         return RefusedError(f"{place}:{request.port} is refused: {decision.reason}")

@@ -36,7 +36,9 @@ class _Seen:
 class Recorder:
     """Takes the events of one sandbox."""
 
-    def __init__(self, audit: AuditPlace, reserve: str, run: str, whose: "Callable[[], str]", sandbox: str = "") -> None:
+    def __init__(
+        self, audit: AuditPlace, reserve: str, run: str, whose: "Callable[[], str]", sandbox: str = ""
+    ) -> None:
         """`run` is the run's id or the sandbox's name; `sandbox` is the name of one that lasts.
 
         `whose` gives the id of the principal whose it is at present.

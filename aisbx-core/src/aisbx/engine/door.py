@@ -32,7 +32,8 @@ class Door:
     def __init__(self, engine: "Engine", host: str, auth: str = "", *, shared: bool = False) -> None:
         """Load the authenticator; an AisbxError says why nobody could be let in, or no alert could be sent.
 
-        `shared`: others than the user may come, so the settings' limits hold, also across a restart, and who is refused is told to their webhook.
+        `shared`: others than the user may come, so the settings' limits hold, also across a restart, and their webhook
+        is told of who is refused.
         """
         self._engine = engine
         self._host = host

@@ -133,7 +133,8 @@ class Recorder:
             data["lost"] = self._lost
         run = str(told.get("run", ""))
         try:
-            append_once(self._audit, f"{start(KIND, run, self.principal, self._host, [])},{members(data)}}}", self._reserve)
+            line = f"{start(KIND, run, self.principal, self._host, [])},{members(data)}}}"
+            append_once(self._audit, line, self._reserve)
         except (AuditError, OSError):
             self._lost += 1  # the call was refused all the same; the next record says how many have none
             return
