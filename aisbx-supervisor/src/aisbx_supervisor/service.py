@@ -98,7 +98,7 @@ class Service:
         await self.aside(self.door.save())
         before = self.door
         await self.aside(self._load)
-        await self.aside(before.close)
+        self._threads.submit(before.close)  # nobody waits for whoever is alerted
         await self.aside(self.pools.clear)
 
     def reload_aside(self) -> None:

@@ -79,7 +79,7 @@ class Alerts:
             with suppress(queue.Empty):
                 while True:
                     left.append(str(self._waiting.get_nowait().get("id", "")))
-            for name in left:
+            for name in filter(None, left):
                 self._failed(name, _ENDED)
         self._waiting.put({})  # the last
 
@@ -91,6 +91,7 @@ class Alerts:
             self._sending = str(row.get("id", ""))
             if (why := self._told(row)) and not self._given_up:
                 self._failed(self._sending, why)
+            self._sending = ""
             self._waiting.task_done()
 
     def _told(self, row: Mapping[str, object]) -> str:
