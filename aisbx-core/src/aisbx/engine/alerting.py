@@ -59,13 +59,9 @@ class DoorAlerts:
         self._engine = engine
         self._host = host
         self._lock = Lock()
-        self._alerts: Alerts | None = None
         said = engine.settings.alerts
         self._least = said.server
-        if alerting and said.url and said.server != NONE:
-            from aisbx.violations.alerts import Alerts  # HTTP and TLS
-
-            self._alerts = Alerts(*webhook(engine, "the server"), self._not_alerted)
+        self._alerts = self._begun() if alerting and said.url and said.server != NONE else None
 
     def take(self, line: str, head: "Head") -> None:
         """Alert of what a record says, and see what it makes with those before it; `head` is the chain's with it."""
@@ -84,6 +80,11 @@ class DoorAlerts:
         """Wait some seconds until what there is to tell has been told, and record what was not."""
         if self._alerts is not None:
             self._alerts.close(_LAST)
+
+    def _begun(self) -> "Alerts":
+        from aisbx.violations.alerts import Alerts  # HTTP and TLS
+
+        return Alerts(*webhook(self._engine, "the server"), self._not_alerted)
 
     @cached_property
     def _patterns(self) -> "Patterns":
