@@ -72,11 +72,12 @@ def _launch(job: "Job") -> str | None:
     """Start the compiled program that watches, and give what kept it from beginning. It starts the recorder."""
     from aisbx import watcher
     from aisbx.plan.native import Out
+    from aisbx.whose import RECORD
 
     work = job["work"]
     out = Out()
     out.text(f"{job['sandbox']}/{watcher.LOCK}")
-    out.text(f"{job['sandbox']}/{watcher.RECORD}")
+    out.text(f"{job['sandbox']}/{RECORD}")
     out.texts([sys.executable, "-I", "-S", watcher.__file__, watcher.RECORDER])
     out.data(marshal.dumps({**job, "work": {**work, "told": b""}}))  # pyright: ignore[reportArgumentType]  (plain data)
     told = bytes(out.content) + work["told"]

@@ -58,10 +58,9 @@ class DetectionEntry(_Strict):
 
 
 class ViolationsEntry(_Strict):
-    """Rules about what is refused, and what is done: by severity (and what is graver), or by a rule's id.
+    """Rules about what is refused, and what is done: by severity (and what is graver), or by a rule's id."""
 
-    That may be a rule of a profile that this one extends: `aisbx.profiles.load` looks for it.
-    """
+    # Such an id may be of a profile that this one extends: `aisbx.profiles.load` looks for it.
 
     rules: Annotated[list[DetectionEntry], Field(max_length=64)] = []
     reactions: Annotated[dict[str, Do | list[Do]], Field(max_length=64)] = {}
