@@ -119,7 +119,18 @@ def test_a_secret_is_never_granted_and_a_directory_that_holds_one_is_granted_fil
     asked = narrow(base(mounts=mounts), seen(f"{place}/a.csv", f"{place}/b.csv", f"{place}/.env", f"{place}/notes.txt"))
     assert [row["target"] for row in values(asked, "mounts")] == [f"{place}/a.csv", f"{place}/b.csv"]  # pyright: ignore[reportIndexIssue]
     assert [row.what for row in asked.never] == [f"read {place}/.env", f"read {place}/notes.txt"]
-    # One that nobody asked for is not shown along with what was asked for either.
+    # One that nobody asked for is not shown along with what was asked for either, by its name or by what it holds.
+    for name in (".env", "notes.txt"):
+        (tmp_path / "data" / name).rename(tmp_path / name)
+        quiet = narrow(base(mounts=mounts), seen(f"{place}/a.csv", f"{place}/b.csv"))
+        assert [row["target"] for row in values(quiet, "mounts")] == [f"{place}/a.csv", f"{place}/b.csv"]  # pyright: ignore[reportIndexIssue]
+        (tmp_path / name).rename(tmp_path / "data" / name)
+    # Nor is one that was only looked at: what is granted is the file.
+    (tmp_path / "data/plain").symlink_to(".env")
+    for name in ("plain", "notes.txt"):
+        looked = narrow(base(mounts=mounts), seen((f"{place}/{name}", "look")))
+        assert (values(looked, "mounts"), [row.what for row in looked.never]) == ([], [f"read {place}/{name}"])
+    (tmp_path / "data/plain").unlink()
     (tmp_path / "data/notes.txt").unlink()
     quiet = narrow(base(mounts=mounts), seen(f"{place}/a.csv", f"{place}/b.csv"))
     assert [row["target"] for row in values(quiet, "mounts")] == [f"{place}/a.csv", f"{place}/b.csv"]  # pyright: ignore[reportIndexIssue]
@@ -153,6 +164,9 @@ def test_hosts_are_granted_by_the_port_and_those_of_private_networks_never() -> 
     evidence = replace(
         Evidence(), hosts=[HostSeen(host, port, TRACE) for host, port in (*asked, ("bad.example.org", 443))]
     )
+    # Public by themselves, and the proxy says what they are: a cloud's own service, and one that an IPv4 address is in.
+    places = [HostSeen("168.63.129.16", 80, TRACE, "metadata"), HostSeen("64:ff9b::a9fe:a9fe", 80, TRACE, "translated")]
+    evidence = replace(evidence, hosts=[*evidence.hosts, *places])
     learned = narrow(base(Profile(name="mine", network=denied)), evidence)
     assert values(learned, "network") == ["api.example.org:443", "alone.org"]
     assert [row.why.startswith("new: ") for row in learned.of("network")] == [False, True]
@@ -161,6 +175,8 @@ def test_hosts_are_granted_by_the_port_and_those_of_private_networks_never() -> 
         "reach 169.254.169.254:80",
         "reach db.internal:5432",
         "reach bad.example.org:443",
+        "reach 168.63.129.16:80",
+        "reach [64:ff9b::a9fe:a9fe]:80",
     ]
     assert learned.unused[-1] == "network: idle.example.org:443"
     ceiling = Profile(name="offline", restriction=True, network=Network())
@@ -197,16 +213,20 @@ def test_no_name_that_a_command_chose_says_anything_else_in_the_file(tmp_path: P
     evil = "x\nnetwork: open\n# \u202e\x1b[2J"
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / 'a"b: {c}#d').write_text("1")
+    (tmp_path / "n \U0001f600").write_text("1")
     place = str(tmp_path / "m")
     evidence = replace(
         seen((f"{WORK}/{evil}", "write"), f'{place}/a"b: {{c}}#d'),
         hosts=[HostSeen(evil, 443, TRACE), HostSeen("a.example.org\nnetwork: open", 443, TRACE)],
         refused=[Refused("mount", {"source": evil}, "EPERM", evil, "", TRACE)],
     )
-    learned = narrow(base(mounts=(Mount(place, place, origin="the request"),)), evidence)
+    smile = str(tmp_path / "n \U0001f600")
+    evidence = replace(evidence, files=[*evidence.files, *seen(smile).files])
+    mounts = (Mount(place, place, origin="the request"), Mount(smile, smile, origin="the request"))
+    learned = narrow(base(mounts=mounts), evidence)
     found = profile_of(learned)
     assert found.network == Network()
-    assert [mount.source for mount in found.mounts] == [f'{place}/a"b: {{c}}#d']
+    assert [mount.source for mount in found.mounts] == [f'{place}/a"b: {{c}}#d', smile]
     text = profile_text(learned, evil, TRACE.first)
     assert not any(line.startswith("network: open") for line in text.splitlines())
     assert all(letter.isprintable() or letter == "\n" for letter in text)

@@ -50,6 +50,8 @@ class HostSeen:
     host: str
     port: int
     trace: Trace
+    network: str = ""
+    """What the proxy says that it leads to, where that is not the public internet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +119,16 @@ def _trace(row: Mapping[str, Any]) -> Trace:
 def _hosts(records: Iterable[Record]) -> list[HostSeen]:
     """Give each host and port once; of a name that was also asked for with a port, only that."""
     found: dict[tuple[str, int], list[Trace]] = {}
+    networks: dict[str, str] = {}
     for record in records:
         data = record.table("egress")
         host, port, before = data.get("host"), data.get("port", 0), data.get("before", 0)
         if isinstance(host, str) and isinstance(port, int) and isinstance(before, int):
             found.setdefault((host, port), []).append(Trace(1 + before, record.time))
+            networks[host] = str(data.get("network", "")) or networks.get(host, "")
     with_port = {host for host, port in found if port}
     return [
-        HostSeen(host, port, together(traces))
+        HostSeen(host, port, together(traces), networks[host])
         for (host, port), traces in sorted(found.items())
         if port or host not in with_port
     ]

@@ -31,7 +31,10 @@ def _grant(mount: Mount, files: Sequence[FileSeen], learned: Learned) -> None:
     if not used:
         learned.unused.append(f"mounts: {mount.target}")
         return
-    secret = {file.path: why for file in used if (why := _secret(_outside(mount, file.path), file.kind))}
+    # Of what was only looked at, a source of a program is no reason to refuse the directory that it lies in.
+    secret = {
+        file.path: why for file in used if (why := never.of(_outside(mount, file.path), named=file.kind != LOOK))
+    }
     for path in sorted(secret):
         traces = together(file.trace for file in used if file.path == path)
         learned.never.append(Never(f"read {path}", f"a secret: {secret[path]}", str(traces)))
@@ -63,10 +66,6 @@ def _add(mount: Mount, place: str, files: Sequence[FileSeen], learned: Learned) 
         learned.unused.append(f"mounts: {mount.target} as rw (ro is enough)")
     value = {"source": _outside(mount, place), "target": place, "mode": "rw" if written else "ro"}
     learned.grant("mounts", value, f"used {together(file.trace for file in files)}")
-
-
-def _secret(path: str, kind: str) -> str:
-    return never.by_name(path) if kind == LOOK else never.of(path)
 
 
 def _outside(mount: Mount, path: str) -> str:

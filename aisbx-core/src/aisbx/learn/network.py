@@ -22,7 +22,7 @@ def reached(profile: Profile, asked: Sequence[HostSeen], learned: Learned, *, re
     for seen in asked:
         host = f"[{seen.host}]" if ":" in seen.host and seen.port else seen.host
         rule = f"{host}:{seen.port}" if seen.port else seen.host
-        if hosts_why := _refused(seen.host, rule, profile):
+        if hosts_why := _refused(seen, rule, profile):
             learned.never.append(Never(f"reach {rule}", hosts_why, str(seen.trace)))
             continue
         new = "" if _within(rule, base) else "new: "
@@ -34,20 +34,21 @@ def reached(profile: Profile, asked: Sequence[HostSeen], learned: Learned, *, re
     _unused(base, granted, learned)
 
 
-def _refused(host: str, rule: str, profile: Profile) -> str:
+def _refused(seen: HostSeen, rule: str, profile: Profile) -> str:
     """Say why a rule is never granted; empty where it may be."""
     import ipaddress  # few learn
 
+    host = seen.host
     try:
         place = hosts.parse(rule)
     except ValueError:
         return "it is no name of a host"
     try:
-        if not ipaddress.ip_address(host).is_global:
+        if not ipaddress.ip_address(host).is_global or seen.network:
             return "an address of this machine or of a private network; if it should be reached, write it by hand"
     except ValueError:
         name = host.lower().removesuffix(".")
-        if "." not in name or name.endswith(_OWN):
+        if "." not in name or name.endswith(_OWN) or seen.network:
             return "a name of this machine or of a private network; if it should be reached, write it by hand"
     base, ceiling = profile.network or Network(), profile.ceiling.network if profile.ceiling else None
     for text in rules.denials(base.allow):

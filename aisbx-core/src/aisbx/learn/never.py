@@ -5,6 +5,7 @@ It errs to one side: what looks like a secret is not granted, and who knows bett
 
 import os
 import re
+import stat
 from fnmatch import fnmatchcase
 
 _DIRECTORIES = frozenset(
@@ -80,11 +81,13 @@ _FILES = (
 )
 """Names in lower case."""
 _HARMLESS = (".env.example", ".env.sample", ".env.template", ".env.dist", "*.pub")
-_CONTENT = re.compile(
+_KEYS = re.compile(
     rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}"
     rb"|\bgithub_pat_[A-Za-z0-9_]{40}|\bglpat-[A-Za-z0-9_-]{20}|\bxox[abprs]-[A-Za-z0-9-]{10}"
     rb"|\bsk-[A-Za-z0-9_-]{20}|\bAIza[A-Za-z0-9_-]{35}|\bnpm_[A-Za-z0-9]{36}|\bpypi-AgE[A-Za-z0-9_-]{20}"
-    rb"|(?i:(?:password|passwd|secret|api_?key|access_?token|auth_?token)[\"']?\s{0,3}[:=]\s{0,3}[\"']?[^\s\"']{8})"
+)
+_SAID = re.compile(
+    rb"(?i:(?:password|passwd|secret|api_?key|access_?token|auth_?token)[\"']?\s{0,3}[:=]\s{0,3}[\"']?[^\s\"']{8})"
 )
 _LOOKED_AT = 64 * 1024
 """Bytes from the beginning of a file."""
@@ -104,8 +107,11 @@ def by_name(path: str) -> str:
     return "its name is one of files with secrets" if any(fnmatchcase(name, pattern) for pattern in _FILES) else ""
 
 
-def by_content(path: str) -> str:
-    """Say why what is in a file of the host is a secret; empty where its beginning shows none, or it is no file."""
+def by_content(path: str, *, named: bool = True) -> str:
+    """Say why what is in a file of the host is a secret; empty where its beginning shows none, or it is no file.
+
+    With `named` also what is only called so counts (`password = …`), as it is in many a source of a program.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:
@@ -116,16 +122,17 @@ def by_content(path: str) -> str:
         return ""
     finally:
         os.close(descriptor)
-    return "what it holds looks like a key or a token" if _CONTENT.search(data) else ""
+    found = _KEYS.search(data) or (named and _SAID.search(data))
+    return "what it holds looks like a key or a token" if found else ""
 
 
-def of(path: str) -> str:
-    """Say why a file of the host is a secret, by its name, that of what it leads to, or its content."""
-    return by_name(path) or by_name(os.path.realpath(path)) or by_content(path)
+def of(path: str, *, named: bool = True) -> str:
+    """Say why a file of the host is a secret, by its name, that of what it leads to, or its content (`by_content`)."""
+    return by_name(path) or by_name(os.path.realpath(path)) or by_content(path, named=named)
 
 
 def below(directory: str) -> str:
-    """Give a path below a directory of the host that is a secret's by its name; empty where there is none.
+    """Give a path below a directory of the host that is a secret's by its name or content; empty where there is none.
 
     Nobody has asked for it: but who is shown the directory is shown it.
     """
@@ -136,6 +143,14 @@ def below(directory: str) -> str:
             path = f"{place}/{name}"
             if count > _MOST:
                 return f"{directory} (too large to be gone through)"
-            if by_name(path) or (name.lower().endswith(".pem") and by_content(path)):
+            if by_name(path) or (_is_file(path) and by_content(path, named=False)):
                 return path
     return ""
+
+
+def _is_file(path: str) -> bool:
+    """Tell whether there is a file itself, no link: where that leads to is shown only if it lies there too."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False

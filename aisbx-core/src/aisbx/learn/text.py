@@ -16,6 +16,7 @@ _LISTS = ("toolchains", "path", "syscalls", "secrets")
 _PLAIN = re.compile(r"[a-zA-Z/][A-Za-z0-9_./-]*")
 _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off"})
 _LONGEST = 300
+_HALVES = 0xFFFF
 _HEAD = """\
 # Learned by `aisbx learn` from one run of {program}, {when}.
 # It has what that run was seen to use, and nothing else. Read it before you use it: a host that was asked for is
@@ -58,12 +59,18 @@ def _short(program: str) -> str:
 
 
 def _scalar(value: object) -> str:
-    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
-        return value
+    if isinstance(value, str):
+        return value if _PLAIN.fullmatch(value) and value.lower() not in _WORDS else _quoted(value)
     if isinstance(value, Mapping):
         rows = cast("Mapping[str, object]", value).items()
         return f"{{ {', '.join(f'{key}: {_scalar(item)}' for key, item in rows)} }}"
     return json.dumps(value)
+
+
+def _quoted(text: str) -> str:
+    """Write a string as JSON has it, but for what that writes as two halves, which are no letter to YAML."""
+    letters = (json.dumps(one)[1:-1] if ord(one) <= _HALVES else f"\\U{ord(one):08x}" for one in text)
+    return f'"{"".join(letters)}"'
 
 
 def _with(line: str, granted: Granted) -> str:
@@ -100,7 +107,7 @@ def _network(learned: Learned) -> list[str]:
     rows = list(learned.of("network"))
     if [row.value for row in rows] == ["none"]:
         return [_with("network: none", rows[0])]
-    return ["network:", "  allow:", *(_with(f"    - {json.dumps(row.value)}", row) for row in rows)]
+    return ["network:", "  allow:", *(_with(f"    - {_quoted(str(row.value))}", row) for row in rows)]
 
 
 def _said(heading: str, rows: Iterable[str]) -> list[str]:
