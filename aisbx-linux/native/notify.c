@@ -106,7 +106,8 @@ static size_t memory(pid_t process, uint64_t place, char room[LONGEST]) {
     return size > 0 ? (size_t)size : 0;
 }
 
-/* Give a thread's process on the host and inside, and the path of its program; zeros where it has gone. */
+/* Give a thread's process on the host, inside (0: it is in no other namespace), and the path of its program; zeros
+ * where it has gone. */
 static size_t process_of(pid_t thread, uint64_t pids[2], char program[LONGEST]) {
     char path[64], text[STATUS_ROOM];
     (void)snprintf(path, sizeof path, "/proc/%d/status", (int)thread);
@@ -125,7 +126,6 @@ static size_t process_of(pid_t thread, uint64_t pids[2], char program[LONGEST]) 
         if (end == line || *line == '\n')
             break;
         pids[i] = number;
-        pids[1] = number;
         line = end;
         if (*line == '\n')
             break;

@@ -6,15 +6,16 @@ import struct
 
 import pytest
 from aisbx_linux.watching import told
+from aisbx_linux.watching.refused import process_of
 
 CHROOT = {161: "chroot"}
 
 
-def message(times: int = 0, *, waits: bool = True, path: bytes = b"/tmp/x\0y") -> bytes:
+def message(times: int = 0, *, waits: bool = True, path: bytes = b"/tmp/x\0y", inside: int = 5) -> bytes:
     def text(data: bytes) -> bytes:
         return struct.pack("<Q", len(data)) + data + b"\0"
 
-    numbers = struct.pack("<12Q", times, 161, 4096 * 20, 0, 0, 0, 0, 0, 1, waits, 700, 5)
+    numbers = struct.pack("<12Q", times, 161, 4096 * 20, 0, 0, 0, 0, 0, 1, waits, 700, inside)
     return numbers + text(b"run") + text(b"/usr/bin/evil") + text(path) + 5 * text(b"")
 
 
@@ -37,6 +38,18 @@ def test_a_call_is_told_with_what_its_pointers_pointed_to() -> None:
     assert (whole["what"], whole["errno"], whole["source"]) == ("chroot", "EPERM", "syscall")
     assert (counted["times"], "arguments" in counted) == (7, False)
     assert gone["arguments"] == {}
+
+
+def test_who_starts_commands_is_not_told_of_and_a_pid_that_is_the_same_inside_says_nothing() -> None:
+    one, ours = telling({})
+    for each in (message(inside=700), message(inside=0)):
+        ours.send(each)
+    ours.close()
+    heard: list[object] = []
+    one.work(lambda row: heard.append(row["pid_inside"]) or "", lambda: False)
+    assert heard == [700]
+    pid, inside, program = process_of(os.getpid())
+    assert (pid, inside, bool(program)) == (os.getpid(), 0, True)
 
 
 def test_one_that_has_nothing_to_tell_ends_with_all_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,7 +65,7 @@ class Refused:
         what it is refused its C library tries.
         """
         pid, inside, program = who
-        if pid and pid == inside:
+        if pid and not inside:
             return {}
         call = self._name(number)
         return {
@@ -127,14 +127,17 @@ def _why(call: str) -> str:
 
 
 def process_of(thread: int) -> tuple[int, int, str]:
-    """Give a thread's process on the host and inside, and its program; zeros where it has gone."""
+    """Give a thread's process on the host, and inside (0: it is in no other namespace), and its program.
+
+    Zeros where it has gone.
+    """
     pid = inside = 0
     try:
         with open(f"/proc/{thread}/status", "rb", buffering=0) as stream:
             for line in stream.read().splitlines():
                 if line.startswith(b"NStgid:"):
-                    pids = line.split()[1:]
-                    pid, inside = int(pids[0]), int(pids[-1])
+                    pid, *inner = map(int, line.split()[1:])
+                    inside = inner[-1] if inner else 0
         return pid, inside, posix.readlink(f"/proc/{thread}/exe")
     except OSError:
         return pid, inside, ""
