@@ -6,6 +6,9 @@ import time
 from typing import Any
 
 import pytest
+from aisbx.cli import session
+from aisbx.cli.app import main
+from aisbx.remote.server import KEY, Server
 from aisbx_vault import kdf
 from aisbx_vault.vault import Vault
 
@@ -163,6 +166,27 @@ def test_what_it_was_refused_is_shown_and_explained(way: Way) -> None:
     code, _, errors = told(way, "explain", "nothing-of-that-name")
     assert (code, errors.count("\n")) == (125, 1), errors
     assert told(way, "destroy", box)[0] == 0
+    assert f" {box} high/mount" in told(way, "monitor", box, "--once")[1]  # what is known of it outlives it
+
+
+def test_a_key_finds_its_own_by_the_names_it_gave(
+    way: Way, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if not way.finding:
+        pytest.skip("here nobody shows a key")
+    monkeypatch.setenv(KEY, way.home.key("finds"))
+    server = Server(way.finding["remote"])
+    server.post("sandboxes", {"name": "mine"})
+    server.post("sandboxes/mine/exec", {"argv": ["sleep", "9"], "timeout": 0.2})
+    try:
+        for gone in (False, True):
+            for words in (("explain", "mine"), ("monitor", "mine", "--once")):
+                assert main([*way.words, *words]) == 0
+                assert "low/wall-time: sleep wall_time" in capsys.readouterr().out, (words, gone)
+            if not gone:
+                server.delete("sandboxes/mine")
+    finally:
+        session.remote.clear()
 
 
 def test_what_only_this_machine_has_is_refused_with_a_line(way: Way) -> None:

@@ -1,6 +1,7 @@
 """What is believed of a supervisor, and what it is told."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from aisbx.errors import AdmissionError, ControlError, PolicyError, RemoteError, StateError, UsageError
 from aisbx.remote.asked import of_request
+from aisbx.remote.host import audit
 from aisbx.remote.inside import RemoteFiles
 from aisbx.remote.server import KEY, Server
 from aisbx.types import Network, NetworkMode, RunRequest, WorkspaceMode, WorkspaceRequest
@@ -31,6 +33,11 @@ class Evil(BaseHTTPRequestHandler):
             self._tell(200, {"files": TREE[path]})
         elif "files" in parts.path:
             self._tell(200, b"planted")
+        elif parts.path.endswith("/events"):
+            last = self.headers["last-event-id"]
+            half = b'id: 4\nevent: stdout\ndata: {"text": "tw'
+            whole = b'id: 7\nevent: stdout\ndata: {"text": "two"}\n\nevent: end\ndata: {}\n\n'
+            self._tell(200, b'id: 3\nevent: stdout\ndata: {"text": "one"}\n\n' + half if last == "0" else whole)
         else:
             code = parts.path.rpartition("/")[2]
             self._tell(403, {"code": code, "detail": "no\x1b[2J", "hint": "h", "retry_after": 3, "findings": ["f"]})
@@ -75,6 +82,20 @@ def test_a_file_that_is_copied_out_replaces_a_link_and_has_no_special_mode(evil:
     assert (tmp_path / "in/d/f").lstat().st_mode & 0o7000 == 0
 
 
+def test_a_name_that_is_no_text_is_left_out_with_a_line_and_never_taken_for_another(evil: Server, tmp_path: Path) -> None:
+    odd = os.fsdecode(os.fsencode(tmp_path / "n") + b"\xff")
+    TREE["/d"] = [{"name": "n\ufffd", "kind": "file", "mode": 0o644, "size": 7, "changed": 0.0}]
+    files = RemoteFiles(evil, "sandboxes/x")
+    (tmp_path / "in").mkdir()
+    assert [line.partition(": ")[2] for line in files.pull("/d", str(tmp_path / "in"))] == ["its name is no UTF-8"]
+    Path(odd).write_text("x")
+    assert [line.partition(": ")[2] for line in files.push(odd, "/n")] == ["its name is no UTF-8"]
+    with pytest.raises(UsageError, match="no UTF-8"):
+        files.stat(odd)
+    with pytest.raises(UsageError, match="1000 records"):
+        audit(evil, 1001, 0.0)
+
+
 @pytest.mark.parametrize(
     ("code", "kind"), [("denied", PolicyError), ("limited", AdmissionError), ("not-enforced", ControlError)]
 )
@@ -83,6 +104,11 @@ def test_an_error_is_the_one_that_it_was_there(code: str, kind: type[Exception],
         evil.get(code)
     assert raised.value.code == code  # type: ignore[attr-defined]
     assert raised.value.findings == ("f",)  # type: ignore[attr-defined]
+
+
+def test_an_event_of_which_a_killed_supervisor_sent_a_part_is_asked_for_again(evil: Server) -> None:
+    events = [(kind, data, number) for kind, data, number in evil.follow("sandboxes/x/processes/y")]
+    assert events == [("stdout", {"text": "one"}, 3), ("stdout", {"text": "two"}, 7), ("end", {}, 7)]
 
 
 def test_nothing_that_is_asked_for_is_left_out_silently() -> None:

@@ -4,7 +4,9 @@ import os
 import re
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ from aisbx.plan.run import new_run
 from aisbx.store import Record, Store
 from aisbx.types import Principal, ReleasableSandbox
 
+from aisbx_supervisor import amounts
 from aisbx_supervisor.options import HOST, Wanted, to_request
 from aisbx_supervisor.places import Places
 from aisbx_supervisor.pools import NAME as POOLED
@@ -73,13 +76,24 @@ class Boxes:
             return name
         raise NotFoundError(f"there is no sandbox {name[:64]!r}", name=name, hint="GET /api/v1/sandboxes lists yours")
 
+    def called(self, who: Principal, name: str) -> frozenset[str]:
+        """Give the real names that a sandbox may have which they have, or had: what is known of it outlives it."""
+        with suppress(NotFoundError):
+            return frozenset({self.find(who, name)})
+        whole = name.startswith(POOLED) or "admin" in who.scopes
+        return frozenset({f"{prefix(who)}{name}", *([name] if whole else [])})
+
     def names(self, who: Principal, *, every: bool) -> list[str]:
-        """Give the real names of theirs in order; of `every` one for who has `admin`, PolicyError for others."""
+        """Give the real names of theirs, in the order of what they call them.
+
+        Of `every` one for who has `admin`, PolicyError for others.
+        """
         if every:
             if "admin" not in who.scopes:
                 raise PolicyError("scope.admin: this key sees its own sandboxes only", hint="leave out all=true")
             return self.store.names()
-        return [name for name in self.store.names() if self._is_theirs(who, name)]
+        # By what they call them: one that was made before they asked has a name unlike their others'.
+        return sorted((name for name in self.store.names() if self._is_theirs(who, name)), key=partial(self.shown, who))
 
     def _is_theirs(self, who: Principal, real: str) -> bool:
         if who.id.startswith(_KEY) and not real.startswith(POOLED):
@@ -119,6 +133,7 @@ class Boxes:
             directory = self.places.make(real) if private else options.workspace or ""
             try:
                 request = to_request(options, wanted, directory)
+                amounts.check(service.engine, request)
                 service.engine.sandboxes.create(request, who, HOST, real, ttl, idle)
             except BaseException:
                 if private:

@@ -13,7 +13,7 @@ from aisbx.audit.verify import Verification, exported_heads
 from aisbx.audit.verify import verify as look_through
 from aisbx.cli.groups import group
 from aisbx.cli.options import Json, Since, Tail
-from aisbx.cli.render import emit_json, shell_words, table
+from aisbx.cli.render import emit_json, say, shell_words, table
 from aisbx.cli.session import audit_path, audit_place, remote, server
 from aisbx.cli.when import local, parse_since, parse_tail
 from aisbx.errors import UsageError
@@ -77,9 +77,12 @@ def show(tail: Tail = "", since: Since = "", json: Json = False) -> None:
 
 def _read(tail: int | None, since: float) -> Reading:
     if remote:
-        from aisbx.remote.host import audit
+        from aisbx.remote.host import MOST, audit
 
-        return audit(server(), tail, since)
+        reading = audit(server(), tail, since)
+        if tail is None and len(reading.records) == MOST:
+            say(f"the last {MOST} records: a supervisor tells of no more")
+        return reading
     return read_log(audit_path(), tail=tail, since=since)
 
 

@@ -35,8 +35,8 @@ def explain(
 ) -> None:
     """Say what a run was refused, why, and the smallest change that would allow it."""
     every, records = _read()
-    found = [record for record in every if what in {record.text(name) for name in ("id", "run", "sandbox")}]
-    if not found and not any(what in {record.text("run"), record.text("sandbox")} for record in records):
+    found = [record for record in every if what in {record.text("id"), *_names(record)}]
+    if not found and not any(what in _names(record) for record in records):
         raise StateError(f"the audit log knows nothing of {what!r}", hint="see: aisbx audit show, aisbx monitor --once")
     if json:
         emit_json({"about": what, "violations": [_row(record) for record in found]})
@@ -57,6 +57,15 @@ def _read() -> tuple[Sequence[Record], Sequence[Record]]:
         return seen.violations(server(), Wanted())[0], host.audit(server(), None, 0.0).records
     found, reading = violations(audit_path(), Wanted())
     return found, reading.records
+
+
+def _names(record: Record) -> set[str]:
+    """Give what a record is about: its run, and its sandbox, also by the name that a supervisor's key gave it."""
+    names = {record.text("run"), record.text("sandbox")}
+    if not remote:
+        return names
+    owner, key, id = record.text("principal").partition("key:")  # noqa: A001 - it is its name everywhere
+    return names | {name.removeprefix(f"{id}.") for name in names if key and not owner}
 
 
 def _told(record: Record) -> list[str]:

@@ -14,7 +14,8 @@ from aisbx.keys import Key
 from aisbx.remote.server import Server, path_of, there
 from aisbx.types import Principal
 
-_MOST = 1000
+MOST = 1000
+"""Records that are told at once."""
 
 
 class RemoteKeyring:
@@ -64,10 +65,12 @@ def _key(row: dict[str, Any]) -> Key:
 
 
 def audit(server: Server, tail: int | None, since: float) -> Reading:
-    """Give the last records, at most 1000; of a key its own."""
+    """Give the last records, `MOST` of them where `tail` is None; of a key its own. UsageError for more."""
     if tail == 0:
         return Reading()
-    rows: list[dict[str, Any]] = server.get("audit", limit=min(tail or _MOST, _MOST), since=since)["records"]
+    if tail is not None and tail > MOST:
+        raise UsageError(f"--tail: a supervisor tells of {MOST} records at most", hint="leave it out, or ask over there")
+    rows: list[dict[str, Any]] = server.get("audit", limit=tail or MOST, since=since)["records"]
     return Reading(tuple(Record(row) for row in rows))
 
 

@@ -8,7 +8,7 @@ from typing import BinaryIO
 from aisbx.engine.found import PAUSED
 from aisbx.errors import AisbxError, StateError, UsageError
 from aisbx.remote import told
-from aisbx.remote.server import Server, path_of
+from aisbx.remote.server import NO_LETTER, Server, is_text, path_of, query_of
 from aisbx.types import FileRow, Principal, ProcessRow, Watch
 
 _Lines = list[str]
@@ -125,6 +125,9 @@ class RemoteFiles:
                 raise StateError(f"{target} is a link", hint="nothing is copied through one; name another place")
             os.makedirs(target, exist_ok=True)
             for one in self.list(path):
+                if NO_LETTER in one.name:
+                    left.append(f"{path}/{one.name}: its name is no UTF-8")
+                    continue
                 if one.name in {"", ".", ".."} or "/" in one.name:
                     raise StateError(f"{path} is told to hold {one.name!r}", hint="this is no supervisor to trust")
                 room = self._pull(f"{path}/{one.name}", one, f"{target}/{one.name}", room, left)
@@ -159,6 +162,9 @@ class RemoteFiles:
         return left
 
     def _push(self, source: str, path: str, room: int, left: "_Lines") -> int:
+        if not is_text(source):
+            left.append(f"{source}: its name is no UTF-8")
+            return room
         if os.path.islink(source) or not (os.path.isfile(source) or os.path.isdir(source)):
             left.append(f"{source}: {'link' if os.path.islink(source) else 'other'}")
             return room
@@ -187,6 +193,4 @@ class RemoteFiles:
 
 
 def _at(path: str) -> str:
-    from urllib.parse import urlencode
-
-    return urlencode({"path": path}, errors="surrogateescape")
+    return query_of({"path": path})

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from aisbx.engine.review import below
 from aisbx.remote import told
-from aisbx.remote.server import Server, path_of
+from aisbx.remote.server import NO_LETTER, Server, path_of
 from aisbx.snapshots import Snapshot
 from aisbx.store import Record
 from aisbx.types import Change, Principal
@@ -57,6 +57,8 @@ class RemoteLayers:
 
     def contents(self, change: Change, limit: int) -> tuple[bytes | None, bytes | None]:
         """Give a file in the workspace and in the layer; None for no file and for more than `limit` bytes."""
+        if NO_LETTER in change.path:
+            return None, None  # it cannot be asked for by a name that is no UTF-8
         answer = self._server.get(f"{self._place}/contents", path=change.path, limit=limit)
         before, after = (
             base64.b64decode(answer[key]) if answer[key] is not None else None for key in ("before", "after")

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from aisbx.audit.read import Record
 from aisbx.remote.server import Server
+from aisbx.violations.derive import KIND
 from aisbx.violations.read import Wanted
 
 _MOST = 1000
@@ -24,7 +25,7 @@ def follow(server: Server, wanted: Wanted, after: int) -> Iterator[Record]:
     """Give each that is wanted behind the number `after`, as it comes, also across a restart of the supervisor."""
     place = f"violations/events?sandbox={quote(wanted.sandbox, safe='')}" if wanted.sandbox else "violations/events"
     others = replace(wanted, sandbox="")
-    for _, _, data in server.listen(place, str(after)):
+    for _, kind, data in server.listen(place, str(after)):
         record = Record(data)
-        if others.has(record):
+        if kind == KIND and others.has(record):
             yield record

@@ -21,6 +21,8 @@ _PATIENCE = 60.0
 """Seconds for which a stream that was cut off is tried again: a supervisor that was killed is started anew."""
 _PAUSE = 0.2
 _DONE, _REFUSED = 200, 300
+NO_LETTER = "\N{REPLACEMENT CHARACTER}"
+"""What stands in a supervisor's answer for what is no UTF-8 in a name."""
 
 
 class _ByPath(HTTPConnection):
@@ -158,7 +160,7 @@ class Server:
     def _events(self, path: str, last: str, leaving: Leaving) -> Iterator[tuple[str, str, dict[str, Any]]]:
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last} if last else {})
         connection, response = self.begin("GET", path, None, headers)
-        number, kind = "", ""
+        number, kind, data = "", "", ""
         leaving.join(connection.sock)
         try:
             for line in response:
@@ -170,9 +172,11 @@ class Server:
                 elif name == "event":
                     kind = value
                 elif name == "data":
-                    yield number, kind, json.loads(value)
-                    number = ""
-        except (OSError, HTTPException) as error:
+                    data = value
+                elif not name and data:  # whole only now: a supervisor that was killed leaves a part of one
+                    yield number, kind, json.loads(data)
+                    number, data = "", ""
+        except (OSError, HTTPException, ValueError) as error:
             raise self._away(error) from error
         finally:
             connection.close()
@@ -199,7 +203,7 @@ def _is_loopback(host: str) -> bool:
 
 def path_of(*parts: str) -> str:
     """Give a path below the API."""
-    return "/".join(quote(part, safe="") for part in parts)
+    return "/".join(quote(part, safe="", errors="replace") for part in parts)
 
 
 @contextmanager
@@ -216,7 +220,25 @@ def _query(query: dict[str, object]) -> str:
     if not given:
         return ""
     words = {name: str(value).lower() if isinstance(value, bool) else value for name, value in given.items()}
-    return "?" + urlencode(words, doseq=True, errors="surrogateescape")
+    return f"?{query_of(words)}"
+
+
+def query_of(words: dict[str, object]) -> str:
+    """Write a query; UsageError for what is no UTF-8, which a supervisor would take for another name."""
+    try:
+        return urlencode(words, doseq=True, errors="strict")
+    except UnicodeEncodeError as error:
+        name = ascii(error.object)[:200]
+        raise UsageError(f"{name} is no UTF-8, and no supervisor can be asked for it", hint="rename it") from error
+
+
+def is_text(name: str) -> bool:
+    """Tell whether a name can be told a supervisor."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def raised(response: HTTPResponse, address: str) -> AisbxError:

@@ -33,12 +33,12 @@ class Wanted:
 
     def of(self, by: Asked) -> Callable[[Record], bool]:
         """Give what tells whether a record is one of them; a sandbox is named as whoever asks knows it."""
-        named = dict(self._named)
+        named = {key: frozenset({value}) for key, value in self._named.items()}
         if "sandbox" in named:
-            named["sandbox"] = by.box(named["sandbox"])
+            named["sandbox"] = by.service.boxes.called(by.who, self._named["sandbox"])
 
         def wanted(record: Record) -> bool:
-            return theirs(by, record) and all(record.text(key) == value for key, value in named.items())
+            return theirs(by, record) and all(record.text(key) in values for key, values in named.items())
 
         return wanted
 
