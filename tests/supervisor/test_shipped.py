@@ -33,6 +33,8 @@ SEEN = {
     "AisbxSlow": ("aisbx_pool_waiting{instance='a'}", "3x30", "0x30"),
 }
 """Of each alert, a series by the minute, with values that it fires at after twenty minutes, and with others."""
+NEW = ("aisbx_violations_total{rule='mount',severity='high',instance='a'}", "_x15 1x15", "_x5 1x25")
+"""The same of a rule that was never told of before."""
 LABELS = {
     "AisbxSupervisorDown": {"instance": "a", "job": "aisbx"},
     "AisbxAnomaly": {"instance": "a", "kind": "anomaly"},
@@ -54,6 +56,10 @@ def test_rules_and_dashboard_ask_for_metrics_that_are_there(served: Served) -> N
     board = json.loads((PLACE / "prometheus/dashboard.json").read_text())
     asked |= names_of(" ".join(target["expr"] for panel in board["panels"] for target in panel["targets"]))
     assert len(asked) > 10
+    # Each that is asked for its increase is there before anything happens.
+    assert {'aisbx_violations_total{rule="mount",severity="high"}', 'aisbx_denials_total{kind="anomaly"}'} <= {
+        line.rpartition(" ")[0] for line in served.ask("GET", "/metrics", key="").body.decode().splitlines()
+    }
     assert asked <= told
     for rule in (rule for group in rules["groups"] for rule in group["rules"]):
         assert rule["labels"]["severity"] in {"info", "warning", "critical"}
@@ -86,7 +92,7 @@ def test_each_alert_fires_where_it_should_and_nowhere_else(promtool: Callable[..
     known = {rule["alert"]: rule for group in rules["groups"] for rule in group["rules"]}
     assert SEEN.keys() == known.keys()
     cases: list[dict[str, Any]] = []
-    for alert, (series, bad, good) in SEEN.items():
+    for alert, (series, bad, good) in (*SEEN.items(), ("AisbxViolations", NEW)):
         for values, fires in ((bad, True), (good, False)):
             told = known[alert]
             labels = {"severity": told["labels"]["severity"], **LABELS.get(alert, {"instance": "a"})}
