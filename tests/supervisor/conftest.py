@@ -228,7 +228,8 @@ def served(home: Home) -> Iterator[Served]:
     """One service for all who only ask it."""
     limits = {"AISBX_ADMISSION__RATE__RUN": "5000", "AISBX_ADMISSION__RATE__FILES": "5000"}
     limits |= {"AISBX_ADMISSION__RATE__PROTOCOL": "10000", "AISBX_ADMISSION__RATE__ADMIN": "5000"}
-    with serving(home, "--profile", "shell", key=home.key("first"), env=limits) as found:
+    options = ("--profile", "shell", "--allow-origin", "https://pages.example")
+    with serving(home, *options, key=home.key("first"), env=limits) as found:
         yield found
 
 

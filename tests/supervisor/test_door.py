@@ -72,6 +72,29 @@ def test_a_request_is_refused_with(headers: dict[str, str], status: int, served:
         served.refused(status, "GET", "/metrics", key="", **headers)
 
 
+def test_what_is_no_http_is_answered_with_a_problem(served: Served) -> None:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=20) as one:
+        one.sendall(b"\x16\x03\x01 no http\r\n\r\n")
+        head, _, body = one.makefile("rb").read().partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"application/problem+json" in head
+    assert json.loads(body)["code"] == "usage"
+
+
+def test_a_page_of_an_origin_that_may_is_let_in_by_the_browser_and_no_other(served: Served) -> None:
+    first = {"Access_Control_Request_Method": "POST", "Access_Control_Request_Headers": "authorization"}
+    page = {"Origin": "https://pages.example"}
+    asked = served.ask("OPTIONS", "sandboxes", key="", **page, **first)
+    assert (asked.status, asked.headers["access-control-allow-origin"]) == (204, "https://pages.example")
+    assert "Authorization" in asked.headers["access-control-allow-headers"]
+    for key, status in ((None, 200), ("", 401)):  # a page has to be able to read a problem, too
+        answer = served.ask("GET", "sandboxes", key=key, **page)
+        assert (answer.status, answer.headers["access-control-allow-origin"]) == (status, "https://pages.example")
+    for other in ({"Origin": "https://evil.example"}, {}):
+        answer = served.ask("OPTIONS", "sandboxes", key="", **other, **first)
+        assert (answer.status in {401, 403}, "access-control-allow-origin" in answer.headers) == (True, False)
+
+
 def test_a_key_in_an_address_is_refused_with_what_to_do(served: Served) -> None:
     assert "revoke" in served.refused(400, "GET", f"sandboxes?after={served.key}")["hint"]
 

@@ -5,8 +5,12 @@ import socket
 import struct
 from typing import Protocol
 
+import h11
 from aisbx.hosting.connection import BoundedProtocol
+from aisbx.hosting.requests import RefusedError
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
+
+from aisbx_supervisor.problems import MEDIA, problem
 
 PEER = "uid:"
 """How the address of a client begins that came by a Unix socket; its uid follows."""
@@ -32,6 +36,14 @@ class Http(BoundedProtocol):
         """Note who it is."""
         super().connection_made(transport)
         _note(self, transport)
+
+    def send_400_response(self, msg: str) -> None:
+        """Say that this is no HTTP, as a problem like all else."""
+        body = bytes(problem(RefusedError(400, "usage", msg, "send HTTP/1.1")).body)
+        told = [("Content-Type", MEDIA), ("Content-Length", str(len(body))), ("Connection", "close")]
+        for event in (h11.Response(status_code=400, headers=told), h11.Data(data=body), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
 
 class WebSocket(WSProtocol):

@@ -22,6 +22,7 @@ from aisbx.hosting.requests import (
 )
 from aisbx.hosting.traces import HEADER, carried
 from aisbx.types import Principal
+from starlette.responses import Response
 
 from aisbx_supervisor.asked import PRINCIPAL
 from aisbx_supervisor.connection import PEER
@@ -42,9 +43,9 @@ SEND_SECONDS = 60.0
 """So long may a client take to accept a part of an answer."""
 _ADDRESS_BYTES = 8 << 10
 _KEY = re.compile(rb"aisbx_[0-9a-f]{12}_")
-_AGAIN = frozenset({401, 408, 413, 421, 429})
-"""Statuses of requests that were not done: the same key may be used again."""
-_FAILED = 500
+TOLD_ONCE = "/keys"
+"""How the path ends that answers with what is kept nowhere."""
+_CREATED = 201
 
 
 class Front:
@@ -65,7 +66,7 @@ class Front:
             nonlocal status
             if message["type"] in {"http.response.start", "websocket.http.response.start"}:
                 status = int(message["status"])
-                message = {**message, "headers": [*message.get("headers", []), *_FIXED]}
+                message = {**message, "headers": [*message.get("headers", []), *_FIXED, *self._shared(scope)]}
             elif message["type"] == "websocket.accept":
                 status = 101
             async with asyncio.timeout(SEND_SECONDS):
@@ -86,6 +87,9 @@ class Front:
     async def _serve(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         service, headers = self._service, headers_of(scope)
         self._check_address(scope, headers)
+        if scope.get("method") == "OPTIONS" and b"access-control-request-method" in headers and self._shared(scope):
+            await Response(status_code=204, headers=_ASKED)(scope, receive, send)
+            return
         if scope["path"] in OPEN and _is_near(scope) and not keys_of(headers):
             await self._app(scope, receive, send)
             return
@@ -126,26 +130,28 @@ class Front:
             await send({"type": "http.response.start", "status": given.status, "headers": pairs})
             await send({"type": "http.response.body", "body": given.body})
             return
-        answer = Answer(0)
+        answer, whole = Answer(0), False
 
         async def noting(message: "Message") -> None:
+            nonlocal whole
             if message["type"] == "http.response.start":
                 answer.status = int(message["status"])
                 answer.headers = [
                     (bytes(name).decode("latin-1"), bytes(value).decode("latin-1"))
                     for name, value in message.get("headers", [])
                 ]
-            elif message["type"] == "http.response.body" and len(answer.body) <= LARGEST:
-                answer.body += message.get("body", b"")
+            elif message["type"] == "http.response.body":
+                whole = not message.get("more_body", False)
+                if len(answer.body) <= LARGEST:
+                    answer.body += message.get("body", b"")
             await send(message)
 
-        kept: Answer | None = answer
         try:
             await self._app(scope, receive, noting)
         finally:
-            if answer.status == 0 or answer.status in _AGAIN or answer.status >= _FAILED:
-                kept = None
-            once.end(token, fingerprint, kept)
+            # Cut off before it was answered, nobody knows how far it came: it is not done again.
+            secret = scope["path"].endswith(TOLD_ONCE) and answer.status == _CREATED
+            once.end(token, fingerprint, answer if whole else None, secret=secret)
 
     def _check_address(self, scope: "Scope", headers: Mapping[bytes, list[str]]) -> None:
         query = bytes(scope.get("query_string", b""))
@@ -159,6 +165,13 @@ class Front:
         options = self._service.options
         check_address(scope, headers, named=options.host, hosts=options.hosts, origins=options.origins)
 
+    def _shared(self, scope: "Scope") -> list[tuple[bytes, bytes]]:
+        """Give what has a browser show an answer to a page of another origin that may have it (fetch, CORS)."""
+        pages = [bytes(value) for name, value in scope["headers"] if bytes(name).lower() == b"origin"]
+        if len(pages) != 1 or pages[0].decode("latin-1") not in self._service.options.origins:
+            return []
+        return [(b"access-control-allow-origin", pages[0]), *_SHOWN]
+
     def _principal(self, scope: "Scope", headers: Mapping[bytes, list[str]]) -> Principal:
         shown = keys_of(headers)
         if not shown and (not self._service.options.auth or _peer(scope) in {0, local_uid()}):
@@ -167,6 +180,16 @@ class Front:
 
 
 _FIXED = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+_SHOWN = [
+    (b"access-control-expose-headers", b"Aisbx-Process, Content-Range, Idempotency-Replayed, Location, Retry-After"),
+    (b"vary", b"Origin"),
+]
+_ASKED = {
+    "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE",
+    "Access-Control-Allow-Headers": "Authorization, X-API-Key, Content-Type, Idempotency-Key, Last-Event-ID, Range",
+    "Access-Control-Max-Age": "600",
+}
+"""What a browser is told that asks first, without the key (a preflight request)."""
 
 
 def local_uid() -> int:
