@@ -1,16 +1,20 @@
 """The end of a sandbox that lasts: nothing is lost by default, and nothing is left of it."""
 
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from aisbx.audit.jsontext import dumps
+from aisbx.audit.reserve import recording
+from aisbx.audit.write import append_once, start
 from aisbx.engine.found import UnappliedError
 from aisbx.engine.keeping import end_of
 from aisbx.engine.review import pending
 from aisbx.errors import StateError
 from aisbx.snapshots import Shelf
 from aisbx.store import Claim, Store
-from aisbx.types import LastingDriver, SnapshotDriver, WorkspaceMode
+from aisbx.types import Event, LastingDriver, SnapshotDriver, WorkspaceMode
 
 if TYPE_CHECKING:
     from aisbx.engine.engine import Engine
@@ -44,6 +48,28 @@ class Ends:
                 if isinstance(driver, SnapshotDriver):
                     driver.sweep(self._engine.state)
         return findings
+
+    def note(self, name: str, principal: str, host: str, findings: list[str]) -> None:
+        """Record that a sandbox was ended and removed, and tell the sinks; StateError where that can't be recorded."""
+        beginning = start("sandbox.destroy", name, principal, host, [])
+        audit = self._engine.audit
+        with recording(audit["path"], f"what was done (sandbox.destroy {name})"):
+            append_once(audit, f'{beginning},"findings":{dumps(findings)}}}')
+        self._engine.emit(Event("sandbox.destroy", time.time(), {"sandbox": name, "findings": findings}))
+
+    def sweep(self, principal: str, host: str) -> None:
+        """Remove what processes that were killed left half made or half removed, and record that."""
+        for name in self._store.names():
+            claim = self._store.hold(name) if not self._store.finished(name) else None
+            if claim is not None:
+                try:
+                    if self._store.finished(name):
+                        continue
+                    findings = self.end(name, claim)
+                finally:
+                    claim.release()
+                if not self._store.exists(name):  # else its layer keeps something, and whoever reviews that ends it
+                    self.note(name, principal, host, findings)
 
     def refuse_losses(self, name: str, *, changes: bool = True) -> None:
         """Refuse to end what has snapshots, or `changes` that were not applied: UnappliedError."""

@@ -6,9 +6,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aisbx.audit.jsontext import dumps, members
+from aisbx.audit.jsontext import members
 from aisbx.audit.reserve import opened, recording
-from aisbx.audit.write import RESERVE, append, append_once, start
+from aisbx.audit.write import RESERVE, append, start
 from aisbx.engine.commands import Commands
 from aisbx.engine.ends import Ends
 from aisbx.engine.found import ENDED, PAUSED, RUNNING, UNFINISHED, Found, UnappliedError
@@ -74,7 +74,7 @@ class Sandboxes:
         if not isinstance(driver, LastingDriver):
             raise UsageError(f"driver {driver.name} makes no sandboxes that last", hint="use aisbx run, or -d bwrap")
         spec, unwatched = by_default(driver, prepared.request, spec)
-        self.sweep()
+        self.sweep(principal.id, host)
         now = time.time()
         record = Record(
             name=name or f"box-{new_run()[:6]}",
@@ -121,7 +121,7 @@ class Sandboxes:
                 append(log, f"{beginning}{more},{record.static}}}", f"{engine.state}/{RESERVE}")
 
         try:
-            self._make(begin, spec, record, environment, note, owner)
+            self._make(begin, spec, record, environment, note, owner, (principal, host))
         finally:
             log.close()
         engine.emit(Event(kind, time.time(), {"sandbox": record.name, "profile": record.profile, **told}))
@@ -198,11 +198,7 @@ class Sandboxes:
             findings = self._ends.end(name, claim, discard=discard)
         finally:
             claim.release()
-        beginning = start("sandbox.destroy", name, principal.id, host, [])
-        audit = self._engine.audit
-        with recording(audit["path"], f"what was done (sandbox.destroy {name})"):
-            append_once(audit, f'{beginning},"findings":{dumps(findings)}}}')
-        self._engine.emit(Event("sandbox.destroy", time.time(), {"sandbox": name, "findings": findings}))
+        self._ends.note(name, principal.id, host, findings)
         return findings
 
     def prune(self, principal: Principal, host: str) -> list[str]:
@@ -253,19 +249,24 @@ class Sandboxes:
         environment: dict[str, str],
         note: Callable[[], None],
         owner: tuple[int, int] | None,
+        who: tuple[str, str],
     ) -> None:
-        """Make a sandbox, write it down and `note` it, or leave nothing of it."""
-        engine = self._engine
+        """Make a sandbox, `note` it and write it down, or leave nothing of it."""
+        engine, noted = self._engine, False
         claim = self._store.claim(record.name)
         try:
             sandbox = begin(claim.home)
             look_after(engine, record, sandbox, claim.home.parent, owner, spec)
+            noted = True
+            note()  # first, so that each one that is there has been recorded, whoever is killed meanwhile
             self._store.write(record, environment, spec)
             if engine.exclusive and isinstance(sandbox, JoinableSandbox):
                 self._commands.keep(record, sandbox, Command(argv=()), {}, engine.decided)
-            note()
         except BaseException as error:
-            self._ends.end(record.name, claim, discard=True)
+            findings = self._ends.end(record.name, claim, discard=True)
+            if noted:
+                with suppress(AisbxError):  # why it is not made is the better thing to say
+                    self._ends.note(record.name, *who, findings)
             if isinstance(error, OSError):
                 told = f"{error.filename or claim.home}: {error.strerror}: the sandbox is not made"
                 raise StateError(told, hint="see whether there is room") from error
@@ -287,13 +288,6 @@ class Sandboxes:
             hint = f"aisbx destroy {record.name} removes what is left of it"
             raise StateError(f"sandbox {record.name}: {error.message}", hint=hint) from error
 
-    def sweep(self) -> None:
-        """Remove what processes that were killed left half made."""
-        for name in self._store.names():
-            claim = self._store.hold(name) if not self._store.finished(name) else None
-            if claim is not None:
-                try:
-                    if not self._store.finished(name):
-                        self._ends.end(name, claim)
-                finally:
-                    claim.release()
+    def sweep(self, principal: str, host: str) -> None:
+        """Remove what processes that were killed left half made, and record that for whoever comes upon it."""
+        self._ends.sweep(principal, host)
