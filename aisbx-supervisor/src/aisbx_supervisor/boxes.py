@@ -130,16 +130,23 @@ class Boxes:
             if self.store.exists(real):
                 raise StateError(f"there is a sandbox {name!r} already", hint="destroy it, or take another name")
             private = who.workspace is None and options.workspace is None
-            directory = self.places.make(real) if private else options.workspace or ""
+            directory = self._place(real) if private else options.workspace or ""
             try:
                 request = to_request(options, wanted, directory)
                 amounts.check(service.engine, request)
                 service.engine.sandboxes.create(request, who, HOST, real, ttl, idle)
             except BaseException:
-                if private:
+                if private and not self.store.exists(real):
                     self.places.drop(real)
                 raise
         return real
+
+    def _place(self, real: str) -> str:
+        """Make the private workspace of a sandbox that is to be made; what a killed service has left there goes."""
+        left = self.places.root / real
+        if left.exists() and str(left) not in self.workspaces():
+            self.places.drop(real)
+        return self.places.make(real)
 
     def fork(self, who: Principal, real: str, name: str, *, tag: str, ttl: float) -> dict[str, object]:
         """Make another sandbox of theirs from one, and give it as data."""
