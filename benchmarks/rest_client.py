@@ -52,6 +52,8 @@ class Client:
         self.wrong: list[str] = []
         self.runs: list[str] = []
         """The ids of commands that were answered."""
+        self.made: list[str] = []
+        """The ids of sandboxes that were there."""
 
     def go_on(self, until: float) -> None:
         """Do one thing after the other."""
@@ -138,20 +140,22 @@ class Client:
         name = f"b{self._made}"
         status, told = self._once_only("sandboxes", {"name": name, "ttl": self._life})
         if status == _CONFLICT and told["code"] == "aborted":
-            if not self._was_made(name):
+            told = self._was_made(name)
+            if told is None:
                 self.count["half made, and gone"] += 1
                 return
         elif status != 201:  # noqa: PLR2004 - made
             raise WrongError(f"{name}: {status} {told}")
+        self.made.append(told["id"])
         self._boxes[name] = Box(name)
 
-    def _was_made(self, name: str) -> bool:
-        """Say what became of a sandbox of which nobody knows: it is there, or what was half made of it is gone soon."""
+    def _was_made(self, name: str) -> dict[str, Any] | None:
+        """Give a sandbox of which nobody knows how far it came; None where what was half made of it is gone."""
         until = time.monotonic() + _PATIENCE
         while True:
             found = self.ask("GET", f"sandboxes/{name}")
             if found is not None and (found[0] == _NOT_THERE or found[1].get("state") == "running"):
-                return found[0] != _NOT_THERE
+                return None if found[0] == _NOT_THERE else found[1]
             if time.monotonic() > until:
                 raise WrongError(f"{name} is neither made nor gone: {found}")
             time.sleep(0.1)

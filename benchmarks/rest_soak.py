@@ -11,7 +11,6 @@ In the end no process, mount, cgroup, namespace or file is left, and the audit l
 """
 
 import argparse
-import json
 import os
 import random
 import shutil
@@ -27,6 +26,7 @@ from collections.abc import Sequence
 from http.client import HTTPConnection
 from pathlib import Path
 
+from aisbx.audit.read import read_log
 from aisbx.audit.verify import verify
 from aisbx.engine import Engine
 from aisbx.keys import Keyring
@@ -112,14 +112,14 @@ def _audit(service: Service, clients: Sequence[Client]) -> list[str]:
     engine = Engine(service.environ, "/")
     found = verify(engine.audit)
     wrong = [str(problem) for problem in found.problems]
-    ended = Counter[str]()
-    for path in sorted(engine.state.glob("audit.jsonl*")):
-        if path.suffix in {".jsonl", ""} or path.suffix[1:].isdigit():
-            rows = [json.loads(line) for line in path.read_text().splitlines()]
-            ended.update(row["run"] for row in rows if row.get("kind") == "exec.end")
+    rows = read_log(engine.audit["path"]).records
+    ended = Counter(row.text("run") for row in rows if row.text("kind") == "exec.end")
+    made = Counter(row.text("run") for row in rows if row.text("kind") == "sandbox.create")
     runs = [run for client in clients for run in client.runs]
     wrong += [f"the command {run} is recorded {ended[run]} times" for run in runs if ended[run] != 1]
-    print(f"soak: {found.records} records, {len(runs)} commands that were answered, each of them recorded once")
+    there = [name for client in clients for name in client.made]
+    wrong += [f"the making of {name} is recorded {made[name]} times" for name in there if made[name] != 1]
+    print(f"soak: {found.records} records; {len(runs)} commands were answered, {len(there)} sandboxes made")
     return wrong
 
 
