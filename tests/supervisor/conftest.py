@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 from aisbx.engine import Engine
 from aisbx.keys import Keyring
+from aisbx.store import Store
 from aisbx.types import Principal
 
 HANDED = """
@@ -205,6 +207,29 @@ def clear(home: Home) -> None:
     sandboxes = Engine(home.env, "/").sandboxes
     for name in sandboxes.names():
         sandboxes.destroy(name, Principal("test"), "test", discard=True)
+
+
+@contextmanager
+def asked_aside(served: Served, method: str, path: str, body: Any) -> Generator[list[Answer]]:
+    answers: list[Answer] = []
+
+    def ask() -> None:
+        try:
+            answers.append(served.ask(method, path, body))
+        except OSError:
+            answers.append(Answer(0, {}, b""))
+
+    thread = Thread(target=ask)
+    thread.start()
+    yield answers
+    thread.join(30)
+
+
+def waiting(home: Home) -> list[str]:
+    """Give the sandboxes of pools that are whole and nobody's."""
+    store = Store(home.state)
+    records = [store.read(name) for name in store.names()]
+    return [record.name for record in records if record is not None and record.principal == "pool"]
 
 
 def until(holds: Callable[[], bool], seconds: float = 60.0) -> bool:

@@ -3,13 +3,11 @@
 import json
 import signal
 import socket
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from aisbx.store import Store
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import (
     AcceptConnection,
@@ -20,7 +18,7 @@ from wsproto.events import (
     TextMessage,
 )
 
-from tests.supervisor.conftest import Answer, Home, Served, clear, serving, until
+from tests.supervisor.conftest import Home, Served, asked_aside, clear, serving, until, waiting
 
 
 class Terminal:
@@ -114,22 +112,6 @@ def test_a_terminal_is_refused_to_who_may_not_and_says_what_it_does_not_understa
     terminal.close()
 
 
-@contextmanager
-def asked_aside(served: Served, method: str, path: str, body: Any) -> Generator[list[Answer]]:
-    answers: list[Answer] = []
-
-    def ask() -> None:
-        try:
-            answers.append(served.ask(method, path, body))
-        except OSError:
-            answers.append(Answer(0, {}, b""))
-
-    thread = Thread(target=ask)
-    thread.start()
-    yield answers
-    thread.join(30)
-
-
 def test_a_killed_service_loses_nothing_and_the_next_adopts_what_lives(tmp_path: Path) -> None:
     """The socket is systemd's, so that nobody who comes meanwhile is turned away."""
     home = Home(tmp_path)
@@ -201,13 +183,6 @@ def _goes_on(home: Home, key: str, listener: socket.socket, known: tuple[Any, ..
             two.ask("DELETE", f"sandboxes/{name}")
         assert until(lambda: not home.sandboxes())
         assert not [row for row in (home.path / "boxes").iterdir() if row.name.endswith(".lives")]
-
-
-def waiting(home: Home) -> list[str]:
-    """Give the sandboxes of pools that are whole and nobody's."""
-    store = Store(home.state)
-    records = [store.read(name) for name in store.names()]
-    return [record.name for record in records if record is not None and record.principal == "pool"]
 
 
 def test_a_sandbox_of_a_pool_is_given_to_who_asks_and_waits_for_the_next_service(tmp_path: Path) -> None:

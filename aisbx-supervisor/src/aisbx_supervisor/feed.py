@@ -1,16 +1,21 @@
 """New records of the audit log, for whoever counts them or wants to hear of them: one thread reads for all."""
 
 import asyncio
+import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from aisbx.audit.follow import follow_log
+from aisbx.audit.follow import Follower
 from aisbx.audit.read import Record
+from aisbx.errors import AisbxError
 
 _EVERY = 0.02
 """Seconds between looks: who listens is to hear at once what was tried, and a look is two calls of lstat(2)."""
+_PATIENCE = 1.0
+"""The same where the log cannot be read."""
 _AHEAD = 1000
 """Records that wait for one who listens; who is slower misses some, and sees it by their numbers."""
 
@@ -32,13 +37,29 @@ class Feed:
         threading.Thread(target=self._run, args=(start,), name="aisbx audit", daemon=True).start()
 
     def _run(self, start: int) -> None:
-        for record in follow_log(self._path, start, _EVERY):
-            if record is None:
-                continue
+        follower = Follower(self._path, start)
+        while True:
+            time.sleep(self.look(follower))
+
+    def look(self, follower: Follower) -> float:
+        """Tell of what is new; gives the seconds to the next look."""
+        try:
+            for record in follower.new():
+                self.tell(record)
+        except (OSError, AisbxError) as error:  # such as no descriptor being free: it is read the next time
+            _log.warning("the audit log cannot be read: %s", error)
+            return _PATIENCE
+        return _EVERY
+
+    def tell(self, record: Record) -> None:
+        """Have a record taken, and all hear of it who listen."""
+        try:
             self._take(record)
-            for queue, loop in list(self._listeners.items()):
-                with suppress(RuntimeError):  # its loop has ended
-                    loop.call_soon_threadsafe(_put, queue, record)
+        except Exception:  # those that come after it are counted all the same
+            _log.exception("a record is not counted: %s", record.text("kind"))
+        for queue, loop in list(self._listeners.items()):
+            with suppress(RuntimeError):  # its loop has ended
+                loop.call_soon_threadsafe(_put, queue, record)
 
     def listen(self) -> "Listener":
         """Give each record from now on, in the loop that runs."""
@@ -67,3 +88,6 @@ class Listener:
 def _put(queue: "asyncio.Queue[Record]", record: Record) -> None:
     with suppress(asyncio.QueueFull):
         queue.put_nowait(record)
+
+
+_log = logging.getLogger("aisbx")

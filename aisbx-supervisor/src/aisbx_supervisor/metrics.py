@@ -113,10 +113,13 @@ class Metrics:
         self.requests.labels(known, route, str(status)).inc()
         self.seconds.labels(route).observe(seconds)
 
+    def begin(self) -> None:
+        """Know what is there, and count from now on."""
+        self._remember()
+        self.feed.begin()
+
     async def watch(self) -> None:
         """Look at what sandboxes use, again and again."""
-        await self._service.aside(self._remember)
-        self.feed.begin()
         while True:
             began = time.monotonic()
             try:

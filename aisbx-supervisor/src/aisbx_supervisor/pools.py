@@ -6,6 +6,7 @@ One is given to whoever asks for a sandbox of that profile and nothing else: no 
 import asyncio
 import logging
 from collections import deque
+from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -81,6 +82,12 @@ class Pools:
                     name = names.popleft() if names else ""
                 if name:
                     self._drop(name)
+
+    def lose(self, name: str, profile: str) -> None:
+        """Remove one that has ended before anybody asked for it; another takes its place."""
+        with self._lock, suppress(KeyError, ValueError):
+            self._waiting[profile].remove(name)
+        self._drop(name)
 
     def adopt(self) -> None:
         """Take over what an earlier service has left waiting."""

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from aisbx.engine.found import ENDED
 from aisbx.errors import AisbxError
+from aisbx.hosting.principals import local
 from aisbx.types import Principal
 
 from aisbx_supervisor.options import HOST, UPLOAD
 from aisbx_supervisor.pools import NAME as POOLED
+from aisbx_supervisor.pools import NOBODY
 
 if TYPE_CHECKING:
     from aisbx_supervisor.service import Service
@@ -47,6 +49,9 @@ class Reaper:
         for name in boxes.store.names():
             found = boxes.look(name)  # which starts the process anew that keeps its time, if that was killed
             owner = key_of(name)
+            if found.state == ENDED and found.record is not None and found.record.principal == NOBODY.id:
+                self._service.pools.lose(name, found.record.profile)
+                continue
             if name.startswith(POOLED) and found.record is not None and found.record.principal.startswith("key:"):
                 owner = found.record.principal
             if found.record is None or found.record.principal != owner:
@@ -58,7 +63,7 @@ class Reaper:
             elif time.monotonic() - self._seen.setdefault(name, time.monotonic()) > _SHOWN:
                 self._end(name, owner)
         with self._service.making:
-            self._service.engine.sandboxes.sweep()  # what a service that was killed had half made
+            self._service.engine.sandboxes.sweep(local().id, HOST)  # what a service that was killed had half made
         boxes.relax()
         boxes.places.sweep(boxes.workspaces())
         self._service.once.sweep()

@@ -5,7 +5,7 @@ import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from threading import Lock
@@ -90,8 +90,9 @@ class Service:
     def begin(self) -> None:
         """Begin to look after things; called in the loop."""
         self.pools.adopt()
-        works = [self._sweep(), self.reaper.run(), self.metrics.watch(), self.pools.run()]
-        self._tasks = [asyncio.ensure_future(work) for work in works]
+        self.metrics.begin()
+        works = [self._sweep, self.reaper.run, self.metrics.watch, self.pools.run]
+        self._tasks = [asyncio.ensure_future(_lasting(work)) for work in works]
 
     async def reload(self) -> None:
         """Read the settings anew; what runs goes on as it was begun. An AisbxError says why all stays as it was."""
@@ -119,6 +120,10 @@ class Service:
         context = copy_context()
         return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: context.run(work))
 
+    async def at_once(self, work: Callable[[], T]) -> T:
+        """Do something short in a thread that is there also where every other one waits for a command."""
+        return await asyncio.to_thread(work)
+
     @property
     def waiting(self) -> int:
         """How many have no thread yet."""
@@ -143,7 +148,7 @@ class Service:
         await self._save()
         await self.aside(self.door.close)
         if self.engine.settings.sinks:
-            await self.aside(self.engine.sinks.flush)
+            await self.at_once(self.engine.sinks.flush)
 
     async def _sweep(self) -> None:
         while True:
@@ -153,9 +158,19 @@ class Service:
 
     async def _save(self) -> None:
         try:
-            await self.aside(self.door.save())
+            await self.at_once(self.door.save())
         except AisbxError as error:
             _log.warning("%s; hint: %s", error.message, error.hint)
+
+
+async def _lasting(work: Callable[[], Coroutine[None, None, None]]) -> None:
+    """Have something be looked after, whatever goes wrong with it: nobody waits for it who could be told."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            _log.exception("what the service looks after failed, and is begun anew")
+        await asyncio.sleep(_SWEEP)
 
 
 _log = logging.getLogger("aisbx")

@@ -40,7 +40,7 @@ class Checks(BaseModel):
 @router.get("/health", response_model=Checks, responses={503: {"model": Checks, "description": "It does not work."}})
 async def health(service: Served) -> Response:
     """Say how the service is; 503 where it does not work."""
-    worst, found = await service.aside(service.health.look)
+    worst, found = await service.at_once(service.health.look)
     return JSONResponse(found, 503 if worst == UNHEALTHY else 200)
 
 
@@ -49,4 +49,4 @@ async def health(service: Served) -> Response:
 )
 async def metrics(service: Served) -> Response:
     """Give what Prometheus scrapes."""
-    return Response(await service.aside(service.metrics.text), media_type=CONTENT)
+    return Response(await service.at_once(service.metrics.text), media_type=CONTENT)
