@@ -59,21 +59,24 @@ def main(lines: "Sequence[str]") -> None:
             left.pop(name, None)
         else:
             left[name] = what
+    if left:
+        import site
+
+        site.main()
     sandboxes = [name for name, what in left.items() if what == SANDBOX]
     if sandboxes:
         _destroy(sandboxes)
     for name, what in left.items():
         if what == DIRECTORY:
-            import shutil
+            from contextlib import suppress
 
-            shutil.rmtree(name, ignore_errors=True)
+            from aisbx.caches.tree import discard
+
+            with suppress(OSError):
+                discard(name)
 
 
 def _destroy(names: "Sequence[str]") -> None:
-    import site
-
-    site.main()
-
     from aisbx.engine import Engine
     from aisbx.errors import AisbxError
     from aisbx.types import Principal

@@ -6,9 +6,11 @@ import logging
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from aisbx.caches.tree import discard
 from aisbx.engine import Engine
 from aisbx.engine.door import Door
 from aisbx.errors import AisbxError, StateError
@@ -148,8 +150,9 @@ class Service:
             shutil.rmtree(f"{self._outputs}/{process}", ignore_errors=True)
 
     def remove_directory(self, path: str) -> None:
-        """Remove a private directory, and tell the lifeline."""
-        shutil.rmtree(path, ignore_errors=True)
+        """Remove a private directory, also what a sandbox has closed in it, and tell the lifeline."""
+        with suppress(OSError):
+            discard(path)
         if not os.path.lexists(path):
             self.lifeline.tell("forget", path)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from aisbx.caches.tree import measure, remove
+from aisbx.caches.tree import discard, measure, remove
 
 DEPTH = 6000
 """Deeper than Python recurses, and a path of it is longer than PATH_MAX."""
@@ -127,3 +127,16 @@ def test_the_time_of_the_latest_change_is_not_what_a_program_inside_says(tree: P
     file.write_text("")
     os.utime(file, (4_000_000_000, 4_000_000_000))
     assert measure(str(tree)).changed == max(file.stat().st_ctime, tree.stat().st_ctime)
+
+
+def test_a_directory_among_others_is_removed_and_none_of_those(tree: Path) -> None:
+    (tree / "a/b/c").mkdir(parents=True)
+    for closed in ("a/b", "a", "."):
+        (tree / closed).chmod(0)
+    other = tree.with_name("tree-1")  # as `remove` would call what it moves up
+    other.mkdir()
+    discard(str(tree))
+    assert os.listdir(other.parent) == ["tree-1"]
+    with pytest.raises(FileNotFoundError):
+        discard(str(tree))
+    assert os.listdir(other.parent) == ["tree-1"]

@@ -5,6 +5,7 @@ Nothing here goes by a path of more than one name, recurses, or holds more than 
 
 import os
 import stat
+import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -123,6 +124,23 @@ def remove(path: str) -> None:
                         waiting.append(f"{name}-{made}")
                         os.rename(entry, waiting[-1], src_dir_fd=here, dst_dir_fd=parent)
             os.rmdir(each, dir_fd=parent)
+    finally:
+        os.close(parent)
+
+
+def discard(path: str) -> None:
+    """Remove a directory as `remove` does that lies among others': it is moved into a private one beside it first."""
+    above, name = os.path.split(path)
+    parent = os.open(above, _FLAGS)
+    try:
+        with _opened(name, parent):  # it can be moved by who may write to it
+            aside = tempfile.mkdtemp(prefix=".aisbx-gone-", dir=above)
+            try:
+                os.rename(path, f"{aside}/0")
+                remove(f"{aside}/0")
+            finally:
+                with suppress(OSError):  # what could not be removed is still in it
+                    os.rmdir(aside)
     finally:
         os.close(parent)
 
