@@ -7,15 +7,24 @@ import pytest
 from aisbx_supervisor.places import Places
 
 
-def test_one_with_closed_directories_is_removed_and_neither_its_neighbour_nor_what_a_link_leads_to(
+def dig(place: Path) -> None:
+    """Make directories deeper than Python recurses."""
+    for _ in range(1100):
+        place = place / "d"
+        place.mkdir()
+
+
+def test_one_with_closed_and_deep_directories_is_removed_and_neither_its_neighbour_nor_what_a_link_leads_to(
     tmp_path: Path,
 ) -> None:
     places = Places(str(tmp_path / "boxes"))
     left, neighbour = Path(places.make("k.work")), Path(places.make("k.work-1"))
     (tmp_path / "file").write_text("the host's")
     (left / "a/b/c").mkdir(parents=True)
-    (left / "a/b/c/file").touch()
+    (left / "a/b/c/file").write_bytes(b"x" * 100_000)
     (left / "link").symlink_to(tmp_path)
+    dig(left)
+    assert places.bytes() > 100_000
     for closed in ("a/b/c", "a/b", "a", "."):
         (left / closed).chmod(0)
     places.drop("k.work")

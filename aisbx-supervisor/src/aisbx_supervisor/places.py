@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
-from aisbx.caches.tree import remove
+from aisbx.caches.tree import measure, remove
 from aisbx.errors import AisbxError, StateError
 from aisbx.paths import ensure_private
 from aisbx.plan.run import new_run
@@ -75,14 +75,7 @@ class Places:
 
     def bytes(self) -> int:
         """Give what all of them hold on disk."""
-        total = 0
-        for directory, _, files in os.walk(self.root):
-            for name in files:
-                try:
-                    total += os.lstat(f"{directory}/{name}").st_blocks * 512
-                except OSError:
-                    continue
-        return total
+        return measure(str(self.root)).bytes
 
 
 def _directories(place: Path) -> "list[os.DirEntry[str]]":
