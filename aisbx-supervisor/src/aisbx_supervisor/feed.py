@@ -55,7 +55,7 @@ class Feed:
         """Have a record taken, and all hear of it who listen."""
         try:
             self._take(record)
-        except Exception:  # those that come after it are counted all the same
+        except Exception:  # noqa: BLE001 - it is told; those that come after it are counted all the same
             _log.exception("a record is not counted: %s", record.text("kind"))
         for queue, loop in list(self._listeners.items()):
             with suppress(RuntimeError):  # its loop has ended

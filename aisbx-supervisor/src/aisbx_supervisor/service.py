@@ -168,7 +168,7 @@ async def _lasting(work: Callable[[], Coroutine[None, None, None]]) -> None:
     while True:
         try:
             await work()
-        except Exception:
+        except Exception:  # noqa: BLE001 - it is told, and nothing else is looked after
             _log.exception("what the service looks after failed, and is begun anew")
         await asyncio.sleep(_SWEEP)
 
