@@ -146,7 +146,7 @@ class Service:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._save()
-        await self.aside(self.door.close)
+        await self.at_once(self.door.close)
         if self.engine.settings.sinks:
             await self.at_once(self.engine.sinks.flush)
 
