@@ -10,6 +10,7 @@ import ctypes
 import marshal
 import os
 import posix
+import select
 import stat
 import struct
 import sys
@@ -21,9 +22,11 @@ if __name__ == "__main__":  # started as a file, without site: find the package 
 
 from aisbx_linux import syscalls
 from aisbx_linux.lasting import trees
+from aisbx_linux.lasting.happenings import happenings
 from aisbx_linux.lasting.identity import NAMESPACES, differing, open_process, recall
 from aisbx_linux.lasting.join import enter_group
 from aisbx_linux.lasting.pause import hold_still
+from aisbx_linux.processes import leave
 
 _LIBRARY = ctypes.CDLL(None, use_errno=True)
 _OPENAT2 = 437
@@ -31,15 +34,17 @@ _IN_ROOT, _NO_MAGICLINKS = 0x10, 0x02
 _DUMPABLE = 4
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_ENDS = select.epoll()
+"""With pidfds of the program that asked, and of the sandbox's first process."""
 _MOST_NAMES = 100_000
 _DEEPEST = 200
-_WATCHED = {0x2: "changed", 0x100: "created", 0x200: "deleted", 0x40: "moved-from", 0x80: "moved-to", 0x4: "attributes"}
-_LOST, _GONE = 0x4000, 0x8000 | 0x400 | 0x800
-_CLOEXEC = 0x80000
 
 
-def _join(home: str) -> int:
-    """Enter, and keep nothing that the sandbox has not but what holds its layer; OSError where it can't be."""
+def _join(home: str, *, attended: bool) -> int:
+    """Enter, and keep nothing that the sandbox has not but what holds its layer; OSError where it can't be.
+
+    `attended`: the thread that started this process waits for it, and this ends with that.
+    """
     held = recall(home)
     if held is None:
         raise OSError("the sandbox has ended")
@@ -49,7 +54,8 @@ def _join(home: str) -> int:
     except ProcessLookupError:
         raise OSError("the sandbox has ended") from None
     wanted = differing(held["first"][0]) & (NAMESPACES["user"] | NAMESPACES["mnt"])
-    syscalls.die_with_parent()
+    if attended:
+        syscalls.die_with_parent()
     syscalls.call("prctl", _DUMPABLE, 0, 0, 0, 0)
     for group in held["groups"]:  # what is written into memory counts as the sandbox's
         enter_group(group)
@@ -62,11 +68,18 @@ def _join(home: str) -> int:
     posix.setresuid(uid, uid, uid)
     syscalls.give_up()
     syscalls.call("prctl", _DUMPABLE, 0, 0, 0, 0)
-    syscalls.die_with_parent()
-    posix.close(process)
+    if attended:
+        syscalls.die_with_parent()
+    _ENDS.register(process, select.EPOLLIN)
     posix.chdir("/")
     sys.meta_path.clear()  # what were imported from now on would be the sandbox's
     return working
+
+
+def _go_on() -> None:
+    """End this process if the sandbox has ended, or the program that asked."""
+    if _ENDS.poll(0):
+        leave(1)
 
 
 def _open(path: str, flags: int) -> int:
@@ -204,6 +217,7 @@ def _push(path: str, name: str, limit: int) -> list[str]:
     with open(0, "rb", closefd=False) as stream:
 
         def read(count: int) -> bytes:
+            _go_on()
             data = stream.read(count)
             if len(data) < count:
                 raise OSError("what was to be copied ended too early")
@@ -214,31 +228,16 @@ def _push(path: str, name: str, limit: int) -> list[str]:
 
 
 def _watch(path: str) -> None:
-    """Tell what happens in a directory, a line each, until nobody listens."""
-    directory = _open(path, _DIRECTORY)
-    os.fchdir(directory)
-    watcher = _LIBRARY.inotify_init1(_CLOEXEC)
-    if watcher < 0 or _LIBRARY.inotify_add_watch(watcher, b".\0", sum(_WATCHED) | _GONE) < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), path)
-    os.chdir("/")
-    os.close(directory)  # it is only gone when nobody has it
+    """Tell what happens in a directory, one thing after the other, until nobody listens."""
+    seen = happenings(_open(path, _DIRECTORY), _ENDS.fileno())
+    next(seen)
     _put(_told((None,)))
-    while True:
-        data = os.read(watcher, 1 << 16)
-        while data:
-            _, mask, _, length = struct.unpack_from("iIII", data)
-            name = data[16 : 16 + length].rstrip(b"\0")
-            data = data[16 + length :]
-            for bit, word in {**_WATCHED, _LOST: "lost"}.items():
-                if mask & bit:
-                    _put(_told((word, os.fsdecode(name))))
-            if mask & _GONE:
-                _put(_told(("gone", "")))
-                return
+    for event in seen:
+        _put(_told(event))
 
 
 def _put(data: bytes) -> None:
+    _go_on()
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(1, rest) :]
@@ -264,6 +263,7 @@ _WORKS: dict[str, Callable[..., Any]] = {
 
 def main() -> None:
     """Read a job, do it, and write what came of it: the answer, or what is wrong as text."""
+    _ENDS.register(posix.pidfd_open(posix.getppid()), select.EPOLLIN)
     head = os.read(0, 4)
     with open(0, "rb", closefd=False, buffering=0) as stream:
         job = b""
@@ -272,7 +272,7 @@ def main() -> None:
     home, work, arguments = marshal.loads(job)  # noqa: S302 - from the process that started this one
     streams = work in {"pull", "watch"}
     try:
-        working = _join(home)
+        working = _join(home, attended=work != "watch")
         if work == "watch":  # for as long as somebody likes: it ends when the layer is exchanged
             os.close(working)
         answer = _WORKS[work](*arguments)
