@@ -59,6 +59,8 @@ def test_a_diff_shows_names_kinds_modes_texts_and_what_the_host_would_execute(wo
     }
     work.refused("diff", "work", "../other", code="usage")
     work.refused("diff", "nobody", code="state")
+    assert "mistyped: nothing there was changed" in work.refused("apply", "work", "text", "mistyped", code="state")
+    assert (work.project / "text").read_text() == "one\n"
 
 
 @pytest.mark.parametrize("ended", [False, True], ids=["it runs", "it has ended"])

@@ -67,11 +67,12 @@ class Review:
         if force and not paths:
             raise UsageError("--force goes over the host's changes", hint="name the paths that it is for")
         layers = self.layers(name)
+        named = _known(name, layers, paths)
         log = opened(self._engine.audit)
         done: list[str] = []
         left = 0
         try:
-            for change, why in layers.apply(below(layers.workspace, paths), force=force):
+            for change, why in layers.apply(named, force=force):
                 left += bool(why)
                 if not why:
                     done.append(change.path)
@@ -84,10 +85,11 @@ class Review:
     def discard(self, name: str, paths: Sequence[str], principal: Principal, host: str) -> Iterator[Change]:
         """Drop changes; gives each."""
         layers = self.layers(name)
+        named = _known(name, layers, paths)
         log = opened(self._engine.audit)
         done: list[str] = []
         try:
-            for change in layers.discard(below(layers.workspace, paths)):
+            for change in layers.discard(named):
                 done.append(change.path)
                 yield change
         finally:
@@ -123,6 +125,16 @@ def below(workspace: str, paths: Sequence[str]) -> list[str]:
         if not whole.startswith(f"{workspace}/"):
             raise UsageError(f"{path} does not lie in the workspace {workspace}", hint="see: aisbx diff --name-only")
         found.append(whole[len(workspace) + 1 :])
+    return found
+
+
+def _known(name: str, layers: Layers, paths: Sequence[str]) -> list[str]:
+    """Give paths as `below` does; StateError for one that nothing has in the workspace or the layer: it is mistyped."""
+    found = below(layers.workspace, paths)
+    for path in found:
+        there = os.path.lexists(f"{layers.workspace}/{path}")
+        if not there and next(iter(layers.changes([path])), None) is None:
+            raise StateError(f"{path}: nothing there was changed", hint=f"see: aisbx diff {name} --name-only")
     return found
 
 
