@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from aisbx_linux.layer import place
+from aisbx_linux.layer import carry, place
+from aisbx_linux.layer.end import RunLayer, cut_off
 from aisbx_linux.layer.layers import Layer
 from aisbx_linux.layer.walk import UNREAD
 
@@ -109,6 +110,24 @@ def test_an_edit_of_the_host_between_the_look_and_the_move_is_not_lost(scene: Sc
     assert os.listdir(scene.workspace) == ["file"]
 
 
+def test_an_edit_of_the_host_while_a_file_is_copied_is_not_lost(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (scene.workspace / "file").write_text("one")
+    upper = scene.begin()
+    for name in ("file", "new"):
+        (upper / name).write_text("evil")
+    pour, edited = carry.pour, iter(("file", "new"))
+
+    def late(source: int, target: int) -> None:
+        (scene.workspace / next(edited)).write_text("mine")
+        pour(source, target)
+
+    monkeypatch.setattr(carry, "pour", late)
+    assert scene.apply(move=False) == dict.fromkeys(("file", "new"), "it was changed on the host just now")
+    assert {path.name: path.read_text() for path in scene.workspace.iterdir()} == {"file": "mine", "new": "mine"}
+
+
 def test_what_is_deep_many_huge_or_never_ends_is_gone_through_in_bounds(scene: Scene) -> None:
     os.mkfifo(scene.workspace / "pipe")
     (scene.workspace / "sparse").write_text("x")
@@ -160,6 +179,7 @@ def test_modes_attributes_and_links_come_through_and_set_id_bits_do_not(scene: S
     os.setxattr(upper / "shut" / "file", "user.mine", b"1")
     os.setxattr(upper / "shut" / "file", "user.overlay.origin", b"")
     (upper / "shut" / "file").chmod(0o444)
+    os.setxattr(upper / "shut", "user.of-it", b"2")
     (upper / "shut").chmod(0o500)
     os.utime(upper / "shut" / "file", ns=(1, 5_000_000_000))
     assert set(scene.apply(move=move).values()) == {""}
@@ -171,8 +191,54 @@ def test_modes_attributes_and_links_come_through_and_set_id_bits_do_not(scene: S
     assert (scene.workspace / "program").stat().st_mode & 0o7777 == 0o755
     assert (scene.workspace / "shut").stat().st_mode & 0o7777 == 0o500
     assert os.listxattr(made) == ["user.mine"]
+    assert os.getxattr(scene.workspace / "shut", "user.of-it") == b"2"
     assert (made.stat().st_mode & 0o7777, made.stat().st_mtime) == (0o444, 5)
     (scene.workspace / "shut").chmod(0o700)
+
+
+@pytest.mark.parametrize("move", [True, False])
+def test_an_attribute_alone_is_a_change_and_too_many_are_told(scene: Scene, *, move: bool) -> None:
+    for name in ("one", "many"):
+        (scene.workspace / name).write_text("same")
+    upper = scene.begin()
+    for name in ("one", "many"):
+        (upper / name).write_text("same")
+    assert scene.differences() == {}
+    os.setxattr(upper / "one", "user.mine", b"1")
+    for index in range(65):
+        os.setxattr(upper / "many", f"user.{index}", b"")
+    assert scene.differences() == {"one": "modified", "many": "modified"}
+    assert scene.apply(move=move) == {"one": "", "many": "" if move else "it has more than 64 attributes"}
+    assert os.getxattr(scene.workspace / "one", "user.mine") == b"1"
+    assert len(os.listxattr(scene.workspace / "many")) == (65 if move else 0)
+
+
+def test_a_clock_that_was_set_back_while_the_machine_did_not_run_hides_no_edit(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (scene.workspace / "file").write_text("one")
+    (scene.begin() / "file").write_text("two")
+    monkeypatch.setattr(place, "_boot", lambda: "another")
+    assert scene.differences() == {"file": "modified"}
+    real = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: real() - 3600 * 10**9)
+    assert scene.differences() == {"file": "it was changed on the host since"}
+
+
+def test_a_run_that_closed_its_workspace_to_its_owner_loses_nothing(tmp_path: Path) -> None:
+    workspace, layers = tmp_path / "workspace", tmp_path / "layers"
+    workspace.mkdir()
+    for run in ("ended", "killed"):
+        held = place.make(str(layers / run), str(workspace), "guarded", None, volatile=False)
+        (layers / run / "upper" / run).write_text("new")
+        (layers / run / "upper").chmod(0)
+        if run == "ended":
+            assert RunLayer(str(layers / run), held).settle() == []
+        else:
+            os.close(held)
+    assert [path.name for path in workspace.iterdir()] == ["ended"]
+    assert cut_off(str(layers)) == ["the run killed was cut off: what it changed is kept: aisbx diff killed"]
+    place.drop(str(layers / "killed"))
 
 
 def test_a_clock_that_was_set_back_hides_no_edit(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

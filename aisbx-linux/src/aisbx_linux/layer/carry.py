@@ -7,7 +7,7 @@ there itself, where the file system is the same.
 import errno
 import posix
 
-from aisbx_linux.layer.equal import OPEN_FILE
+from aisbx_linux.layer.equal import MARKS, OPEN_FILE, attributes
 from aisbx_linux.layer.walk import DIRECTORY, FIFO, FILE, LINK, kind_of
 from aisbx_linux.protect.walk import open_beneath
 
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 _PERMISSIONS, _SET_ID, _OWNER = 0o7777, 0o6000, 0o700
 _LOCKED = 1 << 16  # stands for the mode 0
-_MARKS = "user.overlay."
 _CHUNK = 1 << 30
-_MOST_ATTRIBUTES = 64
 
 
 class UndoneError(Exception):
@@ -45,7 +43,7 @@ class Carrier:
         """What is being made is called this, beside its place."""
 
     def close(self) -> None:
-        """Give directories the modes and times that they are to have, inner ones first."""
+        """Give directories the modes that they are to have, inner ones first."""
         for path, status in reversed(self._later):
             try:
                 opened = open_beneath(self._target, path)
@@ -117,7 +115,7 @@ class Carrier:
             if kind == FILE:
                 self._file(beneath, above, name, difference, now)
             elif kind in {LINK, FIFO}:
-                self._made(beneath, above, name, kind, now)
+                self._made(beneath, above, difference, now)
             else:
                 raise UndoneError(f"a {kind} cannot be applied")
         finally:
@@ -129,13 +127,26 @@ class Carrier:
             posix.mkdir(name, 0o700, dir_fd=above)
             if self._root:
                 posix.chown(name, now.st_uid, now.st_gid, dir_fd=above, follow_symlinks=False)
-        else:
-            opened = open_beneath(above, name)
-            try:
+        opened = open_beneath(above, name)
+        try:
+            if difference.was is None:
+                self._mark(opened, difference)
+            else:
                 posix.fchmod(opened, now.st_mode & _PERMISSIONS | _OWNER)
-            finally:
-                posix.close(opened)
+        finally:
+            posix.close(opened)
         self._later.append((difference.path, now))
+
+    def _mark(self, made: int, difference: "Difference") -> None:
+        """Give a new directory its attributes; one that its owner can't read is reported as that."""
+        try:
+            source = open_beneath(self._sources[difference.layer], difference.path)
+        except PermissionError:
+            return
+        try:
+            _attributes(source, made)
+        finally:
+            posix.close(source)
 
     def _file(self, beneath: int, above: int, name: str, difference: "Difference", now: "posix.stat_result") -> None:
         try:
@@ -152,30 +163,37 @@ class Carrier:
             mode = now.st_mode & _PERMISSIONS
             if difference.was is None or difference.was.st_mode & _SET_ID != mode & _SET_ID:
                 mode &= ~_SET_ID
-            if self._move and found.st_nlink == 1 and self._moved(opened, beneath, above, name, mode):
+            if self._move and found.st_nlink == 1 and self._moved(opened, beneath, above, difference, mode):
                 return
-            self._copied(opened, above, name, mode, now)
+            self._copied(opened, above, difference, mode, now)
         finally:
             posix.close(opened)
 
-    @staticmethod
-    def _moved(opened: int, beneath: int, above: int, name: str, mode: int) -> bool:
+    def _moved(self, opened: int, beneath: int, above: int, difference: "Difference", mode: int) -> bool:
         """Move a file; False where it lies on another file system."""
-        marks = [attribute for attribute in posix.listxattr(opened) if attribute.startswith(_MARKS)]
+        marks = [attribute for attribute in posix.listxattr(opened) if attribute.startswith(MARKS)]
         if marks:
             posix.fchmod(opened, 0o600)  # its owner may not change them where the mode lets nobody write
         for mark in marks:
             posix.removexattr(opened, mark)
         posix.fchmod(opened, mode)
         try:
-            posix.rename(name, name, src_dir_fd=beneath, dst_dir_fd=above)
+            self._give(difference.path.rpartition("/")[2], beneath, above, difference)
         except OSError as error:
             if error.errno == errno.EXDEV:
                 return False
             raise
         return True
 
-    def _copied(self, opened: int, above: int, name: str, mode: int, now: "posix.stat_result") -> None:
+    def _give(self, made: str, beneath: int, above: int, difference: "Difference") -> None:
+        """Give what is whole its place, if the host did nothing there while it was made."""
+        name = difference.path.rpartition("/")[2]
+        self._unchanged(above, name, difference.was)
+        posix.rename(made, name, src_dir_fd=beneath, dst_dir_fd=above)
+
+    def _copied(
+        self, opened: int, above: int, difference: "Difference", mode: int, now: "posix.stat_result"
+    ) -> None:
         flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
         made = posix.open(self.temporary, flags, 0o600, dir_fd=above)
         try:
@@ -190,20 +208,21 @@ class Carrier:
                     raise UndoneError("it is being changed inside")
             finally:
                 posix.close(made)
-            posix.rename(self.temporary, name, src_dir_fd=above, dst_dir_fd=above)
+            self._give(self.temporary, above, above, difference)
         except BaseException:
             posix.unlink(self.temporary, dir_fd=above)
             raise
 
-    def _made(self, beneath: int, above: int, name: str, kind: str, now: "posix.stat_result") -> None:
-        if kind == LINK:
-            posix.symlink(posix.readlink(name, dir_fd=beneath), self.temporary, dir_fd=above)
+    def _made(self, beneath: int, above: int, difference: "Difference", now: "posix.stat_result") -> None:
+        if difference.kind == LINK:
+            target = posix.readlink(difference.path.rpartition("/")[2], dir_fd=beneath)
+            posix.symlink(target, self.temporary, dir_fd=above)
         else:
             posix.mkfifo(self.temporary, now.st_mode & 0o777, dir_fd=above)
         try:
             if self._root:
                 posix.chown(self.temporary, now.st_uid, now.st_gid, dir_fd=above, follow_symlinks=False)
-            posix.rename(self.temporary, name, src_dir_fd=above, dst_dir_fd=above)
+            self._give(self.temporary, above, above, difference)
         except BaseException:
             posix.unlink(self.temporary, dir_fd=above)
             raise
@@ -246,10 +265,9 @@ def pour(source: int, target: int) -> None:
 
 def _attributes(source: int, target: int) -> None:
     """Copy a user's attributes; those that mark a layer stay behind."""
-    for name in posix.listxattr(source)[:_MOST_ATTRIBUTES]:
-        if name.startswith("user.") and not name.startswith(_MARKS):
-            try:
-                posix.setxattr(target, name, posix.getxattr(source, name))
-            except OSError as error:
-                if error.errno not in {errno.EOPNOTSUPP, errno.ENODATA}:
-                    raise
+    for name, value in attributes(source).items():
+        try:
+            posix.setxattr(target, name, value)
+        except OSError as error:
+            if error.errno != errno.EOPNOTSUPP:
+                raise

@@ -2,7 +2,7 @@
 
 import posix
 
-from aisbx_linux.layer.place import drop
+from aisbx_linux.layer.place import drop, written
 
 _KNOWN = "known"
 """In a layer that somebody has been told of."""
@@ -27,7 +27,7 @@ class RunLayer:
 
     def _end(self) -> "list[str]":
         try:
-            if not posix.listdir(f"{self._place}/upper"):
+            if not written(self._place):
                 drop(self._place)
                 return []
             from aisbx_linux.layer.layers import finish
@@ -60,7 +60,7 @@ def cut_off(layers: str) -> "list[str]":
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _KNOWN in posix.listdir(descriptor):
                 continue
-            if not posix.listdir(f"{place}/upper"):
+            if not written(place):
                 drop(place)
                 continue
             _known(place)

@@ -114,9 +114,22 @@ def about(place: str) -> "About | None":
 
 
 def since(known: "About") -> int:
-    """Give the moment after which a ctime means a change, earlier than `began` where the clock was set back since."""
-    back = known["clock"] - _started() if known["boot"] == _boot() else 0.0
+    """Give the moment after which a ctime means a change, earlier than `began` where the clock was set back since.
+
+    By how much it was while the machine did not run nobody knows: as long as it is behind `began`, all counts as changed.
+    """
+    if known["boot"] != _boot():
+        return known["began"] if time.time_ns() >= known["began"] else 0
+    back = known["clock"] - _started()
     return known["began"] - (int(back * 1e9) if back > 1.0 else 0)
+
+
+def written(place: str) -> bool:
+    """Tell whether anything was written to a layer; True where the sandbox has closed it to its owner."""
+    try:
+        return bool(posix.listdir(f"{place}/upper"))
+    except PermissionError:
+        return True
 
 
 def cut_short(known: "About") -> bool:
