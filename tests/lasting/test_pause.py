@@ -1,5 +1,7 @@
 """A paused sandbox stands still, takes no command, can be ended, and goes on where it was."""
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -9,6 +11,15 @@ from .test_background import leave, until
 COUNT = "i=0; while :; do i=$((i+1)); echo $i > /dev/shm/count; sleep 0.01; done"
 # Makes processes as fast as it can; each ends at once.
 SPAWN = "while :; do (sleep 0.01 &); sleep 0.002; done"
+
+KILLED = """
+import os, sys
+from aisbx_linux.lasting.freezer import TreeFreezer
+from aisbx_linux.lasting.identity import recall
+held = recall(sys.argv[1])
+with TreeFreezer(sys.argv[1], held["first"][0], held["groups"]).still():
+    os.kill(os.getpid(), 9)
+"""
 
 
 def states(box: Box) -> set[str]:
@@ -75,6 +86,22 @@ def test_a_command_that_joins_while_it_is_paused_is_stopped_or_refused(box: Box)
         client.kill()
         client.communicate()
         box.out("resume", "work")
+
+
+def test_whoever_stopped_it_to_copy_its_layer_and_was_killed_leaves_it_going_on(box: Box) -> None:
+    box.out("create", "--name", "work", "-w", f"{box.project}:rw")
+    leave(box, "--", "sh", "-c", COUNT.replace("/dev/shm/count", "count"))
+    count = box.project / "count"
+    for next_command in (("exec", "work", "--", "true"), ("inspect", "work")):
+        until(lambda: count.exists() and count.read_text())
+        killed = [sys.executable, "-I", "-c", KILLED, str(box.state / "sandboxes/work/home")]
+        assert subprocess.run(killed, check=False).returncode == -9
+        before = count.read_text()
+        time.sleep(0.1)
+        assert count.read_text() == before
+        box.out(*next_command)
+        until(lambda before=before: count.read_text() not in {before, ""})
+    box.refused("resume", "work", code="usage")
 
 
 def test_a_parent_that_waits_for_a_stopped_child_is_stopped_too(box: Box) -> None:

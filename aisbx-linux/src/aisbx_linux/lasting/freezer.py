@@ -7,12 +7,14 @@ sandbox could not be ended either. With SIGSTOP the first process is spared, so 
 import os
 import signal
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from aisbx.errors import StateError, UsageError
 
 from aisbx_linux.cgroup.below import limited
-from aisbx_linux.lasting import pause
+from aisbx_linux.lasting import copying, pause
 from aisbx_linux.lasting.identity import send_to, started
 from aisbx_linux.lasting.observe import members
 
@@ -40,21 +42,37 @@ class TreeFreezer:
 
     @property
     def paused(self) -> bool:
-        """Whether it is paused."""
-        return pause.paused(self._home)
+        """Whether it is paused; who has paused it to copy its layer may have been killed, then it goes on."""
+        return pause.paused(self._home) and not copying.over(self._home, wait=False)
 
     def pause(self) -> None:
         """Stop every process; UsageError where it is paused, StateError where they come faster than they can be."""
+        self._pause(b"pausing\n")
+
+    @contextmanager
+    def still(self) -> Generator[None]:
+        """Have every process stand still meanwhile, also where this one is killed before the end; errors as `pause`."""
+        copies = copying.begin(self._home)
+        try:
+            self._pause(copying.note(self._group))
+            try:
+                yield
+            finally:
+                self.resume()
+        finally:
+            os.close(copies)
+
+    def _pause(self, beginning: bytes) -> None:
         held = self._hold()
         try:
             if os.fstat(held).st_size:
                 raise UsageError(f"{pause.PAUSED} already", hint="aisbx resume")
             stopped: list[tuple[int, int]] = []
             try:
-                os.pwrite(held, b"pausing\n", 0)
+                os.pwrite(held, beginning, 0)
                 stopped = self._freeze() if self._group else self._stop()
                 rows = "".join(f"{pid} {born}\n" for pid, born in stopped).encode() or b"none\n"
-                os.pwrite(held, rows, len(b"pausing\n"))
+                os.pwrite(held, rows, len(beginning))
             except BaseException as error:
                 self._let_go(stopped)
                 os.ftruncate(held, 0)
@@ -73,9 +91,9 @@ class TreeFreezer:
             size = os.fstat(held).st_size
             if not size:
                 raise UsageError("the sandbox is not paused", hint="see: aisbx ls")
-            rows = [line.split() for line in os.pread(held, size, 0).splitlines()]
+            rows = [line.split() for line in os.pread(held, size, 0).splitlines()[1:]]
             known = [(int(row[0]), int(row[1])) for row in rows if len(row) == len(("pid", "born"))]
-            if len(rows) == 1:  # whoever paused it was killed meanwhile: nobody knows whom it stopped
+            if not rows:  # whoever paused it was killed meanwhile: nobody knows whom it stopped
                 known = [(pid, started(pid)) for pid, _ in members(self._first)]
             self._let_go(known)
             os.ftruncate(held, 0)

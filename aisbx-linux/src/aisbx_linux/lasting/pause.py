@@ -10,11 +10,17 @@ _FILE = "paused"
 _FLAGS = posix.O_RDWR | posix.O_CREAT | posix.O_NOFOLLOW | posix.O_CLOEXEC
 WORKING = "working"
 """In a sandbox's home: who works on its files has it under a shared lock."""
+COPYING = "copying"
+"""In a sandbox's home: who has it paused only to copy its layer has this under a lock; the file of the pause begins so.
+"""
 PAUSED = "the sandbox is paused"
 
 
 def share(home: str) -> int:
-    """Give a descriptor that keeps the sandbox as it is until it is closed; OSError where it is paused."""
+    """Give a descriptor that keeps the sandbox as it is until it is closed; OSError where it is paused.
+
+    A pause for a copy of its layer is waited for.
+    """
     import fcntl
 
     while True:
@@ -22,6 +28,10 @@ def share(home: str) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         if posix.fstat(descriptor).st_size:
             posix.close(descriptor)
+            from aisbx_linux.lasting.copying import over
+
+            if over(home, wait=True):
+                continue
             raise OSError(PAUSED)
         if not changing(home):
             return descriptor

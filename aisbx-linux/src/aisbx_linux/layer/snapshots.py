@@ -27,11 +27,8 @@ def snapshot(home: Path, kept: Path, place: Path) -> str:
     freezer = _freezer(home)
     if freezer is None or freezer.paused:
         return _asked(lambda: ask("copy", str(home), str(kept), str(place)))
-    freezer.pause()
-    try:
+    with freezer.still():
         return _asked(lambda: ask("copy", str(home), str(kept), str(place)))
-    finally:
-        freezer.resume()
 
 
 def refuse_sized(home: Path) -> None:
