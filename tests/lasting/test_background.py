@@ -264,3 +264,13 @@ def test_a_full_disk_is_told_and_does_not_end_it(box: Box) -> None:
     assert how["exit_code"] == 5
     assert how["output"]["lost"] > 100_000
     assert any("could not be kept: File too large" in line for line in how["findings"])
+
+
+def test_with_a_bound_of_its_own_all_of_its_output_is_kept(box: Box) -> None:
+    box.out("create", "--name", "work")
+    whole = leave(box, "--output", "60M", "--", "head", "-c", "55M", "/dev/zero")
+    usual = leave(box, "--", "head", "-c", "55M", "/dev/zero")
+    for run, files in ((whole, {"output.0": 55 << 20}), (usual, {"output.0": 16 << 20, "output.33554432": 16 << 20})):
+        assert ended(box, run)["output"] == {"bytes": 55 << 20, "dropped": 0, "lost": 0}
+        found = {path.name: path.stat().st_size for path in place(box, run).glob("output.*")}
+        assert files.items() <= found.items(), found

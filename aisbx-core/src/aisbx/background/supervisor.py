@@ -17,7 +17,7 @@ from aisbx import detached
 from aisbx.audit.write import AuditError, ExportError, append_once, ending, start
 from aisbx.background.door import Door
 from aisbx.background.record import ENDED, FORMAT, RUNNING, STARTING, hold, write
-from aisbx.background.spool import Spool
+from aisbx.background.spool import HEAD, Spool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
         host: str
         terminal: bool
         stdin: bool
+        keep: int
+        """Bytes of its output that are kept from the beginning on, where that is more than usual."""
         audit: AuditPlace
         reserve: str
         static: str
@@ -83,7 +85,7 @@ class Supervisor:
         write(self.place, self.record)
         posix.close(sandbox)  # whoever ends the sandbox now finds this command, and waits for its end
         self.door = Door(self._hold)
-        self.spool = Spool(self.place)
+        self.spool = Spool(self.place, max(HEAD, job["keep"]))
         self.command: Served | None = None
 
     def begun(self, command: "Served") -> None:

@@ -90,6 +90,7 @@ class Background:
             "host": host,
             "terminal": terminal,
             "stdin": stdin or terminal,
+            "keep": int(command.limits.get("output", 0)),
             "audit": engine.audit,
             "reserve": f"{engine.state}/{RESERVE}",
             "static": f'"sandbox":"{found.name}",{found.static}',
