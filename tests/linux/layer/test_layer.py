@@ -13,6 +13,9 @@ from aisbx_linux.layer.end import RunLayer, cut_off
 from aisbx_linux.layer.layers import Layer
 from aisbx_linux.layer.walk import UNREAD
 
+MOMENT = 0.02
+"""Seconds: what comes later has another time, as file systems note it."""
+
 
 class Scene:
     """A workspace, a layer over it, and a directory outside that nothing may reach."""
@@ -126,6 +129,39 @@ def test_an_edit_of_the_host_while_a_file_is_copied_is_not_lost(
     monkeypatch.setattr(carry, "pour", late)
     assert scene.apply(move=False) == dict.fromkeys(("file", "new"), "it was changed on the host just now")
     assert {path.name: path.read_text() for path in scene.workspace.iterdir()} == {"file": "mine", "new": "mine"}
+
+
+@pytest.mark.parametrize("opaque", [True, False])
+def test_what_the_host_moved_to_where_a_directory_was_removed_stays(scene: Scene, *, opaque: bool) -> None:
+    for name in ("folder/old", "spare/inner/precious"):
+        (scene.workspace / name).parent.mkdir(parents=True)
+        (scene.workspace / name).write_text("mine")
+    upper = scene.begin()
+    time.sleep(MOMENT)
+    if opaque:
+        (upper / "folder").mkdir()
+        os.setxattr(upper / "folder", "user.overlay.opaque", b"y")
+        os.rename(scene.workspace / "spare", scene.workspace / "folder" / "spare")
+    else:
+        os.mknod(upper / "folder", stat.S_IFCHR, 0)
+        os.rename(scene.workspace / "folder", scene.outside.parent / "away")
+        os.rename(scene.workspace / "spare", scene.workspace / "folder")
+    left = {path for path, why in scene.apply().items() if "moved on the host" in why}
+    inner = "folder/spare/inner" if opaque else "folder/inner"
+    assert {f"{inner}/precious", inner} <= left
+    assert (scene.workspace / inner / "precious").read_text() == "mine"
+
+
+def test_another_directory_in_the_place_of_the_workspace_is_not_overwritten(scene: Scene) -> None:
+    for name in ("workspace", "another"):
+        (scene.workspace.parent / name).mkdir(exist_ok=True)
+        (scene.workspace.parent / name / "file").write_text("mine")
+    (scene.begin() / "file").write_text("evil")
+    time.sleep(MOMENT)
+    os.rename(scene.workspace, scene.workspace.parent / "away")
+    os.rename(scene.workspace.parent / "another", scene.workspace)
+    assert list(scene.apply()) == ["file"]
+    assert (scene.workspace / "file").read_text() == "mine"
 
 
 def test_what_is_deep_many_huge_or_never_ends_is_gone_through_in_bounds(scene: Scene) -> None:

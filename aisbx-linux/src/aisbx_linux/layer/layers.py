@@ -9,7 +9,7 @@ import posix
 from aisbx_linux import syscalls
 from aisbx_linux.layer.carry import Carrier, UndoneError
 from aisbx_linux.layer.journal import Journal
-from aisbx_linux.layer.place import about, cut_short, drop, since
+from aisbx_linux.layer.place import about, cut_short, drop, replaced, since
 from aisbx_linux.layer.stack import below
 from aisbx_linux.layer.walk import ADDED, DIRECTORY, SOCKET, Difference, Walk
 
@@ -93,9 +93,15 @@ class Layer:
             yield difference
 
     def _walk(self) -> Walk:
-        known = self.known
+        known, journal = self.known, self._journal
         return Walk(
-            self.layers, self.workspace, known["workspace"], since(known), self._journal.applied, self._journal.replaced
+            self.layers,
+            self.workspace,
+            known["workspace"],
+            since(known),
+            journal.applied,
+            journal.replaced,
+            another=replaced(known, self.workspace),
         )
 
     def _carry(self, carrier: Carrier, difference: Difference) -> str:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
         """Seconds since the epoch when the machine was started, by the clock of then."""
         boot: str
         volatile: bool
+        inode: int
+        """Of the workspace; 0 where it was not noted."""
 
 
 FORMAT = 1
@@ -55,14 +57,15 @@ def make(place: str, workspace: str, mode: str, owner: tuple[int, int] | None, *
 
 def fill(place: str, workspace: str, mode: str, owner: tuple[int, int] | None, *, volatile: bool) -> None:
     """Make an empty directory of ours a layer, as `make` does it."""
-    mode_bits = posix.stat(workspace).st_mode & 0o7777
+    found = posix.stat(workspace)
     for name in ("upper", "work"):
         posix.mkdir(f"{place}/{name}", 0o700)
-    posix.chmod(f"{place}/upper", mode_bits)
+    posix.chmod(f"{place}/upper", found.st_mode & 0o7777)
     if owner is not None:
         for name in ("", "/upper", "/work"):
             posix.chown(place + name, *owner)
-    _write(f"{place}/{_FILE}", workspace, mode, posix.stat(f"{place}/upper").st_ctime_ns, volatile=volatile)
+    began = posix.stat(f"{place}/upper").st_ctime_ns
+    _write(f"{place}/{_FILE}", workspace, mode, (began, found.st_ino), volatile=volatile)
 
 
 def opened(place: str) -> int:
@@ -70,14 +73,15 @@ def opened(place: str) -> int:
     return -1 if about(place) is None else posix.open(place, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
 
 
-def _write(path: str, workspace: str, mode: str, began: int, *, volatile: bool) -> None:
+def _write(path: str, workspace: str, mode: str, beginning: tuple[int, int], *, volatile: bool) -> None:
     lines = (
         f"format {FORMAT}",
         f"mode {mode}",
-        f"began {began}",
+        f"began {beginning[0]}",
         f"clock {_started():.3f}",
         f"boot {_boot()}",
         f"volatile {int(volatile)}",
+        f"inode {beginning[1]}",
         f"workspace {workspace}",  # last: a name may have line breaks in it
     )
     file = posix.open(path, posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC, 0o600)
@@ -108,6 +112,7 @@ def about(place: str) -> "About | None":
             "clock": float(rows["clock"]),
             "boot": rows["boot"],
             "volatile": rows["volatile"] == "1",
+            "inode": int(rows.get("inode", "0")),
         }
     except (KeyError, ValueError):
         return None
@@ -122,6 +127,14 @@ def since(known: "About") -> int:
         return known["began"] if time.time_ns() >= known["began"] else 0
     back = known["clock"] - _started()
     return known["began"] - (int(back * 1e9) if back > 1.0 else 0)
+
+
+def replaced(known: "About", workspace: int) -> bool:
+    """Tell whether another directory has the place of the workspace by now; `workspace` is the one that is there, open.
+
+    Not asked after the machine was started again: a directory of an overlay may have another number then.
+    """
+    return known["boot"] == _boot() and known["inode"] not in {0, posix.fstat(workspace).st_ino}
 
 
 def written(place: str) -> bool:

@@ -79,11 +79,15 @@ class Walk:
         since: int,
         applied: "dict[str, Stamp]",
         replaced: "set[int]",
+        *,
+        another: bool,
     ) -> None:
         """`layers`, the uppermost first, and `workspace` are open directories, `path` that of the workspace.
 
-        `since` is as of `place.since`, `applied` what we did there ourselves, `replaced` the inodes that went by it.
+        `since` is as of `place.since`, `applied` what we did there ourselves, `replaced` the inodes that went by it;
+        `another` says that the workspace is not the directory that it was.
         """
+        self._moved = _MOVED if another else ""
         self._roots = (tuple(layers), workspace, path)
         self._layers = layers
         self._workspace = workspace
@@ -94,7 +98,7 @@ class Walk:
     def differences(self) -> "Iterator[Difference]":
         """Give each difference: a directory before what was added in it, and after what was deleted in it."""
         uppers = [(index, posix.dup(layer)) for index, layer in enumerate(self._layers)]
-        yield from self._pair(uppers, posix.dup(self._workspace), Place("", TREE), "", "", covers=False)
+        yield from self._pair(uppers, posix.dup(self._workspace), Place("", TREE), "", self._moved, covers=False)
 
     def _pair(
         self, uppers: "list[tuple[int, int]]", lower: int, place: Place, held: str, moved: str, *, covers: bool
@@ -202,6 +206,8 @@ class Walk:
         told = self._told(place, name, DELETED, was, None, held, moved)
         if kind_of(was) == DIRECTORY:
             inner = place.below(name, told.protected)
+            if not moved and self._was_moved(inner.path, was):
+                told.conflict = moved = _MOVED
             under = step(lower, name) if inner.path.count("/") < MAX_DEPTH else -1
             if under < 0:
                 yield self._unread(told)
