@@ -4,8 +4,8 @@ python -m benchmarks.soak [--cycles N] [--kills N] [--seed N]; with --mcp see `b
 with --supervisor `benchmarks/rest_soak.py`
 
 Each cycle makes a sandbox, runs a command in it and destroys it, through the engine, from one process. Then clients
-of the command line, first processes, tools and forwarders get SIGKILL at random moments, while the commands go on. In
-the end the next commands have cleared up: no process, mount, cgroup, namespace, descriptor or file of ours is left, a
+of the command line, first processes, tools, forwarders, keepers, watchers and what works on layers get SIGKILL at
+random moments, while the commands go on. In the end the next commands have cleared up: no process, mount, cgroup, namespace, descriptor or file of ours is left, a
 second `destroy` is quiet, and the workspace is what it was. The exit code is 1 when that is not so.
 """
 
@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +35,7 @@ SLOWER = 2.0
 _SETTLING = 20.0
 _SAMPLE = 50
 _GROUPS = Path("/sys/fs/cgroup")
+_KEPT = ("sandboxes", "quarantine", "layers", "frozen")
 _NAMESPACES = ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup")
 
 
@@ -91,9 +93,18 @@ class Soak:
     def kills(self, count: int) -> None:
         """Kill something, `count` times, while sandboxes are made, used and destroyed."""
         for number in range(count):
-            name = f"kill{number % 7}"
+            name, layered = f"kill{number % 7}", f"cow{number % 2}"
             words = self.chance.choice(
                 [
+                    ("create", "--name", layered, "--ttl", f"{LIFE}s", "-w", f"{self.project}:cow"),
+                    ("exec", layered, "--", "sh", "-c", "head -c 9M /dev/zero > big; rm -rf src/file1; sleep 0.1"),
+                    ("exec", layered, "-d", "--", "sh", "-c", "while :; do date > beat; sleep 0.02; done"),
+                    ("snapshot", "create", layered),
+                    ("snapshot", "restore", layered, "1"),
+                    ("fork", layered, f"fork{number % 3}", "--ttl", f"{LIFE}s"),
+                    ("pause", layered),
+                    ("resume", layered),
+                    ("destroy", "--discard", layered, f"fork{number % 3}"),
                     ("create", "--name", name, "--ttl", f"{LIFE}s"),
                     ("create", "--name", name, "--ttl", f"{LIFE}s", "--publish", str(20_000 + number)),
                     ("exec", name, "--", "sh", "-c", "sleep 30 & sleep 0.2"),
@@ -104,9 +115,11 @@ class Soak:
             )
             client = self.client(*words)
             time.sleep(self.chance.uniform(0.0, 0.6))
-            whose = self.chance.choice(["client", "client", "first", "tool", "forwarder", "nobody"])
+            whose = self.chance.choice(["client", "client", "first", "tool", "forwarder", "any", "any", "nobody"])
             if whose == "client":
                 client.kill()
+            elif whose == "any":
+                self._kill_any()
             elif whose != "nobody":
                 self._kill_one(whose)
             try:
@@ -126,12 +139,20 @@ class Soak:
 
             send_to(born, signal.SIGKILL)
 
+    def _kill_any(self) -> None:
+        """Kill a process of ours that has something of the state open: a keeper, a watcher, what copies a layer."""
+        mine = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit() and int(entry.name) != os.getpid()]
+        those = [int(entry.name) for entry in mine if _opens(entry, str(self.engine.state))]
+        if those:
+            with suppress(ProcessLookupError):
+                os.kill(self.chance.choice(those), 9)
+
     def clear(self) -> list[str]:
         """Do what a person would do next; gives what went wrong with it."""
         wrong: list[str] = []
-        for words in (("ls",), ("prune",), ("destroy", "--all"), ("destroy", "kill0"), ("destroy", "--all")):
+        for line in ("ls", "prune", "destroy --all --discard", "destroy kill0", "destroy --all"):
             client = subprocess.run(
-                [sys.executable, "-I", "-m", "aisbx", *words],
+                [sys.executable, "-I", "-m", "aisbx", *line.split()],
                 cwd=self.project,
                 env=self.environ,
                 capture_output=True,
@@ -139,12 +160,12 @@ class Soak:
                 check=False,
             )
             if client.returncode != 0:
-                wrong.append(f"{' '.join(words)}: {client.returncode}: {client.stderr.strip()}")
+                wrong.append(f"{line}: {client.returncode}: {client.stderr.strip()}")
         return wrong
 
 
 def left(home: Path) -> Left:
-    """Look at what is there now; processes by their time to live, or by `home` as variable or directory."""
+    """Look at what is there now; processes by their time to live, or by `home` as variable, directory or open file."""
     found = Left()
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
@@ -152,7 +173,7 @@ def left(home: Path) -> Left:
         try:
             words = _read(entry / "cmdline")
             known = str(LIFE).encode() in words or str(home).encode() in words + _read(entry / "environ")
-            if known or _link(f"{entry}/cwd").startswith(str(home)):
+            if known or _link(f"{entry}/cwd").startswith(str(home)) or _opens(entry, str(home)):
                 started = (entry / "stat").read_text().rpartition(")")[2].split()[19]
                 found.processes.add(f"{entry.name} {started} {words[:60]!r}")
                 found.namespaces |= {_link(f"{entry}/ns/{kind}") for kind in _NAMESPACES}
@@ -164,9 +185,17 @@ def left(home: Path) -> Left:
     found.cgroups = {place for place in groups if not _read(Path(place, "cgroup.procs"))}
     found.descriptors = {f"{name} {_link(f'/proc/self/fd/{name}')}" for name in os.listdir("/proc/self/fd")}
     state = home / ".local/state/aisbx"
-    found.files = {str(path) for folder in ("sandboxes", "quarantine") for path in (state / folder).glob("*")}
+    found.files = {str(path) for folder in _KEPT for path in (state / folder).glob("*")}
     found.files |= {str(path) for path in home.glob("project/**/*")}
     return found
+
+
+def _opens(process: Path, place: str) -> bool:
+    """Tell whether a process has something open below a place, as far as one may look."""
+    try:
+        return any(_link(f"{process}/fd/{name}").startswith(f"{place}/") for name in os.listdir(process / "fd"))
+    except OSError:
+        return False
 
 
 def _may_be_ours(group: str) -> bool:
