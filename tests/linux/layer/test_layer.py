@@ -4,59 +4,15 @@ import os
 import stat
 import time
 import tracemalloc
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from aisbx_linux.layer import carry, place
+from aisbx_linux.layer import place
 from aisbx_linux.layer.end import RunLayer, cut_off
 from aisbx_linux.layer.layers import Layer
 from aisbx_linux.layer.walk import UNREAD
 
-MOMENT = 0.02
-"""Seconds: what comes later has another time, as file systems note it."""
-
-
-class Scene:
-    """A workspace, a layer over it, and a directory outside that nothing may reach."""
-
-    def __init__(self, root: Path) -> None:
-        self.workspace = root / "workspace"
-        self.outside = root / "outside"
-        self.place = root / "state" / "layers" / "0123456789ab"
-        for directory in (self.workspace, self.outside, self.place.parent):
-            directory.mkdir(parents=True)
-        (self.outside / "file").write_text("outside\n")
-
-    def begin(self) -> Path:
-        """Make the layer, as what is in the workspace by now stands; gives its upper directory."""
-        descriptor = place.make(str(self.place), str(self.workspace), "cow", None, volatile=False)
-        os.close(descriptor)
-        return self.place / "upper"
-
-    def differences(self) -> dict[str, str]:
-        layer = Layer(str(self.place))
-        try:
-            return {found.path: found.conflict or found.action for found in layer.differences()}
-        finally:
-            layer.close()
-
-    def apply(self, *paths: str, move: bool = True) -> dict[str, str]:
-        layer = Layer(str(self.place))
-        try:
-            return {found.path: why for found, why in layer.apply(paths, move=move)}
-        finally:
-            layer.close()
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    made = Scene(tmp_path)
-    yield made
-    assert os.listdir(made.outside) == ["file"], "something was written outside"
-    assert (made.outside / "file").read_text() == "outside\n"
-    if made.place.exists():
-        place.drop(str(made.place))
+from .scenes import Scene
 
 
 @pytest.mark.parametrize("move", [True, False])
@@ -93,75 +49,6 @@ def test_a_directory_of_the_workspace_that_becomes_a_link_meanwhile_is_not_follo
     layer.close()
     assert answers[0] == ""
     assert scene.differences().keys() == {"two", "two/file"}
-
-
-def test_an_edit_of_the_host_between_the_look_and_the_move_is_not_lost(scene: Scene) -> None:
-    (scene.workspace / "file").write_text("one")
-    upper = scene.begin()
-    (upper / "file").write_text("evil")
-    layer = Layer(str(scene.place))
-    carry = layer._carry
-
-    def late(carrier: object, difference: object) -> str:
-        (scene.workspace / "file").write_text("mine")
-        return carry(carrier, difference)  # type: ignore[arg-type]
-
-    layer._carry = late  # type: ignore[method-assign]
-    assert [why for _, why in layer.apply(move=True)] == ["it was changed on the host just now"]
-    layer.close()
-    assert (scene.workspace / "file").read_text() == "mine"
-    assert os.listdir(scene.workspace) == ["file"]
-
-
-def test_an_edit_of_the_host_while_a_file_is_copied_is_not_lost(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (scene.workspace / "file").write_text("one")
-    upper = scene.begin()
-    for name in ("file", "new"):
-        (upper / name).write_text("evil")
-    pour, edited = carry.pour, iter(("file", "new"))
-
-    def late(source: int, target: int) -> None:
-        (scene.workspace / next(edited)).write_text("mine")
-        pour(source, target)
-
-    monkeypatch.setattr(carry, "pour", late)
-    assert scene.apply(move=False) == dict.fromkeys(("file", "new"), "it was changed on the host just now")
-    assert {path.name: path.read_text() for path in scene.workspace.iterdir()} == {"file": "mine", "new": "mine"}
-
-
-@pytest.mark.parametrize("opaque", [True, False])
-def test_what_the_host_moved_to_where_a_directory_was_removed_stays(scene: Scene, *, opaque: bool) -> None:
-    for name in ("folder/old", "spare/inner/precious"):
-        (scene.workspace / name).parent.mkdir(parents=True)
-        (scene.workspace / name).write_text("mine")
-    upper = scene.begin()
-    time.sleep(MOMENT)
-    if opaque:
-        (upper / "folder").mkdir()
-        os.setxattr(upper / "folder", "user.overlay.opaque", b"y")
-        os.rename(scene.workspace / "spare", scene.workspace / "folder" / "spare")
-    else:
-        os.mknod(upper / "folder", stat.S_IFCHR, 0)
-        os.rename(scene.workspace / "folder", scene.outside.parent / "away")
-        os.rename(scene.workspace / "spare", scene.workspace / "folder")
-    left = {path for path, why in scene.apply().items() if "moved on the host" in why}
-    inner = "folder/spare/inner" if opaque else "folder/inner"
-    assert {f"{inner}/precious", inner} <= left
-    assert (scene.workspace / inner / "precious").read_text() == "mine"
-
-
-def test_another_directory_in_the_place_of_the_workspace_is_not_overwritten(scene: Scene) -> None:
-    for name in ("workspace", "another"):
-        (scene.workspace.parent / name).mkdir(exist_ok=True)
-        (scene.workspace.parent / name / "file").write_text("mine")
-    (scene.begin() / "file").write_text("evil")
-    time.sleep(MOMENT)
-    os.rename(scene.workspace, scene.workspace.parent / "away")
-    os.rename(scene.workspace.parent / "another", scene.workspace)
-    assert list(scene.apply()) == ["file"]
-    assert (scene.workspace / "file").read_text() == "mine"
 
 
 def test_what_is_deep_many_huge_or_never_ends_is_gone_through_in_bounds(scene: Scene) -> None:

@@ -146,6 +146,8 @@ class Walk:
         told = self._told(place, name, ADDED if was is None else MODIFIED, was, now, held, moved)
         told.layer = layer
         if was is None or (was.st_mode ^ now.st_mode) & _PERMISSIONS:
+            if was is not None and not moved and self._touched(told.path, was):
+                told.conflict = _CHANGED  # perhaps by entries only, but whose mode it is nobody knows
             yield told
         inner = place.below(name, told.protected)
         deep = inner.path.count("/") >= MAX_DEPTH or len(inner.path) > MAX_PATH
