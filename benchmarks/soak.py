@@ -5,8 +5,9 @@ with --supervisor `benchmarks/rest_soak.py`
 
 Each cycle makes a sandbox, runs a command in it and destroys it, through the engine, from one process. Then clients
 of the command line, first processes, tools, forwarders, keepers, watchers and what works on layers get SIGKILL at
-random moments, while the commands go on. In the end the next commands have cleared up: no process, mount, cgroup, namespace, descriptor or file of ours is left, a
-second `destroy` is quiet, and the workspace is what it was. The exit code is 1 when that is not so.
+random moments, while the commands go on. In the end the next commands have cleared up: no process, mount, cgroup,
+namespace, descriptor or file of ours is left, a second `destroy` is quiet, and the
+workspace is what it was. The exit code is 1 when that is not so.
 """
 
 import argparse

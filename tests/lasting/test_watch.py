@@ -6,12 +6,15 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from aisbx import Sandbox
-from aisbx.types import Watch
 
 from .conftest import Box, eventually
+
+if TYPE_CHECKING:
+    from aisbx.types import Watch
 
 BEGIN = """
 import sys, time

@@ -32,9 +32,7 @@ def test_an_edit_of_the_host_between_the_look_and_the_move_is_not_lost(scene: Sc
     assert os.listdir(scene.workspace) == ["file"]
 
 
-def test_an_edit_of_the_host_while_a_file_is_copied_is_not_lost(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_edit_of_the_host_while_a_file_is_copied_is_not_lost(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     (scene.workspace / "file").write_text("one")
     upper = scene.begin()
     for name in ("file", "new"):
@@ -90,5 +88,6 @@ def test_a_mode_that_the_host_gave_a_directory_stays(scene: Scene) -> None:
     (upper / "folder" / "new").write_text("x")
     time.sleep(MOMENT)
     (scene.workspace / "folder").chmod(0o700)
+    (scene.workspace / "folder" / "mine").touch()
     assert scene.apply() == {"folder": "it was changed on the host since", "folder/new": ""}
     assert (scene.workspace / "folder").stat().st_mode & 0o777 == 0o700

@@ -15,7 +15,9 @@ _FREEZE = "cgroup.freeze"
 
 def begin(home: str) -> int:
     """Give what is to be closed when the sandbox goes on again; waits for another who copies."""
-    descriptor = posix.open(f"{home}/{COPYING}", posix.O_RDWR | posix.O_CREAT | posix.O_NOFOLLOW | posix.O_CLOEXEC, 0o600)
+    descriptor = posix.open(
+        f"{home}/{COPYING}", posix.O_RDWR | posix.O_CREAT | posix.O_NOFOLLOW | posix.O_CLOEXEC, 0o600
+    )
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     return descriptor
 
@@ -32,7 +34,9 @@ def over(home: str, *, wait: bool) -> bool:
     """
     if not _for_a_copy(home):
         return False
-    descriptor = posix.open(f"{home}/{COPYING}", posix.O_RDWR | posix.O_CREAT | posix.O_NOFOLLOW | posix.O_CLOEXEC, 0o600)
+    descriptor = posix.open(
+        f"{home}/{COPYING}", posix.O_RDWR | posix.O_CREAT | posix.O_NOFOLLOW | posix.O_CLOEXEC, 0o600
+    )
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         return _go_on(home)

@@ -191,9 +191,7 @@ class Carrier:
         self._unchanged(above, name, difference.was)
         posix.rename(made, name, src_dir_fd=beneath, dst_dir_fd=above)
 
-    def _copied(
-        self, opened: int, above: int, difference: "Difference", mode: int, now: "posix.stat_result"
-    ) -> None:
+    def _copied(self, opened: int, above: int, difference: "Difference", mode: int, now: "posix.stat_result") -> None:
         flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
         made = posix.open(self.temporary, flags, 0o600, dir_fd=above)
         try:

@@ -121,7 +121,7 @@ def about(place: str) -> "About | None":
 def since(known: "About") -> int:
     """Give the moment after which a ctime means a change, earlier than `began` where the clock was set back since.
 
-    By how much it was while the machine did not run nobody knows: as long as it is behind `began`, all counts as changed.
+    By how much while the machine did not run nobody knows: as long as it is behind `began`, all counts as changed.
     """
     if known["boot"] != _boot():
         return known["began"] if time.time_ns() >= known["began"] else 0
