@@ -13,6 +13,7 @@ from aisbx.audit import reserve
 from aisbx.audit.write import AuditError
 from aisbx.engine import lasting
 from aisbx.errors import ConfigError, StateError, UsageError
+from aisbx.store import Store
 
 from .conftest import Box, eventually
 
@@ -75,8 +76,15 @@ def test_one_that_ended_or_does_not_know_its_workspace_any_more_is_not_handed_ou
             done = sandbox.exec(["sh", "-c", "echo x > .vscode/tasks.json"])
             assert (done.code != 0, done.findings) == (True, ())
         assert tasks.read_text() == "{}"
-        assert eventually(lambda: len(Sandbox.names()) == 1 and sandbox.name not in Sandbox.names())
-        (waiting,) = Sandbox.names()
+        found: list[str] = []
+
+        def renewed() -> bool:
+            found[:] = Sandbox.names()
+            store = Store(box.state)
+            return len(found) == 1 and all(map(store.finished, found)) and sandbox.name not in found
+
+        assert eventually(renewed), found
+        (waiting,) = found
         rows = box.json("inspect", waiting, "--json")
         assert rows["state"] == "running"
         box.out("destroy", waiting)

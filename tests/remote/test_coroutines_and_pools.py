@@ -4,9 +4,11 @@ import asyncio
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 
 from aisbx import AsyncPool, AsyncSandbox, Pool, Sandbox
 from aisbx.api import AsyncBackgroundProcess
+from aisbx.errors import AisbxError
 
 from tests.remote.conftest import Way
 from tests.supervisor.conftest import until
@@ -94,9 +96,17 @@ def test_a_pool_gives_sandboxes_that_are_there_and_in_which_nothing_has_run_and_
             assert second.name != first.name
             assert second.exec(["test", "-e", "/tmp/x"]).code == 1
         ended = {first.name, second.name}  # the last of them may be about to go
-        assert until(lambda: len(left(way)) == 1 and ended.isdisjoint(left(way)))
-        (waiting,) = left(way)
-        Sandbox.attach(waiting, **way.finding).destroy()
+        found: list[Sandbox] = []
+
+        def renewed() -> bool:
+            names = left(way)  # once: a moment later there may be none, where it was the one that was to go
+            with suppress(AisbxError):  # it is being made
+                found[:] = [Sandbox.attach(name, **way.finding) for name in names if name not in ended]
+            return len(names) == len(found) == 1
+
+        assert until(renewed)
+        waiting = found[0].name
+        found[0].destroy()
         with pool.take() as third:
             assert third.name != waiting
             assert third.exec(["true"]).ok
