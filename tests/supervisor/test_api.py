@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from base64 import b64decode
 from contextlib import suppress
 from http.client import IncompleteRead
 from pathlib import Path
@@ -72,6 +73,10 @@ def test_no_request_goes_beyond_what_the_server_gives(served: Served) -> None:
         {"mode": "rw"},
     ):
         served.refused(422, "POST", "sandboxes", more)
+    for more in ({"memory": 1 << 40}, {"pids": 4000}):  # than its profile has
+        assert served.refused(403, "POST", "sandboxes", more)["detail"].startswith("rest.limits: ")
+    less = served.done("POST", "sandboxes", {"timeout": 60, "output": 1000})
+    served.done("DELETE", f"sandboxes/{less['name']}")
     made = served.done("POST", "sandboxes", {"profile": "offline"})
     assert made["profile"] == "offline+shell"
     served.done("DELETE", f"sandboxes/{made['name']}")
@@ -135,6 +140,8 @@ def test_a_process_goes_on_takes_input_and_signals(served: Served, box: str) -> 
     assert served.done("DELETE", f"{place}/{three['id']}")["state"] == "ended"
     assert len(served.done("GET", place)["processes"]) >= 3
     served.refused(404, "GET", f"{place}/{'0' * 12}")
+    assert served.done("GET", f"{path}/output?cursor={1 << 62}")["stream"] is None  # further than a file can be
+    assert [kind for _, kind, _ in served.events(f"{path}/events", Last_Event_ID="9" * 18)] == ["process", "end"]
 
 
 def test_files_are_streamed_both_ways_and_by_ranges(served: Served, box: str) -> None:
@@ -154,6 +161,10 @@ def test_files_are_streamed_both_ways_and_by_ranges(served: Served, box: str) ->
     served.run(box, "ln", "-s", "/etc/passwd", "/tmp/link")
     assert b"root:x:0:0:root:/root" not in served.ask("GET", f"{place}?path=/tmp/../../../../etc/shadow").body
     assert served.done("GET", f"{place}/stat?path=/tmp/link")["kind"] == "link"
+    served.run(box, "ln", "-sf", "/tmp/big", "/tmp/link")
+    assert served.ask("GET", f"{place}?path=/tmp/link").body == data  # also more than fits into one part
+    whole = served.ask("GET", f"{place}?path=/tmp/big", Range="bytes=0-1", If_Range='"of another time"')
+    assert (whole.status, len(whole.body)) == (200, len(data))
     served.done("DELETE", f"{place}?path=a&recursive=true")
     served.refused(409, "GET", f"{place}?path=/tmp/none")
 
@@ -180,14 +191,22 @@ def test_a_layer_is_reviewed_kept_and_forked_and_only_admin_applies(served: Serv
     served.done("DELETE", f"{place}?discard=true", key=plain)
 
 
-def test_keys_settings_profiles_secrets_and_the_log_are_there_for_who_may(served: Served, home: Home) -> None:
+def test_keys_settings_profiles_secrets_and_the_log_are_there_for_who_may(
+    served: Served, home: Home, box: str
+) -> None:
     boss = home.key("chief", "admin", "run")
-    made = served.done("POST", "keys", {"name": "made-here", "scopes": ["run"]}, key=boss)
+    wanted = {"name": "made-here", "scopes": ["run"]}
+    made = served.done("POST", "keys", wanted, key=boss, Idempotency_Key="a-key")
+    assert served.refused(409, "POST", "keys", wanted, key=boss, Idempotency_Key="a-key")["code"] == "state"
+    kept = [json.loads(path.read_bytes()) for path in (home.state / "supervisor/once").iterdir()]
+    assert kept  # and nothing of what is told once
+    assert not any(made["key"].encode() in b64decode(row.get("body", "")) for row in kept)
     assert served.ask("GET", "sandboxes", key=made["key"]).status == 200
     assert made["key"] not in served.ask("GET", "keys", key=boss).body.decode()
     served.done("DELETE", f"keys/{made['id']}", key=boss)
     served.refused(401, "GET", "sandboxes", key=made["key"])
     served.refused(422, "POST", "keys", {"name": "x", "workspace": "/home"}, key=boss)
+    served.refused(403, "POST", "keys", {"name": "x", "profile": "python-dev"}, key=boss)
     assert [row["name"] for row in served.done("GET", "profiles")["profiles"]] == ["shell"]
     assert served.done("GET", "profiles/shell")["profile"]["name"] == "shell"
     assert served.ask("GET", "secrets", key=boss).status in {200, 409}
@@ -197,11 +216,18 @@ def test_keys_settings_profiles_secrets_and_the_log_are_there_for_who_may(served
     settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text('sinks = []\n[sink_settings.otel]\nendpoint = "http://user:password@x"\n')
     served.done("POST", "configuration/reload", key=boss)
+    shown = served.run(box, "true", "shown")["run"]
+    settings.write_text('[sink_settings.otel]\nendpoint = "http://user:password@x"\n[audit]\nargv = false\n')
+    served.done("POST", "configuration/reload", key=boss)
+    other = served.run(box, "true", "kept-back")["run"]  # it holds for what was there before, too
+    words = {row["run"]: row["argv"] for row in home.audit() if row["run"] in {shown, other}}
+    assert words == {shown: ["true", "shown"], other: ["true"]}
     told = served.ask("GET", "configuration", key=boss)
     assert told.json["settings"]["sink_settings"] == {"otel": {"endpoint": "[redacted]"}}
     settings.write_text("nonsense = 1\n")
     served.refused(500, "POST", "configuration/reload", key=boss)
     settings.unlink()
+    served.done("POST", "configuration/reload", key=boss)
     assert served.ask("GET", "sandboxes").status == 200
 
 

@@ -104,12 +104,13 @@ def test_a_terminal_is_refused_to_who_may_not_and_says_what_it_does_not_understa
     assert [one.status for one in refused] == [401, 403, 403, 404]
     for one in refused:
         one.close()
-    terminal = Terminal(served, place)
-    terminal.say({"argv": []})
-    while not terminal.over:
-        terminal.step()
-    assert terminal.told[-1]["error"]["code"] == "usage"
-    terminal.close()
+    for first in ({"argv": []}, b"ls\n"):
+        terminal = Terminal(served, place)
+        terminal.say(first)
+        while not terminal.over:
+            terminal.step()
+        assert terminal.told[-1]["error"]["code"] == "usage"
+        terminal.close()
 
 
 def test_a_killed_service_loses_nothing_and_the_next_adopts_what_lives(tmp_path: Path) -> None:
@@ -200,6 +201,12 @@ def test_a_sandbox_of_a_pool_is_given_to_who_asks_and_waits_for_the_next_service
             one.refused(404, "GET", f"sandboxes/{waits}", key=other)
             one.refused(404, "DELETE", f"sandboxes/{waits}", key=other)
             assert one.done("POST", "sandboxes", {"ttl": 60})["name"].startswith("box-")
+            one.done("POST", "sandboxes", {"name": "zoo"})
+            names, after = list[str](), ""
+            while after is not None:
+                page = one.done("GET", f"sandboxes?limit=1{after and f'&after={after}'}")
+                names, after = [*names, *(row["name"] for row in page["sandboxes"])], page["next"]
+            assert (names, len(names), names[1:]) == (sorted(names), 3, [waits, "zoo"])
             assert until(lambda: len(waiting(home)) == 1)
             (another,) = waiting(home)
 
@@ -210,6 +217,11 @@ def test_a_sandbox_of_a_pool_is_given_to_who_asks_and_waits_for_the_next_service
         with serving(home, "--profile", "shell", "--pool", "shell=1", key=key) as two:
             assert two.run(waits, "true")["exit_code"] == 0
             assert two.done("POST", "sandboxes", {}, key=other)["name"] == another
+            assert until(lambda: len(waiting(home)) == 1)
+            (old,) = waiting(home)
+        with serving(home, "--profile", "shell", "--pool", "shell=1", "--network", "open", key=key) as three:
+            made = three.done("POST", "sandboxes", {})  # what was made by other options is nobody's any more
+            assert (made["name"] != old, made["network"], old in home.sandboxes()) == (True, "open", False)
         kinds = [(row["kind"], row["run"]) for row in home.audit()]
         assert {("sandbox.give", waits), ("sandbox.give", another)} <= set(kinds)
     finally:

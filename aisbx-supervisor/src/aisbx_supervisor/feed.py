@@ -17,7 +17,7 @@ _EVERY = 0.02
 _PATIENCE = 1.0
 """The same where the log cannot be read."""
 _AHEAD = 1000
-"""Records that wait for one who listens; who is slower misses some, and sees it by their numbers."""
+"""Records that wait for one who listens; who is slower reads the others from the log."""
 
 
 class Feed:
@@ -27,7 +27,7 @@ class Feed:
         """`take` gets each record, in the thread that reads."""
         self._path = path
         self._take = take
-        self._listeners: dict[asyncio.Queue[Record], asyncio.AbstractEventLoop] = {}
+        self._listeners: dict[Listener, asyncio.AbstractEventLoop] = {}
 
     def begin(self) -> None:
         """Read on from where the log ends now."""
@@ -57,24 +57,40 @@ class Feed:
             self._take(record)
         except Exception:  # noqa: BLE001 - it is told; those that come after it are counted all the same
             _log.exception("a record is not counted: %s", record.text("kind"))
-        for queue, loop in list(self._listeners.items()):
+        for listener, loop in list(self._listeners.items()):
             with suppress(RuntimeError):  # its loop has ended
-                loop.call_soon_threadsafe(_put, queue, record)
+                loop.call_soon_threadsafe(listener.put, record)
 
     def listen(self) -> "Listener":
         """Give each record from now on, in the loop that runs."""
-        queue: asyncio.Queue[Record] = asyncio.Queue(_AHEAD)
-        self._listeners[queue] = asyncio.get_running_loop()
-        return Listener(queue, lambda: self._listeners.pop(queue, None))
+        listener = Listener(lambda: self._listeners.pop(listener, None))
+        self._listeners[listener] = asyncio.get_running_loop()
+        return listener
 
 
 class Listener:
     """One who hears of records until `aclose`."""
 
-    def __init__(self, queue: "asyncio.Queue[Record]", leave: Callable[[], object]) -> None:
+    def __init__(self, leave: Callable[[], object]) -> None:
         """Use `Feed.listen`."""
-        self._queue = queue
+        self._queue: asyncio.Queue[Record] = asyncio.Queue(_AHEAD)
         self._leave = leave
+        self.behind = False
+        """Whether there were more than can wait: those behind the last one are to be read from the log."""
+
+    def put(self, record: Record) -> None:
+        """Have one wait; called in its loop."""
+        if self.behind:
+            return
+        try:
+            self._queue.put_nowait(record)
+        except asyncio.QueueFull:
+            self.behind = True
+
+    @property
+    def empty(self) -> bool:
+        """Whether none waits."""
+        return self._queue.empty()
 
     async def __anext__(self) -> Record:
         """Wait for the next."""
@@ -83,11 +99,6 @@ class Listener:
     async def aclose(self) -> None:
         """Hear no more."""
         self._leave()
-
-
-def _put(queue: "asyncio.Queue[Record]", record: Record) -> None:
-    with suppress(asyncio.QueueFull):
-        queue.put_nowait(record)
 
 
 _log = logging.getLogger("aisbx")

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from aisbx.engine.found import RUNNING
 from aisbx.engine.giving import give
+from aisbx.engine.watching import by_default
 from aisbx.errors import AisbxError, StateError
 from aisbx.plan.run import new_run
+from aisbx.store import Record
 from aisbx.types import Principal
 
 from aisbx_supervisor.options import HOST, Wanted, to_request
@@ -90,7 +92,7 @@ class Pools:
         self._drop(name)
 
     def adopt(self) -> None:
-        """Take over what an earlier service has left waiting."""
+        """Take over what an earlier service has left waiting, where it is what this one would make."""
         store = self._service.boxes.store
         for name in store.names():
             if not name.startswith(NAME):
@@ -102,15 +104,34 @@ class Pools:
             if record is None or record.principal != NOBODY.id:
                 continue
             names = self._waiting.get(record.profile)
-            if names is None or len(names) >= self._sizes[record.profile]:
+            if names is None or len(names) >= self._sizes[record.profile] or not self._as_now(record):
                 self._drop(name)
             else:
                 names.append(name)
 
+    def _as_now(self, record: Record) -> bool:
+        """Tell whether it is what would be made now: options and settings may have been others when it was made."""
+        service, options = self._service, self._service.options
+        private = str(service.boxes.places.root / record.name)
+        directory = private if options.workspace is None else options.workspace
+        request = to_request(options, _wanted(record.profile), directory)
+        try:
+            service.engine.enter(request)
+            admitted = service.engine.admit(request, NOBODY)
+            spec, _ = by_default(admitted.driver, admitted.request, admitted.spec)
+            return (admitted.driver.name, spec) == (record.driver, service.boxes.store.spec(record.name))
+        except AisbxError:
+            return False
+
     def _fill(self) -> None:
         for profile, size in self._sizes.items():
-            while len(self._waiting[profile]) < size:
-                self._waiting[profile].append(self._make(profile))
+            while len(names := self._waiting[profile]) < size:
+                engine, name = self._service.engine, self._make(profile)
+                with self._lock:
+                    if self._service.engine is engine:
+                        names.append(name)
+                        continue
+                self._drop(name)  # settings were read anew meanwhile
 
     def _make(self, profile: str) -> str:
         service, name = self._service, f"{NAME}{new_run()}"
@@ -119,7 +140,7 @@ class Pools:
             private = options.workspace is None
             directory = service.boxes.places.make(name) if private else options.workspace or ""
             try:
-                request = to_request(options, Wanted(profile=profile, environment={}, limits={}), directory)
+                request = to_request(options, _wanted(profile), directory)
                 service.engine.sandboxes.create(request, NOBODY, HOST, name)
             except BaseException:
                 if private:
@@ -132,6 +153,10 @@ class Pools:
             self._service.boxes.destroy(NOBODY, name, discard=True)
         except AisbxError as error:
             _log.warning("%s; hint: %s", error.message, error.hint)
+
+
+def _wanted(profile: str) -> Wanted:
+    return Wanted(profile=profile, environment={}, limits={})
 
 
 _log = logging.getLogger("aisbx")

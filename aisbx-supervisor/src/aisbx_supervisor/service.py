@@ -100,6 +100,7 @@ class Service:
         before = self.door
         await self.aside(self._load)
         self._threads.submit(before.close)  # nobody waits for whoever is alerted
+        await self.aside(self.boxes.forget)
         await self.aside(self.pools.clear)
 
     def reload_aside(self) -> None:

@@ -35,7 +35,7 @@ async def open_terminal(socket: WebSocket, by: Asked, name: str) -> None:
         with by.may("run", "pty"):
             real = by.box(name)
             await socket.accept()
-            body, size = _begun(await asyncio.wait_for(socket.receive_text(), _FIRST))
+            body, size = _begun(await asyncio.wait_for(_said(socket), _FIRST))
             command = body.command()
 
             def begin() -> BackgroundProcess:
@@ -120,6 +120,13 @@ async def _hear(socket: WebSocket, running: AsyncBackgroundProcess) -> None:
             await running.write(message["bytes"])
         else:
             await _do(_object(message.get("text") or ""), running)
+
+
+async def _said(socket: WebSocket) -> str:
+    message = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", _AWAY))
+    return message.get("text") or ""  # what is no text is no object either
 
 
 async def _do(said: dict[str, object], running: AsyncBackgroundProcess) -> None:

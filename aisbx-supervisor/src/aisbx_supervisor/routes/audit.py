@@ -1,6 +1,6 @@
 """The audit log: of a key what it did, of all for who has `admin`; read, and followed as it grows."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -109,24 +109,41 @@ async def following(
 ) -> AsyncIterator[bytes]:
     """Give what is wanted behind the record of number `after` (-1: from now on), as events of a name.
 
-    `each` gives what a record says: itself, or what is read from it.
+    `each` gives what a record says: itself, or what is read from it. Who was away, or takes them slowly, for
+    longer than the log is looked back is told so: `missed`.
     """
     listening = by.service.metrics.feed.listen()
     yield f": {name}s\n\n".encode()
-    if after >= 0:
-        path = by.service.engine.audit["path"]
-        for record in await by.service.aside(lambda: read_log(path, tail=BACK).records):
-            number = _number(record)
-            if number > after:
-                after = number
-                for one in filter(wanted, each(record)):
-                    yield event(name, row_of(one), str(number))
-    async for record in until_ending(by, listening):
+    behind = after >= 0
+
+    def told(record: Record) -> Iterator[bytes]:
+        nonlocal after
+        if (number := _number(record)) > after:
+            after = number
+            for one in filter(wanted, each(record)):
+                yield event(name, row_of(one), str(number))
+
+    coming = until_ending(by, listening)
+    while True:
+        if behind:
+            listening.behind = False
+            path = by.service.engine.audit["path"]
+            records = await by.service.aside(lambda: read_log(path, tail=BACK).records)
+            if records and 0 <= after < (first := _number(records[0])) - 1:
+                yield event("missed", {"behind": after, "before": first}, "")
+            for record in records:
+                for data in told(record):
+                    yield data
+        try:
+            record = await anext(coming)
+        except StopAsyncIteration:
+            return
         if record is None:
             yield b": alive\n\n"
-        elif _number(record) > after:
-            for one in filter(wanted, each(record)):
-                yield event(name, row_of(one), str(_number(record)))
+        else:
+            for data in told(record):
+                yield data
+        behind = listening.behind and listening.empty
 
 
 def theirs(by: Asked, record: Record) -> bool:

@@ -55,8 +55,14 @@ class Listed(BaseModel):
         206: {"content": _BINARY, "description": "A part."},
     },
 )
-async def read(by: By, name: str, path: AtPath, part: Annotated[str | None, Header(alias="Range")] = None) -> Response:
-    """Read a file, or the part of it that `Range` names (one, in bytes)."""
+async def read(
+    by: By,
+    name: str,
+    path: AtPath,
+    part: Annotated[str | None, Header(alias="Range")] = None,
+    same: Annotated[str | None, Header(alias="If-Range")] = None,
+) -> Response:
+    """Read a file, or the part of it that `Range` names (one, in bytes); with `If-Range`, as none is known, all."""
     with by.may("files", "read"):
         real = by.box(name)
 
@@ -69,8 +75,8 @@ async def read(by: By, name: str, path: AtPath, part: Annotated[str | None, Head
 
         files, whole, found = await by.service.aside(look)
         if found.kind != "file":  # a link: its own size is none of the file's
-            data = await by.service.aside(lambda: files.read(whole, _PART * 8))
-            return Response(data, media_type="application/octet-stream")
+            return StreamingResponse(_parts(by, files, whole, 0, LARGEST), media_type="application/octet-stream")
+        part = part if same is None else None  # RFC 9110, 13.1.5
         begin, end = _asked(part, found.size)
         headers = {"Accept-Ranges": "bytes", "Content-Length": str(end - begin)}
         if part is not None and (begin, end) != (0, found.size):

@@ -61,12 +61,15 @@ async def listed(by: By) -> Response:
 
 @router.post("", status_code=201, response_model=Made)
 async def create(by: By, body: NewKey) -> Response:
-    """Make a key. A directory of the host is given by `aisbx key create` only, at the host itself."""
+    """Make a key. A directory, or a profile that is not offered here, is given at the host only: `aisbx key create`."""
     with by.may("admin", "key-create"), as_it_stands():
+        offered = by.service.boxes.profiles(by.who)
+        profile = offered.completed(body.profile or "") or by.who.profile
+        offered.check(profile, "rest.profile")
 
         def make() -> dict[str, object]:
             ring = Keyring(by.service.engine.state)
-            key, written = ring.create(body.name, body.scopes, seconds=body.expires, profile=body.profile or "")
+            key, written = ring.create(body.name, body.scopes, seconds=body.expires, profile=profile)
             try:
                 _record(by, "key.create", key)
             except StateError:

@@ -1,11 +1,14 @@
 """What a sandbox changed in a `cow` or `guarded` workspace, and what was kept of it."""
 
 import base64
+from collections.abc import Iterable
+from itertools import islice
 from typing import Annotated
 
 from aisbx.cli import difftext
 from aisbx.engine.review import below
 from aisbx.errors import NotFoundError
+from aisbx.hosting.requests import RefusedError
 from aisbx.snapshots import Snapshot
 from aisbx.types import Change
 from fastapi import APIRouter, Depends, Query
@@ -21,6 +24,8 @@ router = APIRouter(prefix="/sandboxes/{name}", tags=["review"])
 By = Annotated[Asked, Depends(asked)]
 Tag = Annotated[str, InPath(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
 Some = Annotated[list[str] | None, Query(alias="path", max_length=1000)]
+MOST = 100_000
+"""Changes of an answer."""
 _LINES = 200_000
 _LARGEST = 8 << 20
 """Bytes of a file's contents in an answer."""
@@ -78,7 +83,7 @@ async def changes(by: By, name: str, path: Some = None) -> Response:
 
         def look() -> list[dict[str, object]]:
             layers = by.service.engine.changes.layers(real)
-            return [_row(one) for one in layers.changes(below(layers.workspace, path or []))]
+            return [_row(one) for one in bounded(layers.changes(below(layers.workspace, path or [])))]
 
         return JSONResponse({"changes": await by.service.aside(look)})
 
@@ -197,6 +202,14 @@ async def restore(by: By, name: str, tag: Tag) -> Response:
         real = by.box(name)
         await by.service.aside(lambda: by.service.engine.snapshots.restore(real, tag, by.who, HOST))
     return Response(status_code=204)
+
+
+def bounded(found: Iterable[Change]) -> list[Change]:
+    """Give changes; RefusedError where there are more than go into an answer."""
+    rows = [*islice(found, MOST + 1)]
+    if len(rows) > MOST:
+        raise RefusedError(422, "usage", f"more than {MOST} paths were changed", "ask for some: ?path=, more than once")
+    return rows
 
 
 def _coded(data: bytes | None) -> str | None:
