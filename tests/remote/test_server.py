@@ -82,7 +82,9 @@ def test_a_file_that_is_copied_out_replaces_a_link_and_has_no_special_mode(evil:
     assert (tmp_path / "in/d/f").lstat().st_mode & 0o7000 == 0
 
 
-def test_a_name_that_is_no_text_is_left_out_with_a_line_and_never_taken_for_another(evil: Server, tmp_path: Path) -> None:
+def test_a_name_that_is_no_text_is_left_out_with_a_line_and_never_taken_for_another(
+    evil: Server, tmp_path: Path
+) -> None:
     odd = os.fsdecode(os.fsencode(tmp_path / "n") + b"\xff")
     TREE["/d"] = [{"name": "n\ufffd", "kind": "file", "mode": 0o644, "size": 7, "changed": 0.0}]
     files = RemoteFiles(evil, "sandboxes/x")

@@ -191,9 +191,7 @@ def test_a_layer_is_reviewed_kept_and_forked_and_only_admin_applies(served: Serv
     served.done("DELETE", f"{place}?discard=true", key=plain)
 
 
-def test_keys_settings_profiles_secrets_and_the_log_are_there_for_who_may(
-    served: Served, home: Home, box: str
-) -> None:
+def test_keys_settings_profiles_secrets_and_the_log_are_there_for_who_may(served: Served, home: Home, box: str) -> None:
     boss = home.key("chief", "admin", "run")
     wanted = {"name": "made-here", "scopes": ["run"]}
     made = served.done("POST", "keys", wanted, key=boss, Idempotency_Key="a-key")

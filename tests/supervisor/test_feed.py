@@ -24,7 +24,8 @@ class Log:
         self.listener = feed.Listener(lambda: None)
 
     def grow(self, count: int) -> None:
-        for self._last in range(self._last + 1, self._last + count + 1):
+        for _ in range(count):
+            self._last += 1
             line = json.dumps({"time": 1.0, "kind": "k", "seq": self._last}).encode()
             with self._path.open("ab") as file:
                 file.write(line + b"\n")

@@ -5,10 +5,11 @@ import json
 import os
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from aisbx.hosting.requests import RefusedError
@@ -26,13 +27,19 @@ class Asked:
 
     def __init__(self, place: Path) -> None:
         self.times = 0
-        nobody = SimpleNamespace(serving=lambda _: nullcontext())
-        errors = SimpleNamespace(labels=lambda _: SimpleNamespace(inc=lambda: None))
+
+        def serving(_: object) -> AbstractContextManager[None]:
+            return nullcontext()
+
+        def nothing(*_: object) -> str:
+            return ""
+
+        nobody = SimpleNamespace(serving=serving)
         self.service: Any = SimpleNamespace(
             options=ServeOptions(auth=""),
             once=Once(place / "once"),
-            metrics=SimpleNamespace(request=lambda *_: None, errors=errors),
-            route_of=lambda *_: "",
+            metrics=SimpleNamespace(request=nothing, errors=Mock()),
+            route_of=nothing,
             present=nobody,
             door=nobody,
         )

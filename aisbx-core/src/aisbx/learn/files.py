@@ -32,9 +32,7 @@ def _grant(mount: Mount, files: Sequence[FileSeen], learned: Learned) -> None:
         learned.unused.append(f"mounts: {mount.target}")
         return
     # Of what was only looked at, a source of a program is no reason to refuse the directory that it lies in.
-    secret = {
-        file.path: why for file in used if (why := never.of(_outside(mount, file.path), named=file.kind != LOOK))
-    }
+    secret = {file.path: why for file in used if (why := never.of(_outside(mount, file.path), named=file.kind != LOOK))}
     for path in sorted(secret):
         traces = together(file.trace for file in used if file.path == path)
         learned.never.append(Never(f"read {path}", f"a secret: {secret[path]}", str(traces)))

@@ -69,7 +69,9 @@ def audit(server: Server, tail: int | None, since: float) -> Reading:
     if tail == 0:
         return Reading()
     if tail is not None and tail > MOST:
-        raise UsageError(f"--tail: a supervisor tells of {MOST} records at most", hint="leave it out, or ask over there")
+        raise UsageError(
+            f"--tail: a supervisor tells of {MOST} records at most", hint="leave it out, or ask over there"
+        )
     rows: list[dict[str, Any]] = server.get("audit", limit=tail or MOST, since=since)["records"]
     return Reading(tuple(Record(row) for row in rows))
 

@@ -109,41 +109,57 @@ async def following(
 ) -> AsyncIterator[bytes]:
     """Give what is wanted behind the record of number `after` (-1: from now on), as events of a name.
 
-    `each` gives what a record says: itself, or what is read from it. Who was away, or takes them slowly, for
-    longer than the log is looked back is told so: `missed`.
+    `each` gives what a record says: itself, or what is read from it. Who was away, or takes them slowly, for longer
+    than the log is looked back is told so: `missed`.
     """
     listening = by.service.metrics.feed.listen()
     yield f": {name}s\n\n".encode()
+    told = _Told(wanted, after, name, each)
     behind = after >= 0
-
-    def told(record: Record) -> Iterator[bytes]:
-        nonlocal after
-        if (number := _number(record)) > after:
-            after = number
-            for one in filter(wanted, each(record)):
-                yield event(name, row_of(one), str(number))
-
     coming = until_ending(by, listening)
     while True:
         if behind:
             listening.behind = False
-            path = by.service.engine.audit["path"]
-            records = await by.service.aside(lambda: read_log(path, tail=BACK).records)
-            if records and 0 <= after < (first := _number(records[0])) - 1:
-                yield event("missed", {"behind": after, "before": first}, "")
-            for record in records:
-                for data in told(record):
-                    yield data
+            for data in told.before(await by.service.aside(lambda: _last(by))):
+                yield data
         try:
             record = await anext(coming)
         except StopAsyncIteration:
             return
-        if record is None:
-            yield b": alive\n\n"
-        else:
-            for data in told(record):
-                yield data
+        for data in told.of(record) if record is not None else (b": alive\n\n",):
+            yield data
         behind = listening.behind and listening.empty
+
+
+def _last(by: Asked) -> Sequence[Record]:
+    return read_log(by.service.engine.audit["path"], tail=BACK).records
+
+
+class _Told:
+    """What one who listens has been told."""
+
+    def __init__(
+        self, wanted: Callable[[Record], bool], after: int, name: str, each: Callable[[Record], Sequence[Record]]
+    ) -> None:
+        self._wanted = wanted
+        self._after = after
+        self._name = name
+        self._each = each
+
+    def of(self, record: Record) -> Iterator[bytes]:
+        """Give the events of a record, none where it is not behind the last one."""
+        if (number := _number(record)) > self._after:
+            self._after = number
+            for one in filter(self._wanted, self._each(record)):
+                yield event(self._name, row_of(one), str(number))
+
+    def before(self, records: Sequence[Record]) -> Iterator[bytes]:
+        """Give the events of the last records, and before them that some are missing where these do not reach back."""
+        first = _number(records[0]) if records else 0
+        if 0 <= self._after < first - 1:
+            yield event("missed", {"behind": self._after, "before": first}, "")
+        for record in records:
+            yield from self.of(record)
 
 
 def theirs(by: Asked, record: Record) -> bool:
