@@ -193,6 +193,25 @@ def test_what_is_no_archive_is_refused(make: Make, content: bytes, tmp_path: Pat
     assert os.listdir(tmp_path) == ["a.tar"]
 
 
+@pytest.mark.parametrize("length", [512, 700, 1024, 1124])
+def test_what_is_cut_off_is_not_taken_for_whole(make: Make, length: int, tmp_path: Path) -> None:
+    """At an entry, in its header, before its content, in it: tarfile says nothing of the first two."""
+    place = written(tmp_path / "a.tar", USR, (entry("usr/x"), bytes(600))).removeprefix("tar:")
+    os.truncate(place, length)
+    with pytest.raises(StateError, match="cannot be unpacked"):
+        make(tmp_path / "root", f"tar:{place}")
+    assert os.listdir(tmp_path) == ["a.tar"]
+
+
+def test_what_follows_a_damaged_entry_is_missed(make: Make, tmp_path: Path) -> None:
+    place = Path(written(tmp_path / "a.tar", USR, (entry("usr/x"), b"x"), (entry("usr/y"), b"y")).removeprefix("tar:"))
+    data = bytearray(place.read_bytes())
+    data[512 + 148] ^= 1  # the sum of its header
+    place.write_bytes(data)
+    with pytest.raises(StateError, match="damaged, behind its first 512 bytes"):
+        make(tmp_path / "root", f"tar:{place}")
+
+
 @pytest.mark.parametrize("origin", ["debain", "tar", "tar:", "host:x", "tar:/no/such", "tar:/"])
 def test_another_origin_is_refused(make: Make, origin: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--from"):

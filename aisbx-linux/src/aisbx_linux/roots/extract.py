@@ -13,7 +13,8 @@ import tarfile
 import time
 import zlib
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from tarfile import HeaderError
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,11 +44,27 @@ def extract(bounds: "Bounds", say: "Callable[[Mapping[str, int]], None]", own: s
     Refused, OSError or tarfile.TarError where it is not all there, or not to be unpacked.
     """
     state = _State(bounds, say, own)
-    with open(0, "rb", closefd=False) as stream, tarfile.open(fileobj=stream, mode="r|*", bufsize=_PIECE) as archive:
+    with (
+        open(0, "rb", closefd=False) as stream,
+        tarfile.open(fileobj=stream, mode="r|*", bufsize=_PIECE, tarinfo=_Member) as archive,
+    ):
         for member in archive:
             state.entry(archive, member)
             archive.members = []  # type: ignore[attr-defined]  # it keeps each: millions
     return state.finish()
+
+
+class _Member(tarfile.TarInfo):
+    """An entry; tarfile takes a damaged one, and an end without its mark, for the end of a whole archive."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(tarfile)
+        except HeaderError as error:
+            if tarfile.offset == 0 or type(error).__name__ == "EOFHeaderError":
+                raise  # it is none at all; or there is its end
+            raise Refused(f"it is cut off, or damaged, behind its first {tarfile.offset} bytes") from error
 
 
 class _State:
