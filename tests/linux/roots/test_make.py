@@ -120,9 +120,11 @@ def test_what_an_archive_puts_in_the_place_of_our_file_is_neither_taken_nor_foll
 
 def test_no_archive_lets_others_write_where_programs_are(make: Make, tmp_path: Path) -> None:
     open_to_all = [(entry(name, tarfile.DIRTYPE, 0o1777), b"") for name in ("usr/lib", "opt", "tmp")]
-    make(tmp_path / "root", written(tmp_path / "a.tar", USR, *open_to_all))
-    modes = {name: (tmp_path / "root" / name).stat().st_mode & 0o7777 for name in ("usr/lib", "opt", "tmp")}
-    assert modes == {"usr/lib": 0o755, "opt": 0o755, "tmp": 0o1777}
+    unnamed = (entry("srv/on/the/way/file", mode=0o666), b"")
+    make(tmp_path / "root", written(tmp_path / "a.tar", USR, *open_to_all, unnamed))
+    modes = {str(path.relative_to(tmp_path / "root")): path.stat().st_mode for path in (tmp_path / "root").rglob("*")}
+    assert {name for name, mode in modes.items() if mode & 0o022} == {"tmp"}
+    assert modes["tmp"] & 0o7777 == 0o1777
 
 
 def test_what_is_deeper_than_python_walks_is_removed_again(make: Make, tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def confine(place: Path, bounds: Bounds) -> None:
     else:
         _begin_anew()
         _pivot(place)
-    os.umask(0)
+    os.umask(0o022)
     for kind, amount in (
         (resource.RLIMIT_DATA, _MEMORY),
         (resource.RLIMIT_FSIZE, bounds.size),
