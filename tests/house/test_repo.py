@@ -19,6 +19,8 @@ LONGER = {  # path: why it may be longer
     "tests/core/cli/test_run.py": "one subject, many short tests",
     "tests/core/resolve/test_resolve.py": "one subject, many short tests",
     "tests/linux/protect/test_git_attacks.py": "a table of attacks",
+    "tests/linux/roots/test_make.py": "one subject, many short tests",
+    "tests/supervisor/test_api.py": "one subject, many short tests",
 }
 LOCKS_WITH_HOSTS = ("uv.lock", "package-lock.json", "yarn.lock", "pnpm-lock.yaml", "poetry.lock", "Pipfile.lock")
 # Spelt in two parts so that this file does not hold what it looks for.

@@ -44,9 +44,11 @@ from aisbx.types.outcome import (
     Captured,
     Event,
     ExitStatus,
+    FlushableSink,
     Outcome,
     Recorder,
     Recording,
+    Sink,
     Usage,
 )
 from aisbx.types.plan import (
@@ -66,7 +68,6 @@ from aisbx.types.plugin import (
     BriefSandbox,
     Driver,
     ExecutingSandbox,
-    FlushableSink,
     JoinableSandbox,
     LastingDriver,
     LayeredDriver,
@@ -82,7 +83,6 @@ from aisbx.types.plugin import (
     RootedDriver,
     Sandbox,
     SecretDriver,
-    Sink,
     SnapshotDriver,
     Transport,
 )

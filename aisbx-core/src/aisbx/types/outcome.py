@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from aisbx.types.enforcement import Enforcement
 
@@ -143,6 +143,24 @@ class Event:
     """Id of the request that it is a part of; the engine fills it in where it knows one."""
     began: float = 0.0
     """Seconds since the epoch, of what took a while; 0: it took none."""
+
+
+@runtime_checkable
+class Sink(Protocol):
+    """Where events go."""
+
+    def emit(self, event: Event) -> None:
+        """Take an event; exceptions are logged and the run goes on."""
+        ...
+
+
+@runtime_checkable
+class FlushableSink(Sink, Protocol):
+    """A sink that keeps events for a while before they are where they go."""
+
+    def flush(self) -> None:
+        """Bring them there, in bounded time: the host is about to end."""
+        ...
 
 
 def _stream_record(stream: Captured) -> dict[str, object]:

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from aisbx.types.capability import Files, Freezer, Layers
 from aisbx.types.enforcement import Enforcement
-from aisbx.types.outcome import BriefRunner, Event, ExitStatus, Recorder, Recording, Usage
+from aisbx.types.outcome import BriefRunner, ExitStatus, Recorder, Recording, Usage
 from aisbx.types.plan import JoinPlan, LocalPlan
 from aisbx.types.request import Command, Principal, Stdio, Verdict
 from aisbx.types.secret import Proxied, Secrets
@@ -290,22 +290,4 @@ class ProbedSecrets(Secrets, Protocol):
 
     def probe(self) -> Probe:
         """Say so; cheap, changes nothing, never raises for a missing file."""
-        ...
-
-
-@runtime_checkable
-class Sink(Protocol):
-    """Where events go."""
-
-    def emit(self, event: Event) -> None:
-        """Take an event; exceptions are logged and the run goes on."""
-        ...
-
-
-@runtime_checkable
-class FlushableSink(Sink, Protocol):
-    """A sink that keeps events for a while before they are where they go."""
-
-    def flush(self) -> None:
-        """Bring them there, in bounded time: the host is about to end."""
         ...
