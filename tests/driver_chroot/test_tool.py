@@ -103,7 +103,8 @@ def test_devices_are_made_nowhere_but_in_the_root_directory(tmp_path: Path) -> N
     (tmp_path / "root/dev").symlink_to(tmp_path / "mine")
     done = run(["--chroot", str(tmp_path / "root"), "--become", f"{OUTSIDE_ID}:{OUTSIDE_ID}"], "/bin/echo", "it ran")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"confine: {tmp_path}/root/dev: Not a directory\n"
+    if os.geteuid() == 0:  # for anybody else it ends sooner, or here
+        assert done.stderr == f"confine: {tmp_path}/root/dev: Not a directory\n"
     assert (tmp_path / "mine/null").read_text() == "mine"
     assert os.listdir(tmp_path / "mine") == ["null"]
 
