@@ -157,16 +157,23 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def lima(session: nox.Session) -> None:
-    """Boot a real virtual machine and attack what runs in it: AISBX_LIMA_IMAGE is the directory of its image.
+    """Boot a real virtual machine and attack what runs in it: the setting drivers.lima.image names its image.
 
     The whole of it records what the kit saw; in a gate (AISBX_REQUIRE names lima) it takes a part, and nothing is.
+    After a whole run that was cut off or failed, `--go-on` takes what has not passed yet, of the same code.
     """
-    whole = not session.posargs and "lima" not in os.environ.get("AISBX_REQUIRE", "").split(",")
-    named = any(word.startswith("tests") for word in session.posargs)
+    words = [word for word in session.posargs if word != "--go-on"]
+    noted = Path(CACHE, "lima-noted.json")
+    noted.parent.mkdir(exist_ok=True)
+    if len(words) == len(session.posargs):
+        noted.unlink(missing_ok=True)
+    whole = not words and "lima" not in os.environ.get("AISBX_REQUIRE", "").split(",")
+    named = any(word.startswith("tests") for word in words)
     # That the attacks work unconfined is shown by `./dev kit`: no driver has a part in that.
     record = ["-p", "aisbx.testing.record", "--record-results", LIMA_RESULTS, "--proved-by", RESULTS] if whole else []
+    record += ["--noted", str(noted)] if whole else []
     where = [] if named else ["tests/driver_lima"]
-    _pytest(session, "--timeout", "1200", *record, *where, *session.posargs, "--lima")
+    _pytest(session, "--timeout", "1200", *record, *where, *words, "--lima")
 
 
 @nox.session

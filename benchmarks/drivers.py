@@ -3,7 +3,7 @@
 ./dev bench --drivers [--rounds N] [--json] [DRIVER...]
 
 Everything runs in a temporary home, in a workspace that is read-only, as every driver has it. Without names it takes
-those that can be used here. A command of the virtual machine's is held against what ssh, multiplexed, takes for it.
+those that can be used here. Commands of the virtual machine's are held against what ssh, multiplexed, takes for one.
 """
 
 import argparse
@@ -43,6 +43,8 @@ def measure(world: World, bench: Bench, rounds: int, drivers: Sequence[str]) -> 
     lasting = [name for name in usable if _works(world, _aisbx(world, "create", "--name", name, "-d", name))]
     commands = {"floor": [world.bare_python()], **{f"run {name}": [starts[name]] for name in usable}}
     commands |= {f"exec {name}": [_aisbx(world, "exec", name, "--", "true")] for name in lasting}
+    if _LIMA in lasting:
+        commands[_SSH] = [_ssh(world)]
     for chain in commands.values():
         for argv in chain:
             bench.seconds(argv)
@@ -56,7 +58,9 @@ def measure(world: World, bench: Bench, rounds: int, drivers: Sequence[str]) -> 
     ]
     if _LIMA in lasting:
         rows += [
-            plain("`true` in the machine of lima by ssh, multiplexed", inside[_SSH]),
+            plain("`true` in the machine of lima by ssh, multiplexed", times[_SSH]),
+            ratio("`aisbx exec NAME -- true` by lima, to that", times[f"exec {_LIMA}"], times[_SSH], MACHINE),
+            plain("`true` by that, in turn with `Sandbox.exec`", inside[_SSH]),
             ratio("`Sandbox.exec` by lima, to that", inside[_LIMA], inside[_SSH], MACHINE),
         ]
     return rows
@@ -71,9 +75,7 @@ def _inside(world: World, bench: Bench, rounds: int, lasting: Sequence[str]) -> 
             stack.callback(sandbox.close)
             works[name] = partial(execute, sandbox)
         if _LIMA in lasting:
-            home = f"{world.home}/.cache/aisbx/lima"
-            argv = ["/usr/bin/ssh", "-F", f"{home}/aisbx/ssh.config", "lima-aisbx", "true"]
-            works[_SSH] = partial(bench.seconds, argv)
+            works[_SSH] = partial(bench.seconds, _ssh(world))
         for work in works.values():
             work()
         return dict(zip(works, in_turn(rounds, *works.values()), strict=True))
@@ -81,6 +83,10 @@ def _inside(world: World, bench: Bench, rounds: int, lasting: Sequence[str]) -> 
 
 def _rows(title: str, what: str, drivers: Sequence[str], times: dict[str, Sample]) -> list[Row]:
     return [ratio(title.format(name), times[f"{what} {name}"], times["floor"], None) for name in drivers]
+
+
+def _ssh(world: World) -> list[str]:
+    return ["/usr/bin/ssh", "-F", f"{world.home}/.cache/aisbx/lima/aisbx/ssh.config", "lima-aisbx", "true"]
 
 
 def _aisbx(world: World, command: str, *words: str) -> list[str]:

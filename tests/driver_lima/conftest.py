@@ -66,7 +66,9 @@ def one_way(monkeypatch: pytest.MonkeyPatch) -> None:
 def lima() -> Iterator[Driver]:
     """One machine for all tests, which is gone when they have ended."""
     cache = Path(tempfile.mkdtemp(prefix="al-"))  # short: sockets lie in it
-    settings: dict[str, object] = {"cache_dir": str(cache), "image": os.environ.get("AISBX_LIMA_IMAGE", "/")}
+    settings: dict[str, object] = {"cache_dir": str(cache)}
+    if image := os.environ.get("AISBX_DRIVERS__LIMA__IMAGE"):  # as for `aisbx` itself; else the usual place
+        settings["image"] = image
     driver = Plugins().get("driver", "lima", settings)
     probed = driver.probe()
     assert probed.usable, f"{probed.reason}; {probed.remedy}"

@@ -13,6 +13,7 @@ import pytest
 from aisbx.testing.scene import Scene
 from aisbx.types import Command, Driver, LastingDriver, ReleasableSandbox, Stdio
 
+from tests.architecture.test_hot_path_imports import FAST, PROBE
 from tests.driver_lima.guest import inside
 from tests.driver_lima.test_machine import PYTHON, SECONDS, copied
 from tests.lasting.conftest import eventually
@@ -124,3 +125,35 @@ def helpers(driver: Driver) -> int:
 
 def sleepers(driver: Driver) -> bytes:
     return inside(driver, "grep -la 'slee[p].300' /proc/[0-9]*/cmdline").stdout
+
+
+def test_an_exec_by_the_command_line_goes_from_a_plan_straight_to_the_guest(environ: Mapping[str, str]) -> None:
+    project, modules = Path(environ["HOME"], "project"), Path(environ["HOME"], "modules")
+
+    def aisbx(*argv: str) -> "subprocess.CompletedProcess[str]":
+        with modules.open("wb") as file:
+            python = [sys.executable, "-I", "-S", "-c", PROBE, str(file.fileno()), str(FAST), *argv]
+            return subprocess.run(
+                python,
+                cwd=project,
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=2 * SECONDS,
+                check=False,
+                pass_fds=[file.fileno()],
+            )
+
+    made = aisbx("create", "--name", "box", "-d", "lima", "-p", "shell", "-w", ".:cow", "-e", "WHO=maker")
+    assert made.returncode == 0, made.stderr
+    try:
+        first = aisbx("exec", "box", "--", "sh", "-c", "echo $WHO >made; exit 7")
+        assert (first.returncode, first.stderr) == (7, "")
+        second = aisbx("exec", "box", "-e", "WHO=me", "--", "sh", "-c", "cat made; echo $WHO")
+        assert (second.returncode, second.stdout) == (0, "maker\nme\n")
+        known = set(modules.read_text().split())
+        assert "aisbx_driver_lima.joining" in known
+        assert "aisbx.engine" not in known, "neither needs more than its plan"
+    finally:
+        aisbx("destroy", "--discard", "box")

@@ -89,6 +89,32 @@ def test_what_was_printed_before_a_guest_goes_is_printed_and_then_it_is_said_tha
     assert os.read(reader, 99) == b"last words"
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        *(b"[]", b"5", b"[" * 100_000, b'{"code": Infinity}', b'{"code": 1e999}', b'{"code": "1"}'),
+        *(b'{"code": 1, "user_seconds": NaN}', b'{"code": 1, "user_seconds": "inf"}', b'{"code": 1, "findings": 7}'),
+        *(b'{"code": 1, "failure": "ab"}', b'{"code": 1, "failure": ["no code of ours", "", ""]}'),
+    ],
+)
+def test_what_is_no_end_of_a_command_is_an_error_of_ours(both: Both, told: bytes) -> None:
+    both.guest.send(frames.RESULT, told)
+    with pytest.raises(AbortedError, match="did not say how the command ended"):
+        both.process(Stdio()).wait(SECONDS)
+
+
+def test_a_guest_that_says_it_took_what_it_did_not_read_has_no_more_kept_for_it_here(both: Both) -> None:
+    source = os.open("/dev/zero", os.O_RDONLY)
+    process = both.process(Stdio(stdin=source))
+    for _ in range(4):
+        both.guest.send(frames.TAKEN, b"\xff" * 4)
+    try:
+        assert process.wait(0.2) is None
+    finally:
+        os.close(source)
+    assert frames.WINDOW <= len(both.ours.unsent) < frames.WINDOW + 2 * CHUNK
+
+
 def test_a_stream_that_nobody_takes_is_shut_and_the_command_goes_on(both: Both) -> None:
     reader, writer = os.pipe()
     os.close(reader)

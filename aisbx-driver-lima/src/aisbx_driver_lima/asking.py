@@ -1,7 +1,6 @@
 """Ask the guest for something, and read its answer, which is checked: the guest may lie."""
 
 import json
-import math
 import pickle
 import select
 from typing import TYPE_CHECKING, Any
@@ -17,11 +16,11 @@ from aisbx.errors import (
 
 from aisbx_driver_lima.guest import frames
 from aisbx_driver_lima.guest.frames import Channel, ClosedError
+from aisbx_driver_lima.told import parse
 
 if TYPE_CHECKING:
     from aisbx_driver_lima.machine import Machine
 
-_LARGEST = 1 << 63
 _ERRORS: dict[str, type[AisbxError]] = {
     kind.code: kind for kind in (CommandNotExecutableError, CommandNotFoundError, LaunchError, StateError, UsageError)
 }
@@ -123,33 +122,6 @@ def value(channel: Channel, seconds: float | None = None) -> Any:  # noqa: ANN40
         return parse(data)
     except ValueError as error:
         raise ClosedError(f"its answer cannot be read: {error}") from error
-
-
-def parse(data: bytes) -> Any:  # noqa: ANN401 - JSON
-    """Give what JSON of the guest's says; ValueError for what is none, or nothing that everybody here could take."""
-    try:
-        return json.loads(data, parse_int=_whole, parse_float=_finite, parse_constant=_finite)
-    except RecursionError as error:
-        raise ValueError("it is nested too deep") from error
-
-
-def number(value: object) -> float:
-    """Give a number of what `parse` gave; TypeError for what is none, such as the text `inf`."""
-    if not isinstance(value, int | float):
-        raise TypeError(f"{value!r:.40} is no number")
-    return value
-
-
-def _whole(text: str) -> int:
-    if abs(found := int(text)) >= _LARGEST:
-        raise ValueError("a number in it is too large")
-    return found
-
-
-def _finite(text: str) -> float:
-    if not math.isfinite(found := float(text)):
-        raise ValueError(f"{text} is no number")
-    return found
 
 
 def refused(data: bytes) -> AisbxError:

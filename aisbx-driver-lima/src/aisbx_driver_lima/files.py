@@ -9,9 +9,10 @@ from aisbx.types import FileEvent, FileRow
 from aisbx_linux.lasting import trees
 from aisbx_linux.lasting.files import LIMIT, place
 
-from aisbx_driver_lima.asking import gone, number, value
+from aisbx_driver_lima.asking import gone, value
 from aisbx_driver_lima.guest import frames
 from aisbx_driver_lima.guest.frames import Channel, ClosedError, TreeReader, TreeWriter
+from aisbx_driver_lima.told import number
 
 if TYPE_CHECKING:
     from aisbx_driver_lima.asking import Line
@@ -170,8 +171,13 @@ class GuestWatch:
 def _row(row: Any) -> FileRow:  # noqa: ANN401 - JSON of the guest's
     try:
         name, kind, mode, size, changed = row
-        bits, length = int(number(mode)), int(number(size))
-        found = FileRow(name=str(name), kind=str(kind), mode=bits, size=length, changed=number(changed))
+        found = FileRow(
+            name=str(name),
+            kind=str(kind),
+            mode=int(number(mode)),
+            size=int(number(size)),
+            changed=float(number(changed)),
+        )
     except (ValueError, TypeError) as error:
         raise gone(error) from error
     if found.kind not in _KINDS:

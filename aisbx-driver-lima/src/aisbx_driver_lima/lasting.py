@@ -1,7 +1,6 @@
 """`Sandbox` of the Lima driver that lasts: a bubblewrap of the guest's, which each command joins there."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,12 +16,17 @@ from aisbx.types import (
     Stdio,
 )
 
-from aisbx_driver_lima.asking import Line, gone, number
+from aisbx_driver_lima import joining
+from aisbx_driver_lima.asking import Line, gone
 from aisbx_driver_lima.files import GuestFiles
+from aisbx_driver_lima.guest import frames
+from aisbx_driver_lima.guest.commands import told
 from aisbx_driver_lima.process import LimaProcess
 from aisbx_driver_lima.terminal import begins
+from aisbx_driver_lima.told import number
 
 if TYPE_CHECKING:
+    from aisbx_driver_lima.joining import MachinePlan
     from aisbx_driver_lima.kept import Kept
     from aisbx_driver_lima.machine import Machine
 
@@ -40,6 +44,7 @@ class GuestSandbox:
         self.enforcement = kept.enforcement
         self._name = kept.name
         self._line = Line(machine)
+        self._socket = machine.socket
         self._end = end
         self._running: list[LimaProcess] = []
         self.files = GuestFiles(self._line, kept.name, self.ask)
@@ -52,11 +57,28 @@ class GuestSandbox:
     def spawn(self, command: Command, stdio: Stdio) -> LimaProcess:
         """Start a command; what kept it from running is raised by `LimaProcess.wait`."""
         streams = {"terminal": stdio.terminal, "stdin": stdio.stdin is not None, "size": begins(stdio)}
-        channel = self._line.begin({"op": "execute", "id": self._name, **streams}, replace(command, stdin=None))
+        asked: dict[str, object] = {"op": "execute", "id": self._name, "command": told(command)}
+        channel = self._line.begin({**asked, **streams})
         process = LimaProcess(channel, stdio, list, self._line.give_back)
         self._running = [each for each in self._running if not each.over]
         self._running.append(process)
         return process
+
+    def plan(self, command: Command) -> "MachinePlan":
+        """Give how a command gets in as plain data, for `launcher` to carry out."""
+        return {
+            "format": joining.FORMAT,
+            "launcher": joining.__name__,
+            "sources": [],
+            "cgroup": None,
+            "home": self.handle,
+            "environment": dict(command.environment),
+            "cwd": command.cwd or "",
+            "limits": dict(command.limits),
+            "name": self._name,
+            "socket": self._socket,
+            "version": frames.VERSION,
+        }
 
     def check(self, command: Command) -> list[ControlState]:
         """Say how far the command's own memory and tasks will be held, and by what."""
@@ -70,7 +92,12 @@ class GuestSandbox:
         """Give what runs in it, but the first process."""
         try:
             return [
-                ProcessRow(pid=int(number(pid)), state=str(state), started=number(started), argv=tuple(map(str, argv)))
+                ProcessRow(
+                    pid=int(number(pid)),
+                    state=str(state),
+                    started=float(number(started)),
+                    argv=tuple(map(str, argv)),
+                )
                 for pid, state, started, argv in self.ask("processes")
             ]
         except (ValueError, TypeError) as error:

@@ -57,6 +57,11 @@ class Machine:
             return f"there is no qemu-system-{image.arch} on PATH", "install QEMU (Debian: qemu-system-x86)"
         return "", ""
 
+    @property
+    def socket(self) -> str:
+        """The path at which the agent is reached while the machine runs."""
+        return self._agent.socket
+
     def connect(self) -> Channel:
         """Give a connection to the agent in the guest, having started what is not there; DriverUnavailableError."""
         channel = self._dialled()

@@ -1,7 +1,15 @@
-"""What a command printed, on its way to the caller's descriptor: as that takes it, so that a signal need not wait."""
+"""What a command printed, on its way to the caller's descriptor: as that takes it, so that a signal need not wait.
 
-import os
+Builtin modules only: `aisbx exec` loads this from a plan.
+"""
+
 import select
+import sys
+
+if sys.platform == "win32":
+    import os as posix
+else:
+    import posix
 
 _SAFE = 4096
 """Bytes for which there is room where poll(2) says so, on a pipe, socket or terminal (pipe(7): PIPE_BUF)."""
@@ -21,7 +29,7 @@ class Printing:
         poller.register(self.target, select.POLLOUT)
         while self._left and poller.poll(0):
             try:
-                self._left = self._left[os.write(self.target, self._left[:_SAFE]) :]
+                self._left = self._left[posix.write(self.target, self._left[:_SAFE]) :]
             except BlockingIOError:
                 break
         return not self._left

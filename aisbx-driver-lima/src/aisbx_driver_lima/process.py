@@ -1,7 +1,5 @@
 """A command in the guest: relays its streams, byte for byte, between the caller's descriptors and the connection."""
 
-import json
-import os
 import select
 import signal
 import struct
@@ -12,20 +10,18 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from aisbx.errors import AbortedError, AisbxError, UsageError
-from aisbx.types import Captured, ExitStatus, Stdio, Usage
+from aisbx.types import ExitStatus, Stdio, Usage, exit_status
 
 from aisbx_driver_lima.asking import refused
 from aisbx_driver_lima.guest import frames
-from aisbx_driver_lima.guest.frames import CHUNK, WINDOW, Channel, ClosedError
-from aisbx_driver_lima.printing import Printing
-from aisbx_driver_lima.status import read
+from aisbx_driver_lima.guest.frames import Channel, ClosedError
+from aisbx_driver_lima.relay import Relay
 from aisbx_driver_lima.terminal import Raw
+from aisbx_driver_lima.told import NONSENSE, ended, parse
 from aisbx_driver_lima.waker import Waker
 
 _RELAYED = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGTERM", "SIGKILL")
 """Signals that the launcher in the guest passes on to its command; the last one ends it."""
-_BROKEN = select.POLLERR | select.POLLHUP | select.POLLNVAL if hasattr(select, "poll") else 0
-_STREAMS = {frames.OUTPUT: "stdout", frames.ERRORS: "stderr"}
 
 
 class LimaProcess:
@@ -53,20 +49,10 @@ class LimaProcess:
         self._waker = Waker()
         self._status: ExitStatus | None = None
         self._error: AisbxError | None = None
-        self._under_way = 0
-        given = stdio.stdin
-        self._given = given if isinstance(given, bytes) else b""
-        self._source = given if isinstance(given, int) else -1
-        self._fed = given is None
-        self._captured: dict[bytes, bytearray] = {kind: bytearray() for kind in _STREAMS}
-        self._dropped = dict.fromkeys(_STREAMS, 0)
-        self._shut: set[bytes] = set()
-        self._printing: tuple[bytes, Printing] | None = None
-        """What the caller has not taken yet: no further frame is looked at before."""
-        self._at_end = False
+        self._relay = Relay(channel, stdio.stdin, stdio.stdout, stdio.stderr, stdio.capture)
         self._raw: Raw | None = None
-        if stdio.terminal and isinstance(given, int):
-            self._raw = Raw(given)
+        if stdio.terminal and isinstance(stdio.stdin, int):
+            self._raw = Raw(stdio.stdin)
             self._size(*self._raw.size())
 
     def wait(self, timeout: float | None = None) -> ExitStatus | None:
@@ -122,6 +108,11 @@ class LimaProcess:
         """Whether it has ended, and the connection is its own no more."""
         return self._status is not None or self._error is not None
 
+    @property
+    def begun(self) -> bool:
+        """Whether something of it may have run."""
+        return self._relay.begun
+
     def _size(self, rows: int, columns: int) -> None:
         self._say(*_sized(rows, columns))
 
@@ -148,8 +139,10 @@ class LimaProcess:
     def _step(self, until: float | None) -> None:
         """Wait for one thing to happen, and serve it."""
         try:
-            self._take_all()
-            if not self.over:
+            self._relay.take()
+            if self._relay.answer is not None:
+                self._answered(*self._relay.answer)
+            else:
                 self._await(until)
         except ClosedError as error:
             self._lost(error)
@@ -158,108 +151,26 @@ class LimaProcess:
         wait = None if until is None else max(0.0, until - time.monotonic()) * 1000
         if self._raw is not None:
             wait = self._raw.EVERY if wait is None else min(wait, self._raw.EVERY)
-        steps, wanted = self._steps(), dict[int, int]()
-        for descriptor, events, _ in steps:
-            wanted[descriptor] = wanted.get(descriptor, 0) | events
-        poller = select.poll()
-        for descriptor, events in wanted.items():
-            poller.register(descriptor, events)
-        ready = dict(poller.poll(wait))
-        for descriptor, events, step in steps:
-            if ready.get(descriptor, 0) & (events | _BROKEN):
-                step()
+        self._relay.turn([(self._waker.fileno(), select.POLLIN, self._waker.sleep)], wait)
         if self._raw is not None and (size := self._raw.changed()) is not None:
             self._orders.append(_sized(*size))
         self._send_orders()
         self._channel.flush()
 
-    def _steps(self) -> list[tuple[int, int, Callable[[], None]]]:
-        """Give what is waited for: descriptor, events of poll(2), and the step to take."""
-        steps: list[tuple[int, int, Callable[[], None]]] = [(self._waker.fileno(), select.POLLIN, self._waker.sleep)]
-        if not self._fed and self._under_way < WINDOW:
-            if self._source >= 0:
-                steps.append((self._source, select.POLLIN, self._read))
-            else:
-                self._feed()
-        if self._printing is not None:
-            steps.append((self._printing[1].target, select.POLLOUT, self._print))
-        elif not self._at_end:
-            steps.append((self._channel.fileno(), select.POLLIN, self._hear))
-        if self._channel.unsent:
-            steps.append((self._channel.fileno(), select.POLLOUT, self._channel.flush))
-        return steps
-
-    def _feed(self) -> None:
-        data, self._given = self._given[:CHUNK], self._given[CHUNK:]
-        self._channel.put(frames.INPUT, data)
-        self._under_way += len(data)
-        self._fed = not data
-
-    def _read(self) -> None:
-        try:
-            data = os.read(self._source, CHUNK)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""  # EIO: a terminal that has gone
-        self._channel.put(frames.INPUT, data)
-        self._under_way += len(data)
-        self._fed = not data
-
-    def _hear(self) -> None:
-        self._at_end = not self._channel.pull()
-
-    def _take_all(self) -> None:
-        """Look at the frames that are here, as far as the caller takes what they hold."""
-        while not self.over and self._printing is None and (found := self._channel.frame()) is not None:
-            self._take(*found)
-        if self._at_end and not self.over and self._printing is None:
-            raise ClosedError("it closed the connection")
-
-    def _take(self, kind: bytes, data: bytes) -> None:
-        if kind in _STREAMS:
-            self._printed(kind, data)
-        elif kind == frames.TAKEN:
-            self._under_way -= int.from_bytes(data[:4], "big")
-        elif kind == frames.RESULT:
-            self._ended(data)
-        elif kind == frames.FAILED:
+    def _answered(self, kind: bytes, data: bytes) -> None:
+        if kind == frames.FAILED:
             self._error = refused(data)
             self._done(self._channel)
         else:
-            raise ClosedError(f"it sent {kind!r}")
-
-    def _printed(self, kind: bytes, data: bytes) -> None:
-        target = self._stdio.stdout if kind == frames.OUTPUT else self._stdio.stderr
-        if kind in self._shut:
-            return
-        if target is None:
-            kept = self._captured[kind]
-            room = max(0, self._stdio.capture - len(kept))
-            kept += data[:room]
-            self._dropped[kind] += max(0, len(data) - room)
-            return
-        self._printing = (kind, Printing(target, data))
-        self._print()
-
-    def _print(self) -> None:
-        if self._printing is None:
-            return
-        kind, printing = self._printing
-        try:
-            if printing.go_on():
-                self._printing = None
-        except OSError:  # EPIPE: nobody takes it any more, and the command is told as it would be here
-            self._printing = None
-            self._shut.add(kind)
-            self._channel.put(frames.SHUT, kind)
+            self._ended(data)
 
     def _ended(self, data: bytes) -> None:
         try:
-            self._status = read(json.loads(data), time.monotonic() - self._began, self._streams())
+            result = ended(parse(data), time.monotonic() - self._began, self._relay.streams)
+            self._status = exit_status(result)
         except AisbxError as error:
             self._error = error
-        except (ValueError, TypeError, KeyError) as error:
+        except NONSENSE as error:
             self._error = AbortedError(f"the guest did not say how the command ended: {error}")
         findings = self._settle()
         self._done(self._channel)
@@ -267,9 +178,6 @@ class LimaProcess:
             self._status = replace(self._status, findings=(*self._status.findings, *findings))
         elif self._error is not None:
             self._error.findings = (*self._error.findings, *findings)
-
-    def _streams(self) -> dict[str, Captured]:
-        return {name: Captured(bytes(self._captured[kind]), self._dropped[kind]) for kind, name in _STREAMS.items()}
 
     def _lost(self, error: Exception) -> None:
         self._channel.close()

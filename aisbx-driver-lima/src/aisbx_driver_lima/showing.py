@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from aisbx.errors import LaunchError
 from aisbx.types import Proxy, SandboxSpec
 
-from aisbx_driver_lima.asking import gone, parse, put, refused
+from aisbx_driver_lima.asking import gone, put, refused
 from aisbx_driver_lima.enforce import weaker
 from aisbx_driver_lima.guest import frames, trees
 from aisbx_driver_lima.guest.frames import Channel, ClosedError, TreeWriter
+from aisbx_driver_lima.told import parse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

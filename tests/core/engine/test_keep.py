@@ -102,3 +102,12 @@ def test_what_others_could_have_written_is_not_used(harm: Callable[[Kept], None]
     kept.plant()
     harm(kept)
     assert kept.value() == "first"
+
+
+def test_a_package_that_a_launch_only_has_modules_in_is_made_empty(kept: Kept) -> None:
+    located = locate((MODULE,))
+    [(name, file, _, code)] = keep._collected(located, (), str(kept.directory), (MODULE,))
+    assert (name, file) == (MODULE, str(kept.source))
+    assert isinstance(code, CodeType)
+    assert code.co_names == ()
+    assert kept.value() == "first", "who needs its code gets it, also from the same directory"

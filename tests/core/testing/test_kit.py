@@ -58,6 +58,27 @@ def test_a_partial_claim_is_held_to_the_attacks_that_it_covers_and_refused_for_t
     Kit().test_the_attack_fails_or_the_spec_is_refused(Liar(Level.PARTIAL), ATTACKS["fs:host-hidden/secret"])
 
 
+def test_a_spec_that_a_driver_has_no_way_for_is_refused_by_all_of_them_or_that_is_caught() -> None:
+    class Refuses(Liar):
+        def check(self, spec: SandboxSpec) -> Enforcement:
+            if spec.mounts:
+                raise UsageError("no mounts here")
+            return super().check(spec)
+
+    class LetsIn(Refuses):
+        def open(self, spec: SandboxSpec, home: Path) -> Any:
+            return Unconfined().open(spec, home)
+
+    seen: list[object] = []
+    kit = Kit()
+    kit._record = lambda _name, value: seen.append(value)
+    attack = ATTACKS["fs:readonly-runtime/in-the-workspace"]
+    kit.test_the_attack_fails_or_the_spec_is_refused(Refuses(), attack)
+    assert seen == [f"{attack.id} none refused"]
+    with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
+        kit.test_the_attack_fails_or_the_spec_is_refused(LetsIn(), attack)
+
+
 def test_a_sandbox_without_the_programs_interpreter_proves_nothing_and_fails() -> None:
     class NoPython(Kit):
         python = "/bin/false"

@@ -4,11 +4,13 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from aisbx.errors import StateError
 from aisbx.testing import ATTACKS, results
-from aisbx.testing.record import ATTACK, CONTROL, UNCONFINED, seen
+from aisbx.testing.record import ATTACK, CONTROL, UNCONFINED, Notes, Recorder, seen
 from aisbx.testing.results import HELD, REFUSED, UNPROVED, Seen, Tried, lacking, load, save
 from aisbx.types import CONTROLS
 
@@ -103,6 +105,27 @@ def test_the_count_says_what_was_held_refused_and_not_proved(
     assert Seen(level, "admitted", attacks).counts() == said
 
 
+def test_a_run_that_was_cut_off_goes_on_with_what_has_not_passed_and_only_for_the_same_attacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "noted.json"
+    Notes(path).add("tests/test_it.py::one", NOTED[:-1])
+    again = Notes(path)
+    assert again.rows == {"tests/test_it.py::one": NOTED[:-1]}
+    recorder = Recorder(tmp_path / "results.json", notes=again)
+    with pytest.raises(KeyError):
+        seen(recorder._noted)
+    rest = SimpleNamespace(when="call", passed=True, failed=False, user_properties=NOTED[-1:], nodeid="two")
+    recorder.pytest_runtest_logreport(cast("pytest.TestReport", rest))
+    assert seen(recorder._noted) == seen(NOTED)
+    assert list(Notes(path).rows) == ["tests/test_it.py::one", "two"]
+    monkeypatch.setattr(results, "ATTACKS", {})
+    assert Notes(path).rows == {}
+    path.write_text("[]")
+    with pytest.raises(StateError, match="no notes"):
+        Notes(path)
+
+
 DRIVEN = """
 import pytest
 from aisbx.testing.unconfined import Unconfined
@@ -122,10 +145,14 @@ def test_a_run_of_a_part_writes_nothing_and_says_so(selected: str, tmp_path: Pat
 
     (tmp_path / "test_none.py").write_text(DRIVEN)
     path = tmp_path / "results.json"
-    options = ["-q", "-p", "no:cacheprovider", "-k", selected, "-p", "aisbx.testing.record", "--record-results", path]
+    options = ["-q", "-p", "no:cacheprovider", "-k", selected, "-p", "aisbx.testing.record"]
+    options += ["--record-results", str(path), "--noted", str(tmp_path / "noted.json")]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options, tmp_path], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode != 0
     assert f"{path} stays as it was: nothing was seen of " in done.stdout
     assert not path.exists()
+    passed = Notes(tmp_path / "noted.json").rows
+    assert f"{len(passed)} passed" in done.stdout
+    assert passed

@@ -104,7 +104,7 @@ def keep(
     for name, file, _ in located:
         if name in late or not installed(file):  # what is imported only after this is part of the plan all the same
             inputs.note(file)
-    entry["code"] = _collected(located, late, str(codes))
+    entry["code"] = _collected(located, late, str(codes), tuple(getattr(launcher, "BARE", ())))
     entry["name"] = name_of(options, cwd, os.environb)
     inputs.note(native.front())  # both forms of a plan become stale together
     record_inputs(entry, inputs)
@@ -132,18 +132,20 @@ def drop(options: dict[str, list[str]], cwd: str, directory: Path) -> None:
         (directory / name_of(options, cwd, os.environb)).unlink()
 
 
-def _collected(located: list[tuple[str, str, bool]], late: tuple[str, ...], directory: str) -> "list[Kept]":
+def _collected(
+    located: list[tuple[str, str, bool]], late: tuple[str, ...], directory: str, bare: tuple[str, ...] = ()
+) -> "list[Kept]":
     """Give the code of these modules. Compiling it takes longer than all else here, so every plan shares one result."""
     made_from = [(*row, signature(row[1], nofollow=False)) for row in located]
     # The signatures are taken before the sources are read: a change in between then shows as another name.
-    name = digest(repr((FORMAT, sys.version, made_from, late)).encode(errors="surrogateescape")).hex()
+    name = digest(repr((FORMAT, sys.version, made_from, late, bare)).encode(errors="surrogateescape")).hex()
     data = load(directory, name)
     with suppress(EOFError, ValueError, TypeError):
         if data is not None:
             kept: object = marshal.loads(data)  # noqa: S302 - `load` gives only what nobody else can have written
             if isinstance(kept, list):
                 return cast("list[Kept]", kept)
-    kept = collect(located, late)
+    kept = collect(located, late, bare)
     with suppress(OSError):
         store(directory, name, marshal.dumps(kept))
     return kept

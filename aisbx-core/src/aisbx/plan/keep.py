@@ -51,15 +51,20 @@ def locate(names: "Iterable[str]") -> "list[tuple[str, str, bool]]":
     return found
 
 
-def collect(located: "Iterable[tuple[str, str, bool]]", late: "Container[str]") -> "list[Kept]":
-    """Give each of these modules with its code; those in `late` without, since not every launch imports them."""
+def collect(
+    located: "Iterable[tuple[str, str, bool]]", late: "Container[str]", bare: "Container[str]" = ()
+) -> "list[Kept]":
+    """Give each of these modules with its code; those in `late` without, since not every launch imports them.
+
+    Those in `bare` are packages that a launch only has modules in: they are made empty.
+    """
     kept: list[Kept] = []
     for name, origin, is_package in located:
         if name in late:
             kept.append((name, origin, is_package, None))
             continue
         with open(origin, encoding="utf-8") as stream:
-            source = stream.read()
+            source = "" if name in bare else stream.read()
         # Without docstrings and line tables it loads twice as fast; a traceback names the function all the same.
         code = _bare(compile(source, origin, "exec", dont_inherit=True, optimize=2))
         kept.append((name, origin, is_package, code))

@@ -1,23 +1,25 @@
 """What every driver owes: subclass `DriverContract`, give the fixture `driver`, run pytest."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
 from aisbx.admission import require, unmet
-from aisbx.errors import ControlError
+from aisbx.errors import ControlError, UsageError
 from aisbx.testing.attack import Attack
 from aisbx.testing.attacks import ATTACKS
 from aisbx.testing.behaviour import BEHAVIOUR, Behaviour
 from aisbx.testing.record import ATTACK, CONTROL, UNCONFINED
 from aisbx.testing.results import HELD, REFUSED
+from aisbx.testing.scene import Scene
 from aisbx.testing.specs import asking_for
 from aisbx.testing.unconfined import Unconfined
 from aisbx.testing.ways import LASTING, opened, perform, ways
 from aisbx.testing.whole import Contract
-from aisbx.types import CONTROLS, Driver, Level
+from aisbx.types import CONTROLS, Driver, Level, SandboxSpec, Stdio
 
 _EVERY = [pytest.param(attack, id=attack.id) for attack in ATTACKS.values()]
 _PROVABLE = [pytest.param(attack, id=attack.id) for attack in ATTACKS.values() if not attack.unprovable()]
@@ -73,9 +75,13 @@ class DriverContract(Behaviour, contract=True):
     def test_the_attack_fails_or_the_spec_is_refused(self, driver: Driver, attack: Attack) -> None:
         """Claimed → the attack fails, on every way into the sandbox. Not claimed → nobody gets that far."""
         with self.scenes() as scene:
-            attack.stage(scene)
+            facts = attack.stage(scene)
             spec = attack.shape(scene, scene.spec())
-            state = driver.check(spec)[attack.control]
+            try:
+                state = driver.check(spec)[attack.control]
+            except UsageError:  # it takes what is no control, and what this driver has not
+                self._nobody_gets_in(driver, spec, attack, scene, facts)
+                return
             if _ORDER.index(state.level) < _ORDER.index(attack.holds_from):
                 assert attack.control in [missing.control for missing in unmet(spec, driver.check(spec))]
                 self._record(ATTACK, f"{attack.id} {state.level} {REFUSED}")
@@ -90,6 +96,15 @@ class DriverContract(Behaviour, contract=True):
                 f"{attack.sentence} ({name}): {result.what}"
             )
         self._record(ATTACK, f"{attack.id} {state.level} {HELD}")
+
+    def _nobody_gets_in(
+        self, driver: Driver, spec: SandboxSpec, attack: Attack, scene: Scene, facts: Mapping[str, object]
+    ) -> None:
+        command, home = attack.command(scene, facts, self.python), Path(scene.state)
+        for way in ways(driver).values():
+            with pytest.raises(UsageError):
+                way(spec, command, Stdio(), home, attack.seconds)
+        self._record(ATTACK, f"{attack.id} {Level.NONE} {REFUSED}")
 
     @pytest.mark.parametrize("control", CONTROLS)
     def test_what_is_not_claimed_is_refused(self, driver: Driver, control: str) -> None:

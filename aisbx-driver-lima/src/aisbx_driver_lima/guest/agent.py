@@ -8,6 +8,7 @@ is on a Linux host.
 import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -28,6 +29,8 @@ from aisbx_driver_lima.guest.staying import PLACE, hand_over, stay
 
 _WAITING = 2
 """Processes that wait for a connection."""
+_LATER = 100
+"""Milliseconds for which one alone may wait: a fork would take the processor from whoever was just connected."""
 _PATIENCE = 15.0
 """Seconds in which a sandbox with an allow-list has begun, or ended."""
 _PAUSE = 0.05
@@ -54,11 +57,21 @@ def main(arguments: list[str]) -> None:
     os.umask(0o022)
     listener.listen(64)
     GuestDriver({"cache_dir": f"{place}/cache"}, {}).probe()  # what is loaded and remembered now, each process has
+    _take(listener, place)
+
+
+def _take(listener: socket.socket, place: str) -> None:
+    """Have a process take each connection, and others wait for the next."""
     told, tell = os.pipe()
-    for _ in range(_WAITING):
-        _wait(listener, place, told, tell)
-    while os.read(told, 1):
-        _wait(listener, place, told, tell)
+    another = select.poll()
+    another.register(told, select.POLLIN)
+    waiting = 0
+    while True:
+        for _ in range(_WAITING - waiting):
+            _wait(listener, place, told, tell)
+        waiting = _WAITING - len(os.read(told, _WAITING))
+        while waiting > 0 and another.poll(_LATER):
+            waiting -= len(os.read(told, _WAITING))
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from aisbx.errors import StateError
-from aisbx.types import Command, LaunchRequest, LaunchResult, Sandbox, SandboxSpec
+from aisbx.types import LaunchRequest, LaunchResult, Sandbox, SandboxSpec
 from aisbx_linux.lasting import command as joining
 from aisbx_linux.lasting.identity import lives
 from aisbx_linux.lasting.sandbox import LastingSandbox
@@ -21,6 +21,7 @@ from aisbx_linux.layer.stack import below
 from aisbx_linux.protect.walk import MAX_DEPTH
 
 from aisbx_driver_lima.guest import frames, resident
+from aisbx_driver_lima.guest.commands import understood
 from aisbx_driver_lima.guest.driver import GuestDriver, forget_outlet, outlet, placed
 from aisbx_driver_lima.guest.frames import Channel
 from aisbx_driver_lima.guest.once import agreed, give_layer, unpacked, unpickled
@@ -122,9 +123,10 @@ class Lasting:
 
     def execute(self, channel: Channel, question: dict[str, Any]) -> None:
         """Run a command in one, by a helper; on a terminal as `aisbx exec` does on a Linux host."""
-        (command,) = unpickled(channel, (Command,))
+        command = understood(question["command"])
         sandbox = self.find(str(question["id"]))
         plan, stdin = sandbox.plan(command), question.get("stdin") is True
+        channel.send(frames.BEGUN)
         if question.get("terminal") is not True:
             self.used = str(question["id"])
             result = resident.run(channel, sandbox.helpers, command, plan["limits"], stdin=stdin)
