@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aisbx import AsyncSandbox, Sandbox, run
 from aisbx.api import CommandFailed
-from aisbx.errors import CommandNotFoundError, ConfigError, StateError, UsageError
+from aisbx.errors import AisbxError, CommandNotFoundError, ConfigError, StateError, UsageError
 
 from .conftest import Box, eventually, sleepers
 
@@ -137,3 +137,12 @@ def test_the_package_is_typed(tmp_path: Path) -> None:
     import aisbx
 
     assert (Path(aisbx.__file__).parent / "py.typed").exists()
+
+
+def test_who_has_one_open_that_another_destroyed_hears_that_it_has_ended() -> None:
+    with Sandbox.create("gone") as box:
+        box.exec(["true"], check=True)
+        Sandbox.attach("gone").destroy()
+        for _ in range(2):
+            with pytest.raises(AisbxError, match=r"^the sandbox has ended"):
+                box.exec(["true"])

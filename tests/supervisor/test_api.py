@@ -267,6 +267,7 @@ def test_violations_are_told_to_whose_they_are_by_what_is_asked_for_and_counted(
     found = served.done("GET", f"sandboxes/{box}")
     for number, (severity, rule) in enumerate((("high", "sys.mount"), ("low", "net.scan"))):
         told = {"id": f"v{number}", "sandbox": found["id"], "rule": rule, "severity": severity, "times": 2}
+        told["arguments"] = {"path": "/tmp/\udcff"}  # what is no UTF-8 is told, and costs nobody the others
         members = json.dumps(told)[1:]
         append_once(Engine(home.env, "/").audit, f"{start('violation', '', found['principal'], 'rest', [])},{members}")
     rows = served.done("GET", f"violations?severity=high&sandbox={box}")["violations"]

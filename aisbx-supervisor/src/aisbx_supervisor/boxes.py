@@ -265,6 +265,8 @@ def row(found: Found, name: str) -> dict[str, object]:
         "created": record.created if record else None,
         "until": found.until,
         "idle_ttl": record.idle or None if record else None,
+        "monitored": record.monitored if record else None,
+        "unwatched": record.unwatched or None if record else None,
         "end": {"reason": end.reason, "time": end.time, "findings": end.findings} if end else None,
     }
 

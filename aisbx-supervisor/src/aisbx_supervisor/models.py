@@ -207,6 +207,8 @@ class Sandbox(BaseModel):
     created: float | None = Field(description="Seconds since the epoch, as every time here.")
     until: float | None
     idle_ttl: float | None
+    monitored: bool | None = Field(description="What it is refused is told of.")
+    unwatched: str | None = Field(description="Why not, where nobody had said that it should not be.")
     end: dict[str, object] | None = Field(description="Why it ended, when, and what was found.")
 
 

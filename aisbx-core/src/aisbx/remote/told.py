@@ -38,6 +38,8 @@ def record(row: dict[str, Any]) -> Record | None:
         network=row["network"],
         static="",
         idle=row["idle_ttl"] or 0.0,
+        monitored=row["monitored"] or False,
+        unwatched=row["unwatched"] or "",
     )
 
 

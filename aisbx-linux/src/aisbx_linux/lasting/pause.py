@@ -24,7 +24,10 @@ def share(home: str) -> int:
     import fcntl
 
     while True:
-        descriptor = posix.open(f"{home}/{_FILE}", _FLAGS, 0o600)
+        try:
+            descriptor = posix.open(f"{home}/{_FILE}", _FLAGS, 0o600)
+        except FileNotFoundError:  # with its directory
+            raise OSError("the sandbox has ended") from None
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         if posix.fstat(descriptor).st_size:
             posix.close(descriptor)

@@ -8,8 +8,9 @@ from aisbx.audit.read import Record, read_log
 from aisbx.audit.verify import Problem, exported_heads, verify
 from fastapi import APIRouter, Depends, Header, Query
 from pydantic import BaseModel, Field
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
+from aisbx_supervisor.answers import Json
 from aisbx_supervisor.asked import Asked, asked
 from aisbx_supervisor.events import MEDIA, event, position, until_ending
 
@@ -51,7 +52,7 @@ async def read(
         path = by.service.engine.audit["path"]
         found = await by.service.aside(lambda: read_log(path, tail=BACK, since=since).records)
         rows = [row_of(one) for one in found if theirs(by, one) and kind in {None, one.text("kind")}]
-        return JSONResponse({"records": rows[-limit:]})
+        return Json({"records": rows[-limit:]})
 
 
 @router.get("/verification", response_model=Verified)
@@ -68,7 +69,7 @@ async def verification(
         place = by.service.engine.audit
         found = await by.service.aside(lambda: verify(place, known | exported_heads(place)))
         told = {"records": found.records, "head": f"{found.seq}:{found.mac}"}
-        return JSONResponse({**told, "problems": _first(found.problems), "notes": _first(found.notes)})
+        return Json({**told, "problems": _first(found.problems), "notes": _first(found.notes)})
 
 
 def _first(rows: list[Problem]) -> list[dict[str, object]]:

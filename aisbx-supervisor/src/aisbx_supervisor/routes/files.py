@@ -13,8 +13,9 @@ from aisbx.paths import ensure_private
 from aisbx.types import FileRow, Files
 from fastapi import APIRouter, Depends, Header, Query, Request
 from pydantic import BaseModel
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
+from aisbx_supervisor.answers import Json
 from aisbx_supervisor.asked import Asked, asked
 from aisbx_supervisor.models import Directory
 from aisbx_supervisor.options import UPLOAD
@@ -143,7 +144,7 @@ async def stat(by: By, name: str, path: AtPath) -> Response:
             files, whole = _files(by, real, path)
             return files.stat(whole)
 
-        return JSONResponse(_row(await by.service.aside(look)))
+        return Json(_row(await by.service.aside(look)))
 
 
 @router.get("/files/list", response_model=Listed)
@@ -156,7 +157,7 @@ async def listing(by: By, name: str, path: AtPath = ".") -> Response:
             files, whole = _files(by, real, path)
             return [_row(one) for one in files.list(whole)]
 
-        return JSONResponse({"files": await by.service.aside(look)})
+        return Json({"files": await by.service.aside(look)})
 
 
 @router.post("/files/directories", status_code=204, response_class=Response)

@@ -6,8 +6,9 @@ from aisbx.egress.grants import Grant
 from aisbx.engine.granting import Granting, granting
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from aisbx_supervisor.answers import Json
 from aisbx_supervisor.asked import Asked, as_it_stands, asked
 from aisbx_supervisor.models import NewGrant
 from aisbx_supervisor.options import HOST
@@ -35,7 +36,7 @@ async def listed(by: By, name: str) -> Response:
     with by.may("run", "grants"), as_it_stands():
         real = by.box(name)
         held = await by.service.aside(lambda: _of(by, real).all())
-        return JSONResponse({"grants": [_row(one) for one in held]})
+        return Json({"grants": [_row(one) for one in held]})
 
 
 @router.post("", status_code=201, response_model=Granted)
@@ -46,7 +47,7 @@ async def grant(by: By, name: str, body: NewGrant) -> Response:
         with as_it_stands():
             found = await by.service.aside(lambda: _of(by, real))
         made = await by.service.aside(lambda: found.add(body.rule, body.ttl or 0.0, by.who, HOST))
-        return JSONResponse(_row(made), 201)
+        return Json(_row(made), 201)
 
 
 @router.delete("", status_code=204, response_class=Response)

@@ -13,8 +13,9 @@ from aisbx.types import NamedSecrets
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 from pydantic_core import to_jsonable_python
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from aisbx_supervisor.answers import Json
 from aisbx_supervisor.asked import Asked, asked
 
 router = APIRouter(tags=["host"])
@@ -77,7 +78,7 @@ async def profiles(by: By) -> Response:
             rows = profile_rows({name: known.get(name, "composed") for name in sorted(names)}, find, Inputs())
             return [dict(zip(("name", "origin", "description"), row, strict=True)) for row in rows]
 
-        return JSONResponse({"profiles": await by.service.aside(look)})
+        return Json({"profiles": await by.service.aside(look)})
 
 
 @router.get("/profiles/{name}", response_model=Profile)
@@ -94,7 +95,7 @@ async def profile(by: By, name: str) -> Response:
             found = load_profile(name.split("+"), _finder(by), Inputs(), default=settings.profile)
             return {"profile": profile_record(found), "lines": [*profile_lines(found)]}
 
-        return JSONResponse(await by.service.aside(look))
+        return Json(await by.service.aside(look))
 
 
 @router.get("/doctor", response_model=Examined)
@@ -112,7 +113,7 @@ async def doctor(by: By) -> Response:
             rows = Engine(os.environ, options.workspace or "/").doctor(request)
             return {"ready": ready(rows), "rows": [row.as_record() for row in rows]}
 
-        return JSONResponse(await by.service.aside(look))
+        return Json(await by.service.aside(look))
 
 
 @router.get("/secrets", response_model=Names)
@@ -128,7 +129,7 @@ async def names(by: By) -> Response:
             store = secrets.load(name, engine.plugins, engine.settings, engine.decided)
             return sorted(store.names()) if isinstance(store, NamedSecrets) else []
 
-        return JSONResponse({"secrets": await by.service.aside(look)})
+        return Json({"secrets": await by.service.aside(look)})
 
 
 @router.get("/configuration", response_model=Configuration)
@@ -138,7 +139,7 @@ async def configuration(by: By) -> Response:
         settings = by.service.engine.settings
         table: dict[str, object] = to_jsonable_python(settings.as_table())
         shown = {key: _redacted(value) if key in _TABLES else value for key, value in table.items()}
-        return JSONResponse({"settings": shown, "origins": settings.origins()})
+        return Json({"settings": shown, "origins": settings.origins()})
 
 
 @router.post("/configuration/reload", status_code=204, response_class=Response)

@@ -6,8 +6,9 @@ from aisbx.errors import NotFoundError
 from fastapi import APIRouter, Depends, WebSocket
 from fastapi import Path as InPath
 from pydantic import BaseModel
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from aisbx_supervisor.answers import Json
 from aisbx_supervisor.asked import Asked, asked, asked_by
 from aisbx_supervisor.models import Signal
 from aisbx_supervisor.terminal import attach, open_terminal
@@ -41,7 +42,7 @@ async def ps(by: By, name: str) -> Response:
             {"pid": one.pid, "state": one.state, "started": one.started, "argv": [_text(word) for word in one.argv]}
             for one in rows
         ]
-        return JSONResponse({"processes": told})
+        return Json({"processes": told})
 
 
 @router.post("/ps/{pid}/signal", status_code=204, response_class=Response)

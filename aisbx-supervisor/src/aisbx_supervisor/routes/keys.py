@@ -13,8 +13,9 @@ from aisbx.plan.run import new_run
 from fastapi import APIRouter, Depends
 from fastapi import Path as InPath
 from pydantic import BaseModel, Field
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from aisbx_supervisor.answers import Json
 from aisbx_supervisor.asked import Asked, as_it_stands, asked
 from aisbx_supervisor.models import NewKey
 from aisbx_supervisor.options import HOST
@@ -56,7 +57,7 @@ async def listed(by: By) -> Response:
     with by.may("admin", "keys"):
         ring = Keyring(by.service.engine.state)
         found = await by.service.aside(lambda: sorted(ring.all().values(), key=lambda key: key.created))
-        return JSONResponse({"keys": [_row(key) for key in found]})
+        return Json({"keys": [_row(key) for key in found]})
 
 
 @router.post("", status_code=201, response_model=Made)
@@ -79,7 +80,7 @@ async def create(by: By, body: NewKey) -> Response:
             return {**_row(key), "key": written}
 
         made = await by.service.aside(make)
-    return JSONResponse(made, 201)
+    return Json(made, 201)
 
 
 @router.delete("/{key}", response_model=Known)
@@ -96,7 +97,7 @@ async def revoke(by: By, key: Annotated[str, InPath(pattern="^[0-9a-f]{12}$")]) 
             _record(by, "key.revoke", gone)
             return _row(gone)
 
-        return JSONResponse(await by.service.aside(end))
+        return Json(await by.service.aside(end))
 
 
 def _row(key: Key) -> dict[str, object]:

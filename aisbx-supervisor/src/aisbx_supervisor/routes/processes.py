@@ -10,8 +10,9 @@ from aisbx.errors import NotFoundError, StateError
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi import Path as InPath
 from pydantic import BaseModel
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from aisbx_supervisor.answers import Json
 from aisbx_supervisor.asked import Asked, asked
 from aisbx_supervisor.events import MEDIA, answered, described, position, written
 from aisbx_supervisor.models import Input, Process, Signal, Size, Start
@@ -59,7 +60,7 @@ async def start(by: By, name: str, body: Start) -> Response:
             return described(sandboxes.background(real).find(run))
 
         made = await service.aside(begin)
-    return JSONResponse(made, 201, {"Location": f"/api/v1/sandboxes/{name}/processes/{made['id']}"})
+    return Json(made, 201, {"Location": f"/api/v1/sandboxes/{name}/processes/{made['id']}"})
 
 
 @router.get("", response_model=Processes)
@@ -70,14 +71,14 @@ async def listed(by: By, name: str) -> Response:
         rows = await by.service.aside(
             lambda: [described(one) for one in by.service.engine.sandboxes.background(real).all()]
         )
-        return JSONResponse({"processes": rows[-MOST:]})
+        return Json({"processes": rows[-MOST:]})
 
 
 @router.get("/{process}", response_model=Process)
 async def one(by: By, name: str, process: Id) -> Response:
     """Show one."""
     with by.may("run", "process"):
-        return JSONResponse(described((await found(by, by.box(name), process))[1]))
+        return Json(described((await found(by, by.box(name), process))[1]))
 
 
 @router.get("/{process}/output", response_model=Output)
@@ -93,8 +94,8 @@ async def output(
         running, _ = await found(by, by.box(name), process)
         chunk = await by.service.aside(lambda: running.read(cursor, limit))
         if chunk is None:
-            return JSONResponse({"stream": None, "cursor": cursor})
-        return JSONResponse({"stream": chunk.stream, "cursor": chunk.cursor, **written(chunk)})
+            return Json({"stream": None, "cursor": cursor})
+        return Json({"stream": chunk.stream, "cursor": chunk.cursor, **written(chunk)})
 
 
 @router.get("/{process}/position", response_model=Position)
@@ -108,7 +109,7 @@ async def where(
     """Say where its last `tail` lines begin, or what it printed `since` a time: whichever is later."""
     with by.may("run", "position"):
         _, command = await found(by, by.box(name), process)
-        return JSONResponse({"cursor": await by.service.aside(lambda: position_of(command.place, tail, since))})
+        return Json({"cursor": await by.service.aside(lambda: position_of(command.place, tail, since))})
 
 
 @router.get(
@@ -176,7 +177,7 @@ async def kill(by: By, name: str, process: Id) -> Response:
         running, _ = await found(by, real, process)
         await by.service.aside(running.kill)
         await AsyncBackgroundProcess(running).wait(10.0)
-        return JSONResponse(described((await found(by, real, process))[1]))
+        return Json(described((await found(by, real, process))[1]))
 
 
 async def found(by: Asked, real: str, process: str) -> tuple[BackgroundProcess, BackgroundCommand]:

@@ -14,8 +14,9 @@ from aisbx.types import Change
 from fastapi import APIRouter, Depends, Query
 from fastapi import Path as InPath
 from pydantic import BaseModel
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from aisbx_supervisor.answers import Json
 from aisbx_supervisor.asked import Asked, as_it_stands, asked
 from aisbx_supervisor.models import Apply, Keep, Paths
 from aisbx_supervisor.options import HOST
@@ -85,7 +86,7 @@ async def changes(by: By, name: str, path: Some = None) -> Response:
             layers = by.service.engine.changes.layers(real)
             return [_row(one) for one in bounded(layers.changes(below(layers.workspace, path or [])))]
 
-        return JSONResponse({"changes": await by.service.aside(look)})
+        return Json({"changes": await by.service.aside(look)})
 
 
 @router.get(
@@ -138,7 +139,7 @@ async def contents(
             before, after = layers.contents(change, limit)
             return {"before": _coded(before), "after": _coded(after)}
 
-        return JSONResponse(await by.service.aside(look))
+        return Json(await by.service.aside(look))
 
 
 @router.post("/changes/apply", response_model=Applied)
@@ -154,7 +155,7 @@ async def apply(by: By, name: str, body: Apply) -> Response:
                 (left if why else done).append({**_row(change), "left": why or None})
             return {"done": done, "left": left}
 
-        return JSONResponse(await by.service.aside(work))
+        return Json(await by.service.aside(work))
 
 
 @router.post("/changes/discard", response_model=Changes)
@@ -165,7 +166,7 @@ async def discard(by: By, name: str, body: Paths) -> Response:
         gone = await by.service.aside(
             lambda: [_row(one) for one in by.service.engine.changes.discard(real, body.paths, by.who, HOST)]
         )
-        return JSONResponse({"changes": gone})
+        return Json({"changes": gone})
 
 
 @router.get("/snapshots", response_model=Snapshots)
@@ -174,7 +175,7 @@ async def snapshots(by: By, name: str) -> Response:
     with by.may("run", "snapshots"), as_it_stands():
         real = by.box(name)
         rows = await by.service.aside(lambda: by.service.engine.snapshots.all(real))
-        return JSONResponse({"snapshots": [_kept(one) for one in rows]})
+        return Json({"snapshots": [_kept(one) for one in rows]})
 
 
 @router.post("/snapshots", status_code=201, response_model=Kept)
@@ -183,7 +184,7 @@ async def snapshot(by: By, name: str, body: Keep) -> Response:
     with by.may("run", "snapshot"), as_it_stands():
         real = by.box(name)
         one = await by.service.aside(lambda: by.service.engine.snapshots.create(real, by.who, HOST, body.tag or ""))
-        return JSONResponse(_kept(one), 201)
+        return Json(_kept(one), 201)
 
 
 @router.delete("/snapshots/{tag}", status_code=204, response_class=Response)

@@ -5,8 +5,9 @@ from typing import Annotated
 
 from aisbx.types import Enforcement, Stdio
 from fastapi import APIRouter, Depends, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from aisbx_supervisor.answers import Json
 from aisbx_supervisor.asked import Asked, asked
 from aisbx_supervisor.events import MEDIA, streamed
 from aisbx_supervisor.models import Exec, Result
@@ -47,4 +48,4 @@ async def perform(by: Asked, name: str, body: Exec) -> Response:
             del record["enforcement"]  # that of the sandbox, which `inspect` tells
             return record
 
-        return JSONResponse(await service.aside(run))
+        return Json(await service.aside(run))

@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 from aisbx.errors import NotFoundError
 from fastapi import APIRouter, Depends, Query
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from aisbx_supervisor.answers import Json
 from aisbx_supervisor.asked import Asked, as_it_stands, asked
 from aisbx_supervisor.boxes import row
 from aisbx_supervisor.models import Create, Destroyed, Fork, Inspected, Sandbox, Sandboxes
@@ -38,7 +39,7 @@ async def create(by: By, body: Create) -> Response:
             return row(boxes.look(real), boxes.shown(by.who, real))
 
         made = await by.service.aside(make)
-    return JSONResponse(made, 201, {"Location": f"/api/v1/sandboxes/{made['name']}"})
+    return Json(made, 201, {"Location": f"/api/v1/sandboxes/{made['name']}"})
 
 
 @router.get("", response_model=Sandboxes)
@@ -68,7 +69,7 @@ async def listed(
                     rows.append(one)
             return {"sandboxes": rows, "next": None}
 
-        return JSONResponse(await by.service.aside(look))
+        return Json(await by.service.aside(look))
 
 
 @router.get("/{name}", response_model=Inspected)
@@ -84,7 +85,7 @@ async def inspect(by: By, name: str) -> Response:
                 raise NotFoundError(f"there is no sandbox {name!r}", name=name, hint="it was destroyed at this moment")
             return {**row(found, name), "enforcement": found.enforcement.as_record()}
 
-        return JSONResponse(await by.service.aside(look))
+        return Json(await by.service.aside(look))
 
 
 @router.delete("/{name}", response_model=Destroyed)
@@ -93,7 +94,7 @@ async def destroy(by: By, name: str, *, discard: bool = False) -> Response:
     with by.may("run", "destroy"):
         real = by.box(name)
         findings = await by.service.aside(lambda: by.service.boxes.destroy(by.who, real, discard=discard))
-        return JSONResponse({"findings": findings})
+        return Json({"findings": findings})
 
 
 @router.post("/{name}/pause", response_model=Sandbox)
@@ -118,7 +119,7 @@ async def _changed(by: By, name: str, what: Literal["pause", "resume"]) -> Respo
             (inside.pause if what == "pause" else inside.resume)(by.who, HOST)
             return row(boxes.look(real), name)
 
-        return JSONResponse(await by.service.aside(change))
+        return Json(await by.service.aside(change))
 
 
 @router.post("/{name}/fork", status_code=201, response_model=Sandbox)
@@ -130,4 +131,4 @@ async def fork(by: By, name: str, body: Fork) -> Response:
         made = await by.service.aside(
             lambda: boxes.fork(by.who, real, body.name or "", tag=body.tag or "", ttl=body.ttl or 0.0)
         )
-        return JSONResponse(made, 201, {"Location": f"/api/v1/sandboxes/{made['name']}"})
+        return Json(made, 201, {"Location": f"/api/v1/sandboxes/{made['name']}"})

@@ -4,8 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from aisbx_supervisor.answers import Json
 from aisbx_supervisor.health import UNHEALTHY
 from aisbx_supervisor.metrics import CONTENT
 from aisbx_supervisor.service import Service
@@ -41,7 +42,7 @@ class Checks(BaseModel):
 async def health(service: Served) -> Response:
     """Say how the service is; 503 where it does not work."""
     worst, found = await service.at_once(service.health.look)
-    return JSONResponse(found, 503 if worst == UNHEALTHY else 200)
+    return Json(found, 503 if worst == UNHEALTHY else 200)
 
 
 @router.get(

@@ -7,8 +7,9 @@ from aisbx.audit.read import Record, read_log
 from aisbx.violations.derive import KIND, violations_of
 from fastapi import APIRouter, Depends, Header, Query
 from pydantic import BaseModel
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
+from aisbx_supervisor.answers import Json
 from aisbx_supervisor.asked import Asked, asked
 from aisbx_supervisor.events import MEDIA, position
 from aisbx_supervisor.routes.audit import BACK, following, row_of, theirs
@@ -60,7 +61,7 @@ async def read(
         path = by.service.engine.audit["path"]
         found = await by.service.aside(lambda: read_log(path, tail=BACK, since=since).records)
         rows = [row_of(each) for one in found for each in violations_of(one) if wanted(each)]
-        return JSONResponse({"violations": rows[-limit:]})
+        return Json({"violations": rows[-limit:]})
 
 
 @router.get(
