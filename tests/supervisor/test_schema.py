@@ -84,4 +84,4 @@ def tried(served: Served, place: Path) -> None:
 def _failures(told: str) -> str:
     """Give the failures alone, each kind first where there are many."""
     begin = told.find("= FAILURES")
-    return told[begin if begin >= 0 else 0 :][:20000]
+    return told[max(begin, 0) :][:20000]
