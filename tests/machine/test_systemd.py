@@ -79,6 +79,23 @@ set -e
 "$@" destroy own
 {GROUPS}
 """
+BY_PROGRAM = f"""
+from aisbx import Sandbox
+with Sandbox.attach("whole") as box:
+    for _ in range(2):
+        print(box.exec(["true"]).code, box.exec(["python3", "-c", {HOLD!r}]).oom_killed, box.exec(["true"]).code)
+"""
+WHOLE = f"""
+set -e
+"$@" create --name whole --memory 64M > /dev/null
+"$@" exec whole -d -- sleep 60 > /dev/null
+"$@" exec whole --json -- python3 -c {shlex.quote(HOLD)} || true
+"$@" exec whole --json -- true
+{sys.executable} -c {shlex.quote(BY_PROGRAM)}
+"$@" exec whole -- ps -eo args | grep -c 'sleep 60'
+"$@" destroy whole
+{GROUPS}
+"""
 ROWS = 'import json, sys; print(*[row["state"] for row in json.load(sys.stdin)["sandboxes"]])'
 STATE = f""""$@" ls --json | python3 -c '{ROWS}'"""
 ENDED = f"""
@@ -106,6 +123,7 @@ STEPS = (
     ("root", "root", ("env", LOWER, *AISBX, "run", "--json", "--pids", "12", "--", "python3", "-c", FORKS)),
     ("left", "root", ("sh", "-c", GROUPS)),
     ("own limits", "guest", (*SCOPE, "sh", "-c", OWN, "sh", *AISBX)),
+    ("memory of a sandbox", "guest", (*SCOPE, "sh", "-c", WHOLE, "sh", *AISBX)),
     ("paused", "guest", (*SCOPE, "sh", "-c", PAUSE, "sh", *AISBX)),
     ("forward", "root", ("date", "-s", "+3 days")),
     ("state after three days more", "guest", ("sh", "-c", STATE, "sh", *AISBX)),
@@ -216,6 +234,14 @@ def test_a_command_of_a_sandbox_that_lasts_has_a_group_below_the_sandboxs(told: 
     assert (memory["exit_code"], memory["oom_killed"]) == (137, True)
     assert (pids["pids_limited"], pids["stdout"]["text"]) == (True, "11\n")
     assert (plain["exit_code"], plain["oom_killed"], plain["pids_limited"]) == (0, False, False)
+
+
+def test_a_sandbox_whose_memory_runs_out_loses_a_process_and_goes_on(told: Mapping[str, Result]) -> None:
+    code, stdout, stderr = told["memory of a sandbox"]
+    lines = stdout.splitlines()
+    assert code == 0, stdout + stderr
+    assert [json.loads(line)["oom_killed"] for line in lines[:2]] == [True, False]
+    assert lines[2:] == ["0 True 0", "0 True 0", "1"], stdout  # and no group is left
 
 
 def test_a_pause_is_the_cgroups_freezer(told: Mapping[str, Result]) -> None:

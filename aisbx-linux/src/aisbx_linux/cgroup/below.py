@@ -27,6 +27,8 @@ _DIRECTORY = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC
 _LOCAL = "../pids.events.local"
 """Since Linux 6.11 what counts is the group whose limit was met, before that the one whose process met it."""
 
+_TOGETHER = "memory.oom.group"
+
 _left: "list[str]" = []
 """Groups of commands of this process that something was in when their commands had ended."""
 
@@ -37,7 +39,8 @@ def divide(
     """Move a sandbox's first process, alone so far, below its groups of version 2.
 
     `parents` are the open directories that these are in, for its launcher covers /sys. Gives the groups that its
-    processes are in, and what there is to count in those. OSError where the kernel refuses.
+    processes are in, and what there is to count in those. Where memory runs out one of them is ended, not all: the
+    sandbox goes on, and so does who starts its commands. OSError where the kernel refuses.
     """
     inner: list[str] = []
     counted: list[CgroupRow] = []
@@ -50,6 +53,8 @@ def divide(
             counted.append(row)
             continue
         posix.mkdir(f"{name}/{LEAF}", 0o755, dir_fd=folder)
+        if (_TOGETHER, "1") in limits:
+            put(f"{name}/{_TOGETHER}", "0", folder)
         put(f"{name}/{LEAF}/cgroup.procs", str(first), folder)
         put(f"{name}/cgroup.subtree_control", " ".join(f"+{limit}" for limit in shared), folder)
         more = [(_LOCAL, key, met) for file, key, met in events if file == "pids.events"]
