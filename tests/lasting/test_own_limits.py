@@ -10,8 +10,8 @@ import pytest
 from aisbx import Sandbox
 from aisbx.errors import ControlError, LaunchError, UsageError
 from aisbx_linux.cgroup.below import limited
+from aisbx_linux.lasting import limited as told
 from aisbx_linux.lasting import own
-from aisbx_linux.lasting import sandbox as lasting
 from aisbx_linux.lasting.identity import recall
 
 from .conftest import Box, eventually
@@ -84,7 +84,7 @@ def way(request: pytest.FixtureRequest, sandbox: Sandbox, whole: Box, monkeypatc
             return set()
 
         monkeypatch.setattr(own, "by_groups", none)
-        monkeypatch.setattr(lasting, "by_groups", none)
+        monkeypatch.setattr(told, "by_groups", none)
     elif own.by_groups(found) != {"memory", "pids"}:
         assert os.geteuid() != 0, "root makes cgroups"
         pytest.skip("no cgroups can be made for this user; the watchdog stands for them")
@@ -164,7 +164,7 @@ def test_without_a_cgroup_they_are_refused_to_who_did_not_give_them_up(
     def none(_: "Held") -> set[str]:
         return set()
 
-    monkeypatch.setattr(lasting, "by_groups", none)
+    monkeypatch.setattr(told, "by_groups", none)
     monkeypatch.delenv("AISBX_LOWER", raising=False)
     same = Sandbox.attach(sandbox.name)
     for begin in (same.exec, same.stream, same.start):

@@ -19,6 +19,7 @@ BOOKS = ".books"
 BOOKED = _APPLIED, _APPLYING = "applied", "applying"
 _REPLACED = ""
 """Among what was applied by path: the inodes of the workspace's files that were replaced or removed by it."""
+_MODE, _OWNER = 0o7777, 0o700
 _CREATE = posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC
 
 
@@ -42,6 +43,11 @@ class Journal:
         self._steps = -1
         self._cut_off = False
         self._recall()
+
+    def half_made(self, path: str, was: "posix.stat_result", now: "posix.stat_result") -> bool:
+        """Tell whether an apply that was cut off made this directory, or unlocked it, and did not give it its mode."""
+        ours = path == self.unfinished[1] or self.applied.get(path, (0,))[0] == was.st_ino
+        return self._cut_off and ours and was.st_mode & _MODE in {_OWNER, now.st_mode & _MODE | _OWNER}
 
     def begin(self, temporary: str) -> None:
         """Write each step down from now on; `temporary` is the name of what is being made at any time."""

@@ -102,6 +102,7 @@ class Layer:
             journal.applied,
             journal.replaced,
             another=replaced(known, self.workspace),
+            half_made=journal.half_made,
         )
 
     def _carry(self, carrier: Carrier, difference: Difference) -> str:

@@ -16,7 +16,7 @@ from aisbx_linux.protect.walk import MAX_DEPTH, MAX_PATH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     Stamp = tuple[int, ...]
     """(inode, ctime in ns) of something in the workspace, then of what it was made from, in the layer."""
@@ -81,12 +81,14 @@ class Walk:
         replaced: "set[int]",
         *,
         another: bool,
+        half_made: "Callable[[str, posix.stat_result, posix.stat_result], bool]",
     ) -> None:
         """`layers`, the uppermost first, and `workspace` are open directories, `path` that of the workspace.
 
         `since` is as of `place.since`, `applied` what we did there ourselves, `replaced` the inodes that went by it;
-        `another` says that the workspace is not the directory that it was.
+        `another` says that the workspace is not the directory that it was, `half_made` is as of the journal.
         """
+        self._half_made = half_made
         self._moved = _MOVED if another else ""
         self._roots = (tuple(layers), workspace, path)
         self._layers = layers
@@ -146,7 +148,12 @@ class Walk:
         told = self._told(place, name, ADDED if was is None else MODIFIED, was, now, held, moved)
         told.layer = layer
         if was is None or (was.st_mode ^ now.st_mode) & _PERMISSIONS:
-            if was is not None and not moved and self._touched(told.path, was):
+            if (
+                was is not None
+                and not moved
+                and self._touched(told.path, was)
+                and not self._half_made(told.path, was, now)
+            ):
                 told.conflict = _CHANGED  # perhaps by entries only, but whose mode it is nobody knows
             yield told
         inner = place.below(name, told.protected)
