@@ -11,7 +11,7 @@ from aisbx import AsyncPool, Pool, Sandbox
 from aisbx.api.pooled import PooledSandbox
 from aisbx.audit import reserve
 from aisbx.audit.write import AuditError
-from aisbx.engine import lasting
+from aisbx.engine import ends, lasting
 from aisbx.errors import ConfigError, StateError, UsageError
 from aisbx.store import Store
 
@@ -159,7 +159,7 @@ def test_without_a_record_none_is_made_and_an_end_is_told(monkeypatch: pytest.Mo
             Sandbox.create("work")
     assert Sandbox.names() == []
     made = Sandbox.create("work")
-    monkeypatch.setattr(lasting, "append_once", unwritable)
+    monkeypatch.setattr(ends, "append_once", unwritable)
     with pytest.raises(StateError, match=r"no: what was done \(sandbox.destroy work\) has no record"):
         made.destroy()
     assert Sandbox.names() == []

@@ -71,9 +71,10 @@ def test_a_sandbox_that_has_ended_meets_no_bound() -> None:
 
 def test_where_nothing_is_mounted_what_comes_of_the_first_process_is_charged() -> None:
     with subprocess.Popen(["sh", "-c", "sleep 60 & wait"]) as first:
-        while len(below(first.pid)) < 1:
-            time.sleep(0.01)
-        assert Watch(first.pid, 1, 0, []).look() == {"oom_killed"}
+        until = time.monotonic() + 20
+        while not (met := Watch(first.pid, 1, 0, []).look()) and time.monotonic() < until:
+            time.sleep(0.01)  # what is about to become `sleep` has nothing
+        assert met == {"oom_killed"}
         assert Watch(first.pid, 1 << 40, 0, []).look() == set()
         os.kill(below(first.pid)[0], 9)
     assert Watch(first.pid, 1, 0, []).look() == set()

@@ -3,10 +3,12 @@
 It is gone before anything of the sandbox's runs. Once inside it can do no more than the sandbox (`forward.enter`).
 """
 
+import errno
 import marshal
 import os
 import socket
 import sys
+import time
 
 if __name__ == "__main__":  # started as a file, without site: find the package that this file is in
     sys.path.insert(0, __file__.rpartition("/")[0].rpartition("/")[0])
@@ -18,6 +20,8 @@ from aisbx_linux.processes import leave
 
 _BACKLOG = 1024
 _RESOLVER = 53
+_PATIENCE, _PAUSE = 5.0, 0.001
+"""Seconds."""
 _SPARE = 128
 """Sockets for the places where names lead to: as many can be waited at in a sandbox's time."""
 
@@ -48,7 +52,7 @@ def main() -> None:
 def _opened(port: int) -> list[socket.socket]:
     """Give what `EgressSockets` names, in its order; OSError where a place is taken."""
     datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    datagrams.bind(("127.0.0.1", _RESOLVER))
+    _bind(datagrams, _RESOLVER)
     spare = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(_SPARE)]
     return [_listening(port), datagrams, _listening(_RESOLVER), *spare]
 
@@ -56,9 +60,23 @@ def _opened(port: int) -> list[socket.socket]:
 def _listening(port: int) -> socket.socket:
     place = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    place.bind(("127.0.0.1", port))
+    _bind(place, port)
     place.listen(_BACKLOG)
     return place
+
+
+def _bind(place: socket.socket, port: int) -> None:
+    """Bind it to the sandbox's loopback, which who makes the sandbox may not have set up yet."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            place.bind(("127.0.0.1", port))
+        except OSError as error:
+            if error.errno != errno.EADDRNOTAVAIL or time.monotonic() > until:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 if __name__ == "__main__":
