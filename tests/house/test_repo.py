@@ -16,6 +16,7 @@ LONGER = {  # path: why it may be longer
     "docs/profile.schema.json": "generated",
     "docs/kit-results.json": "generated",
     "docs/kit-results-chroot.json": "generated",
+    "docs/kit-results-lima.json": "generated",
     "tests/core/cli/test_run.py": "one subject, many short tests",
     "tests/core/resolve/test_resolve.py": "one subject, many short tests",
     "tests/linux/protect/test_git_attacks.py": "a table of attacks",
