@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from aisbx.cli.request import parse_network
-from aisbx.hosting.profiles import narrows
 from aisbx.types import RunRequest, WorkspaceMode, WorkspaceRequest
 
 HOST = "mcp"
@@ -60,13 +59,11 @@ def request(
     """Give what a sandbox is made by that works in a directory, or in a `workspace` that comes before it."""
     mode = WorkspaceMode(options.mode) if options.mode else None
     chosen = workspace or WorkspaceRequest(directory, mode)
-    # A restriction that allows less than the server does is not asked for more.
-    narrow = options.network != "none" and narrows(profile)
     return RunRequest(
         command=(),
         cwd=chosen.path,
         profile=(profile,) if profile else (),
         driver=options.driver,
         workspace=chosen,
-        network=None if narrow else parse_network(options.network),
+        network_ceiling=parse_network(options.network),
     )

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from aisbx.hosting.profiles import narrows
 from aisbx.types import Network, NetworkMode, RunRequest, WorkspaceMode, WorkspaceRequest
 
 HOST = "rest"
@@ -69,9 +68,6 @@ def to_request(options: ServeOptions, wanted: Wanted, directory: str) -> RunRequ
     if wanted.mode:
         workspace = WorkspaceRequest(workspace.path, WorkspaceMode(wanted.mode))
     profile = wanted.profile or options.profile
-    # A restriction that allows less than the server does is not asked for more.
-    narrow = options.network != "none" and narrows(profile)
-    network = Network(NetworkMode(wanted.network or options.network))
     return RunRequest(
         command=(),
         cwd=workspace.path,
@@ -80,5 +76,6 @@ def to_request(options: ServeOptions, wanted: Wanted, directory: str) -> RunRequ
         workspace=workspace,
         environment=wanted.environment,
         limits=wanted.limits,
-        network=None if narrow and not wanted.network else network,
+        network=Network(NetworkMode(wanted.network)) if wanted.network else None,
+        network_ceiling=Network(NetworkMode(options.network)),
     )

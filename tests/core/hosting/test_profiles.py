@@ -2,7 +2,7 @@
 
 import pytest
 from aisbx.errors import PolicyError
-from aisbx.hosting.profiles import narrows, offer
+from aisbx.hosting.profiles import offer
 from aisbx.types import Principal
 
 ANYBODY, BOUND = Principal("key:one"), Principal("key:two", profile="shell")
@@ -30,7 +30,3 @@ def test_a_principal_with_a_profile_has_that_one_and_what_narrows_it() -> None:
     ]
     with pytest.raises(PolicyError):
         offered.check("python-dev", "rest.profile")
-
-
-def test_what_narrows_is_known_among_others() -> None:
-    assert [narrows(one) for one in ("offline", "shell+strict", "shell", "")] == [True, True, False, False]

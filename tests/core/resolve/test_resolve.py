@@ -30,6 +30,7 @@ WORKSPACE = Workspace("/home/me/work/project", WorkspaceMode.RW)
 REQUEST = RunRequest(command=("true",), cwd="/home/me/work/project/src")
 BASE = Profile(name="base", network=Network(), syscalls=frozenset({"base"}))
 OWN = ("/home/me/.config/aisbx", "/home/me/.local/state/aisbx", "/home/me/.cache/aisbx")
+OPEN, ALLOW = Network(NetworkMode.OPEN), NetworkMode.ALLOWLIST
 REQUIRED, REQUESTED, DEFAULT = LimitStrength.REQUIRED, LimitStrength.REQUESTED, LimitStrength.DEFAULT
 
 
@@ -150,6 +151,28 @@ def test_no_request_goes_beyond_the_network_of_a_restriction(asked: Network, all
     with pytest.raises(PolicyError, match="at most"):
         spec(replace(REQUEST, network=asked), profile)
     assert spec(replace(REQUEST, network=allowed), profile).network == allowed
+
+
+@pytest.mark.parametrize(
+    ("own", "most", "restriction", "reached"),
+    [
+        (Network(), OPEN, None, OPEN),  # a profile that names no host has what the server gives
+        (Network(), Network(ALLOW, ("A.org", "b.org")), None, Network(ALLOW, ("a.org", "b.org"))),
+        (Network(ALLOW, ("a.org",)), OPEN, None, Network(ALLOW, ("a.org",))),
+        (Network(ALLOW, ("a.org", "b.org")), Network(ALLOW, ("a.org:443",)), None, Network(ALLOW, ("a.org:443",))),
+        (Network(ALLOW, ("a.org",)), Network(), None, Network()),
+        (OPEN, Network(ALLOW, ("a.org",)), None, Network(ALLOW, ("a.org",))),
+        (Network(), OPEN, Network(), Network()),
+        (Network(), OPEN, Network(ALLOW, ("a.org",)), Network(ALLOW, ("a.org",))),
+    ],
+)
+def test_what_a_server_gives_at_most_is_narrowed_by_profile_and_restriction(
+    own: Network, most: Network, restriction: Network | None, reached: Network
+) -> None:
+    above = Profile(name="r", restriction=True, network=restriction) if restriction else None
+    profile = replace(BASE, network=own, ceiling=above)
+    assert spec(replace(REQUEST, network_ceiling=most), profile).network == reached
+    assert spec(replace(REQUEST, network_ceiling=most, network=Network()), profile).network == Network()
 
 
 # Limits

@@ -11,11 +11,6 @@ RESTRICTIONS = frozenset({"offline", "readonly", "strict"})
 _SHOWN = 64
 
 
-def narrows(profile: str) -> bool:
-    """Say whether one of the profiles that are joined by `+` only narrows."""
-    return not RESTRICTIONS.isdisjoint(profile.split("+"))
-
-
 @dataclass(frozen=True, slots=True)
 class Offer:
     """What one principal may name."""

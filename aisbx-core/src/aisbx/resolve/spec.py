@@ -8,7 +8,7 @@ from aisbx import caches
 from aisbx.errors import PolicyError
 from aisbx.places import within
 from aisbx.profiles.allowing import allowing
-from aisbx.profiles.lattice import DEFAULT_SYSCALLS
+from aisbx.profiles.lattice import DEFAULT_SYSCALLS, narrower_network
 from aisbx.profiles.order import network_within
 from aisbx.resolve.limits import merged_limits
 from aisbx.resolve.mounts import merged_mounts
@@ -150,18 +150,29 @@ def _environment(
 
 
 def _network(request: RunRequest, profile: Profile) -> Network:
-    asked = request.network
-    if asked is None:
-        return profile.network or Network()
-    if asked.mode is NetworkMode.ALLOWLIST:
-        asked = allowing(asked.allow, "--network") if asked.allow else Network()
     ceiling = profile.ceiling.network if profile.ceiling else None
+    if request.network is None:
+        own = profile.network or Network()
+        return own if request.network_ceiling is None else _given(_rules(request.network_ceiling), own, ceiling)
+    asked = _rules(request.network)
     if ceiling is not None and not network_within(asked, ceiling):
         raise PolicyError(
             f"the profile {profile.name} allows the network {_shown(ceiling)} at most, not {_shown(asked)}",
             hint="leave out --network, or the restriction in -p",
         )
     return asked
+
+
+def _given(most: Network, own: Network, ceiling: Network | None) -> Network:
+    """Give what a server gives at most, as far as the profile names hosts, within its restriction."""
+    given = narrower_network(own, most) if own.mode is NetworkMode.ALLOWLIST else most
+    return given if ceiling is None else narrower_network(given, ceiling)
+
+
+def _rules(network: Network) -> Network:
+    if network.mode is not NetworkMode.ALLOWLIST:
+        return network
+    return allowing(network.allow, "--network") if network.allow else Network()
 
 
 def _shown(network: Network) -> str:

@@ -56,6 +56,9 @@ class RunRequest:
     """A root directory as the caller wrote it; "": the profile's, or the host's own runtime."""
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     network: Network | None = None
+    """What is asked for; None: what the profile says."""
+    network_ceiling: Network | None = None
+    """What a server gives at most, where nothing is asked for: a profile's allow-list and a restriction narrow it."""
     publish: tuple[int, ...] = ()
     secrets: tuple[Secret, ...] = ()
     limits: Mapping[str, float] = field(default_factory=dict[str, float])

@@ -4,12 +4,12 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 
 from aisbx.errors import StateError, UsageError
+from aisbx_linux.roots.making import beside
 
 from aisbx_driver_lima.image import DISK, FORMAT, INITRD, KERNEL, MANIFEST
 from aisbx_driver_lima.image.initrd import archive
@@ -53,17 +53,14 @@ def build(place: str, packages: Sequence[str], mirror: str, say: Callable[[str],
         raise UsageError(
             "an image has files of root's, so root builds it", hint="sudo aisbx-driver-lima image build DIR"
         )
-    parent = os.path.dirname(os.path.abspath(place))
-    os.makedirs(parent, exist_ok=True)
-    making = tempfile.mkdtemp(prefix=".image-", dir=parent)
-    try:
+    with beside(Path(os.path.abspath(place)), say) as making:
         root = f"{making}/root"
         say("1/3 installing the guest's packages")
         _run("mmdebstrap", *_words(packages), SUITE, root, *([mirror] if mirror else []))
         release = _prepare(root)
         say("2/3 making its disk")
-        shutil.copyfile(f"{root}/boot/vmlinuz-{release}", f"{making}/{KERNEL}")
-        Path(making, INITRD).write_bytes(archive(root, release, _file("initrd-init")))
+        shutil.copyfile(f"{root}/boot/vmlinuz-{release}", making / KERNEL)
+        (making / INITRD).write_bytes(archive(root, release, _file("initrd-init")))
         _run("mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", root, f"{making}/disk.raw", _SIZE)
         say("3/3 compressing it")
         _run("qemu-img", "convert", "-c", "-O", "qcow2", f"{making}/disk.raw", f"{making}/{DISK}")
@@ -74,10 +71,8 @@ def build(place: str, packages: Sequence[str], mirror: str, say: Callable[[str],
             "kernel": release,
             "packages": sorted(packages),
         }
-        Path(making, MANIFEST).write_text(json.dumps(told, indent=1) + "\n")
+        (making / MANIFEST).write_text(json.dumps(told, indent=1) + "\n")
         _publish(making, place)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
     say(f"the image is in {place}")
 
 
@@ -114,7 +109,7 @@ def _prepare(root: str) -> str:
     return releases[0]
 
 
-def _publish(making: str, place: str) -> None:
+def _publish(making: Path, place: str) -> None:
     """Put the files in place, the manifest, without which there is no image, last and gone first."""
     os.makedirs(place, mode=0o755, exist_ok=True)
     manifest = Path(place, MANIFEST)

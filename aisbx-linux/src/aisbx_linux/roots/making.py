@@ -38,42 +38,65 @@ def made_from(place: Path) -> str | None:
 def making(place: Path, origin: str, told: Callable[[str], None]) -> Generator[Path]:
     """Give a private directory whose `root` becomes `place` once this is left without an exception.
 
-    StateError where another process makes the same, or what is beside `place` cannot be written.
+    StateError as of `beside`.
     """
-    beside = _beside(place)
+    with beside(place, told) as private:
+        root = private / "root"
+        root.mkdir(mode=0o755)
+        yield private
+        _sign(root, origin)
+        root.rename(place)
+
+
+@contextmanager
+def beside(place: Path, told: Callable[[str], None]) -> Generator[Path]:
+    """Give an empty directory beside `place`, for this process alone; in the end it is removed with what is in it.
+
+    Directories above it that are missing are made, and removed again where nothing comes of it. What one that was
+    killed left there is removed first. StateError where another process has it, or it cannot be written.
+    """
+    private = _beside(place)
+    above = [each for each in private.parents if not os.path.lexists(each)]
     try:
-        lock = _lock(beside)
+        private.parent.mkdir(parents=True, exist_ok=True)
+        lock = _lock(private)
     except BlockingIOError:
         raise StateError(f"{place} is being made by another process", hint="wait until it is there") from None
     except OSError as error:
-        raise StateError(f"{beside} cannot be made: {error.strerror}", hint="make the directory above it") from error
+        _drop(above)
+        where = error.filename or private
+        raise StateError(f"{where} cannot be made: {error.strerror}", hint="name another directory") from error
     try:
-        if os.listdir(beside):
+        if os.listdir(private):
             told("removing what was left half made")
             empty(lock)
-        root = beside / "root"
-        root.mkdir(mode=0o755)
-        yield beside
-        _sign(root, origin)
-        root.rename(place)
+        yield private
     except OSError as error:
         raise StateError(f"{place} cannot be made: {error.strerror or error}", hint="see its disk and mode") from error
     finally:
         with suppress(OSError):
             empty(lock)
-            beside.rmdir()
+            private.rmdir()
         os.close(lock)
+        _drop(above)
+
+
+def _drop(above: list[Path]) -> None:
+    """Remove these directories, the innermost first, as far as they are empty."""
+    with suppress(OSError):
+        for each in above:
+            each.rmdir()
 
 
 def tidy(place: Path) -> None:
     """Remove what is left beside a directory that is whole, where its maker was killed before it could."""
-    beside = _beside(place)
-    if os.path.lexists(beside):
+    private = _beside(place)
+    if os.path.lexists(private):
         with suppress(OSError):  # another has it: who removes it then
-            lock = _lock(beside)
+            lock = _lock(private)
             try:
                 empty(lock)
-                beside.rmdir()
+                private.rmdir()
             finally:
                 os.close(lock)
 
@@ -88,14 +111,14 @@ def _sign(root: Path, origin: str) -> None:
         file.write(json.dumps({"format": _FORMAT, "from": origin}) + "\n")
 
 
-def _lock(beside: Path) -> int:
+def _lock(private: Path) -> int:
     """Have the directory for this process alone, made where it is not there; BlockingIOError where another has it."""
     while True:
-        beside.mkdir(mode=0o700, exist_ok=True)
-        descriptor = os.open(beside, _FOLDER)
+        private.mkdir(mode=0o700, exist_ok=True)
+        descriptor = os.open(private, _FOLDER)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            found = os.stat(beside, follow_symlinks=False)
+            found = os.stat(private, follow_symlinks=False)
         except FileNotFoundError:
             os.close(descriptor)  # its maker removed it meanwhile
             continue
@@ -106,6 +129,6 @@ def _lock(beside: Path) -> int:
         if (held.st_dev, held.st_ino) == (found.st_dev, found.st_ino):
             if held.st_uid != os.geteuid():
                 os.close(descriptor)
-                raise PermissionError(1, "it belongs to another user", str(beside))
+                raise PermissionError(1, "it belongs to another user", str(private))
             return descriptor
         os.close(descriptor)
