@@ -59,8 +59,7 @@ echo swept: $({GROUPS})
 
 PAUSE = """
 set -e
-cut -d' ' -f1 /proc/uptime > ~/began
-"$@" create --name work --ttl 20s > /dev/null
+"$@" create --name work > /dev/null
 "$@" exec work -d -- sh -c 'i=0; while :; do i=$((i+1)); echo $i > count; sleep 0.05; done' > /dev/null
 until [ -s count ]; do sleep 0.05; done
 "$@" pause work
@@ -69,6 +68,11 @@ before=$(cat count); sleep 0.5; [ "$before" = "$(cat count)" ] && echo stands
 ps -eo stat,args | grep -c '^T.*echo [$]i' || true
 "$@" resume work
 while [ "$before" = "$(cat count)" ]; do sleep 0.05; done; echo goes on
+"$@" destroy work; rm count
+"""
+TIMED = """
+cut -d' ' -f1 /proc/uptime > ~/began
+"$@" create --name timed --ttl 20s > /dev/null
 """
 OWN = f"""
 set -e
@@ -101,7 +105,7 @@ STATE = f""""$@" ls --json | python3 -c '{ROWS}'"""
 ENDED = f"""
 until [ "$({STATE})" = ended ]; do sleep 0.3; done
 python3 -c 'print(float(open("/proc/uptime").read().split()[0]) - float(open("../began").read()))'
-"$@" destroy work; rm count
+"$@" destroy timed
 """
 
 
@@ -125,6 +129,7 @@ STEPS = (
     ("own limits", "guest", (*SCOPE, "sh", "-c", OWN, "sh", *AISBX)),
     ("memory of a sandbox", "guest", (*SCOPE, "sh", "-c", WHOLE, "sh", *AISBX)),
     ("paused", "guest", (*SCOPE, "sh", "-c", PAUSE, "sh", *AISBX)),
+    ("timed", "guest", (*SCOPE, "sh", "-c", TIMED, "sh", *AISBX)),
     ("forward", "root", ("date", "-s", "+3 days")),
     ("state after three days more", "guest", ("sh", "-c", STATE, "sh", *AISBX)),
     ("back", "root", ("date", "-s", "-6 days")),
