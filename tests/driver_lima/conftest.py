@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from aisbx.plugins import Plugins
-from aisbx.testing import contract
+from aisbx.testing import ATTACKS, contract
 from aisbx.testing.ways import Way
 from aisbx.testing.ways import ways as every
 from aisbx.types import Driver
@@ -25,6 +25,7 @@ _IN_GATE = (
     *("proc:no-survivors/launcher-killed", "limit:memory/one"),
 )
 """Of the kit's attacks."""
+assert set(_IN_GATE) <= set(ATTACKS), "a gate would take fewer of them, and say nothing"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
