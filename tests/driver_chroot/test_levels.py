@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from aisbx.testing.results import load
 
+from tests.driver_chroot.levels import PYTHON
 from tests.driver_chroot.test_ways_out import ATTACK, WAYS
 from tests.linux.roots import systems
 
@@ -25,7 +26,7 @@ from aisbx.plugins import Plugins
 from aisbx.testing.attacks import ATTACKS
 from aisbx.testing.scene import Scene
 from aisbx.testing.ways import opened, perform
-from aisbx.types import Command, Stdio
+from aisbx.types import Command, Limit, Stdio
 from tests.driver_chroot.levels import Lesser
 
 place, rootfs, attack, *ways = sys.argv[1:]
@@ -48,6 +49,16 @@ with Scene() as scene:
             told["root"] = [seen.breached, seen.what]
             told["ways"] = {way: ran("/usr/bin/python3", "-I", "-c", attack, way, secret) for way in ways}
         told["made"] = [os.stat(f"{scene.workspace}/made").st_uid] if os.path.exists(f"{scene.workspace}/made") else []
+        # As many tasks as this one is allowed are there of the uid that the processes in between share.
+        if "sleep" in os.listdir("/usr/bin"):
+            home = Path(place, "other")
+            home.mkdir(mode=0o700)
+            other = driver.open(spec, home).spawn(Command(argv=("/bin/sh", "-c", "sleep 20")), Stdio())
+            usual, spec = spec, replace(spec, limits={**spec.limits, "pids": Limit(2)})
+            ran("/bin/sh", "-c", "sleep 98764 & sleep 0.1 || exec true")
+            spec = usual
+            other.signal(9)
+            other.wait(30)
         told["background"] = ran("/bin/sh", "-c", "sleep 98765 & echo $!") if "sleep" in os.listdir("/usr/bin") else ""
 print(json.dumps(told))
 """
@@ -100,13 +111,14 @@ def test_without_user_namespaces_root_makes_the_same_and_becomes_somebody_else(t
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="chroot(2) is root's")
 def test_without_namespaces_there_is_chroot_alone_which_claims_little(tmp_path: Path, reachable: Path) -> None:
-    origin = systems.system(tmp_path / "system.tar", (*systems.SHELL, "sleep"))
+    trees = [str(found) for found in Path("/usr/lib").glob("python3.*") if found.is_dir()]
+    origin = systems.system(tmp_path / "system.tar", (*PYTHON, "sleep"), trees)
     root = reachable / "root"
     make = "import sys, pathlib; from aisbx_linux.roots.make import make_root; from aisbx_linux.seccomp import "
     make += "compile_filter; make_root(pathlib.Path(sys.argv[1]), sys.argv[2], compile_filter(('base',)), print)"
     less = [sys.executable, "-m", "tests.driver_chroot.less", "all", sys.executable, "-c", make, str(root), origin]
     subprocess.run(less, check=True, cwd=ROOT, timeout=60)
-    found = told("all", tmp_path, str(root))
+    found = told("all", tmp_path, str(root), ways=WAYS)
     assert found["probe"][2].startswith("plain: no namespaces can be made: chroot(2) alone; for all ")
     uid = found["said"].split()[0]
     assert int(uid) >= 2_000_000_000
@@ -118,7 +130,9 @@ def test_without_namespaces_there_is_chroot_alone_which_claims_little(tmp_path: 
     assert {"fs:host-hidden", "net:deny", "ipc:isolated", "priv:no-caps", "priv:not-root", "limit:pids"} <= held
     assert not held & {"fs:workspace", "fs:private-tmp", "proc:isolated", "proc:no-survivors", "info:host"}
     left = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    assert "sleep 98765" not in left
+    assert not [one for one in ("sleep 98764", "sleep 98765") if one in left]
+    ways = found["ways"]
+    assert {way: text.startswith("still in") for way, text in ways.items()} == dict.fromkeys(WAYS, True), ways
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root does with less")

@@ -13,11 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from aisbx.errors import CommandNotExecutableError, CommandNotFoundError, LaunchError, StateError
+from aisbx.errors import AbortedError, CommandNotExecutableError, CommandNotFoundError, LaunchError, StateError
 from aisbx.testing.scene import Scene
 from aisbx.testing.ways import opened
 from aisbx.types import (
     Command,
+    DistantDriver,
     Driver,
     ExitStatus,
     Limit,
@@ -196,6 +197,26 @@ def said(sandbox: Sandbox, *argv: str) -> str:
     assert status is not None
     assert status.code == 0, status.stderr.data
     return status.stdout.data.decode()
+
+
+def test_more_than_may_be_copied_is_said_to_be_lost_or_stays_until_it_is_given_up(
+    lima: Driver, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lima, "_most", 1 << 20)
+    spec = replace(scene.spec(), workspace=Workspace(scene.workspace, WorkspaceMode.COW))
+    large = ("/bin/sh", "-c", "head -c 2M /dev/zero >large")
+    with pytest.raises(AbortedError, match="what was written is lost"):
+        run(lima, scene, *large, spec=spec)
+    assert isinstance(lima, DistantDriver)
+    home = Path(tempfile.mkdtemp(dir=scene.state))
+    said(lima.create(spec, home, Path(scene.state), 0.0), *large)
+    with pytest.raises(StateError, match="could not be brought") as caught:
+        lima.end(home)
+    assert "set more for copy" in caught.value.hint
+    assert lima.attach(str(home))
+    assert lima.abandon(home) == []
+    with pytest.raises(StateError, match="has ended"):
+        lima.attach(str(home))
 
 
 def test_what_lasts_outlives_who_made_it_and_the_agent_and_leaves_nothing(lima: Driver, scene: Scene) -> None:

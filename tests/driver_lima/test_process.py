@@ -144,3 +144,13 @@ def test_input_waits_for_the_guest_to_pass_it_on(both: Both) -> None:
     thread.join(SECONDS)
     assert taken == given
     assert [status and status.code for status in found] == [9]
+
+
+def test_where_what_it_wrote_is_lost_its_code_is_none(both: Both) -> None:
+    def lost() -> list[str]:
+        raise AbortedError("what was written is lost")
+
+    process = LimaProcess(both.ours, Stdio(), lost, Channel.close)
+    both.guest.send(frames.RESULT, ENDED)
+    with pytest.raises(AbortedError, match="is lost"):
+        process.wait(SECONDS)

@@ -195,6 +195,10 @@ def test_what_only_this_machine_has_is_refused_with_a_line(way: Way) -> None:
     for words, said in (
         (("init",), "aisbx init is about this machine"),
         (("profile", "create", "x"), "aisbx profile create is about this machine"),
+        (("mcp", "install"), "aisbx mcp is about this machine"),
+        (("list",), "No such command 'list'"),
+        (("diff", "none"), "there is no sandbox 'none'; hint: see: aisbx ls"),
+        (("fork", "none", "another"), "there is no sandbox 'none'; hint: see: aisbx ls"),
         (("secret", "set", "x"), "aisbx secret set is about this machine"),
         (("create", "--mount", "/etc:/x"), "the supervisor decides"),
         (("create", "-w", "/"), "the supervisor decides"),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from aisbx.errors import AisbxError, UsageError
 
-from aisbx_driver_lima.configuration import default_image, read
+from aisbx_driver_lima.configuration import default_image, own, read
 from aisbx_driver_lima.machine import Machine
 
 
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         each = commands.add_parser(name, help=told)
         if name == "stop":
             each.add_argument("--force", action="store_true", help="also where sandboxes that last are in it")
-        each.add_argument("--home", default="", metavar="DIR", help="home of [drivers.lima], where that is set")
+        each.add_argument("--home", default="", metavar="DIR", help="where it lies (usually: home of [drivers.lima])")
     try:
         options = parser.parse_args(arguments)
     except SystemExit as error:
@@ -51,7 +51,7 @@ def _carry_out(options: argparse.Namespace) -> None:
             options.place or default_image(os.environ), packages, options.mirror, lambda line: print(line, flush=True)
         )
         return
-    settings: dict[str, object] = {"cache_dir": os.path.dirname(default_image(os.environ))}
+    settings = {**own(os.environ), "cache_dir": os.path.dirname(default_image(os.environ))}
     if options.home:
         settings["home"] = os.path.abspath(options.home)
     machine = Machine(read(settings), os.environ)

@@ -77,6 +77,10 @@ class LimaDriver:
         """End what `create` made or half made; gives the findings."""
         return self._places().end(home) if here() else []
 
+    def abandon(self, home: Path) -> list[str]:
+        """End what `create` made, and leave in the guest what was written in it; gives the findings."""
+        return self._places().end(home, wanted=False) if here() else []
+
     def layers(self, home: Path) -> Layers | None:
         """Give the layer over the workspace of what `create` or a run made."""
         if not here():

@@ -20,6 +20,7 @@ from aisbx_driver_lima.guest import trees
 from aisbx_driver_lima.guest.frames import Channel, ClosedError, TreeReader
 
 _UPPER, _LAST, _LOST = "upper", "last", "lost"
+_HINT = "try again; set more for copy in [drivers.lima]; or give it up: aisbx destroy --discard NAME"
 
 
 class GuestLayers(OverlayLayers):
@@ -68,7 +69,7 @@ def bring(place: Path, channel: Channel, most: int) -> None:
         _clear(old)
     except (ClosedError, ValueError, OSError, tarfile.TarError) as error:
         what = "what the sandbox wrote could not be brought from the guest"
-        raise StateError(f"{what}: {error}", hint="try again") from error
+        raise StateError(f"{what}: {error}", hint=_HINT) from error
     finally:
         channel.close()
         os.close(lock)

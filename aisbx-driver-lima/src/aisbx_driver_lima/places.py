@@ -81,8 +81,11 @@ class Places:
         sandbox.ask("look")
         return sandbox
 
-    def end(self, home: Path) -> list[str]:
-        """End one, and bring its layer; gives the findings. LaunchError where the guest does not answer."""
+    def end(self, home: Path, *, wanted: bool = True) -> list[str]:
+        """End one, and bring its layer where it is `wanted`; gives the findings.
+
+        LaunchError where the guest does not answer, StateError where the layer cannot be brought: it stays there.
+        """
         kept = recall(home)
         if kept is None or ended(home):
             return []
@@ -98,7 +101,7 @@ class Places:
             try:
                 rows, there = value(channel)
                 findings = [str(row) for row in rows]
-                if there:
+                if there and wanted:
                     bring(home / LAYER, channel, self._most)
             except (ClosedError, ValueError, TypeError) as error:
                 raise gone(error) from error
@@ -107,7 +110,7 @@ class Places:
             line.ask({"op": "remove", "arguments": [kept.name]})
             line.close()
         lost = layered and not there
-        note_end(home, lost=lost)
+        note_end(home, lost=lost or (layered and not wanted))
         self._machine.lasting.drop(kept.name)
         return [*findings, *(["what the sandbox wrote is lost: its machine had ended before"] if lost else [])]
 

@@ -33,7 +33,7 @@ class LimaProcess:
     def __init__(
         self, channel: Channel, stdio: Stdio, settle: Callable[[], list[str]], done: Callable[[Channel], None]
     ) -> None:
-        """`settle` does what is to be done after the result has come, and gives the findings.
+        """`settle` does what is to be done after the result has come; it gives the findings, or raises AbortedError.
 
         `done` gets the connection when all has come that it had to bring.
         """
@@ -98,7 +98,7 @@ class LimaProcess:
         return self._status.usage if self._status is not None else Usage()
 
     def end(self) -> None:
-        """End it by closing the connection, and wait until the guest has ended it."""
+        """End it by closing the connection: the guest ends it then, and nobody waits for that."""
         if not self.over:
             self._error = AbortedError("the sandbox was closed")
             self._channel.close()
@@ -172,7 +172,11 @@ class LimaProcess:
             self._error = error
         except NONSENSE as error:
             self._error = AbortedError(f"the guest did not say how the command ended: {error}")
-        findings = self._settle()
+        findings: list[str] = []
+        try:
+            findings = self._settle()
+        except AbortedError as error:  # what it wrote is lost, which no exit code says
+            self._status, self._error = None, self._error or error
         self._done(self._channel)
         if self._status is not None:
             self._status = replace(self._status, findings=(*self._status.findings, *findings))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aisbx.errors import StateError, UsageError
+from aisbx.errors import AbortedError, StateError, UsageError
 from aisbx.types import LAYERED, Command, Enforcement, Files, Freezer, Layers, SandboxSpec, Stdio
 from aisbx_linux.layer.end import RunLayer
 from aisbx_linux.layer.place import drop, make
@@ -95,7 +95,10 @@ class _Back:
             self._layer = RunLayer(self._place, opened)
 
     def settle(self, channel: Channel) -> list[str]:
-        """Take what was written in the guest, and do with it what the workspace's mode says; gives the findings."""
+        """Take what was written in the guest, and do with it what the workspace's mode says; gives the findings.
+
+        AbortedError where it cannot be taken, and is lost.
+        """
         if self._layer is None:
             return []
         upper = os.open(f"{self._place}/upper", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -105,7 +108,8 @@ class _Back:
             reader.drain()
         except (ClosedError, ValueError, OSError, tarfile.TarError) as error:
             self.drop()
-            return [f"what was written is lost: it could not be brought back from the guest: {error}"]
+            what = f"what was written is lost: it could not be brought back from the guest: {error}"
+            raise AbortedError(what, hint="see copy in [drivers.lima] and the disk's room, and run it again") from error
         finally:
             os.close(upper)
         return self._layer.settle()

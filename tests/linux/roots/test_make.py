@@ -138,22 +138,6 @@ def test_what_is_deeper_than_python_walks_is_removed_again(make: Make, tmp_path:
         remove(str(tmp_path / ".root.making"))  # pytest could not
 
 
-def test_who_unpacks_reaches_no_other_process(
-    make: Make, system: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Were what reads archives taken over, it could otherwise end all that its user runs."""
-    ours = os.getpid()
-
-    def taken_over(*_: object) -> dict[str, int]:
-        os.kill(ours, 0)
-        os.mkdir("/usr")
-        return {"files": 0, "bytes": 0, "left_out": 0}
-
-    monkeypatch.setattr(extract, "extract", taken_over)
-    with pytest.raises(StateError, match="No such process"):
-        make(tmp_path / "root", system)
-
-
 def test_how_far_a_large_file_is_is_told(
     make: Make, told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -139,7 +139,8 @@ def _near(first: str = "", second: str = "") -> str:
     if not first or first.startswith("-"):
         return ""
     if first not in FAR:
-        return first
+        known: dict[str, object] = getattr(typer.main.get_command(build([first])), "commands", {})
+        return first if first in known else ""
     words = FAR[first]
     return f"{first} {second}" if words and second[:1] not in {"", "-"} and second not in words else ""
 

@@ -14,7 +14,7 @@ from aisbx.engine.review import pending
 from aisbx.errors import StateError
 from aisbx.snapshots import Shelf
 from aisbx.store import Claim, Store
-from aisbx.types import Event, LastingDriver, SnapshotDriver, WorkspaceMode
+from aisbx.types import DistantDriver, Event, LastingDriver, SnapshotDriver, WorkspaceMode
 
 if TYPE_CHECKING:
     from aisbx.engine.engine import Engine
@@ -34,7 +34,10 @@ class Ends:
         findings = [] if by_itself is None else [*by_itself.findings]
         drivers = list(self._drivers(name))
         for driver in drivers:
-            findings += driver.end(claim.home)
+            if discard and isinstance(driver, DistantDriver):
+                findings += driver.abandon(claim.home)
+            else:
+                findings += driver.end(claim.home)
         self._settle(claim)
         layers = self._engine.changes.find(name)
         if layers is not None and discard:

@@ -204,11 +204,18 @@ class Sandboxes:
     def prune(self, principal: Principal, host: str) -> list[str]:
         """Remove all that have ended or were never finished; gives their names. What has changes to apply stays."""
         gone: list[str] = []
+        failed: list[AisbxError] = []
         for name in [found.name for found in self.all() if found.state in {ENDED, UNFINISHED}]:
-            with suppress(UnappliedError):
+            try:
                 self.destroy(name, principal, host)
                 if name not in self._store.names():
                     gone.append(name)
+            except UnappliedError:
+                pass
+            except AisbxError as error:  # one that cannot be ended keeps no other
+                failed.append(error)
+        if failed:
+            raise failed[0]
         return gone
 
     def names(self) -> list[str]:

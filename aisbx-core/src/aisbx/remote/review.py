@@ -2,10 +2,11 @@
 
 import base64
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 
 from aisbx.engine.review import below
 from aisbx.remote import told
-from aisbx.remote.server import NO_LETTER, Server, path_of
+from aisbx.remote.server import NO_LETTER, Server, path_of, there
 from aisbx.snapshots import Snapshot
 from aisbx.store import Record
 from aisbx.types import Change, Principal
@@ -31,13 +32,15 @@ class RemoteReview:
     ) -> Iterator[tuple[Change, str]]:
         """Take changes over into the workspace; gives each, with the reason where it is left."""
         body = {"paths": list(paths), "force": force}
-        answer = self._server.post(f"{path_of('sandboxes', name)}/changes/apply", body)
+        with there():
+            answer = self._server.post(f"{path_of('sandboxes', name)}/changes/apply", body)
         for row in (*answer["done"], *answer["left"]):
             yield told.change(row), row["left"] or ""
 
     def discard(self, name: str, paths: Sequence[str], _principal: Principal, _host: str) -> Iterator[Change]:
         """Drop changes of a sandbox that has ended; gives each."""
-        answer = self._server.post(f"{path_of('sandboxes', name)}/changes/discard", {"paths": list(paths)})
+        with there():
+            answer = self._server.post(f"{path_of('sandboxes', name)}/changes/discard", {"paths": list(paths)})
         yield from map(told.change, answer["changes"])
 
 
@@ -48,7 +51,8 @@ class RemoteLayers:
         """See where its workspace is."""
         self._server = server
         self._place = f"{path_of('sandboxes', name)}/changes"
-        self.workspace: str = server.get(path_of("sandboxes", name))["workspace"]
+        with there():
+            self.workspace: str = server.get(path_of("sandboxes", name))["workspace"]
 
     def changes(self, paths: Sequence[str] = ()) -> Iterator[Change]:
         """Give what differs from the workspace, all or at and below these paths in it."""
@@ -75,11 +79,13 @@ class RemoteSnapshots:
 
     def create(self, name: str, _principal: Principal, _host: str, tag: str = "") -> Snapshot:
         """Keep what its workspace holds now."""
-        return told.snapshot(self._server.post(_place(name), {"tag": tag or None}))
+        with there():
+            return told.snapshot(self._server.post(_place(name), {"tag": tag or None}))
 
     def all(self, name: str) -> list[Snapshot]:
         """Give them, the oldest first."""
-        return [told.snapshot(row) for row in self._server.get(_place(name))["snapshots"]]
+        with there():
+            return [told.snapshot(row) for row in self._server.get(_place(name))["snapshots"]]
 
     def remove(self, name: str, tag: str, _principal: Principal, _host: str) -> None:
         """Remove one."""
@@ -94,7 +100,8 @@ class RemoteSnapshots:
     ) -> Record:
         """Make another sandbox from it; gives its record."""
         body = {"name": new or None, "tag": tag or None, "ttl": ttl or None}
-        found = told.record(self._server.post(f"{path_of('sandboxes', name)}/fork", body))
+        with there() if not tag else nullcontext():
+            found = told.record(self._server.post(f"{path_of('sandboxes', name)}/fork", body))
         assert found is not None  # noqa: S101 - one that was just made is finished
         return found
 

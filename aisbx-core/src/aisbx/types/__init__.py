@@ -66,6 +66,7 @@ from aisbx.types.plan import (
 from aisbx.types.plugin import (
     Auth,
     BriefSandbox,
+    DistantDriver,
     Driver,
     ExecutingSandbox,
     JoinableSandbox,
@@ -139,6 +140,7 @@ __all__ = [
     "Control",
     "ControlState",
     "Detection",
+    "DistantDriver",
     "Driver",
     "Egress",
     "EgressPlan",

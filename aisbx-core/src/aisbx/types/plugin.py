@@ -172,6 +172,15 @@ class LayeredDriver(LastingDriver, Protocol):
 
 
 @runtime_checkable
+class DistantDriver(LastingDriver, Protocol):
+    """A driver that brings from elsewhere, when a sandbox ends, what was written in it."""
+
+    def abandon(self, home: Path) -> list[str]:
+        """End it as `end` does, and bring nothing: nobody wants it. Gives the findings."""
+        ...
+
+
+@runtime_checkable
 class SnapshotDriver(LayeredDriver, Protocol):
     """A driver that keeps what a layer holds, and makes other sandboxes from it. StateError where that can't be.
 
@@ -195,7 +204,6 @@ class SnapshotDriver(LayeredDriver, Protocol):
 
     def sweep(self, kept: Path) -> None:
         """Remove what was kept for sandboxes and snapshots that are gone."""
-        ...
 
 
 @runtime_checkable
@@ -272,7 +280,6 @@ class Transport(Protocol):
 
     def serve(self, service: object) -> None:
         """Serve until told to stop; gets the service, not the plugin manager."""
-        ...
 
 
 @runtime_checkable

@@ -6,6 +6,7 @@ is on a Linux host.
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import select
@@ -78,11 +79,19 @@ def _take(listener: socket.socket, place: str) -> None:
 
 
 def _alone(running: str) -> None:
-    """End the agent that was here before, of other code; the sandboxes that last stay. `running` is in memory."""
-    with contextlib.suppress(OSError, ValueError), open(f"{running}/agent.pid", encoding="ascii") as file:
-        os.kill(int(file.read()), signal.SIGKILL)
-    with open(f"{running}/agent.pid", "w", encoding="ascii") as file:
-        file.write(str(os.getpid()))
+    """End the agent that was here before, of other code; the sandboxes that last stay. `running` is in memory.
+
+    It holds the lock while it lives: without, its number is another process's by now.
+    """
+    lock = os.open(f"{running}/agent.pid", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # no process that it forks has a part in that
+    except (BlockingIOError, PermissionError):
+        with contextlib.suppress(OSError, ValueError):
+            os.kill(int(os.pread(lock, 20, 0)), signal.SIGKILL)
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, str(os.getpid()).encode(), 0)
 
 
 def _wait(listener: socket.socket, place: str, told: int, tell: int) -> None:

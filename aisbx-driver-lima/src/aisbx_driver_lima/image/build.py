@@ -20,7 +20,7 @@ PACKAGES = (
     *("linux-image-cloud-amd64", "busybox-static", "kmod", "iproute2", "openssh-server", "openssh-sftp-server"),
     *("bubblewrap", "libseccomp2", "python3", "git", "ca-certificates"),
 )
-TOOLS = {"mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs", "qemu-img": "qemu-utils"}
+TOOLS = {"mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs", "qemu-img": "qemu-utils", "ssh-keygen": "openssh-client"}
 """Program → the Debian package that has it."""
 _SIZE = "2G"
 _SPARE = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")

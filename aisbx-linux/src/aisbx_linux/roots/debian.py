@@ -69,6 +69,8 @@ class DebianStream:
         if self._child == 0:
             try:
                 _become(argv, environment, target, spoken)
+            except OSError as error:
+                os.write(spoken, f"E: what it runs in cannot be made: {error.strerror or error}\n".encode())
             finally:
                 leave(127)
         os.close(target)

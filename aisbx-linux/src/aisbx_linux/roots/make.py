@@ -43,11 +43,13 @@ def make_root(place: Path, origin: str, program: bytes, told: Callable[[str], No
     kind, _, name = origin.partition(":")
     if kind not in {"debian", "host", "tar"} or (kind == "tar") != bool(name):
         raise UsageError(f"--from: {origin!r} is no origin", hint=f"write {ORIGINS}")
-    file = -1
+    file, present = -1, made_from(place)
     if kind == "tar":
-        file, origin = _file(name)
+        if present is not None and not os.path.lexists(name):
+            origin = _gone(name, present)
+        else:
+            file, origin = _file(name)
     try:
-        present = made_from(place)
         if present == origin:
             tidy(place)
             told(f"{place} is there already, made from {origin}")
@@ -79,6 +81,12 @@ def _file(name: str) -> tuple[int, str]:
     return file, f"tar:{path} ({found.st_size} bytes, {found.st_mtime_ns})"
 
 
+def _gone(name: str, present: str) -> str:
+    """Give what a directory was made from, where that is an archive of this name, which is there no longer."""
+    named = f"tar:{os.path.realpath(name)} ("
+    return present if present.startswith(named) else named + "gone)"
+
+
 def bounds_of(root: Path) -> Bounds:
     """Give what an archive may be that is unpacked in this directory."""
     return Bounds(min(Bounds().size, int(shutil.disk_usage(root).free * _MOST_OF)))
@@ -94,8 +102,10 @@ def _fill(root: Path, file: int, stream: Stream | None, program: bytes, told: Ca
         try:
             counts = unpacking.wait(told)
         except StateError as error:
-            # A stream that broke off is why there was nothing to unpack.
-            raise _broken(stream) or error from None
+            unpacking.end()
+            if problem := _broken(stream):  # either may be why the other broke off
+                raise StateError(f"{problem}; {error}", hint=error.hint) from None
+            raise
         if problem := _broken(stream):
             raise problem
         return counts

@@ -25,6 +25,14 @@ _MEMORY = 1 << 29
 _BASE = "/tmp"
 _APART = 0x40000000 | 0x08000000 | 0x04000000
 """CLONE_NEWNET, CLONE_NEWIPC, CLONE_NEWUTS."""
+# kill, tkill, tgkill, rt_sigqueueinfo, rt_tgsigqueueinfo, pidfd_send_signal, prlimit64, setpriority
+_SIGNALS = {
+    "x86_64": (62, 200, 234, 129, 297, 424, 302, 141),
+    "aarch64": (129, 130, 131, 138, 240, 424, 261, 140),
+}
+"""By what a process of root's reaches others of root's where there is no PID namespace."""
+_LINE = 1 << 16
+"""Bytes of a report of who unpacks, which may have been taken over."""
 _HIGHEST = 1 << 20
 _HANDLE = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -51,19 +59,25 @@ class Unpacking:
             finally:
                 leave(code)
         os.close(tell)
-        self._reports = open(reports, encoding="utf-8")  # noqa: SIM115 - `end` closes it
+        self._reports = open(reports, "rb")  # noqa: SIM115 - `end` closes it
 
     def wait(self, told: Callable[[str], None]) -> dict[str, int]:
         """Give the counts of what was made (`files`, `bytes`, `left_out`); StateError says why it is not whole."""
         last: dict[str, object] = {}
-        for line in self._reports:
-            last = json.loads(line)
-            if "files" in last:
-                told(f"{last['files']} files, {int(str(last['bytes'])) >> 20} MiB")
+        try:
+            while line := self._reports.readline(_LINE):
+                last = dict(json.loads(line))
+                if "files" in last:
+                    told(f"{_count(last, 'files')} files, {_count(last, 'bytes') >> 20} MiB")
+            counts = {name: _count(last, name) for name in ("files", "bytes", "left_out")} if "whole" in last else {}
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise StateError(
+                "it cannot be unpacked: who does it told nonsense", hint="nothing of it was kept"
+            ) from None
         code = os.waitstatus_to_exitcode(os.waitpid(self._child, 0)[1])
         self._child = 0
-        if code == 0 and last.get("whole"):
-            return {name: int(str(last[name])) for name in ("files", "bytes", "left_out")}
+        if code == 0 and counts:
+            return counts
         what = str(last.get("error") or f"the process that unpacks it ended with {code}")
         raise StateError(f"it cannot be unpacked: {what}", hint="nothing of it was kept")
 
@@ -73,7 +87,7 @@ class Unpacking:
             os.kill(self._child, 9)
             os.waitpid(self._child, 0)
             self._child = 0
-            self._reports.buffer.read()  # to the end, which is that of who unpacks
+            self._reports.read()  # to the end, which is that of who unpacks
         self._reports.close()
 
 
@@ -101,6 +115,13 @@ def _begin(source: int, place: Path, program: bytes, bounds: Bounds, tell: int) 
     return 0
 
 
+def _count(report: dict[str, object], name: str) -> int:
+    count = report[name]
+    if not isinstance(count, int):
+        raise TypeError(name)
+    return count
+
+
 def _told(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if isinstance(error.filename, str) else error.strerror
@@ -121,10 +142,17 @@ def confine(place: Path, bounds: Bounds) -> None:
             raise
         os.chroot(place)
         os.chdir("/")
-        syscalls.set_filter(closed(os.uname().machine))
+        _bound(bounds)
+        syscalls.give_up()  # also what a filter takes without it: CAP_SYS_ADMIN, which a container's root lacks
+        machine = os.uname().machine
+        syscalls.set_filter(closed(machine, _SIGNALS[machine]))
     else:
         _begin_anew()
         _pivot(place)
+        _bound(bounds)
+
+
+def _bound(bounds: Bounds) -> None:
     os.umask(0o022)
     for kind, amount in (
         (resource.RLIMIT_DATA, _MEMORY),
