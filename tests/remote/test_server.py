@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from aisbx.errors import AdmissionError, ControlError, PolicyError, RemoteError, StateError, UsageError
+from aisbx.errors import AdmissionError, AisbxError, ControlError, PolicyError, RemoteError, StateError, UsageError
 from aisbx.remote.asked import of_request
 from aisbx.remote.host import audit
 from aisbx.remote.inside import RemoteFiles
@@ -152,3 +152,12 @@ def test_what_is_no_address_is_refused(address: str) -> None:
 def test_who_does_not_answer_is_told(tmp_path: Path) -> None:
     with pytest.raises(RemoteError, match="cannot be asked"):
         Server(f"unix:{tmp_path}/none", "").get("sandboxes")
+
+
+def test_who_has_no_key_is_told_where_to_put_one(evil: Server) -> None:
+    with pytest.raises(AisbxError) as caught:
+        evil.get("unauthenticated")
+    assert (caught.value.code, caught.value.hint.split(" to ")[0]) == ("unauthenticated", f"set {KEY}")
+    with pytest.raises(AisbxError) as caught:
+        Server(evil.address, "one").get("unauthenticated")
+    assert caught.value.hint == "h"  # as that supervisor has it

@@ -124,6 +124,8 @@ class Server:
             raise self._away(away) from away
         if error is not None:
             connection.close()
+            if error.code == "unauthenticated" and not self._headers:
+                error.hint = f"set {KEY} to a key that was made over there: aisbx key create"
             raise error
         return connection, response
 
