@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from aisbx.errors import AisbxError, UsageError
 
-from aisbx_driver_lima.configuration import default_image, own, read
+from aisbx_driver_lima.configuration import default_image, read
 from aisbx_driver_lima.machine import Machine
 
 
@@ -51,13 +51,21 @@ def _carry_out(options: argparse.Namespace) -> None:
             options.place or default_image(os.environ), packages, options.mirror, lambda line: print(line, flush=True)
         )
         return
-    settings = {**own(os.environ), "cache_dir": os.path.dirname(default_image(os.environ))}
+    settings = {**_own(), "cache_dir": os.path.dirname(default_image(os.environ))}
     if options.home:
         settings["home"] = os.path.abspath(options.home)
     machine = Machine(read(settings), os.environ)
     if options.command == "stop":
         machine.remove(force=options.force)
     print(machine.status())
+
+
+def _own() -> dict[str, object]:
+    """Give what the user's settings, file and environment, say of the driver: this program has no host that does."""
+    from aisbx.inputs import Inputs
+    from aisbx.settings import load
+
+    return dict(load(os.environ, None, Inputs()).drivers.get("lima", {}))
 
 
 if __name__ == "__main__":

@@ -59,14 +59,6 @@ def read(settings: Mapping[str, object]) -> Configuration:
     )
 
 
-def own(environ: Mapping[str, str]) -> dict[str, object]:
-    """Give what the user's settings, file and environment, say of the driver; ConfigError where they are wrong."""
-    from aisbx.inputs import Inputs  # only the program of its own has to look
-    from aisbx.settings import load
-
-    return dict(load(environ, None, Inputs()).drivers.get("lima", {}))
-
-
 def default_image(environ: Mapping[str, str]) -> str:
     """Give where the driver looks for its image with no settings: in the cache of aisbx."""
     named = environ.get("XDG_CACHE_HOME", "")
