@@ -71,12 +71,15 @@ def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stub:
     def none(*_: Any, **__: Any) -> tuple[str, str]:
         return "", ""
 
+    def found(arch: str) -> str:
+        return f"/bin/{arch}"
+
     program, home = tmp_path / "limactl", tmp_path / "h"
     program.write_text(STUB.format(python=sys.executable))
     program.chmod(0o755)
     home.mkdir(mode=0o700)
     monkeypatch.setattr(machine, "hindrance", none)  # root may not, and the path is longer than a socket's
-    monkeypatch.setattr(qemu, "find", lambda _: "/bin/true")
+    monkeypatch.setattr(qemu, "find", found)
     image = image_in(tmp_path / "image")
     settings = {"cache_dir": str(tmp_path), "home": str(home), "limactl": str(program), "image": str(image)}
     return Stub(home, {**settings, "start": 10})
