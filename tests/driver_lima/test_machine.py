@@ -197,15 +197,27 @@ def test_more_than_may_be_copied_is_said_to_be_lost_or_stays_until_it_is_given_u
     with pytest.raises(AbortedError, match="what was written is lost"):
         run(lima, scene, *large, spec=spec)
     assert isinstance(lima, DistantDriver)
-    home = Path(tempfile.mkdtemp(dir=scene.state))
-    said(lima.create(spec, home, Path(scene.state), 0.0), *large)
-    with pytest.raises(StateError, match="could not be brought") as caught:
-        lima.end(home)
-    assert "set more for copy" in caught.value.hint
-    assert lima.attach(str(home))
-    assert lima.abandon(home) == []
-    with pytest.raises(StateError, match="has ended"):
-        lima.attach(str(home))
+    for given_up in (True, False):
+        home = Path(tempfile.mkdtemp(dir=scene.state))
+        said(lima.create(spec, home, Path(scene.state), 0.0), *large)
+        with pytest.raises(StateError, match="could not be brought") as caught:
+            lima.end(home)
+        assert "set more for copy" in caught.value.hint
+        if given_up:
+            assert lima.abandon(home) == []
+        else:
+            monkeypatch.setattr(lima, "_most", 8 << 20)
+            assert lima.end(home) == []
+            assert Path(home, "copied/upper/large").stat().st_size == 2 << 20
+        with pytest.raises(StateError, match="has ended"):
+            lima.attach(str(home))
+
+
+def test_a_run_that_writes_nothing_has_nothing_to_say_of_it(lima: Driver, scene: Scene) -> None:
+    for mode in (WorkspaceMode.COW, WorkspaceMode.GUARDED):
+        spec = replace(scene.spec(), workspace=Workspace(scene.workspace, mode))
+        status = run(lima, scene, "/bin/true", spec=spec)
+        assert (status.code, status.findings) == (0, ())
 
 
 def test_what_lasts_outlives_who_made_it_and_the_agent_and_leaves_nothing(lima: Driver, scene: Scene) -> None:

@@ -224,6 +224,10 @@ def test_keys_settings_profiles_secrets_and_the_log_are_there_for_who_may(served
     assert told.json["settings"]["sink_settings"] == {"otel": {"endpoint": "[redacted]"}}
     settings.write_text("nonsense = 1\n")
     served.refused(500, "POST", "configuration/reload", key=boss)
+    settings.write_text('driver = "gone"\n')  # it can be read, and nothing can be made by it
+    assert served.ask("POST", "configuration/reload", key=boss).status >= 400
+    assert served.done("POST", "sandboxes", {"name": "after-that"})["driver"] == "bwrap"
+    served.done("DELETE", "sandboxes/after-that")
     settings.unlink()
     served.done("POST", "configuration/reload", key=boss)
     assert served.ask("GET", "sandboxes").status == 200
@@ -270,7 +274,9 @@ def test_violations_are_told_to_whose_they_are_by_what_is_asked_for_and_counted(
         told["arguments"] = {"path": "/tmp/\udcff"}  # what is no UTF-8 is told, and costs nobody the others
         members = json.dumps(told)[1:]
         append_once(Engine(home.env, "/").audit, f"{start('violation', '', found['principal'], 'rest', [])},{members}")
-    rows = served.done("GET", f"violations?severity=high&sandbox={box}")["violations"]
+    rows = served.done("GET", f"violations?severity=medium&sandbox={box}")["violations"]
+    assert served.done("GET", f"violations?severity=critical&sandbox={box}")["violations"] == []
+    served.refused(422, "GET", "violations?severity=grave")
     assert [(row["id"], row["rule"]) for row in rows] == [("v0", "sys.mount")]
     stream = served.events("violations/events?rule=net.scan", Last_Event_ID=str(rows[0]["seq"] - 1))
     assert next(stream)[1:] == ("violation", served.done("GET", "violations?rule=net.scan")["violations"][0])

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -66,3 +66,28 @@ def test_who_reads_slowly_gets_the_rest_from_the_log_and_is_told_of_what_is_too_
 
     found = asyncio.run(work())
     assert found == [*range(1, 28), {"behind": 27, "before": 43}, *range(43, 73)]
+
+
+def test_whoever_goes_while_the_log_is_read_is_no_listener_any_more(tmp_path: Path) -> None:
+    log, left = Log(tmp_path / "audit.jsonl"), list[bool]()
+    log.listener = feed.Listener(lambda: left.append(True))
+    log.grow(3)
+
+    async def work() -> None:
+        coming = cast("AsyncGenerator[bytes]", audit.following(log.asked(), lambda _: True, 0, "record"))
+        assert (await anext(coming)).startswith(b":")
+        await coming.aclose()
+
+    asyncio.run(work())
+    assert left == [True]
+
+
+def test_who_is_cut_off_between_what_one_record_says_hears_all_of_it_again(tmp_path: Path) -> None:
+    log = Log(tmp_path / "audit.jsonl")
+    log.grow(1)
+
+    async def work() -> list[bytes]:
+        coming = audit.following(log.asked(), lambda _: True, 0, "violation", lambda record: (record,) * 3)
+        return [await anext(coming) for _ in range(4)][1:]
+
+    assert [event.startswith(b"id: 1\n") for event in asyncio.run(work())] == [False, False, True]

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 import re
 import time
 from collections.abc import Mapping
@@ -151,7 +152,10 @@ class Front:
         finally:
             # Cut off before it was answered, nobody knows how far it came: it is not done again.
             secret = scope["path"].endswith(TOLD_ONCE) and answer.status == _CREATED
-            once.end(token, fingerprint, answer if whole else None, secret=secret)
+            try:
+                once.end(token, fingerprint, answer if whole else None, secret=secret)
+            except AisbxError as error:  # it was answered; what is kept says that it was begun, and is not done again
+                _log.warning("an answer cannot be kept for its Idempotency-Key: %s", error.message)
 
     def _check_address(self, scope: "Scope", headers: Mapping[bytes, list[str]]) -> None:
         query = bytes(scope.get("query_string", b""))
@@ -179,6 +183,7 @@ class Front:
         return authenticated(self._service.door, scope, shown)
 
 
+_log = logging.getLogger("aisbx")
 _FIXED = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 _SHOWN = [
     (b"access-control-expose-headers", b"Aisbx-Process, Content-Range, Idempotency-Replayed, Location, Retry-After"),

@@ -38,7 +38,7 @@ class Service:
     def __init__(self, options: ServeOptions) -> None:
         """Read the settings; an AisbxError says what is wrong with them."""
         self.options = options
-        self._load()
+        self.engine, self.door = self._read()
         self.boxes = Boxes(self)
         self.metrics = Metrics(self)
         self.health = Health(self)
@@ -60,19 +60,19 @@ class Service:
         self.present = Presences()
         self._tasks: list[asyncio.Task[None]] = []
 
-    def _load(self) -> None:
+    def _read(self) -> tuple[Engine, Door]:
         engine = Engine(os.environ, self.options.workspace or "/")
         if engine.settings.sinks:
             engine.sinks.ready()  # what cannot be had is said now
-        self.door = Door(engine, HOST, self.options.auth, shared=True)
-        self.engine = engine
+        return engine, Door(engine, HOST, self.options.auth, shared=True)
 
-    def check(self) -> None:
+    def check(self, engine: Engine | None = None) -> None:
         """See that a sandbox could be made, as the server's profiles say; an AisbxError says why not."""
+        engine = engine or self.engine
         for profile in (self.options.profile, *self.options.profiles, *(name for name, _ in self.options.pools)):
             request = self.usual(profile)
-            self.engine.enter(request)
-            self.engine.admit(request, local())
+            engine.enter(request)
+            engine.admit(request, local())
 
     def usual(self, profile: str) -> RunRequest:
         """Give what a sandbox of a profile is made by for whoever asks for nothing else; StateError as of `probe`."""
@@ -97,9 +97,16 @@ class Service:
     async def reload(self) -> None:
         """Read the settings anew; what runs goes on as it was begun. An AisbxError says why all stays as it was."""
         await self.aside(self.door.save())
-        before = self.door
-        await self.aside(self._load)
-        self._threads.submit(before.close)  # nobody waits for whoever is alerted
+        engine, door = await self.aside(self._read)
+        try:
+            await self.aside(lambda: self.check(engine))
+        except AisbxError:
+            self._threads.submit(door.close)
+            raise
+        before, (self.engine, self.door) = (self.engine, self.door), (engine, door)
+        self._threads.submit(before[1].close)  # nobody waits for whoever is alerted
+        if before[0].settings.sinks:
+            self._threads.submit(before[0].sinks.flush)
         await self.aside(self.boxes.forget)
         await self.aside(self.pools.clear)
 

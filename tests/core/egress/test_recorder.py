@@ -70,6 +70,18 @@ def test_beyond_two_hundred_records_there_is_one_of_how_many_more_there_were(log
     assert log.rows()[200:] == [("egress.dropped", {"times": 50}), ("egress.refused", {"host": "a.example"})]
 
 
+def test_a_flood_takes_no_room_from_the_first_of_another_rule(log: Log) -> None:
+    """Reactions hear of records alone: else 200 refusals would hide a look at the cloud's metadata."""
+    for number in range(250):
+        log.report(f"n{number}.example")
+    for _ in range(2):
+        log.recorder.report(
+            Event("egress.refused", 0.0, {"host": "169.254.169.254", "network": "metadata", "port": _ + 80})
+        )
+    rows = log.rows()
+    assert [row[1]["host"] for row in rows[200:]] == ["169.254.169.254"]
+
+
 def test_what_is_remembered_of_a_sandbox_is_bounded(log: Log) -> None:
     for _ in range(3):
         for number in range(300):

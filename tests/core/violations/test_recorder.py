@@ -51,6 +51,21 @@ def test_a_flood_of_different_ones_is_bounded_and_counted(place: AuditPlace) -> 
     assert (rows[-1]["rule"], rows[-1]["times"], len(rows)) == ("flood", 50, MOST + 1)
 
 
+def test_a_flood_of_what_is_trivial_or_grave_takes_no_room_from_what_is_graver_or_another_rules(
+    place: AuditPlace,
+) -> None:
+    """Else a program could have 200 calls refused, and then one that its profile has it ended for."""
+    recorder = Recorder(place, "", "work", "uid:1")
+    for call in ("refused-by-name", "mount"):
+        for number in range(MOST + 50):
+            recorder.take(told(call, arguments={"0": hex(number)}))
+    recorder.take(told("bpf"))  # critical
+    recorder.take(told("reboot"))  # as grave as the flood of `mount`
+    rows = [row["rule"] for row in written(place)]
+    assert rows.count("mount") == MOST
+    assert {"kernel-code", "host"} <= set(rows)
+
+
 def test_what_cannot_be_written_is_said_by_the_next(place: AuditPlace, monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = Recorder(place, "", "work", "uid:1")
 

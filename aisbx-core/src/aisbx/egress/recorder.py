@@ -24,7 +24,8 @@ _REMEMBERED = 1000
 _LONGEST = 500
 """Characters of what a sink says is wrong."""
 _MOST = 200
-"""Records in so many seconds; of further ones there is one that says how many."""
+"""Records in so many seconds; of further ones there is one that says how many. The first refusal of each rule of
+violations is written all the same: reactions hear of records alone."""
 
 
 @dataclass(slots=True)
@@ -53,6 +54,8 @@ class Recorder:
         self._seen: dict[str, _Seen] = {}
         self._until = 0.0
         self._written = self._dropped = 0
+        self._rules: set[str] = set()
+        """Those of violations of which there is a record."""
 
     def report(self, event: Event) -> None:
         """Write an event down, or count it; OSError where it cannot be, and then it must not happen.
@@ -62,6 +65,7 @@ class Recorder:
         now = time.monotonic()
         if now >= self._until:
             self._until, self._written, dropped, self._dropped = now + _AGAIN, 0, self._dropped, 0
+            self._rules.clear()
             if dropped:
                 self._write(_DROPPED, {"times": dropped})
             self._seen = {key: seen for key, seen in self._seen.items() if seen.until > now}
@@ -71,22 +75,22 @@ class Recorder:
         if seen is not None and now < seen.until:
             seen.times += 1
             return
-        if event.kind in {_REFUSED, _MISSING}:
-            self._scans(now, event.kind, data)
+        rule = self._scans(now, event.kind, data) if event.kind in {_REFUSED, _MISSING} else ""
         if event.kind == _MISSING:
             if len(self._seen) < _REMEMBERED:
                 self._seen[key] = _Seen(now + _AGAIN)
             return
-        if self._written >= _MOST:
+        if self._written >= _MOST and (not rule or rule in self._rules):
             self._dropped += 1
             return
         if seen is not None and seen.times:
             data["before"] = seen.times  # how often it was the same since the last record
         self._write(event.kind, data)
+        self._rules.add(rule)
         self._seen[key] = _Seen(now + _AGAIN)
 
-    def _scans(self, now: float, kind: str, data: dict[str, object]) -> None:
-        """Write down what one more makes, with those before it, if anything: as a violation."""
+    def _scans(self, now: float, kind: str, data: dict[str, object]) -> str:
+        """Write down what one more makes, with those before it, if anything: as a violation. Gives the one's rule."""
         from aisbx.violations.derive import connection, missing
         from aisbx.violations.rules import rule_of
 
@@ -95,6 +99,7 @@ class Recorder:
         for pattern in self._patterns.add(now, rule.id, rule.severity, told):
             self._violations.tell, self._violations.principal = self.tell, self._whose()
             self._violations.anomaly(pattern, {**told, "run": "" if self._sandbox else self._run})
+        return rule.id
 
     @cached_property
     def _patterns(self) -> "Patterns":

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -23,7 +24,8 @@ HOST = "watcher"
 AGAIN = 10.0
 """Seconds in which what is the same again is only counted."""
 MOST = 200
-"""Records in so many seconds; of further ones there is one that says how many."""
+"""Records of one severity in so many seconds; of further ones there is one that says how many. What is trivial takes no
+room from what is grave, and the first of each rule is always written: reactions hear of records alone."""
 _LONGEST = 1024
 FLOOD = Rule("flood", "medium", "is refused more often than is written down")
 
@@ -51,7 +53,9 @@ class Recorder:
         self._patterns = Patterns()
         self._seen: dict[str, _Seen] = {}
         self._until = 0.0
-        self._written = self._dropped = self._lost = 0
+        self._written: Counter[str] = Counter()
+        """Of each severity, and whether there was one of a rule."""
+        self._dropped = self._lost = 0
 
     def take(self, told: dict[str, object]) -> str:
         """Write a violation down, or count it; gives what is to be done about it: nothing yet, by any rule."""
@@ -95,7 +99,8 @@ class Recorder:
 
     def _expire(self, now: float) -> None:
         if now >= self._until:
-            self._until, self._written, dropped, self._dropped = now + AGAIN, 0, self._dropped, 0
+            self._until, dropped, self._dropped = now + AGAIN, self._dropped, 0
+            self._written.clear()
             if dropped:
                 self._write({"source": "anomaly", "what": FLOOD.id}, FLOOD, dropped)
         over = [key for key, seen in self._seen.items() if seen.until <= now]
@@ -104,10 +109,11 @@ class Recorder:
                 self._bounded(seen.told, rule_of(seen.told), seen.times)
 
     def _bounded(self, told: dict[str, object], rule: Rule, times: int) -> None:
-        if self._written >= MOST:
+        known = f"rule {rule.id}"
+        if self._written[rule.severity] >= MOST and self._written[known]:
             self._dropped += times
             return
-        self._written += 1
+        self._written.update((rule.severity, known))
         self._write(told, rule, times)
 
     def _write(self, told: dict[str, object], rule: "Rule | Pattern", times: int) -> None:

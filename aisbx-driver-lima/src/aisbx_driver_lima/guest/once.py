@@ -53,10 +53,12 @@ def agreed(channel: Channel, driver: GuestDriver, spec: SandboxSpec) -> bool:
 
 
 def give_layer(channel: Channel, uppers: list[str]) -> None:
-    """Send what the directories of a layer, the uppermost first, hold together; those that are there."""
+    """Send what the directories of a layer, the uppermost first, hold together; those that are there.
+
+    Of none that is an archive with nothing in it: who gets no archive was told of none, and something went wrong.
+    """
     writer = TreeWriter(channel)
-    if there := [path for path in uppers if os.path.isdir(path)]:
-        upper.pack(there, writer)
+    upper.pack([path for path in uppers if os.path.isdir(path)], writer)
     writer.end()
 
 

@@ -16,11 +16,13 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 def pack(roots: Sequence[str], sink: Sink) -> None:
     """Write the layer of these directories, the uppermost first; OSError where a file changes while it is read."""
-    os.chmod(roots[0], os.stat(roots[0]).st_mode | stat.S_IRWXU)
+    if roots:
+        os.chmod(roots[0], os.stat(roots[0]).st_mode | stat.S_IRWXU)
     opened = [os.open(root, _FOLDER) for root in roots]
     try:
         with tarfile.open(fileobj=cast("IO[bytes]", sink), mode="w|", format=tarfile.PAX_FORMAT) as archive:
-            _folder(archive, opened, ".", os.fstat(opened[0]), opaque=False)
+            if opened:
+                _folder(archive, opened, ".", os.fstat(opened[0]), opaque=False)
     finally:
         for each in opened:
             os.close(each)

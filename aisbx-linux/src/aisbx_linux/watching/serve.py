@@ -24,6 +24,7 @@ RATE, BURST = 100.0, 200.0
 _TICK = 1.0
 """Seconds after which is told how many were not."""
 _MOST_COUNTED = 512
+_UNKNOWN = 512
 
 
 class Watch(Reception[Listener]):
@@ -42,7 +43,7 @@ class Watch(Reception[Listener]):
         self._answers = Answers(held["plan"]["filter"], int(str(data["arch"])), names)
         self._refused = Refused(names, held["watch"][1])
         self._budget, self._since = BURST, time.monotonic()
-        self._counted: dict[tuple[str, int], tuple[int, int]] = {}
+        self._counted: dict[tuple[str, int], tuple[int, int, int]] = {}
         self._due = 0.0
 
     def work(self, tell: Tell, tick: Callable[[], bool]) -> None:
@@ -85,16 +86,17 @@ class Watch(Reception[Listener]):
         return True
 
     def _add(self, run: str, number: int, answer: int) -> None:
-        key = (run, number)
+        # Numbers beyond every call there is are of one kind: they take no room from the others.
+        key = (run, number if 0 <= number < _UNKNOWN else _UNKNOWN)
         if key not in self._counted and len(self._counted) >= _MOST_COUNTED:
             key = next(iter(self._counted))
-        times, first = self._counted.get(key, (0, answer))
-        self._counted[key] = times + 1, first
+        times, first, shown = self._counted.get(key, (0, answer, number))
+        self._counted[key] = times + 1, first, shown
 
     def _count(self) -> None:
         """Tell how many calls there were that were not described."""
         counted, self._counted = self._counted, {}
-        for (run, number), (times, answer) in counted.items():
+        for (run, _), (times, answer, number) in counted.items():
             self._act(self._tell({**self._refused.counted(number, answer, times), "run": run}))
 
     def _act(self, reaction: str) -> None:

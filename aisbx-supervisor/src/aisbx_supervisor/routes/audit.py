@@ -114,22 +114,25 @@ async def following(
     than the log is looked back is told so: `missed`.
     """
     listening = by.service.metrics.feed.listen()
-    yield f": {name}s\n\n".encode()
-    told = _Told(wanted, after, name, each)
-    behind = after >= 0
-    coming = until_ending(by, listening)
-    while True:
-        if behind:
-            listening.behind = False
-            for data in told.before(await by.service.aside(lambda: _last(by))):
+    try:
+        yield f": {name}s\n\n".encode()
+        told = _Told(wanted, after, name, each)
+        behind = after >= 0
+        coming = until_ending(by, listening)
+        while True:
+            if behind:
+                listening.behind = False
+                for data in told.before(await by.service.aside(lambda: _last(by))):
+                    yield data
+            try:
+                record = await anext(coming)
+            except StopAsyncIteration:
+                return
+            for data in told.of(record) if record is not None else (b": alive\n\n",):
                 yield data
-        try:
-            record = await anext(coming)
-        except StopAsyncIteration:
-            return
-        for data in told.of(record) if record is not None else (b": alive\n\n",):
-            yield data
-        behind = listening.behind and listening.empty
+            behind = listening.behind and listening.empty
+    finally:
+        await listening.aclose()  # whoever goes before anything came is heard of here only
 
 
 def _last(by: Asked) -> Sequence[Record]:
@@ -151,8 +154,10 @@ class _Told:
         """Give the events of a record, none where it is not behind the last one."""
         if (number := _number(record)) > self._after:
             self._after = number
-            for one in filter(self._wanted, self._each(record)):
-                yield event(self._name, row_of(one), str(number))
+            found = [*filter(self._wanted, self._each(record))]
+            for left, one in zip(range(len(found) - 1, -1, -1), found, strict=True):
+                # With the last one the record has been told: who was cut off before that hears all of it again.
+                yield event(self._name, row_of(one), "" if left else str(number))
 
     def before(self, records: Sequence[Record]) -> Iterator[bytes]:
         """Give the events of the last records, and before them that some are missing where these do not reach back."""

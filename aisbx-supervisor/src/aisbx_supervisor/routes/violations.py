@@ -1,10 +1,11 @@
 """What was tried and denied, by whatever refused it; of a key its own, of all for who has `admin`."""
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Literal
 
 from aisbx.audit.read import Record, read_log
 from aisbx.violations.derive import KIND, violations_of
+from aisbx.violations.severity import SEVERITIES, as_grave
 from fastapi import APIRouter, Depends, Header, Query
 from pydantic import BaseModel
 from starlette.responses import Response, StreamingResponse
@@ -16,6 +17,9 @@ from aisbx_supervisor.routes.audit import BACK, following, row_of, theirs
 
 router = APIRouter(prefix="/violations", tags=["violations"])
 _Word = Annotated[str | None, Query(max_length=256)]
+_Severity = Annotated[
+    Literal["info", "low", "medium", "high", "critical"] | None, Query(description="That one, and graver ones.")
+]
 
 
 class Violations(BaseModel):
@@ -25,11 +29,14 @@ class Violations(BaseModel):
 
 
 class Wanted:
-    """Which of them: those with every member that is named."""
+    """Which of them: those with every member that is named, of a severity or graver."""
 
-    def __init__(self, sandbox: _Word = None, rule: _Word = None, severity: _Word = None, source: _Word = None) -> None:
+    def __init__(
+        self, sandbox: _Word = None, rule: _Word = None, severity: _Severity = None, source: _Word = None
+    ) -> None:
         """Keep what is named."""
-        named = {"sandbox": sandbox, "rule": rule, "severity": severity, "source": source}
+        self._least = severity or SEVERITIES[0]
+        named = {"sandbox": sandbox, "rule": rule, "source": source}
         self._named = {key: value for key, value in named.items() if value is not None}
 
     def of(self, by: Asked) -> Callable[[Record], bool]:
@@ -39,7 +46,8 @@ class Wanted:
             named["sandbox"] = by.service.boxes.called(by.who, self._named["sandbox"])
 
         def wanted(record: Record) -> bool:
-            return theirs(by, record) and all(record.text(key) in values for key, values in named.items())
+            grave = as_grave(record.text("severity"), self._least)
+            return grave and theirs(by, record) and all(record.text(key) in values for key, values in named.items())
 
         return wanted
 
