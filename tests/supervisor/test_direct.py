@@ -69,6 +69,12 @@ def test_it_answers_as_its_route_does(body: Any, served: Served, box: str) -> No
     assert told(answers[0]) == told(answers[1])
 
 
+def test_a_directory_that_is_not_there_is_no_fault_of_the_service(served: Served, box: str) -> None:
+    for path in ("exec", "processes"):
+        asked = served.ask("POST", f"sandboxes/{box}/{path}", {"argv": ["true"], "cwd": "/nowhere"})
+        assert (asked.status, asked.json["code"]) == (409, "launch"), asked.json
+
+
 def test_it_refuses_as_its_route_does(served: Served, home: Home, box: str) -> None:
     files, other = home.key("direct-files", "files"), home.key("direct-other")
     for path, key in (

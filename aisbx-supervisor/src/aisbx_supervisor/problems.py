@@ -70,8 +70,14 @@ class Problem(BaseModel):
     retry_after: float | None = Field(None, description="Seconds.")
 
 
+_NO_DIRECTORY = "no such directory to start in"
+"""The end of what a launcher says of a `cwd` that is not there."""
+
+
 def status_of(error: AisbxError) -> int:
     """Give the status of an error."""
+    if error.code == "launch" and error.message.endswith(_NO_DIRECTORY):
+        return 409  # whoever asked named it; nothing is wrong with the service
     return error.status if isinstance(error, RefusedError) else STATUS.get(error.code, 500)
 
 
