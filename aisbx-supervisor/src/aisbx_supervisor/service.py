@@ -103,10 +103,11 @@ class Service:
         except AisbxError:
             self._threads.submit(door.close)
             raise
-        before, (self.engine, self.door) = (self.engine, self.door), (engine, door)
-        self._threads.submit(before[1].close)  # nobody waits for whoever is alerted
-        if before[0].settings.sinks:
-            self._threads.submit(before[0].sinks.flush)
+        old_engine, old_door = self.engine, self.door
+        self.engine, self.door = engine, door
+        self._threads.submit(old_door.close)  # nobody waits for whoever is alerted
+        if old_engine.settings.sinks:
+            self._threads.submit(old_engine.sinks.flush)
         await self.aside(self.boxes.forget)
         await self.aside(self.pools.clear)
 

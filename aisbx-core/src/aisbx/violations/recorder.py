@@ -54,7 +54,9 @@ class Recorder:
         self._seen: dict[str, _Seen] = {}
         self._until = 0.0
         self._written: Counter[str] = Counter()
-        """Of each severity, and whether there was one of a rule."""
+        """Records of each severity."""
+        self._rules: set[str] = set()
+        """Those of which there is a record."""
         self._dropped = self._lost = 0
 
     def take(self, told: dict[str, object]) -> str:
@@ -101,6 +103,7 @@ class Recorder:
         if now >= self._until:
             self._until, dropped, self._dropped = now + AGAIN, self._dropped, 0
             self._written.clear()
+            self._rules.clear()
             if dropped:
                 self._write({"source": "anomaly", "what": FLOOD.id}, FLOOD, dropped)
         over = [key for key, seen in self._seen.items() if seen.until <= now]
@@ -109,11 +112,11 @@ class Recorder:
                 self._bounded(seen.told, rule_of(seen.told), seen.times)
 
     def _bounded(self, told: dict[str, object], rule: Rule, times: int) -> None:
-        known = f"rule {rule.id}"
-        if self._written[rule.severity] >= MOST and self._written[known]:
+        if self._written[rule.severity] >= MOST and rule.id in self._rules:
             self._dropped += times
             return
-        self._written.update((rule.severity, known))
+        self._written[rule.severity] += 1
+        self._rules.add(rule.id)
         self._write(told, rule, times)
 
     def _write(self, told: dict[str, object], rule: "Rule | Pattern", times: int) -> None:
